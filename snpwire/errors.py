@@ -1,0 +1,97 @@
+"""Every exception snpwire raises on purpose.
+
+* SnpwireError
+  + LayoutError       a record class is declared wrongly (raised at import)
+  + UsageError        what was asked for is not there: a kind, a topic, a field
+  + InputError        text or a file cannot be read as bytes; names the line
+  + FieldError        names the record, the field's path and its offset
+    - DecodeError     bytes do not have the shape of the record
+    - EncodeError     a value does not fit its field
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+SHOWN = 80
+"""How many characters of a value a message shows."""
+
+
+def shown(value: object) -> str:
+    """Return what a message says of a value that somebody else chose: its repr, cut short."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or an integer of too many digits
+        return f"a value of type {type(value).__name__}"
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Return *text*, or its start if it is too long for a message."""
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+class SnpwireError(Exception):
+    """Base class of every error raised by this package."""
+
+    help: str = ""
+
+
+class LayoutError(SnpwireError):
+    """A record declaration contradicts itself."""
+
+
+class UsageError(SnpwireError):
+    """What was asked for does not exist."""
+
+    def __init__(self, reason: str, *, help: str = "") -> None:
+        super().__init__(reason)
+        self.help = help
+
+
+class InputError(SnpwireError):
+    """An input cannot be read as the bytes it stands for."""
+
+    def __init__(self, reason: str, *, line: int | None = None, help: str = "") -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+        self.help = help
+
+
+class FieldError(SnpwireError):
+    """Something is wrong at one field of one record."""
+
+    def __init__(
+        self, record: str, path: str, offset: int | None, reason: str, *, help: str = ""
+    ) -> None:
+        place = f"{record}.{path}" if path else record
+        if not place.isprintable():  # a path may hold a name from foreign JSON
+            place = ascii(place)[1:-1]
+        place = cut(place)
+        where = f" at {offset:#05x}" if path and offset is not None else ""
+        super().__init__(f"{place}{where}: {reason}")
+        self.record = record
+        self.path = path
+        self.offset = offset
+        self.reason = reason
+        self.help = help
+
+    def within(self, record: str, path: str, offset: int | None) -> Self:
+        """Return the same error as seen from the record that embeds this one at *offset*."""
+        joint = "." if path and self.path and not self.path.startswith("[") else ""
+        lost = offset is None or (not path and self.offset is None)
+        at = None if lost else (offset or 0) + (self.offset or 0)
+        return type(self)(record, path + joint + self.path, at, self.reason, help=self.help)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = (self.record, self.path, self.offset, self.reason)
+        return type(self), given, {"help": self.help}
+
+
+class DecodeError(FieldError):
+    """The input does not have the size of the record."""
+
+
+class EncodeError(FieldError):
+    """A value does not fit the field it was given for."""

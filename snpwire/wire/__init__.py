@@ -1,0 +1,69 @@
+"""Declarations of everything on the wire, and the table of the kinds a person can name.
+
+The command line, the tests and the documentation are driven by ``RECORDS``. A row names its class
+as text, so that one decode imports one chapter.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..bits import nearest
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..block import Block
+    from ..layout import Record
+
+__all__ = ["RECORDS", "Kind", "kind"]
+
+
+class Kind(NamedTuple):
+    """A structure by the name a person calls it."""
+
+    name: str
+    home: str
+    """``module:Class`` below ``snpwire.wire``."""
+    title: str
+
+    @property
+    def type(self) -> type[Record] | type[Block]:
+        """Return the class, importing its module."""
+        module, _, name = self.home.partition(":")
+        found: type[Record] | type[Block] = getattr(import_module(f".{module}", __name__), name)
+        return found
+
+
+RECORDS: dict[str, Kind] = {
+    name: Kind(name, home, title)
+    for name, home, title in (
+        ("ghcb", "ghcb:Page", "GHCB page"),
+        ("ghcb-hyperv", "ghcb:HypervPage", "GHCB page of a Hyper-V hypercall (usage 1)"),
+        ("msr", "msr:Msr", "GHCB MSR value, eight bytes"),
+        ("psc", "psc:PscBuffer", "page state change buffer: header and entries"),
+        ("certs", "certs:CertTable", "certificate table of an extended guest request"),
+        ("hv", "doorbell:DoorbellPage", "#HV doorbell page"),
+        ("hv-ext-int", "doorbell:ExtIntInfo", "#HV descriptor of one VMPL"),
+        ("apic-ids", "apic:ApicIdList", "APIC ID list"),
+        ("ap-jump-table", "boot:ApJumpTable", "AP jump table"),
+        ("cc-blob", "boot:CcBlob", "confidential computing blob"),
+        ("tio-blob", "certs:TioBlobEntry", "SEV-TIO blob table entry"),
+        ("svsm-caa", "svsm:Caa", "SVSM calling area"),
+        ("svsm-pvalidate", "svsm:PvalidateRequest", "SVSM PVALIDATE request"),
+        ("svsm-attest", "svsm:AttestServices", "SVSM attestation request, all services"),
+        ("svsm-attest-single", "svsm:AttestSingleService", "SVSM attestation request, one service"),
+        ("svsm-manifest", "svsm:ServicesManifest", "SVSM services manifest"),
+        ("svsm-vtpm-req", "svsm:VtpmRequest", "SVSM vTPM command"),
+        ("svsm-vtpm-rsp", "svsm:VtpmResponse", "SVSM vTPM response"),
+    )
+}
+
+
+def kind(name: str) -> Kind:
+    """Return the kind called *name*. Raises UsageError, with the nearest one, if there is none."""
+    try:
+        return RECORDS[name]
+    except KeyError:
+        hint = nearest(name, RECORDS) or f"kinds are: {' '.join(RECORDS)}"
+        raise UsageError(f"there is no kind {name!r}", help=hint) from None

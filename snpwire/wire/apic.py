@@ -1,0 +1,27 @@
+"""The list of APIC ids that a hypervisor gives to a guest."""
+
+from __future__ import annotations
+
+from construct import Int32ul
+
+from ..block import Block
+from ..layout import Record, at
+
+SPEC = "56421, get APIC ids (Linux, edk2, linux-svsm)"
+
+
+class ApicIdHeader(Record, size=4, spec=SPEC):
+    """The number of ids that follow."""
+
+    num_entries: int = at(0x0, Int32ul, "How many ids follow")
+
+
+class ApicIdList(
+    Block,
+    head=ApicIdHeader,
+    element=("apic_ids", Int32ul, "APIC id of a processor"),
+    count="num_entries",
+    limit=0xFFFF_FFFF,
+    spec=SPEC,
+):
+    """Every processor's APIC id."""

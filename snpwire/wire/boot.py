@@ -1,0 +1,28 @@
+"""What a guest reads while it starts: where processors begin, and where its own pages lie."""
+
+from __future__ import annotations
+
+from construct import Int16ul, Int32ul, Int64ul
+
+from ..layout import Record, at
+
+CC_BLOB_MAGIC = 0x4544_4D41
+"""``AMDE`` in memory."""
+
+
+class ApJumpTable(Record, size=4, spec="56421, AP jump table (Linux)"):
+    """Where a processor starts that was held in reset."""
+
+    ip: int = at(0x0, Int16ul, "Instruction pointer")
+    cs: int = at(0x2, Int16ul, "Code segment")
+
+
+class CcBlob(Record, size=40, spec="Linux struct cc_blob_sev_info; edk2"):
+    """Where the secrets page and the CPUID page lie."""
+
+    magic: int = at(0x00, Int32ul, "0x45444d41, which reads AMDE")
+    version: int = at(0x04, Int16ul, "Version of this structure")
+    secrets_phys: int = at(0x08, Int64ul, "Guest-physical address of the secrets page")
+    secrets_len: int = at(0x10, Int32ul, "Length of the secrets page")
+    cpuid_phys: int = at(0x18, Int64ul, "Guest-physical address of the CPUID page")
+    cpuid_len: int = at(0x20, Int32ul, "Length of the CPUID page")

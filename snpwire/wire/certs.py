@@ -1,0 +1,195 @@
+"""The certificate table of an extended guest request, 56421 rev 2.03 section 4.1.8.1.
+
+Entries of a GUID, an offset and a length come first and end with one whose 24 bytes are zero; the
+certificates lie behind it, and offsets count from the start of the table. So there are two readings
+of the same bytes: ``CertTable`` (entries, and the rest as it is) loses nothing and judges nothing,
+``certificates`` cuts out what the entries point at and says where an entry points astray.
+
+GUIDs are in text order, as go-sev-guest and virtee/sev write them; Linux declares ``guid_t`` but
+tests the GUID for zero and no more. The tables of SEV-TIO (a draft) look alike, with mixed order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from construct import Int32ul
+
+from ..block import Block
+from ..codec import as_bytes, from_hex
+from ..errors import EncodeError, shown
+from ..layout import Record, at, nested
+from .guid import MixedGuid, TextGuid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SPEC = "56421 rev 2.03, 4.1.8.1 (go-sev-guest, virtee/sev)"
+PAGE = 0x1000
+MAX_ENTRIES = 0x4000 // 24
+"""What the largest buffer that Linux gives would have room for; the document sets no limit."""
+
+
+class CertGuid(TextGuid):
+    """Which certificate an entry is about."""
+
+    __slots__ = ()
+
+    NAMES = {
+        "VCEK": "63da758d-e664-4564-adc5-f4b93be8accd",
+        "VLEK": "a8074bc2-a25a-483e-aae6-39c045a0b8a1",
+        "ASK": "4ab7b379-bbac-4fe4-a02f-05aef327c782",
+        "ASVK": "4ab7b379-bbac-4fe4-a02f-05aef327c782",  # has none of its own
+        "ARK": "c0b406a4-a803-4952-9743-3fb6014cd0ae",
+        "CRL": "92f81bc3-5811-4d3d-97ff-d19f88dc67ea",  # virtee/sev alone
+        "GOOGLE_EXTRA_PLATFORM_INFO": "ecae0c0f-9502-43b1-afa2-0ae2e0d565b6",
+        "EMPTY": "00000000-0000-0000-0000-000000000000",
+    }
+
+
+class TioGuid(MixedGuid):
+    """Which SEV-TIO blob an entry is about (draft)."""
+
+    __slots__ = ()
+
+    NAMES = {
+        "TIO_MEASUREMENTS": "5caa80c6-12ef-401a-b364-ec59a93abe3f",
+        "TIO_CERTIFICATES": "078ccb75-2644-49e8-afe7-5686c5cf72f1",
+        "TIO_REPORT": "70dc5b0e-0cc0-4cd5-97bb-ff0ba25bf320",
+    }
+
+
+class CertEntry(Record, size=24, spec=SPEC):
+    """Where one certificate lies."""
+
+    guid: CertGuid = at(0x00, as_bytes(CertGuid, 16), "Which certificate")
+    offset: int = at(0x10, Int32ul, "Where it starts, from the start of the table")
+    length: int = at(0x14, Int32ul, "How long it is")
+
+
+class TioBlobEntry(Record, size=24, spec="Linux, posted patches for SEV-TIO (draft)"):
+    """Where one SEV-TIO blob lies."""
+
+    guid: TioGuid = at(0x00, as_bytes(TioGuid, 16), "Which blob")
+    offset: int = at(0x10, Int32ul, "Where it starts")
+    length: int = at(0x14, Int32ul, "How long it is")
+
+
+class CertTableHead(Record, size=0, spec=SPEC):
+    """Nothing: the table starts with its first entry."""
+
+
+class CertTable(
+    Block,
+    head=CertTableHead,
+    element=("entries", nested(CertEntry), "One certificate"),
+    count="",  # counted by looking for the end
+    limit=MAX_ENTRIES,
+    spec=SPEC,
+):
+    """The entries; the zero entry that ends them and the certificates are the rest."""
+
+    @classmethod
+    def announced(cls, head: CertTableHead, data: bytes) -> int:
+        """Return how many entries come before the first that is all zero."""
+        size = CertEntry.SIZE
+        starts = range(0, min(len(data), MAX_ENTRIES * size), size)
+        return next(
+            (n for n, at in enumerate(starts) if not any(data[at : at + size])), len(starts)
+        )
+
+    @classmethod
+    def counting(cls, head: CertTableHead, number: int) -> CertTableHead:
+        """Return *head*: it has no counter."""
+        return head
+
+    @classmethod
+    def from_plain(cls, plain: object) -> Self:
+        """Undo ``to_plain``, or build the table of ``{"certificates": [{"guid", "data"}]}``.
+
+        Raises EncodeError.
+        """
+        if isinstance(plain, dict) and plain.keys() == {"certificates"}:
+            return cls.parse(build_table(_pairs(plain["certificates"])))
+        return super().from_plain(plain)
+
+
+class Certificate(NamedTuple):
+    """One entry of a table and the bytes it points at."""
+
+    name: str
+    guid: CertGuid
+    offset: int
+    length: int
+    data: bytes
+    """The bytes of the range, as far as there are any."""
+    problem: str
+    """What is wrong with the range, in words; empty if nothing is."""
+
+
+def certificates(table: CertTable) -> list[Certificate]:
+    """Cut out of *table* what each of its entries points at."""
+    image = table.build()
+    size = CertEntry.SIZE
+    ended = table.rest[:size] == bytes(size)
+    end = size * (len(table.elements) + ended)
+    found = []
+    for guid, start, length in ((e.guid, e.offset, e.length) for e in table.elements):
+        problem = _problem(start, length, end, len(image))
+        data = image[start : start + length]
+        found.append(Certificate(guid.to_plain(), guid, start, length, data, problem))
+    return found
+
+
+def _problem(start: int, length: int, table_end: int, size: int) -> str:
+    if start < table_end:
+        return f"starts at {start:#x}, inside the table, which ends at {table_end:#x}"
+    if start + length > size:
+        return f"ends at {start + length:#x}, outside the {size:#x} bytes there are"
+    return ""
+
+
+def build_table(
+    certificates: Sequence[tuple[CertGuid | str, bytes]], *, pages: bool = False
+) -> bytes:
+    """Lay out a table: entries, the zero entry, the certificates one behind the other.
+
+    With *pages* it is filled up with zeros to whole pages of 4 KiB. Raises EncodeError.
+    """
+    if len(certificates) > MAX_ENTRIES:
+        raise _refused("certificates", f"there are at most {MAX_ENTRIES}, got {len(certificates)}")
+    start = CertEntry.SIZE * (len(certificates) + 1)
+    entries, body = b"", b""
+    for index, (name, data) in enumerate(certificates):
+        try:
+            guid = CertGuid.from_plain(name) if isinstance(name, str) else name
+        except ValueError as exc:
+            raise _refused(f"certificates[{index}].guid", str(exc)) from None
+        entries += CertEntry(guid=guid, offset=start + len(body), length=len(data)).build()
+        body += data
+    table = entries + bytes(CertEntry.SIZE) + body
+    return table + bytes(-len(table) % PAGE if pages else 0)
+
+
+def _pairs(plain: object) -> list[tuple[CertGuid | str, bytes]]:
+    """Read the list of certificates to build a table of."""
+    if not isinstance(plain, list):
+        raise _refused("certificates", f"expected a list, got {shown(plain)}")
+    return [_pair(f"certificates[{index}]", item) for index, item in enumerate(plain)]
+
+
+def _pair(path: str, plain: Any) -> tuple[CertGuid, bytes]:
+    if not isinstance(plain, dict) or plain.keys() != {"guid", "data"}:
+        raise _refused(path, f"expected an object of guid and data, got {shown(plain)}")
+    try:
+        guid = CertGuid.from_plain(plain["guid"])
+    except ValueError as exc:
+        raise _refused(f"{path}.guid", str(exc)) from None
+    try:
+        return guid, from_hex(plain["data"], 1 << 32)
+    except ValueError as exc:
+        raise _refused(f"{path}.data", str(exc)) from None
+
+
+def _refused(path: str, reason: str) -> EncodeError:
+    return EncodeError("CertTable", path, None, reason)

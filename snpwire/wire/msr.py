@@ -1,0 +1,274 @@
+"""The GHCB MSR protocol: what a guest without a page, or before one, says in one 64-bit word.
+
+The guest writes a request to MSR 0xC0010130, executes VMGEXIT, and reads the response back. The low
+twelve bits say which of the words below it is. KVM leaves the MSR as it is, and resumes the guest,
+where it does not know them.
+"""
+
+from __future__ import annotations
+
+from construct import Int64ul
+
+from ..bits import OpenEnum, Word, bits
+from ..layout import Record, at
+from .operands import CpuidRegister, HvFeatures, PscOperation, TermSet, term_reason
+
+SPEC = "56421, GHCB MSR protocol"
+
+NO_PREFERENCE = (1 << 52) - 1
+"""Frame number of PREF_GHCB_GPA_RESP that leaves the choice to the guest, as KVM always does."""
+
+KVM_PSC_FAILED = 0x8000_0000_0000_0015
+"""The whole PSC_RESP with which KVM reports any failure."""
+
+
+class MsrInfo(OpenEnum):
+    """Which message the word is: bits 11 to 0."""
+
+    GHCB_GPA = 0x000, "frame of the GHCB: from here on the page is used"
+    SEV_INFO_RESP = 0x001, "protocol versions and encryption bit; also the value after reset"
+    SEV_INFO_REQ = 0x002, "ask for protocol versions and encryption bit"
+    RESERVED_AP_JUMP_TABLE = 0x003, "reserved; OpenVMM names it AP jump table"
+    CPUID_REQ = 0x004, "ask for one register of a CPUID leaf, subleaf 0"
+    CPUID_RESP = 0x005, "one register of a CPUID leaf"
+    AP_RESET_HOLD_REQ = 0x006, "wait for SIPI (version 2)"
+    AP_RESET_HOLD_RESP = 0x007, "the wait is over (version 2)"
+    PREF_GHCB_GPA_REQ = 0x010, "ask where the hypervisor wants the GHCB (SNP)"
+    PREF_GHCB_GPA_RESP = 0x011, "where the hypervisor wants the GHCB"
+    REG_GHCB_GPA_REQ = 0x012, "register a GHCB (SNP)"
+    REG_GHCB_GPA_RESP = 0x013, "the GHCB that is registered; refused if it is another"
+    PSC_REQ = 0x014, "change the state of one page (SNP, or hypervisor feature bit 6)"
+    PSC_RESP = 0x015, "whether the page's state was changed"
+    RUN_VMPL_REQ = 0x016, "run another VMPL (hypervisor feature bit 5)"
+    RUN_VMPL_RESP = 0x017, "whether it ran"
+    UNREG_GHCB_GPA_REQ = 0x018, "unregister the GHCB (revision 2.04, hypervisor feature bit 8)"
+    UNREG_GHCB_GPA_RESP = 0x019, "the GHCB that was registered"
+    HV_FEATURES_REQ = 0x080, "ask for hypervisor features (version 2)"
+    HV_FEATURES_RESP = 0x081, "hypervisor features (version 2)"
+    TERM_REQ = 0x100, "the guest ends itself; there is no response"
+    HYPERV_SPECIAL_HYPERCALL = 0xF00, "Hyper-V: special hypercall"
+    HYPERV_SPECIAL_FAST_CALL = 0xF01, "Hyper-V: fast call"
+    HYPERV_HYPERCALL_OUTPUT = 0xF02, "Hyper-V: output of a hypercall"
+    HYPERV_SPECIAL_DBGPRINT = 0xF03, "Hyper-V: debug print"
+
+
+INFO = bits(0, 12, "Which message this is", MsrInfo)
+
+
+class Msr(Record, size=8, spec=SPEC):
+    """The GHCB MSR as eight bytes; ``word_of`` reads its value."""
+
+    value: int = at(0, Int64ul, "GHCB MSR, 0xC0010130")
+
+
+class MsrWord(Word, width=64, spec=SPEC):
+    """A message whose data has no layout that is known."""
+
+    info = INFO
+    data = bits(12, 52, "Data")
+
+
+class MsrGhcbGpa(Word, width=64, spec=SPEC):
+    """Where the GHCB is: VMGEXIT now means the page."""
+
+    info = INFO
+    gfn = bits(12, 52, "Frame number of the GHCB")
+
+
+class MsrSevInfoReq(Word, width=64, spec=SPEC):
+    """Ask for protocol versions and encryption bit."""
+
+    info = INFO
+
+
+class MsrSevInfoResp(Word, width=64, spec=SPEC):
+    """Protocol versions and encryption bit. Both sides use the highest version they share."""
+
+    info = INFO
+    c_bit = bits(24, 8, "Position of the encryption bit in a page-table entry")
+    min_version = bits(32, 16, "Lowest protocol version the hypervisor speaks")
+    max_version = bits(48, 16, "Highest protocol version the hypervisor speaks")
+
+
+class MsrCpuidReq(Word, width=64, spec=SPEC):
+    """Ask for one register of a CPUID leaf."""
+
+    info = INFO
+    register = bits(30, 2, "Register wanted", CpuidRegister)
+    function = bits(32, 32, "Leaf; the subleaf is 0")
+
+
+class MsrCpuidResp(Word, width=64, spec=SPEC):
+    """One register of a CPUID leaf."""
+
+    info = INFO
+    register = bits(30, 2, "Register, as in the request", CpuidRegister)
+    value = bits(32, 32, "Content of the register")
+
+
+class MsrApResetHoldReq(Word, width=64, spec=SPEC):
+    """Wait for SIPI."""
+
+    info = INFO
+
+
+class MsrApResetHoldResp(Word, width=64, spec=SPEC):
+    """The wait is over."""
+
+    info = INFO
+    result = bits(12, 52, "0 if no SIPI came; KVM says 1 if one did")
+
+
+class MsrPrefGhcbGpaReq(Word, width=64, spec=SPEC):
+    """Ask where the hypervisor wants the GHCB. KVM ends a guest that is not SNP."""
+
+    info = INFO
+
+
+class MsrPrefGhcbGpaResp(Word, width=64, spec=SPEC):
+    """Where the hypervisor wants the GHCB."""
+
+    info = INFO
+    gfn = bits(12, 52, "Frame number; all ones for no preference")
+
+
+class MsrRegGhcbGpaReq(Word, width=64, spec=SPEC):
+    """Register a GHCB. KVM ends a guest that is not SNP.
+
+    Before revision 2.04, coconut-svsm and OpenVMM unregister by registering frame 0.
+    """
+
+    info = INFO
+    gfn = bits(12, 52, "Frame number")
+
+
+class MsrRegGhcbGpaResp(Word, width=64, spec=SPEC):
+    """The GHCB that is registered. All ones as the refusal is not verified."""
+
+    info = INFO
+    gfn = bits(12, 52, "Frame number; any but the one asked for is a refusal")
+
+
+class MsrPscReq(Word, width=64, spec=SPEC):
+    """Change the state of one 4 KiB page.
+
+    KVM passes it on to user space. OpenVMM has bit 56 for a large page, which is Hyper-V's own.
+    """
+
+    info = INFO
+    gfn = bits(12, 40, "Frame number of the page")
+    operation = bits(52, 4, "What becomes of it; 1 or 2", PscOperation)
+
+
+class MsrPscResp(Word, width=64, spec=SPEC):
+    """Whether the page's state was changed."""
+
+    info = INFO
+    error_code = bits(32, 32, "0 for success; KVM fails with 0x80000000")
+
+
+class MsrRunVmplReq(Word, width=64, spec=SPEC):
+    """Run another VMPL of this processor. edk2's declaration of the word is 32 bits too long."""
+
+    info = INFO
+    vmpl = bits(32, 8, "Privilege level to run")
+
+
+class MsrRunVmplResp(Word, width=64, spec=SPEC):
+    """Whether the other VMPL ran."""
+
+    info = INFO
+    error_code = bits(32, 32, "0 for success")
+
+
+class MsrUnregGhcbGpaReq(Word, width=64, spec="56421 2.04, GHCB MSR protocol"):
+    """Unregister the GHCB. OpenVMM refuses the request unless all other bits are zero."""
+
+    info = INFO
+
+
+class MsrUnregGhcbGpaResp(Word, width=64, spec="56421 2.04, GHCB MSR protocol"):
+    """The GHCB that was registered."""
+
+    info = INFO
+    gfn = bits(12, 52, "Frame number; OpenVMM: 0 if there was none, all ones for failure")
+
+
+class MsrHvFeaturesReq(Word, width=64, spec=SPEC):
+    """Ask for hypervisor features."""
+
+    info = INFO
+
+
+class MsrHvFeaturesResp(Word, width=64, spec=SPEC):
+    """Hypervisor features, moved up by 12."""
+
+    info = INFO
+    features = bits(12, 52, "Hypervisor features, bits 51 to 0")
+
+    @property
+    def flags(self) -> HvFeatures:
+        """Return the features as a set."""
+        return HvFeatures(self.features)
+
+
+class MsrTermReq(Word, width=64, spec=SPEC):
+    """End the guest."""
+
+    info = INFO
+    reason_set = bits(12, 4, "Who defines the code", TermSet)
+    reason_code = bits(16, 8, "Why")
+
+    @property
+    def reason(self) -> int:
+        """Return the code as a member of its set's enumeration."""
+        return term_reason(self.reason_set, self.reason_code)
+
+
+WORDS: dict[int, type[Word]] = {
+    MsrInfo.GHCB_GPA: MsrGhcbGpa,
+    MsrInfo.SEV_INFO_RESP: MsrSevInfoResp,
+    MsrInfo.SEV_INFO_REQ: MsrSevInfoReq,
+    MsrInfo.CPUID_REQ: MsrCpuidReq,
+    MsrInfo.CPUID_RESP: MsrCpuidResp,
+    MsrInfo.AP_RESET_HOLD_REQ: MsrApResetHoldReq,
+    MsrInfo.AP_RESET_HOLD_RESP: MsrApResetHoldResp,
+    MsrInfo.PREF_GHCB_GPA_REQ: MsrPrefGhcbGpaReq,
+    MsrInfo.PREF_GHCB_GPA_RESP: MsrPrefGhcbGpaResp,
+    MsrInfo.REG_GHCB_GPA_REQ: MsrRegGhcbGpaReq,
+    MsrInfo.REG_GHCB_GPA_RESP: MsrRegGhcbGpaResp,
+    MsrInfo.PSC_REQ: MsrPscReq,
+    MsrInfo.PSC_RESP: MsrPscResp,
+    MsrInfo.RUN_VMPL_REQ: MsrRunVmplReq,
+    MsrInfo.RUN_VMPL_RESP: MsrRunVmplResp,
+    MsrInfo.UNREG_GHCB_GPA_REQ: MsrUnregGhcbGpaReq,
+    MsrInfo.UNREG_GHCB_GPA_RESP: MsrUnregGhcbGpaResp,
+    MsrInfo.HV_FEATURES_REQ: MsrHvFeaturesReq,
+    MsrInfo.HV_FEATURES_RESP: MsrHvFeaturesResp,
+    MsrInfo.TERM_REQ: MsrTermReq,
+}
+"""The layout of each message; one that is not here is a ``MsrWord``."""
+
+ANSWER_OF: dict[MsrInfo, MsrInfo] = {
+    MsrInfo.SEV_INFO_REQ: MsrInfo.SEV_INFO_RESP,
+    MsrInfo.CPUID_REQ: MsrInfo.CPUID_RESP,
+    MsrInfo.AP_RESET_HOLD_REQ: MsrInfo.AP_RESET_HOLD_RESP,
+    MsrInfo.PREF_GHCB_GPA_REQ: MsrInfo.PREF_GHCB_GPA_RESP,
+    MsrInfo.REG_GHCB_GPA_REQ: MsrInfo.REG_GHCB_GPA_RESP,
+    MsrInfo.PSC_REQ: MsrInfo.PSC_RESP,
+    MsrInfo.RUN_VMPL_REQ: MsrInfo.RUN_VMPL_RESP,
+    MsrInfo.UNREG_GHCB_GPA_REQ: MsrInfo.UNREG_GHCB_GPA_RESP,
+    MsrInfo.HV_FEATURES_REQ: MsrInfo.HV_FEATURES_RESP,
+}
+"""The response that belongs to a request."""
+
+REQUESTS = frozenset(ANSWER_OF) | {MsrInfo.GHCB_GPA, MsrInfo.TERM_REQ}
+"""Messages that a guest writes. Of Hyper-V's own the direction is not known."""
+
+RESPONSES = frozenset(ANSWER_OF.values())
+"""Messages that a hypervisor writes."""
+
+
+def word_of(value: int) -> Word:
+    """Return the MSR's *value* as the word that its low twelve bits make it."""
+    return WORDS.get(value & INFO.limit, MsrWord)(value)

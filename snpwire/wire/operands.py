@@ -1,0 +1,360 @@
+"""The words and enumerations that the operands of an exit are made of.
+
+Bit positions are those that Linux, edk2, coconut-svsm and OpenVMM use; where they differ, the
+class says so. Sections of AMD 56421 are cited where a reader of it does.
+
+This is a pure table, which is why it is longer than a module should be.
+"""
+
+from __future__ import annotations
+
+from ..bits import Flags, OpenEnum, Word, bit, bits
+from .event import Value
+from .status import Status
+
+# What comes back
+
+
+class Action(OpenEnum):
+    """What the hypervisor wants of the guest: the low half of ``sw_exit_info_1`` in an answer.
+
+    Linux takes any other value as an error. edk2 raises #GP for it, and for 2.
+    """
+
+    NO_ACTION = 0, "go on; sw_exit_info_2 holds the event's own result"
+    ISSUE_EXCEPTION = 1, "raise the exception that sw_exit_info_2 describes"
+    MALFORMED_INPUT = 2, "the request was refused; sw_exit_info_2 says why (from revision 2.03)"
+
+
+class AnswerInfo(Word, width=64, spec="56421 2.03, 4.1: SW_EXITINFO1 on return"):
+    """``sw_exit_info_1`` as the hypervisor leaves it."""
+
+    action = bits(0, 32, "What the guest has to do", Action)
+
+
+class MalformedReason(OpenEnum):
+    """Why a request was refused: ``sw_exit_info_2`` beside MALFORMED_INPUT."""
+
+    GHCB_NOT_REGISTERED = 1, "this page is not the registered one; KVM 6.12 fails KVM_RUN instead"
+    INVALID_USAGE = 2, "ghcb_usage is one the hypervisor does not know"
+    INVALID_SCRATCH_AREA = 3, "sw_scratch is zero, or the data does not fit where it points"
+    MISSING_INPUT = 4, "a field is not marked valid; KVM also: operands that cannot be right"
+    INVALID_INPUT = 5, "a field is marked valid and holds what cannot be used"
+    INVALID_EVENT = 6, "the hypervisor does not serve this exit code"
+
+
+class EventType(OpenEnum):
+    """Kind of event to inject."""
+
+    INTR = 0, "external interrupt"
+    NMI = 2, "non-maskable interrupt"
+    EXCEPTION = 3, "exception: the one kind that guests accept"
+    SOFT_INT = 4, "software interrupt"
+
+
+class EventInject(Word, width=64, spec="56421, SW_EXITINFO2 beside ISSUE_EXCEPTION"):
+    """The exception a guest is to raise. KVM sends 0x8000030D for an MSR it refuses."""
+
+    vector = bits(0, 8, "Vector; guests accept 13 (#GP) and 6 (#UD) alone")
+    type = bits(8, 3, "Kind of event", EventType)
+    error_code_valid = bit(11, "The exception has an error code")
+    valid = bit(31, "There is something to inject")
+    error_code = bits(32, 32, "Error code of the exception")
+
+
+class VmmError(OpenEnum):
+    """The hypervisor's own answer to a guest request. Any value but 0 is an error."""
+
+    NONE = 0, "the hypervisor did its part: the low half is the firmware's status"
+    INVALID_LEN = 1, "too few certificate pages; rbx says how many, the firmware was not asked"
+    BUSY = 2, "not now; send the very same message again, for its number is not used up"
+    KVM_GENERIC = 0xFFFF_FFFF, "newer KVM: certificates could not be fetched"
+
+
+class GuestRequestResult(Word, width=64, spec="56421, SW_EXITINFO2 after a guest request"):
+    """Who refused a guest request, and why."""
+
+    fw_error = bits(0, 32, "Status of the firmware", Status)
+    vmm_error = bits(32, 32, "Answer of the hypervisor", VmmError)
+
+
+class PscReturn(OpenEnum):
+    """How a page state change ended: whole values of ``sw_exit_info_2``, the action being 0."""
+
+    INTERRUPTED_OR_DONE = 0, "compare cur_entry with end_entry: interrupted or all done"
+    INVALID_HEADER = 0x1_0000_0001, "the header is wrong; KVM: end_entry lies beyond the buffer"
+    INVALID_ENTRY = (
+        0x1_0000_0002,
+        "the entry at cur_entry is wrong; KVM: cur_page too large, or a 2 MiB frame out of line",
+    )
+    KVM_GENERIC = 0x100_0000_0000, "KVM could not do it; the document's wording is not known"
+
+
+# What goes in
+
+
+class IoSegment(OpenEnum):
+    """Segment register of a string instruction, numbered as in an instruction's encoding."""
+
+    ES = 0, "ES"
+    CS = 1, "CS"
+    SS = 2, "SS"
+    DS = 3, "DS"
+    FS = 4, "FS"
+    GS = 5, "GS"
+
+
+class IoioInfo(Word, width=64, spec="56421, SW_EXITINFO1 of IOIO"):
+    """A port access. coconut-svsm and OpenVMM set no address size."""
+
+    in_ = bit(0, "1 for IN, 0 for OUT")
+    string = bit(2, "INS or OUTS: the data is in the scratch area")
+    rep = bit(3, "REP prefix")
+    size8 = bit(4, "Operand of 8 bits")
+    size16 = bit(5, "Operand of 16 bits")
+    size32 = bit(6, "Operand of 32 bits")
+    addr16 = bit(7, "Address size of 16 bits")
+    addr32 = bit(8, "Address size of 32 bits")
+    addr64 = bit(9, "Address size of 64 bits")
+    segment = bits(10, 3, "Segment of a string operand", IoSegment)
+    port = bits(16, 16, "Port number")
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of one operand; 0 if not exactly one size is set."""
+        return {0x10: 1, 0x20: 2, 0x40: 4}.get(self & 0x70, 0)
+
+    @property
+    def address_bits(self) -> int:
+        """Return the address size in bits; 0 if not exactly one is set."""
+        return {0x80: 16, 0x100: 32, 0x200: 64}.get(self & 0x380, 0)
+
+
+class ApJumpTableRequest(OpenEnum):
+    """What AP_JUMP_TABLE does."""
+
+    SET = 0, "tell the hypervisor where the table is"
+    GET = 1, "ask where it is"
+
+
+class DoorbellRequest(OpenEnum):
+    """What SNP_HV_DOORBELL_PAGE does."""
+
+    GET_PREFERRED = 0, "ask where the hypervisor wants the page"
+    SET = 1, "use the page at sw_exit_info_2"
+    QUERY = 2, "ask which page is in use"
+    CLEAR = 3, "use none from now on"
+
+
+class SecureAvicRequest(OpenEnum):
+    """What SECURE_AVIC does."""
+
+    REGISTER_GPA = 0, "register an APIC backing page"
+    UNREGISTER_GPA = 1, "give it up"
+
+
+class ApCreationRequest(OpenEnum):
+    """What SNP_AP_CREATION does."""
+
+    CREATE_ON_INIT = 0, "use the VMSA when the processor is next sent INIT"
+    CREATE = 1, "run the processor on this VMSA now"
+    DESTROY = 2, "stop it and forget its VMSA; rax is not needed"
+
+
+class ApCreationInfo(Word, width=64, spec="56421, SW_EXITINFO1 of SNP_AP_CREATION"):
+    """Which processor, and what to do with it.
+
+    coconut-svsm and newer KVM take four bits for the VMPL, OpenVMM sixteen. KVM 6.12 compares the
+    low half with the request as a whole, so there any VMPL but 0 is refused.
+    """
+
+    request = bits(0, 16, "What to do", ApCreationRequest)
+    vmpl = bits(16, 4, "Privilege level of the VMSA")
+    apic_id = bits(32, 32, "APIC id of the processor")
+
+
+class SevTioAction(OpenEnum):
+    """What SEV_TIO_OP does with a device interface (draft)."""
+
+    BIND = 0, "bind the interface to the guest; rcx returns its id"
+    UNBIND = 1, "undo the binding"
+    RUN = 2, "start it"
+    STOP = 3, "stop it"
+
+
+class SevTioOpInfo(Word, width=64, spec="Linux SEV-TIO series, draft: SW_EXITINFO1 of SEV_TIO_OP"):
+    """Which device, and what to do with it."""
+
+    guest_rid = bits(0, 32, "Requester id of the device as the guest knows it")
+    action = bits(32, 32, "What to do", SevTioAction)
+
+
+class DisableAltInjInfo(Word, width=64, spec="coconut-svsm, draft: SW_EXITINFO1"):
+    """Interrupt state of a VMPL that gives up alternate injection."""
+
+    interrupts_enabled = bit(0, "RFLAGS.IF is set")
+    interrupt_shadow = bit(1, "Interrupts are held off for one instruction")
+    tpr = bits(8, 8, "Task priority")
+    vmpl = bits(16, 16, "Privilege level it speaks of")
+
+
+class SpecificEoiInfo(Word, width=64, spec="coconut-svsm, draft: SW_EXITINFO1"):
+    """The interrupt that is finished."""
+
+    vector = bits(0, 8, "Vector")
+    vmpl = bits(16, 16, "Privilege level it was for")
+
+
+class PscOperation(OpenEnum):
+    """What becomes of a page.
+
+    Over the MSR only the first two exist; KVM calls the others done and does nothing.
+    """
+
+    PRIVATE = 1, "assign it to the guest"
+    SHARED = 2, "give it back to the hypervisor"
+    PSMASH = 3, "split a 2 MiB page into 4 KiB pages"
+    UNSMASH = 4, "join 4 KiB pages into a 2 MiB page"
+
+
+class PscPageSize(OpenEnum):
+    """Size of a page as the RMP counts it."""
+
+    SIZE_4K = 0, "4 KiB"
+    SIZE_2M = 1, "2 MiB; the frame number is a multiple of 512"
+
+
+class CpuidRegister(OpenEnum):
+    """Which register a CPUID request over the MSR asks for."""
+
+    EAX = 0, "EAX"
+    EBX = 1, "EBX"
+    ECX = 2, "ECX"
+    EDX = 3, "EDX"
+
+
+# What the two sides can do
+
+
+class HvFeatures(Flags, width=64, spec="56421, hypervisor features"):
+    """What the hypervisor offers. KVM 6.12 says 0x3.
+
+    edk2 declares bits 1 to 3 as masks that hold the bits they depend on; all others as single bits.
+    Secure AVIC has no bit: Linux looks at SEV_STATUS instead.
+    """
+
+    snp = bit(0, "SEV-SNP: GHCB registration, page states, guest requests")
+    snp_ap_creation = bit(1, "AP creation; needs bit 0")
+    snp_restricted_injection = bit(2, "Doorbell page and #HV IPI; needs bits 0 and 1")
+    snp_restricted_injection_timer = bit(3, "#HV timer; needs bits 0 to 2")
+    apic_id_list = bit(4, "List of APIC ids")
+    snp_multi_vmpl = bit(5, "Run VMPL; needs bits 0 and 1")
+    sev_es_page_state_change = bit(6, "Page state changes for SEV-ES guests")
+    sev_tio = bit(7, "Trusted I/O")
+    ghcb_gpa_unregister = bit(8, "A GHCB can be unregistered (revision 2.04)")
+    ext_interrupts = bit(9, "Alternate injection (draft, coconut-svsm alone)")
+
+
+class SevFeatures(Flags, width=64, spec="APM volume 2, SEV_FEATURES of the VMSA"):
+    """Features of a VMSA, as ``rax`` gives them to AP creation: SEV_STATUS shifted right by 2."""
+
+    snp_active = bit(0, "SEV-SNP")
+    vtom = bit(1, "Virtual top of memory")
+    reflect_vc = bit(2, "#VC exits to the hypervisor")
+    restricted_injection = bit(3, "Nothing but #HV is injected")
+    alternate_injection = bit(4, "Injection is controlled from inside the VMSA")
+    debug_swap = bit(5, "Debug registers are swapped by hardware")
+    prevent_host_ibs = bit(6, "Host IBS is off while the guest runs")
+    btb_isolation = bit(7, "The guest does not share branch targets")
+    vmpl_sss = bit(8, "Supervisor shadow stacks, checked for each VMPL")
+    secure_tsc = bit(9, "The guest has a TSC of its own")
+    vmgexit_param = bit(10, "VMGEXIT takes a parameter")
+    pmc_virt = bit(11, "Virtual performance counters")
+    ibs_virt = bit(12, "Virtual IBS")
+    guest_intercept_control = bit(13, "The guest has a say in what is intercepted")
+    vmsa_reg_prot = bit(14, "Registers are masked in the VMSA")
+    smt_prot = bit(15, "The sibling thread idles while the guest runs")
+    secure_avic = bit(16, "Secure AVIC")
+    ibpb_on_entry = bit(21, "Branch prediction barrier on entry")
+    allowed_sev_features_enable = bit(63, "Belongs to the VMCB's copy (OpenVMM)")
+
+
+# Why a guest ended itself
+
+
+class TermSet(OpenEnum):
+    """Who defines the reason codes of a termination."""
+
+    GHCB_SPEC = 0, "56421; coconut-svsm sends code 0 of it for everything"
+    LINUX = 1, "the Linux guest"
+    AMDESE_SVSM = 15, "AMD's linux-svsm"
+
+
+class TermSpec(OpenEnum):
+    """Reason codes of set 0. The crate ghcb-msr-protocol alone counts them from 1."""
+
+    GENERAL = 0, "no reason given"
+    PROTOCOL_UNSUPPORTED = 1, "guest and hypervisor share no protocol version"
+    SNP_FEATURES_UNSUPPORTED = 2, "SNP features are on that the guest cannot handle"
+
+
+class TermLinux(OpenEnum):
+    """Reason codes of set 1; those from SECURE_TSC on are newer than 6.12."""
+
+    REGISTER = 0, "the hypervisor refused to register the GHCB"
+    PSC = 1, "a page state change failed"
+    PVALIDATE = 2, "PVALIDATE failed"
+    NOT_VMPL0 = 3, "the kernel needs VMPL0 and is not there"
+    CPUID = 4, "the CPUID page does not hold up"
+    CPUID_HV = 5, "the hypervisor did not answer CPUID"
+    SECRETS_PAGE = 6, "the secrets page could not be found or mapped"
+    NO_SVSM = 7, "not at VMPL0, and the secrets page names no SVSM"
+    SVSM_VMPL0 = 8, "the SVSM says that the kernel runs at VMPL0"
+    SVSM_CAA = 9, "the SVSM's calling area does not start a page"
+    SECURE_TSC = 10, "secure TSC could not be set up"
+    SVSM_CA_REMAP_FAIL = 11, "the SVSM did not move its calling area"
+    SAVIC_FAIL = 12, "secure AVIC could not be set up"
+
+
+class TermAmdeseSvsm(OpenEnum):
+    """Reason codes of set 15."""
+
+    GENERAL = 0, "no reason given"
+    ENOMEM = 1, "out of memory"
+    UNHANDLED_VC = 2, "a #VC nobody handles"
+    PSC_ERROR = 3, "a page state change failed"
+    SET_PAGE_ERROR = 4, "a page could not be mapped"
+    NO_GHCB = 5, "no GHCB to speak through"
+    GHCB_RESP_INVALID = 6, "the hypervisor's answer makes no sense"
+    FW_CFG_ERROR = 7, "fw_cfg could not be read"
+    BIOS_FORMAT = 8, "the firmware image is malformed"
+    NOT_VMPL0 = 9, "the SVSM is not at VMPL0"
+    VMPL0_SEV_FEATURES = 10, "SEV_FEATURES of VMPL0 are not as needed"
+    INCORRECT_VMPL = 11, "the firmware image asks for a wrong VMPL"
+    VMPL1_SEV_FEATURES = 12, "SEV_FEATURES of VMPL1 are not as needed"
+
+
+TERM_CODES: dict[int, type[OpenEnum]] = {
+    TermSet.GHCB_SPEC: TermSpec,
+    TermSet.LINUX: TermLinux,
+    TermSet.AMDESE_SVSM: TermAmdeseSvsm,
+}
+"""The reason codes of each set."""
+
+
+def term_reason(reason_set: int, code: int) -> int:
+    """Return *code* as a member of its set's enumeration, or as it is if nobody knows the set."""
+    kind = TERM_CODES.get(reason_set)
+    return Value(code) if kind is None else kind(code)
+
+
+class TermInfo(Word, width=64, spec="56421, SW_EXITINFO1 of TERM_REQUEST"):
+    """Why a guest ends itself through the page; the MSR packs the same two numbers elsewhere."""
+
+    reason_set = bits(0, 4, "Who defines the code", TermSet)
+    reason_code = bits(4, 8, "Why")
+
+    @property
+    def reason(self) -> int:
+        """Return the code as a member of its set's enumeration."""
+        return term_reason(self.reason_set, self.reason_code)

@@ -1,0 +1,133 @@
+"""How the secure processor's firmware says a command ended.
+
+Numbers are those of Linux (``psp-sev.h``) and virtee/sev; AMD-ASPFW uses the same names but does
+not publish its table. 0x1E is assigned nowhere. The causes given for guest requests are what
+AMD's published firmware (Genoa, ABI 1.55.25) does, in the order of its own checks.
+
+A failure reaches a guest on one of two ways: as the status of the command, in the low half of
+``sw_exit_info_2``, with no answer and no sequence number used; or inside the answer, which is then
+sealed and numbered as any other.
+"""
+
+from __future__ import annotations
+
+from ..bits import OpenEnum
+
+NO_FW_CALL = 0xFFFF_FFFF
+"""What Linux shows for a command that never reached the firmware: -1, no status of the firmware."""
+
+WRITE_BACK_MARK = 0x40
+"""What AMD-ASPFW adds where a legacy command's buffer is in no page state it may write back to.
+
+0x5A is INVALID_PAGE_STATE marked so, the one such value that is known.
+"""
+
+
+class Status(OpenEnum):
+    """Status of a firmware command, and of a guest request."""
+
+    SUCCESS = (
+        0x00,
+        "No error. Beside an error of the hypervisor it means that the firmware was not asked.",
+    )
+    INVALID_PLATFORM_STATE = (
+        0x01,
+        "The platform is not in the state the command needs. For a guest request: SNP is not"
+        " initialised on the host.",
+    )
+    INVALID_GUEST_STATE = (
+        0x02,
+        "The guest is not in the state the command needs. For a guest request: its launch is not"
+        " finished.",
+    )
+    INVALID_CONFIG = (
+        0x03,
+        "The platform's configuration does not allow it, or an address lies outside all memory.",
+    )
+    INVALID_LENGTH = 0x04, "A length does not fit; the length needed is often written back."
+    ALREADY_OWNED = 0x05, "The platform has an owner already."
+    INVALID_CERTIFICATE = 0x06, "A certificate does not hold."
+    POLICY_FAILURE = 0x07, "The guest's policy forbids it, or does not match the ID block."
+    INACTIVE = 0x08, "The guest has no ASID: it is not activated."
+    INVALID_ADDRESS = (
+        0x09,
+        "A page cannot be reached. If the answer could not be written, its sequence number is"
+        " used up all the same.",
+    )
+    BAD_SIGNATURE = 0x0A, "A signature is wrong, or is over another curve than asked for."
+    BAD_MEASUREMENT = (
+        0x0B,
+        "A digest or an authentication tag is wrong. For a guest request: sealed with another"
+        " VMPCK, under another number, or changed on its way.",
+    )
+    ASID_OWNED = 0x0C, "Another guest has the ASID."
+    INVALID_ASID = 0x0D, "The ASID is outside the range for this kind of guest."
+    WBINVD_REQUIRED = 0x0E, "Caches must be written back on every core first (WBINVD)."
+    DF_FLUSH_REQUIRED = 0x0F, "The data fabric must be flushed first (DF_FLUSH)."
+    INVALID_GUEST = 0x10, "The page named as guest context is none, or not the one that is meant."
+    INVALID_COMMAND = 0x11, "This firmware has no such command, or does not offer it now."
+    ACTIVE = 0x12, "The guest still has an ASID."
+    HARDWARE_PLATFORM = 0x13, "The hardware failed; the firmware may go on."
+    HARDWARE_UNSAFE = 0x14, "The hardware failed in a way that makes going on unsafe."
+    UNSUPPORTED = 0x15, "This processor or firmware cannot do it."
+    INVALID_PARAM = (
+        0x16,
+        "An argument is wrong. For a guest request: header fields, message version or type, size,"
+        " VMPCK number, a message that crosses its page; inside an answer: a reserved byte that is"
+        " not zero, or a VMPL more privileged than the VMPCK.",
+    )
+    RESOURCE_LIMIT = 0x17, "The firmware has run out of something; it may work later."
+    SECURE_DATA_INVALID = 0x18, "Data the firmware keeps for itself did not verify."
+    INVALID_PAGE_SIZE = (
+        0x19,
+        "The RMP has the page at another size. For a guest request: request or response page is"
+        " part of a 2 MiB entry.",
+    )
+    INVALID_PAGE_STATE = (
+        0x1A,
+        "The RMP has the page in another state. For a guest request: the response page was not"
+        " handed to the firmware.",
+    )
+    INVALID_MDATA_ENTRY = 0x1B, "A page's swap metadata is not the entry that belongs there."
+    INVALID_PAGE_OWNER = 0x1C, "The RMP has the page assigned to another guest."
+    AEAD_OFLOW = (
+        0x1D,
+        "A message number is spent or out of step. For a guest request: not the number that comes"
+        " next, as when a genuine message is sent twice.",
+    )
+    EXIT_RING_BUFFER = 0x1F, "The firmware has left ring-buffer mode."
+    RMP_INIT_REQUIRED = 0x20, "The RMP must be initialised first."
+    BAD_SVN = 0x21, "The security version is below what is committed."
+    BAD_VERSION = 0x22, "The firmware version is below what is committed."
+    SHUTDOWN_REQUIRED = 0x23, "The platform must be shut down first."
+    UPDATE_FAILED = 0x24, "The firmware update failed; the old firmware runs on."
+    RESTORE_REQUIRED = 0x25, "The update failed half-way: the old firmware must be restored."
+    RMP_INITIALIZATION_FAILED = 0x26, "The RMP could not be initialised."
+    INVALID_KEY = (
+        0x27,
+        "The key asked for cannot be had: no VLEK is loaded, the launch disabled the VCEK, or"
+        " MASK_CHIP_KEY is set, which refuses derived keys but leaves reports unsigned.",
+    )
+    SHUTDOWN_INCOMPLETE = (
+        0x28,
+        "The shutdown left something undone. AMD-ASPFW names it; the number is from newer Linux.",
+    )
+    # Trusted I/O, from newer Linux; 0x34 has no name in any source.
+    INCORRECT_BUFFER_LENGTH = 0x30, "A buffer has not the length it must have."
+    EXPAND_BUFFER_LENGTH_REQUEST = 0x31, "A buffer is too small for what has to go into it."
+    SPDM_REQUEST = (
+        0x32,
+        "The firmware has an SPDM message for the device: deliver it.",
+    )
+    SPDM_ERROR = 0x33, "The SPDM exchange with the device failed."
+    ERR_IN_DEV_CONN = 0x35, "The connection to the device could not be made."
+    INVALID_DEV_CTX = 0x36, "The page is not the context of a device."
+    INVALID_TDI_CTX = 0x37, "The page is not the context of a device interface."
+    INVALID_TDI = 0x38, "The device interface is not one that can be used."
+    RECLAIM_REQUIRED = 0x39, "Pages must be reclaimed first."
+    IN_USE = 0x3A, "It is still in use."
+    INVALID_DEV_STATE = 0x3B, "The device is in a state that does not allow this."
+    INVALID_TDI_STATE = 0x3C, "The device interface is in a state that does not allow this."
+    DEV_CERT_CHANGED = 0x3D, "The device shows other certificates than before."
+    RESYNC_REQ = 0x3E, "Firmware and device must agree on their state again."
+    RESPONSE_TOO_LARGE = 0x3F, "The device's answer does not fit the buffer."

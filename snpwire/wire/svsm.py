@@ -1,0 +1,239 @@
+"""What a guest and its SVSM exchange: the calling area, the calls, and the buffers they point to.
+
+The document is AMD 58019, known here through Linux, edk2 and coconut-svsm. Numbers and offsets are
+theirs. The APIC protocol is coconut-svsm's alone and a draft.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from construct import Bytes, Int8ul, Int16ul, Int32ul, Int64ul
+
+from ..bits import OpenEnum, Word, bit, bits
+from ..block import Block
+from ..codec import as_bytes, as_word
+from ..layout import Record, at, nested
+from .guid import MixedGuid
+from .operands import PscPageSize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPEC = "58019 (Linux, edk2, coconut-svsm)"
+COCONUT = "58019 (coconut-svsm)"
+
+
+class SvsmProtocol(OpenEnum):
+    """Which set of calls: the upper half of RAX."""
+
+    CORE = 0x0, "memory, processors and queries"
+    ATTEST = 0x1, "attestation of the SVSM's services"
+    VTPM = 0x2, "the virtual TPM"
+    APIC = 0x3, "interrupts (draft; coconut-svsm)"
+    UEFI_MM = 0x4, "UEFI management mode (coconut-svsm, edk2)"
+
+
+class SvsmCoreCall(OpenEnum):
+    """Calls of the core protocol. Linux has the first four."""
+
+    REMAP_CA = 0x0, "move the calling area: RCX is its new address"
+    PVALIDATE = 0x1, "validate or invalidate pages: RCX points to the list"
+    CREATE_VCPU = 0x2, "start a processor: RCX save area, RDX calling area, R8 APIC id"
+    DELETE_VCPU = 0x3, "stop a processor: RCX save area"
+    DEPOSIT_MEM = 0x4, "give memory to the SVSM"
+    WITHDRAW_MEM = 0x5, "take memory back"
+    QUERY_PROTOCOL = 0x6, "which versions: RCX is protocol and version, and the answer"
+    CONFIGURE_VTOM = 0x7, "set up virtual top of memory"
+
+
+class SvsmAttestCall(OpenEnum):
+    """Calls of the attestation protocol."""
+
+    SERVICES = 0x0, "a report on all services"
+    SINGLE_SERVICE = 0x1, "a report on one service"
+
+
+class SvsmVtpmCall(OpenEnum):
+    """Calls of the vTPM protocol."""
+
+    QUERY = 0x0, "which commands (RCX) and features (RDX)"
+    CMD = 0x1, "run a command: RCX points to the buffer"
+
+
+class SvsmApicCall(OpenEnum):
+    """Calls of the APIC protocol (draft; coconut-svsm)."""
+
+    QUERY_FEATURES = 0x0, "which features there are"
+    CONFIGURE = 0x1, "turn the emulation on or off"
+    READ_REGISTER = 0x2, "read a register"
+    WRITE_REGISTER = 0x3, "write a register"
+    CONFIGURE_VECTOR = 0x4, "say which vectors the host may send"
+
+
+class SvsmUefiMmCall(OpenEnum):
+    """Calls of the UEFI management mode protocol."""
+
+    REQUEST = 0x1, "handle a message: RCX address, RDX size"
+
+
+CALLS: Mapping[SvsmProtocol, type[OpenEnum]] = {
+    SvsmProtocol.CORE: SvsmCoreCall,
+    SvsmProtocol.ATTEST: SvsmAttestCall,
+    SvsmProtocol.VTPM: SvsmVtpmCall,
+    SvsmProtocol.APIC: SvsmApicCall,
+    SvsmProtocol.UEFI_MM: SvsmUefiMmCall,
+}
+"""The calls of each protocol."""
+
+
+class SvsmResult(OpenEnum):
+    """What RAX holds after a call."""
+
+    SUCCESS = 0x0, "done"
+    INCOMPLETE = 0x8000_0000, "part of it is done: call again"
+    UNSUPPORTED_PROTOCOL = 0x8000_0001, "the SVSM does not know the protocol"
+    UNSUPPORTED_CALL = 0x8000_0002, "the protocol has no such call"
+    INVALID_ADDRESS = 0x8000_0003, "an address is not the guest's to use"
+    INVALID_FORMAT = 0x8000_0004, "a structure is malformed"
+    INVALID_PARAMETER = 0x8000_0005, "a register holds a wrong value"
+    INVALID_REQUEST = 0x8000_0006, "the call is not allowed"
+    BUSY = 0x8000_0007, "call again"
+    PROTOCOL_BASE = 0x8000_1000, "each protocol numbers its own results from here"
+    PVALIDATE_FAIL_INPUT = 0x8000_1001, "PVALIDATE: bad input"
+    PROTOCOL_FAIL_INUSE = 0x8000_1003, "in use (linux-svsm)"
+    PVALIDATE_FAIL_SIZE_MISMATCH = 0x8000_1006, "PVALIDATE: the page has another size"
+    PVALIDATE_FAIL_NO_CHANGE = 0x8000_1010, "PVALIDATE: the page was so already"
+
+
+class SvsmCall(Word, width=64, spec=SPEC):
+    """RAX on entry: which call of which protocol."""
+
+    call_id = bits(0, 32, "Number of the call; its meaning depends on the protocol")
+    protocol = bits(32, 32, "Which set of calls", SvsmProtocol)
+
+    @property
+    def call(self) -> int:
+        """Return the call as its protocol's enumeration, or as a number if it has none."""
+        kind = CALLS.get(SvsmProtocol(self.protocol), int)
+        return kind(self.call_id)
+
+
+class Caa(Record, size=0x1000, spec=SPEC):
+    """The calling area: how a guest and its SVSM tell each other that a call is pending."""
+
+    call_pending: int = at(
+        0x000, Int8ul, "Set by the guest, cleared by the SVSM that made the call"
+    )
+    mem_available: int = at(0x001, Int8ul, "The SVSM has memory to give back")
+    no_eoi_required: int = at(0x002, Int8ul, "APIC protocol (coconut-svsm); reserved elsewhere")
+    buffer: bytes = at(0x008, Bytes(0xFF8), "Room for arguments")
+
+
+class PvalidateHeader(Record, size=8, spec=SPEC):
+    """How many entries there are, and how far the SVSM came."""
+
+    entries: int = at(0x0, Int16ul, "How many entries follow; num_entries in Linux")
+    next: int = at(
+        0x2, Int16ul, "Index of the next entry, moved on by the SVSM; cur_index in Linux"
+    )
+
+
+class PvalidateEntry(Word, width=64, spec=SPEC):
+    """One page to validate or invalidate."""
+
+    page_size = bits(0, 2, "Size of the page", PscPageSize)
+    action = bit(2, "1 validates, 0 takes validation back")
+    ignore_cf = bit(3, "Do not fail for a page that was so already")
+    pfn = bits(12, 52, "Guest frame number")
+
+
+class PvalidateRequest(
+    Block,
+    head=PvalidateHeader,
+    element=("list", as_word(PvalidateEntry), "Pages to validate"),
+    count="entries",
+    limit=510,
+    spec=SPEC,
+):
+    """The argument of PVALIDATE: starts on 8 bytes, ends in the page it starts in."""
+
+
+class ServiceGuid(MixedGuid):
+    """The GUID of a service, or of the manifest itself."""
+
+    __slots__ = ()
+
+    NAMES = {
+        "MANIFEST": "63849ebb-3d92-4670-a1ff-58f9c94b87bb",
+        "VTPM": "c476f1eb-0123-45a5-9641-b4e7dde5bfe3",
+        "UEFI_MM": "a4453a59-9e1b-4787-a033-1986d6adbe55",
+    }
+
+
+class AttestServices(Record, size=0x40, spec=SPEC):
+    """The argument of SERVICES: four buffers of the guest.
+
+    Linux declares ``nonce_size`` with 4 bytes, coconut-svsm with 2 and 6 reserved, as here. For the
+    one legal length, 64, there is no difference; a longer one shows in the reserved bytes.
+    """
+
+    report_gpa: int = at(0x00, Int64ul, "Guest-physical address for the report")
+    report_size: int = at(0x08, Int32ul, "Room for the report")
+    nonce_gpa: int = at(0x10, Int64ul, "Guest-physical address of the nonce")
+    nonce_size: int = at(0x18, Int16ul, "Length of the nonce, which must be 64")
+    manifest_gpa: int = at(0x20, Int64ul, "Guest-physical address for the manifest")
+    manifest_size: int = at(0x28, Int32ul, "Room for the manifest")
+    certificate_gpa: int = at(0x30, Int64ul, "Guest-physical address for the certificates")
+    certificate_size: int = at(0x38, Int32ul, "Room for the certificates, 0 if none are wanted")
+
+
+class AttestSingleService(Record, size=0x58, spec=SPEC):
+    """The argument of SINGLE_SERVICE."""
+
+    services: AttestServices = at(0x00, nested(AttestServices), "The buffers")
+    service_guid: ServiceGuid = at(0x40, as_bytes(ServiceGuid, 16), "Which service")
+    manifest_version: int = at(0x50, Int32ul, "Which version of its manifest")
+
+
+class ServicesManifestHeader(Record, size=24, spec=COCONUT):
+    """What the manifest is and how long."""
+
+    guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "MANIFEST")
+    total_size: int = at(0x10, Int32ul, "Length of the whole manifest")
+    num_services: int = at(0x14, Int32ul, "How many services follow")
+
+
+class ServicesManifestEntry(Record, size=24, spec=COCONUT):
+    """One service and where its own manifest lies."""
+
+    guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "Which service")
+    offset: int = at(0x10, Int32ul, "Where its data starts, from the start of the manifest")
+    length: int = at(0x14, Int32ul, "How long its data is")
+
+
+class ServicesManifest(
+    Block,
+    head=ServicesManifestHeader,
+    element=("services", nested(ServicesManifestEntry), "One service"),
+    count="num_services",
+    limit=0xFFFF_FFFF,
+    spec=COCONUT,
+):
+    """Which services the SVSM attests to; REPORT_DATA is SHA-512 over the nonce and these bytes."""
+
+
+class VtpmRequest(Record, size=0x1000, spec=COCONUT):
+    """The buffer of a vTPM command; its fields are not aligned, and neither need it be."""
+
+    command: int = at(0x000, Int32ul, "8 is TPM_SEND_COMMAND")
+    locality: int = at(0x004, Int8ul, "0")
+    inbuf_size: int = at(0x005, Int32ul, "Length of the TPM command")
+    inbuf: bytes = at(0x009, Bytes(0xFF7), "TPM command")
+
+
+class VtpmResponse(Record, size=0x1000, spec=COCONUT):
+    """The same buffer when the call is done."""
+
+    outbuf_size: int = at(0x000, Int32ul, "Length of the TPM response")
+    outbuf: bytes = at(0x004, Bytes(0xFFC), "TPM response")

@@ -1,0 +1,484 @@
+"""specs/*.toml and snpwire.wire say the same, in both directions.
+
+The tables below pair each row of the specifications with the class that declares it. A row that is
+not paired fails, and so does a class that no row is paired with.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+
+from snpwire import wire
+from snpwire.bits import OpenEnum, Word
+from snpwire.block import Block
+from snpwire.layout import Record
+from snpwire.wire import certs, ghcb, msr, psc, status, svsm
+from snpwire.wire.event import NOTHING, Count, Gpa, Operand, Unknown, Value, Zero
+from snpwire.wire.events import EVENTS
+from snpwire.wire.exits import KVM_ACCEPTED, ExitCode, event_of
+from snpwire.wire.guid import MixedGuid, TextGuid
+from snpwire.wire.operands import HvFeatures
+
+SPECS = {
+    path.stem: tomllib.loads(path.read_text())
+    for path in sorted(Path(__file__).parents[1].joinpath("specs").glob("*.toml"))
+}
+
+STRUCTURES = {
+    "ghcb_page": "ghcb:Page",
+    "ghcb_page_hyperv_hypercall": "ghcb:HypervPage",
+    "psc_header": "psc:PscHeader",
+    "psc_buffer": "psc:PscBuffer",
+    "cert_table_entry": "certs:CertEntry",
+    "tio_blob_table_entry": "certs:TioBlobEntry",
+    "hv_doorbell_page": "doorbell:DoorbellPage",
+    "hv_ext_int_info": "doorbell:ExtIntInfo",
+    "apic_id_list": "apic:ApicIdList",
+    "ap_jump_table": "boot:ApJumpTable",
+    "cc_blob": "boot:CcBlob",
+    "svsm_caa": "svsm:Caa",
+    "svsm_pvalidate_request": "svsm:PvalidateRequest",
+    "svsm_attest_services": "svsm:AttestServices",
+    "svsm_attest_single_service": "svsm:AttestSingleService",
+    "svsm_services_manifest_header": "svsm:ServicesManifestHeader",
+    "svsm_services_manifest_entry": "svsm:ServicesManifestEntry",
+    "svsm_vtpm_send_command_request": "svsm:VtpmRequest",
+    "svsm_vtpm_send_command_response": "svsm:VtpmResponse",
+}
+
+WORDS = {
+    "valid_bitmap": "ghcb:ValidBitmap",
+    "msr_ghcb_gpa": "msr:MsrGhcbGpa",
+    "msr_sev_info_req": "msr:MsrSevInfoReq",
+    "msr_sev_info_resp": "msr:MsrSevInfoResp",
+    "msr_cpuid_req": "msr:MsrCpuidReq",
+    "msr_cpuid_resp": "msr:MsrCpuidResp",
+    "msr_ap_reset_hold_req": "msr:MsrApResetHoldReq",
+    "msr_ap_reset_hold_resp": "msr:MsrApResetHoldResp",
+    "msr_pref_ghcb_gpa_req": "msr:MsrPrefGhcbGpaReq",
+    "msr_pref_ghcb_gpa_resp": "msr:MsrPrefGhcbGpaResp",
+    "msr_reg_ghcb_gpa_req": "msr:MsrRegGhcbGpaReq",
+    "msr_reg_ghcb_gpa_resp": "msr:MsrRegGhcbGpaResp",
+    "msr_unreg_ghcb_gpa_req": "msr:MsrUnregGhcbGpaReq",
+    "msr_unreg_ghcb_gpa_resp": "msr:MsrUnregGhcbGpaResp",
+    "msr_psc_req": "msr:MsrPscReq",
+    "msr_psc_resp": "msr:MsrPscResp",
+    "msr_run_vmpl_req": "msr:MsrRunVmplReq",
+    "msr_run_vmpl_resp": "msr:MsrRunVmplResp",
+    "msr_hv_features_req": "msr:MsrHvFeaturesReq",
+    "msr_hv_features_resp": "msr:MsrHvFeaturesResp",
+    "msr_term_req": "msr:MsrTermReq",
+    "ioio_info": "operands:IoioInfo",
+    "term_nae_info1": "operands:TermInfo",
+    "ap_creation_info1": "operands:ApCreationInfo",
+    "sev_tio_op_info1": "operands:SevTioOpInfo",
+    "disable_alt_inj_info1": "operands:DisableAltInjInfo",
+    "specific_eoi_info1": "operands:SpecificEoiInfo",
+    "sw_exit_info_1_answer": "operands:AnswerInfo",
+    "event_inject": "operands:EventInject",
+    "guest_request_info2": "operands:GuestRequestResult",
+    "hv_features": "operands:HvFeatures",
+    "sev_features": "operands:SevFeatures",
+    "psc_entry": "psc:PscEntry",
+    "hv_doorbell_flags": "doorbell:DoorbellFlags",
+    "hv_ext_int_status": "doorbell:ExtIntStatus",
+    "svsm_rax": "svsm:SvsmCall",
+    "svsm_pvalidate_entry": "svsm:PvalidateEntry",
+}
+
+ENUMS = {
+    "ghcb_usage": "ghcb:Usage",
+    "msr_info": "msr:MsrInfo",
+    "svm_exit_code": "exits:ExitCode",
+    "vmgexit_code": "exits:ExitCode",
+    "cpuid_register": "operands:CpuidRegister",
+    "term_reason_set": "operands:TermSet",
+    "term_reason_spec": "operands:TermSpec",
+    "term_reason_linux": "operands:TermLinux",
+    "term_reason_amdese_svsm": "operands:TermAmdeseSvsm",
+    "ap_creation_request": "operands:ApCreationRequest",
+    "ap_jump_table_request": "operands:ApJumpTableRequest",
+    "hv_doorbell_request": "operands:DoorbellRequest",
+    "secure_avic_request": "operands:SecureAvicRequest",
+    "sev_tio_op_action": "operands:SevTioAction",
+    "action": "operands:Action",
+    "malformed_input_reason": "operands:MalformedReason",
+    "event_type": "operands:EventType",
+    "vmm_error": "operands:VmmError",
+    "psc_operation": "operands:PscOperation",
+    "psc_page_size": "operands:PscPageSize",
+    "psc_return": "operands:PscReturn",
+    "svsm_protocol": "svsm:SvsmProtocol",
+    "svsm_core_call": "svsm:SvsmCoreCall",
+    "svsm_attest_call": "svsm:SvsmAttestCall",
+    "svsm_vtpm_call": "svsm:SvsmVtpmCall",
+    "svsm_apic_call": "svsm:SvsmApicCall",
+    "svsm_uefi_mm_call": "svsm:SvsmUefiMmCall",
+    "svsm_result": "svsm:SvsmResult",
+    "status": "status:Status",
+}
+
+GUIDS = {
+    "certificate": "certs:CertGuid",
+    "tio": "certs:TioGuid",
+    "svsm_service": "svsm:ServiceGuid",
+}
+
+PAIRED = {"structure": STRUCTURES, "word": WORDS, "enum": ENUMS}
+
+# Declared without a row of their own, and why.
+UNPAIRED = {
+    "msr:Msr": "the eight bytes around a word; the words have the rows",
+    "msr:MsrWord": "stands for messages whose layout nobody gives",
+    "operands:IoSegment": "numbering of the x86 instruction set, not of the document",
+}
+
+# Enumerated bits whose enumeration the row names in its notes alone, or not at all.
+KINDS = {
+    ("guest_request_info2", "fw_error"): "status:Status",
+    ("ioio_info", "segment"): "operands:IoSegment",
+}
+
+OPERANDS = {
+    "zero": Zero,
+    "gpa": Gpa,
+    "length": Count,
+    "count": Count,
+    "value": Value,
+    "unknown": Unknown,
+}
+
+OTHER_TABLES = {"meta", "event", "guid", "worked", "limits", "kvm", "kvm_scratch", "rule"}
+
+
+def load(home):
+    module, _, name = home.partition(":")
+    return getattr(import_module(f"snpwire.wire.{module}"), name)
+
+
+def rows(table):
+    return [row for spec in SPECS.values() for row in spec.get(table, [])]
+
+
+def each(table):
+    return pytest.mark.parametrize("row", rows(table), ids=lambda row: row["name"])
+
+
+def number(value):
+    return int(value, 0) if isinstance(value, str) else value
+
+
+def declared(*bases):
+    """Every class of these kinds that a module of snpwire.wire declares, by its home."""
+    found = {}
+    for module in iter_modules(wire.__path__):
+        members = vars(import_module(f"snpwire.wire.{module.name}"))
+        for name, member in members.items():
+            own = getattr(member, "__module__", "") == f"snpwire.wire.{module.name}"
+            if own and isinstance(member, type) and issubclass(member, bases):
+                found[f"{module.name}:{name}"] = member
+    return found
+
+
+# Rows and classes are paired
+
+
+def test_specs_have_no_table_that_nothing_compares():
+    tables = {table for spec in SPECS.values() for table in spec}
+
+    assert tables == OTHER_TABLES | PAIRED.keys()
+
+
+@pytest.mark.parametrize("table", PAIRED)
+def test_every_row_has_a_class_and_no_name_is_used_twice(table):
+    names = [row["name"] for row in rows(table)]
+
+    assert sorted(names) == sorted(PAIRED[table])
+
+
+def test_every_declaration_has_a_row():
+    paired = {home for table in PAIRED.values() for home in table.values()}
+    heads = {
+        block.HEAD for block in declared(Block).values()
+    }  # their fields are in the block's row
+    homes = {
+        home
+        for home, kind in declared(Record, Word, OpenEnum).items()
+        if kind not in heads and home not in UNPAIRED
+    }
+
+    assert homes - paired == set()
+
+
+def test_a_block_without_a_row_is_made_of_parts_that_have_one():
+    paired = {load(home) for home in STRUCTURES.values()}
+    blocks = {block for block in declared(Block).values() if block not in paired}
+    parts = {part for block in blocks for part in (block.HEAD, block.ELEMENT.codec.type)}
+
+    assert {part for part in parts if part.SIZE} <= paired  # a head of no bytes has nothing to say
+
+
+def test_exemptions_are_still_needed():
+    paired = {home for table in PAIRED.values() for home in table.values()}
+
+    assert UNPAIRED.keys() <= declared(Record, Word, OpenEnum).keys() - paired
+
+
+def test_every_guid_type_has_a_set():
+    assert sorted(GUIDS) == sorted({row["set"] for row in rows("guid")})
+    assert set(GUIDS.values()) == {home for home, kind in declared(TextGuid).items() if kind.NAMES}
+
+
+# Rows and classes agree
+
+
+@each("structure")
+def test_fields_lie_where_the_specification_has_them(row):
+    record = load(STRUCTURES[row["name"]])
+    fixed = record.HEAD if issubclass(record, Block) else record
+    expected = [(f["name"], f["offset"], f["size"]) for f in row["fields"]]
+
+    assert [(f.path, f.offset, f.size) for f in fixed.FIELDS] == expected
+    assert row.get("size", row.get("head")) == fixed.SIZE
+
+
+@each("structure")
+def test_a_field_has_the_type_that_its_note_starts_with(row):
+    record = load(STRUCTURES[row["name"]])
+    for field in row["fields"]:
+        table, _, name = field.get("note", "").partition(":")
+        if table in PAIRED:
+            tile = record.tile(field["name"])
+
+            assert tile.codec.type is load(PAIRED[table][name]), field["name"]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in rows("structure") if "element" in row], ids=lambda row: row["name"]
+)
+def test_elements_are_counted_as_the_specification_says(row):
+    block = load(STRUCTURES[row["name"]])
+    field, _, more = row["count"].partition(" + ")
+    head = block.HEAD(**{field: 3}).build()
+    value = block.parse(head + bytes(5 * row["element_size"]))
+
+    assert block.ELEMENT.size == row["element_size"]
+    assert len(value.elements) == 3 + int(more or 0)
+    assert row.get("max", 0xFFFF_FFFF) == block.MAX
+    assert "head_structure" not in row or block.HEAD is load(STRUCTURES[row["head_structure"]])
+    assert row["element"] == "u32" or block.ELEMENT.codec.type is load(WORDS[row["element"]])
+
+
+@each("word")
+def test_bits_lie_where_the_specification_has_them(row):
+    word = load(WORDS[row["name"]])
+    expected = [(b["name"], b["lsb"], b["width"]) for b in row["bits"]]
+
+    assert sorted((b.name, b.low, b.width) for b in word.BITS.values()) == sorted(expected)
+    assert row["width"] == word.WIDTH
+
+
+@each("word")
+def test_bits_have_the_enumeration_that_the_specification_names(row):
+    word = load(WORDS[row["name"]])
+    for bits in row["bits"]:
+        home = KINDS.get((row["name"], bits["name"]))
+        home = ENUMS[bits["enum"]] if "enum" in bits else home
+
+        assert word.BITS[bits["name"]].kind is (home and load(home)), bits["name"]
+
+
+@pytest.mark.parametrize("home", sorted(set(ENUMS.values())))
+def test_enumerations_have_the_members_of_their_rows(home):
+    expected = {
+        name: number(value)
+        for row in rows("enum")
+        if ENUMS[row["name"]] == home
+        for name, value in row["members"].items()
+    }
+
+    assert {name: int(member) for name, member in load(home).__members__.items()} == expected
+
+
+@pytest.mark.parametrize("home", sorted(set(ENUMS.values())))
+def test_every_member_says_what_it_means(home):
+    assert [member.name for member in load(home) if not member.doc] == []
+
+
+@pytest.mark.parametrize("home", sorted(set(WORDS.values())))
+def test_all_bits_say_what_they_mean(home):
+    assert [field.name for field in load(home).BITS.values() if not field.doc] == []
+
+
+@pytest.mark.parametrize("family", GUIDS)
+def test_guids_have_names_text_and_order_of_their_rows(family):
+    kind = load(GUIDS[family])
+    mine = [row for row in rows("guid") if row["set"] == family]
+
+    assert {row["name"]: row["text"] for row in mine} == kind.NAMES
+    assert {row["order"] for row in mine} == {"mixed" if issubclass(kind, MixedGuid) else "text"}
+
+
+# Events
+
+
+def operand(text):
+    table, _, name = text.partition(":")
+    return load(PAIRED[table][name]) if name else OPERANDS[table]
+
+
+def test_events_are_those_of_the_specification():
+    assert sorted(event.name for event in EVENTS) == sorted(row["name"] for row in rows("event"))
+
+
+@each("event")
+def test_an_event_agrees_with_its_row(row):
+    event = next(event for event in EVENTS if event.name == row["name"])
+
+    assert ExitCode(row["code"]).known
+    assert event.code == row["code"]
+    assert sorted(event.required) == sorted(row["required"])
+    assert sorted(event.returns) == sorted(row["returns"])
+    assert event.info1.type is operand(row["info1"])
+    assert event.info2.type is operand(row["info2"])
+
+
+@each("event")
+def test_what_an_event_needs_or_returns_has_a_label(row):
+    event = next(event for event in EVENTS if event.name == row["name"])
+    needed = {*row["required"], *row.get("conditional", ()), *row.get("unless", ())}
+    returned = set(row["returns"])
+
+    assert needed <= event.inputs.keys()
+    assert returned - {"sw_exit_info_2"} == event.outputs.keys()
+    assert ("sw_exit_info_2" in returned) == (event.result != NOTHING)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in rows("event") if "info1_value" in row], ids=lambda row: row["name"]
+)
+def test_the_first_operand_selects_the_row(row):
+    assert event_of(row["code"], row["info1_value"]).name == row["name"]
+
+
+# Limits, rules and what KVM takes
+
+
+def test_limits_agree():
+    limits = SPECS["ghcb"]["limits"]
+    room = ghcb.SHARED_END - ghcb.SHARED_START
+
+    assert limits["shared_buffer_size"] == room
+    assert limits["psc_max_entries"] == psc.PscBuffer.MAX == (room - 8) // 8
+    assert limits["svsm_pvalidate_max_entries"] == svsm.PvalidateRequest.MAX
+    assert limits["linux_cert_blob_max"] // 24 == certs.MAX_ENTRIES
+
+
+def test_kvm_accepts_the_same_codes():
+    kvm = SPECS["ghcb"]["kvm"]
+
+    assert set(kvm["accepted_exit_codes"]) == KVM_ACCEPTED
+    assert HvFeatures(kvm["hv_features"]).names() == ["snp", "snp_ap_creation"]
+    assert set(kvm["exit_marks_valid"]) <= {field.path for field in ghcb.Page.FIELDS}
+
+
+def test_the_scratch_area_lies_in_the_shared_buffer():
+    scratch = SPECS["ghcb"]["kvm_scratch"]
+
+    assert scratch["in_page_first"] == ghcb.SHARED_START
+    assert scratch["in_page_last"] == ghcb.SHARED_END - 1
+
+
+def test_status_rules_agree():
+    rules = {row["name"]: row for row in rows("rule")}
+    marked = rules["write_back_page_state"]
+    plain = status.Status[marked["means"]["status"]]
+
+    assert marked["value"] == plain + status.WRITE_BACK_MARK
+    assert marked["means"]["plus"] == status.WRITE_BACK_MARK
+    assert rules["NO_FW_CALL"]["value"] % (1 << 32) == status.NO_FW_CALL
+
+
+# Worked values
+
+
+def check_word(row, kind):
+    value = number(row["value"])
+    word = kind(value)
+    for name, expected in row["means"].items():
+        field = kind.BITS[name]
+
+        assert field.plain(word) == expected or field.value(word) == expected, name
+    assert kind.of(**row["means"]) == value
+    assert word.unknown == 0
+
+
+def check_msr(row):
+    word = msr.word_of(number(row["value"]))
+
+    assert type(word) is load(WORDS[row["word"]])
+    check_word(row, type(word))
+
+
+def check_enum(row):
+    member = load(ENUMS[row["enum"]])(number(row["value"]))
+
+    assert member.name == row["means"]["name"]
+
+
+def check_bitmap(row):
+    image = bytes.fromhex(row["bytes"])
+    page = ghcb.Page.parse(bytes(0x3F0) + image + bytes(0xC00))
+    groups = [f"{int(page.valid_bitmap) >> low & 0xFFFFFFFF:08x}" for low in (96, 64, 32, 0)]
+
+    assert page.valid_bitmap.names() == row["means"]["valid"]
+    assert ",".join(groups) == row["printed"]
+    assert ghcb.Page(valid_bitmap=page.valid_bitmap).build()[0x3F0:0x400] == image
+
+
+def check_guid(row):
+    spec = next(guid for guid in rows("guid") if guid["name"] == row["guid"])
+    kind = load(GUIDS[spec["set"]])
+    image = bytes.fromhex(row["bytes"])
+
+    assert kind(image).text == spec["text"]
+    assert kind.from_text(spec["text"]) == image
+    assert kind(image).to_plain() == row["guid"]
+
+
+def check_bytes(row):
+    record = load(STRUCTURES[row["structure"]])
+    tile = record.tile(row["field"])
+    image = bytes.fromhex(row["bytes"])
+    value = record(**{row["field"]: row["means"]["value"]})
+
+    assert value.build()[tile.offset : tile.end] == image
+    assert image.decode() == row["means"]["text"]
+
+
+CHECKS = {
+    "msr": check_msr,
+    "word": lambda row: check_word(row, load(WORDS[row["word"]])),
+    "enum": check_enum,
+    "bitmap": check_bitmap,
+    "guid": check_guid,
+    "bytes": check_bytes,
+}
+
+
+@pytest.mark.parametrize("row", rows("worked"), ids=lambda row: row.get("value", row.get("bytes")))
+def test_a_worked_value_means_what_the_specification_says(row):
+    CHECKS[row["kind"]](row)
+
+
+def test_an_operand_type_is_an_integer_of_some_kind():
+    for event in EVENTS:
+        operands = [event.info1, event.info2, event.result]
+        for each_one in [*operands, *event.inputs.values(), *event.outputs.values()]:
+            assert isinstance(each_one, Operand)
+            assert issubclass(each_one.type, int)
