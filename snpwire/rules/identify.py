@@ -1,0 +1,59 @@
+"""What some bytes may be: candidates, and the plain facts that speak for each.
+
+Scores order the candidates and no more. Four of the kinds have so little shape (a doorbell page, a
+calling area, a list of ids, a jump table) that nothing can speak for them loudly. A
+candidate always decodes as its kind.
+
+A larger image is not searched: one of several pages is told apart only by cutting it out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .signs import PAGE, PROBES, empty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .signs import Fact
+
+UNKNOWN = "unknown"
+"""Kind of the one candidate that says why there is no other."""
+
+
+class Candidate(NamedTuple):
+    """A kind that the bytes may be of."""
+
+    kind: str
+    """Name in ``wire.RECORDS``, or ``unknown``."""
+    score: float
+    """From 0 to 1; it orders candidates and means nothing else."""
+    evidence: tuple[str, ...]
+
+
+def candidates(data: bytes) -> list[Candidate]:
+    """Return what *data* may be, best first; never empty, since UNKNOWN says why nothing is."""
+    data = bytes(data)
+    probes = () if empty(data) else PROBES.items()
+    found = [candidate for name, probe in probes for candidate in _ask(name, probe, data)]
+    if not found or (len(data) > PAGE and len(data) % PAGE == 0):
+        found.append(Candidate(UNKNOWN, 0.0, (_reason(data),)))
+    return sorted(found, key=lambda candidate: -candidate.score)
+
+
+def _ask(name: str, probe: Callable[[bytes], Iterator[Fact]], data: bytes) -> Iterator[Candidate]:
+    facts = list(probe(data))
+    if facts:
+        score = min(sum(weight for weight, _ in facts), 1.0)
+        yield Candidate(name, round(score, 2), tuple(text for _, text in facts))
+
+
+def _reason(data: bytes) -> str:
+    if not data:
+        return "there are no bytes"
+    if empty(data):
+        return f"all {len(data)} bytes are zero: nothing tells"
+    if len(data) > PAGE and len(data) % PAGE == 0:
+        return f"{len(data) // PAGE} pages of 4 KiB: cut one out to have it looked at"
+    return f"no kind fits these {len(data)} bytes"

@@ -1,0 +1,120 @@
+"""Rules that fit every record and block, because its declaration is all they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..bits import OpenEnum, Word
+from ..finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..context import Context
+    from ..layout import Leaf
+
+SHOWN = 16
+"""How many bytes a finding shows of a run."""
+
+
+def reserved(value: Any, context: Context | None = None) -> Iterator[Finding]:
+    """Find bytes that no field claims and that are not zero."""
+    absent = context.absent if context else frozenset()
+    for leaf in value.leaves():
+        if leaf.gap and leaf.path != "rest" and leaf.path not in absent and any(leaf.value):
+            yield reserved_run(leaf, value.SPEC)
+
+
+def reserved_run(leaf: Leaf, source: str) -> Finding:
+    """Return the finding for one gap with something in it."""
+    data: bytes = leaf.value
+    body = data.lstrip(b"\0")
+    first = len(data) - len(body)
+    run = body.rstrip(b"\0")
+    count = len(run) - run.count(0)
+    text = (
+        f"reserved bytes are not zero: {count} of {len(data)},"
+        f" from {leaf.offset + first:#05x}: {shown_bytes(run)}"
+    )
+    place = leaf.offset + first
+    return Finding("reserved-not-zero", Severity.WARNING, leaf.path, place, text, source)
+
+
+def shown_bytes(data: bytes) -> str:
+    """Return *data* in hex, cut off where it gets long."""
+    return data[:SHOWN].hex(" ") + (" ..." if len(data) > SHOWN else "")
+
+
+def unknown(value: Any, context: Context | None = None) -> Iterator[Finding]:
+    """Find codes without a name, and set bits without one."""
+    return unknown_except(value, ())
+
+
+def unknown_except(value: Any, skip: Iterable[str]) -> Iterator[Finding]:
+    """Find codes and bits without a name, leaving out the fields of words named in *skip*."""
+    for leaf in value.leaves():
+        if isinstance(leaf.value, OpenEnum):
+            yield from unknown_code(leaf.value, leaf.path, leaf.offset, value.SPEC)
+        elif isinstance(leaf.value, Word):
+            yield from unknown_bits(leaf.value, leaf.path, leaf.offset, value.SPEC)
+            yield from _codes_within(leaf.value, leaf, value.SPEC, frozenset(skip))
+
+
+def _codes_within(word: Word, leaf: Leaf, source: str, skip: frozenset[str]) -> Iterator[Finding]:
+    for name, field in word.BITS.items():
+        code = field.value(word)
+        if isinstance(code, OpenEnum) and name not in skip:
+            yield from unknown_code(code, f"{leaf.path}.{name}", leaf.offset, source)
+
+
+def unknown_code(code: OpenEnum, path: str, offset: int, source: str) -> Iterator[Finding]:
+    """Find that *code* has no name."""
+    if not code.known:
+        text = f"{int(code):#x} is no {type(code).__name__} that is known"
+        yield Finding("unknown-code", Severity.WARNING, path, offset, text, source)
+
+
+def unknown_bits(word: Word, path: str, offset: int, source: str) -> Iterator[Finding]:
+    """Find set bits of *word* that have no name."""
+    if word.unknown:
+        which = bit_list(word.unknown)
+        text = f"{which} of {int(word):#x} should be zero: nothing gives a meaning"
+        yield Finding("unknown-bits", Severity.WARNING, path, offset, text, source)
+
+
+def bit_list(mask: int) -> str:
+    """Name the set bits of *mask*, runs as the manuals write them: ``bits 63:32, 1``."""
+    runs: list[str] = []
+    while mask:
+        high = mask.bit_length() - 1
+        length = (~mask & (1 << high + 1) - 1).bit_length()
+        runs.append(f"{high}" if length == high else f"{high}:{length}")
+        mask &= (1 << length) - 1
+    return f"bit{'s' if len(runs) > 1 or ':' in runs[0] else ''} {', '.join(runs)}"
+
+
+def rest(value: Any, context: Context | None = None) -> Iterator[Finding]:
+    """Find bytes behind the last element that are not zero."""
+    body = value.rest.lstrip(b"\0")
+    if body:
+        start = value.SIZE + len(value.elements) * value.ELEMENT.size
+        place = start + len(value.rest) - len(body)
+        run = body.rstrip(b"\0")
+        text = f"bytes behind the last element are not zero, from {place:#x}: {shown_bytes(run)}"
+        yield Finding("bytes-behind", Severity.NOTE, "rest", place, text, value.SPEC)
+
+
+def cut_short(value: Any, context: Context | None = None) -> Iterator[Finding]:
+    """Find that the head announces more elements than there are bytes for."""
+    announced = value.announced(value.head, b"")
+    if announced > len(value.elements):
+        tile = value.HEAD.tile(value.COUNT)
+        text = (
+            f"{value.COUNT} announces {announced} elements,"
+            f" the bytes hold {len(value.elements)} of them"
+        )
+        yield Finding("cut-short", Severity.WARNING, value.COUNT, tile.offset, text, value.SPEC)
+
+
+RULES = (reserved, unknown)
+BLOCK = (reserved, unknown, cut_short, rest)
