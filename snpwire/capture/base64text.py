@@ -1,0 +1,77 @@
+"""Read base64, wrapped or not, bare or in PEM armour.
+
+Both alphabets are read, but not mixed. Padding has to be there, because without it an end that was
+lost cannot be told from one that was left out; only the url-safe alphabet usually goes without.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from snpwire.errors import InputError
+
+_WRONG = re.compile(r"[^A-Za-z0-9+/=_\-\s]", re.ASCII)
+_PADDED_ON = re.compile(r"=\s*[^=\s]", re.ASCII)
+_ARMOUR = re.compile(r"^[ ]*-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ ]*$", re.MULTILINE)
+_URL_SAFE = str.maketrans("-_", "+/")
+_SHORTEST = 16  # characters; a shorter text is more often a word
+
+
+def armoured(text: str) -> str | None:
+    """Return the body of the PEM block in *text*, on its own lines, or None if there is none."""
+    marks = list(_ARMOUR.finditer(text))
+    if not any(mark[1] == "BEGIN" for mark in marks):
+        return None
+    begins = [mark.start() for mark in marks if mark[1] == "BEGIN"]
+    if [mark[1] for mark in marks[:3]] == ["BEGIN", "END", "BEGIN"]:
+        places = ", ".join(str(_line(text, start)) for start in begins[:20])
+        more = ", ..." if len(begins) > 20 else ""
+        raise InputError(
+            f"{len(begins)} PEM blocks, at lines {places}{more}", help="cut one of them out"
+        )
+    begin = marks[0]
+    if [mark[1] for mark in marks] != ["BEGIN", "END"] or marks[1][2] != begin[2]:
+        raise InputError(
+            f"the PEM block {begin[2]} has no END line of its own", line=_line(text, begin.start())
+        )
+    return "\n" * text.count("\n", 0, begin.end()) + text[begin.end() : marks[1].start()]
+
+
+def resembles(text: str) -> bool:
+    """Tell whether *text* is one word a line, with hardly a character that base64 has not."""
+    lines = [line.split() for line in text.split("\n")]
+    if any(len(words) > 1 for words in lines):
+        return False
+    total = sum(len(word) for words in lines for word in words)
+    return total >= _SHORTEST and 20 * len(_WRONG.findall(text)) <= total
+
+
+def parse(text: str) -> bytes:
+    """Return the bytes that *text* stands for."""
+    wrong = _WRONG.search(text)
+    if not wrong and ("+" in text or "/" in text):
+        wrong = re.search("[-_]", text)
+    if wrong:
+        raise _error(text, wrong.start(), f"{wrong[0]!r} does not belong to this base64")
+    if inner := _PADDED_ON.search(text):
+        raise _error(text, inner.start(), "base64 goes on after its padding")
+    digits = "".join(text.split())
+    core = digits.rstrip("=")
+    missing = -len(core) % 4
+    unpadded = len(digits) == len(core) and ("-" in text or "_" in text)
+    if missing == 3 or (len(digits) - len(core) != missing and not unpadded):
+        raise _error(
+            text,
+            len(text.rstrip()),
+            f"{len(core)} base64 digits and {len(digits) - len(core)} of padding do not end a byte",
+        )
+    return binascii.a2b_base64(core.translate(_URL_SAFE) + "=" * missing)
+
+
+def _error(text: str, position: int, reason: str) -> InputError:
+    return InputError(reason, line=_line(text, position))
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1

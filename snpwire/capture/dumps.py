@@ -1,0 +1,200 @@
+"""Find the dumps in a text: which rows belong together, and what else stands among them.
+
+A dump is a list of rows. `*` becomes a mark on the row after it, and the closing offset of hexdump
+and od a row without groups, so that joining needs no second kind of line.
+
+A line that is no row ends nothing by itself, because another CPU may log in the middle of a dump:
+the next row goes on with the dump if its label and its looks are the same and its offset is
+higher. Rows without an offset cannot be told apart so, and a new dump begins. The looks of rows
+that follow each other directly may not change. A line that resembles the rows around it but is
+none, or stands where the next row has to stand, is a damaged row: it is refused, never left out.
+
+Lines of digits alone are no dump, and a log is full of short ones after a colon: they are taken
+only where they go on with a dump, or have at least 16 bytes, or where nothing else is in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from snpwire.capture.dumplines import Row, parse
+from snpwire.capture.loglines import strip_prefix
+from snpwire.errors import InputError
+
+_CLOSING = re.compile(r"[0-9a-fA-F]{6,16}")
+_NO_DIGIT = re.compile(r"[^0-9a-fA-Fx:\s]")
+
+
+def find(lines: list[str]) -> list[list[Row]]:
+    """Return the dumps in *lines*, numbered from 1."""
+    seen = [
+        Line(number, line, parse(number, line))
+        for number, line in enumerate(lines, 1)
+        if line and not line.isspace()
+    ]
+    proved = any(_advances(a.row, b.text) for a, b in pairwise(seen) if a.row)
+    search = _Search(alone=all(line.row or line.text.strip() == "*" for line in seen))
+    for line in seen:
+        doubtful = line.row and line.row.doubtful and not proved
+        search.take(line._replace(row=None) if doubtful else line)
+    search.close()
+    strong = any(not rows[0].weak for rows in search.dumps)
+    return [rows for rows in search.dumps if not (strong and rows[0].weak and len(rows) == 1)]
+
+
+class Line(NamedTuple):
+    """A line that is not blank, and the row in it, if any."""
+
+    number: int
+    text: str
+    row: Row | None
+
+
+def _advances(row: Row, after: str) -> bool:
+    """Tell whether offsets without a colon, which may be data, count the bytes of *row*."""
+    if not row.doubtful or row.offset is None:
+        return False
+    token = after.split(maxsplit=1)[0]
+    if token == "*":
+        return True
+    if len(token) != len(row.offset) or not _CLOSING.fullmatch(token):
+        return False
+    missing = row.size - (int(token, 16) - int(row.offset, 16))
+    return 0 <= missing < row.width
+
+
+class _Search:
+    """What has been seen so far."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self.dumps: list[list[Row]] = []
+        self._alone = alone
+        self._rows: list[Row] | None = None  # the dump that may go on
+        self._before: Line | None = None  # the line before this one, if it was no row
+        self._star = 0  # the line of a `*` that no row has followed yet
+
+    def take(self, line: Line) -> None:
+        """Look at the next line."""
+        if self._rows and self._between(self._rows, line.number, line.text.strip()):
+            return
+        row = line.row and self._with_offset(line.row)
+        if row and self._believes(row):
+            self._add(row)
+        else:
+            if self._rows:
+                _check_damaged(line, self._rows[-1], self._rows[0])
+            self._before = line
+
+    def close(self) -> None:
+        """Refuse a repetition without an end."""
+        if self._star:
+            raise InputError(
+                "nothing follows the * to tell how often the row repeats", line=self._star
+            )
+
+    def _between(self, rows: list[Row], number: int, text: str) -> bool:
+        """Take a `*` or the closing offset of *rows*."""
+        first = rows[0]
+        if text == "*" and first.offset is not None:
+            self._star = number
+            return True
+        if first.offset is None or first.mark or not _CLOSING.fullmatch(text):
+            return False
+        if len(text) - len(rows[-1].offset or "") not in (0, 1):
+            return False
+        rows.append(Row(number, "", text, "", (), squeezed=bool(self._star)))
+        self._rows, self._star, self._before = None, 0, None
+        return True
+
+    def _with_offset(self, row: Row) -> Row:
+        """Take the first group for the offset it is: od's grow until they are as wide as groups."""
+        last = self._rows[-1] if self._rows else None
+        if not (row.plain and len(row.groups) > 1 and last and last.offset and not last.mark):
+            return row
+        if not self._star and not _next_offset([row.groups[0]], last):
+            return row
+        return row._replace(offset=row.groups[0], groups=row.groups[1:])
+
+    def _believes(self, row: Row) -> bool:
+        """Tell whether what looks like a row is one here."""
+        first = None if self._before or not self._rows else self._rows[0]
+        if row.plain:
+            return first is not None and (first.offset is None or row.size >= 8)
+        goes_on = first is not None and first.weak and first.label == row.label
+        return not row.weak or self._alone or row.size >= 16 or goes_on
+
+    def _add(self, row: Row) -> None:
+        rows = self._rows
+        if rows and _goes_on(rows, row, interrupted=self._before is not None):
+            if self._before:
+                _check_damaged(self._before, rows[-1], row)
+            rows.append(row._replace(squeezed=bool(self._star)))
+        else:
+            self.close()
+            if self._before:
+                _check_damaged(self._before, None, row)
+            self._rows = [row]
+            self.dumps.append(self._rows)
+        self._before, self._star = None, 0
+
+
+def _goes_on(rows: list[Row], row: Row, *, interrupted: bool) -> bool:
+    """Tell whether *row* belongs to the dump *rows*; refuse one that looks different."""
+    first, last = rows[0], rows[-1]
+    if row.label != first.label and not row.plain:
+        return False
+    if _looks(row) != _looks(first):
+        if interrupted:
+            return False
+        raise InputError(
+            f"{_words(row)} here, {_words(first)} above: two kinds of dump in one input",
+            line=row.line,
+            help="give one dump at a time",
+        )
+    if row.offset is None or first.offset is None or last.offset is None:
+        return not interrupted
+    if interrupted:
+        return int(row.offset, 16) > int(last.offset, 16)
+    return len(rows) == 1 or int(row.offset, 16) != int(first.offset, 16)
+
+
+def _looks(row: Row) -> tuple[bool, str, bool, str]:
+    return row.offset is None, row.mark, row.numbers, row.fence
+
+
+def _words(row: Row) -> str:
+    """Describe the looks of a row."""
+    mark = " and a colon" if row.mark else ""
+    offset = "no offset" if row.offset is None else f"an offset{mark}"
+    numbers = ", 0x before each group" if row.numbers else ""
+    return offset + numbers + (f", text between {row.fence}" if row.fence else "")
+
+
+def _check_damaged(other: Line, last: Row | None, model: Row) -> None:
+    """Refuse *other* if it was meant as a row after *last*, looking as *model* does."""
+    text = strip_prefix(other.text).strip().removeprefix(model.label).strip()
+    tokens = text.split()
+    size = 2 * model.width + 2 * model.numbers
+    alike = sum(len(token) == size and not _NO_DIGIT.search(token) for token in tokens)
+    if not _next_offset(tokens, last) and (alike < 2 or 2 * alike < len(tokens)):
+        return
+    sized = [tokens[0], *(token for token in tokens if len(token) == size)]
+    wrong = next(filter(None, map(_NO_DIGIT.search, sized)), None)
+    what = f"{wrong[0]!r} is not a hex digit" if wrong else "not a row like those around it"
+    raise InputError(what, line=other.number, help="every row of a dump has to be whole")
+
+
+def _next_offset(tokens: list[str], last: Row | None) -> bool:
+    """Tell whether a line begins with the offset that comes after *last*."""
+    if last is None or last.offset is None or not tokens:
+        return False
+    token = tokens[0].removesuffix(":")
+    for base in (16, 8, 10):
+        try:
+            if len(token) <= 18 and int(token, base) == int(last.offset, base) + last.size:
+                return True
+        except ValueError:
+            continue
+    return False

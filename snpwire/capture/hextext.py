@@ -1,0 +1,151 @@
+r"""Read bytes in whatever form somebody has them: raw, any usual make of hex, base64.
+
+The rule for what is not forced, where *fits* asks the caller whether a number of bytes can be what
+is wanted (without a caller's answer, everything fits):
+
+1. A byte that no text has (NUL, another control character, broken UTF-8) means raw bytes.
+2. A text that reads as PEM, as a dump, as hex or as base64 is read so, unless the bytes of the
+   text itself fit and what was read does not.
+3. A text that is meant as one of these and broken is an error, unless the text itself fits.
+4. Any other text is raw bytes.
+
+"Meant as" is: it has the lines of a PEM block; it has at least one row of a dump; four fifths of
+its visible characters are hex digits and marks of lists; it is one word a line of which 19 in 20
+characters are base64. A text of hex digits alone is hex. Mostly `A` with something that is no hex
+digit is base64: zeros, not a typing error in hex.
+
+Byte order marks, line ends of any system, quote marks of mail, code fences, tabs and blank lines
+do not count. Lines keep their numbers, so that an error names the line its reader sees.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from snpwire.capture import base64text, dumps, joining, plainhex
+from snpwire.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMS: dict[str, str] = {
+    "auto": "find out: raw bytes, hex text of any make, base64 or PEM",
+    "raw": "the bytes themselves",
+    "hex": "hex text of any make, the byte order of its groups found out",
+    "hex-le": "hex text whose groups are little-endian words",
+    "hex-be": "hex text whose groups are in memory order",
+    "base64": "base64 with either alphabet, or a PEM block",
+}
+
+_WORDS = {"hex": None, "hex-le": True, "hex-be": False}
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_QUOTES = re.compile(r"^ *(?:> ?)+", re.MULTILINE)
+_FENCE = re.compile(r"^ *(?:```|~~~).*$", re.MULTILINE)
+_GLANCE = 1 << 16  # most raw files show what they are here
+
+
+class Reading(NamedTuple):
+    """The bytes, the form they came in, and the decisions somebody may want to hear of."""
+
+    data: bytes
+    form: str
+    notes: tuple[str, ...]
+
+
+def read(raw: bytes, form: str = "auto", *, sizes: Callable[[int], bool] | None = None) -> Reading:
+    """Return the bytes that *raw* stands for, read as *form*, one of `FORMS`."""
+    if form not in FORMS:
+        raise InputError(f"there is no form {form!r}", help=f"one of {', '.join(FORMS)}")
+    if form == "raw" or (form == "auto" and not _is_text(raw)):
+        return Reading(raw, "raw", ())
+    if form == "auto":
+        return _detect(raw, sizes)
+    text = _lines(_decode(raw))
+    if not text.strip():
+        raise InputError("the input is empty")
+    return _base64(text) if form == "base64" else _hex(text, _WORDS[form], sizes)
+
+
+def _detect(raw: bytes, sizes: Callable[[int], bool] | None) -> Reading:
+    """Apply the rule of this module to a text."""
+    fits = bool(sizes and sizes(len(raw)))
+    try:
+        reading = _text(_lines(raw.decode()), sizes)
+    except InputError as error:
+        if not fits:
+            raise
+        return Reading(raw, "raw", (f"taken as raw bytes: as text it is broken, {error}",))
+    if reading is None:
+        note = ("taken as raw bytes: a text, but neither hex nor base64",)
+        return Reading(raw, "raw", note if raw else ())
+    if fits and sizes and not sizes(len(reading.data)):
+        note = (f"taken as raw bytes: as {reading.form} it would be {len(reading.data)} bytes",)
+        return Reading(raw, "raw", note)
+    return reading
+
+
+def _text(text: str, sizes: Callable[[int], bool] | None) -> Reading | None:
+    """Read what can be read in *text*; None if nothing in it was meant as bytes."""
+    if base64text.armoured(text) is not None:
+        return _base64(text)
+    if found := _dump(text, None, sizes):
+        return found
+    visible = "".join(text.split())
+    zeros = 2 * visible.count("A") > len(visible) and re.search("[^0-9a-fA-F]", visible)
+    if plainhex.is_literal(text) or (plainhex.resembles(text) and not zeros):
+        return Reading(*plainhex.parse(text))
+    if base64text.resembles(text):
+        return _base64(text)
+    return None
+
+
+def _hex(text: str, words: bool | None, sizes: Callable[[int], bool] | None) -> Reading:
+    return _dump(text, words, sizes) or Reading(*plainhex.parse(text, words))
+
+
+def _dump(text: str, words: bool | None, sizes: Callable[[int], bool] | None) -> Reading | None:
+    """Read the one dump in *text*, if there is any."""
+    found = dumps.find(text.split("\n"))
+    if len(found) > 1:
+        lines = ", ".join(str(rows[0].line) for rows in found[:20])
+        more = ", ..." if len(found) > 20 else ""
+        raise InputError(f"{len(found)} dumps, at lines {lines}{more}", help="cut one of them out")
+    return Reading(*joining.join(found[0], words, sizes)) if found else None
+
+
+def _base64(text: str) -> Reading:
+    body = base64text.armoured(text)
+    form = "base64" if body is None else "PEM"
+    return Reading(base64text.parse(text if body is None else body), form, ())
+
+
+def _is_text(raw: bytes) -> bool:
+    """Tell whether *raw* can be text, from its beginning where that is enough."""
+    if _NOT_TEXT.search(raw, 0, _GLANCE) or _NOT_TEXT.search(raw, _GLANCE):
+        return False
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decode(raw: bytes) -> str:
+    """Return the text that a forced form needs, or say which byte is none."""
+    try:
+        text = raw.decode()
+        wrong = found.start() if (found := _NOT_TEXT.search(raw)) else None
+    except UnicodeDecodeError as error:
+        text, wrong = "", error.start
+    if wrong is None:
+        return text
+    line = len(re.findall(rb"\r\n|\r|\n", raw[:wrong])) + 1
+    raise InputError(f"byte {raw[wrong]:#04x} at offset {wrong:#x} is no text", line=line)
+
+
+def _lines(text: str) -> str:
+    """Take off what mail, terminals and web pages add, keeping the lines."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\xa0", " ").replace("\t", "    ")
+    return _FENCE.sub("", _QUOTES.sub("", text))

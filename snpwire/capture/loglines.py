@@ -1,0 +1,39 @@
+"""Take off what loggers put before a kernel message.
+
+Each part may be there or not, in the order in which loggers nest them: the raw level `<6>`, the
+/dev/kmsg record head `6,1,123,-;`, `dmesg -x` names, a syslog, journal or ISO date with host and
+`kernel:`, a `dmesg -T` date, the seconds `[   12.345678] ` (also `[ +0.000003] ` and
+`[<    0.000003>] `), and the caller `[T4616]` or `[    C3]`. Module names such as `kvm_amd: `
+belong to the message and stay. At most one blank goes with each bracket, so that the message keeps
+its own indentation. Every repetition is bounded: time is linear whatever the line.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PREFIX = re.compile(
+    r"""\ {0,8}
+    (?:<[0-9]{1,3}>)?
+    (?:[0-9]{1,4},[0-9]{1,20},[0-9]{1,20},[^;\s]{1,80};)?
+    (?:[a-z0-9]{2,10}\ *:(?:emerg|alert|crit|err|warn|notice|info|debug)\ *:\ )?
+    (?:
+      (?: [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?
+        | [0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}
+          (?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?
+      )\ (?:[^\s:\[]{1,255}\ kernel(?:\[[0-9]{1,10}\])?:\ )?
+    )?
+    (?:\[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9]{2}:[0-9]{2}:[0-9]{2}\ [0-9]{4}\]\ ?)?
+    (?:\[\ {0,12}[+<]?\ {0,12}[0-9]{1,12}\.[0-9]{1,9}>?\]\ ?)?
+    (?:\[\ {0,8}[TC][0-9]{1,10}\]\ ?)?
+    """,
+    re.VERBOSE | re.ASCII,
+)
+
+
+def strip_prefix(line: str) -> str:
+    """Return *line* from where the kernel's message starts; blanks alone are no prefix."""
+    found = _PREFIX.match(line)
+    if found is None or not found[0].strip(" "):
+        return line
+    return line[found.end() :]
