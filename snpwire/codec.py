@@ -188,7 +188,7 @@ def from_hex(plain: object, limit: int) -> bytes:
     try:
         data = bytes.fromhex(plain.removeprefix("0x"))
     except ValueError:
-        raise ValueError(f"expected an even number of hex digits, got {shown(plain)}") from None
+        raise ValueError(f"expected hex digits, two for a byte, got {shown(plain)}") from None
     if len(data) > limit:
         raise ValueError(f"expected at most {limit} bytes, got {len(data)}")
     return data

@@ -54,7 +54,7 @@ def context_of(
     absent: frozenset[str] = frozenset(),
 ) -> Context:
     """Decide how *page* is to be read; a *direction* given is taken as it is."""
-    chosen, reason = (direction, "as asked for") if direction else _direction(page)
+    chosen, reason = (direction, "as asked for") if direction else _direction(page, absent)
     decisions = [Decision("direction", chosen, reason)]
     if chosen is Direction.REQUEST:
         event = event_of(int(page.sw_exit_code), page.sw_exit_info_1)
@@ -69,8 +69,10 @@ def context_of(
     return Context(chosen, event, tuple(decisions), gpa, absent)
 
 
-def _direction(page: Page) -> tuple[Direction, str]:
+def _direction(page: Page, absent: frozenset[str]) -> tuple[Direction, str]:
     valid = page.valid_bitmap
+    if "valid_bitmap" in absent:
+        return Direction.REQUEST, "KVM logs what it refuses; the bitmap is not known"
     if valid.has("sw_exit_code"):
         return Direction.REQUEST, "sw_exit_code is marked valid"
     if valid.has("sw_exit_info_1") or valid.has("sw_exit_info_2"):

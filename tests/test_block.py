@@ -154,7 +154,7 @@ def test_plain_form():
         ({"number": "x"}, "Items.number at 0x000: expected a number, got 'x'"),
         ({"other": 1 << 16}, "Items.other at 0x002: 0x10000 does not fit 2 bytes"),
         ({"rest": 5}, "Items.rest: expected a string of hex digits, got 5"),
-        ({"rest": "0"}, "Items.rest: expected an even number of hex digits, got '0'"),
+        ({"rest": "0"}, "Items.rest: expected hex digits, two for a byte, got '0'"),
         ({"itmes": []}, "Items.itmes: no such field"),
     ],
     ids=str,

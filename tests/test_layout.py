@@ -490,7 +490,7 @@ BAD_JSON = [
     ({"many": [{}, {}, {}]}, "Outer.many[2] at 0x038: there are only 2 elements"),
     ({"many": {}}, "Outer.many at 0x028: expected a list of at most 2 elements, got {}"),
     ({"marked": [[], ["x"]]}, "Outer.marked[1] at 0x046: 'x' is no bit of Marks"),
-    ({"raw": "0"}, "Outer.raw at 0x063: expected an even number of hex digits, got '0'"),
+    ({"raw": "0"}, "Outer.raw at 0x063: expected hex digits, two for a byte, got '0'"),
     ({"raw": 7}, "Outer.raw at 0x063: expected a string of hex digits, got 7"),
     ({"raw": "00" * 6}, "Outer.raw at 0x063: expected at most 5 bytes, got 6"),
     ({"guid": "VCEK"}, "Outer.guid at 0x068: expected a GUID, got 'VCEK'"),

@@ -367,7 +367,7 @@ def test_an_exit_kvm_does_not_take_is_a_note_with_a_reason():
 
     assert shape(finding) == (NOTE, "sw_exit_code", 0x390, 6)
     assert finding.text == (
-        "exit 0x80000014 (#HV doorbell page) is defined, but KVM 6.12 does not take it"
+        "exit 0x80000014 (SNP_HV_DOORBELL_PAGE) is known, but KVM 6.12 does not take it"
     )
     assert refusal(page) == finding
 
@@ -385,7 +385,7 @@ def test_an_exit_of_the_processor_is_none_of_the_page():
 
     assert shape(finding) == (ERROR, "sw_exit_code", 0x390, 6)
     assert finding.text == (
-        "exit 0x400 (nested page fault) is the processor's own, no guest sends it through the page"
+        "exit 0x400 (NPF) is the processor's own, no guest sends it through the page"
     )
 
 
@@ -424,11 +424,11 @@ def test_bits_of_a_register_that_is_not_marked_are_not_looked_at():
     [
         (
             0x03F8_0200,
-            "operand sizes set in sw_exit_info_1: none; exactly one of 8, 16, 32 bits is",
+            "operand sizes set in sw_exit_info_1: none; it takes exactly one",
         ),
         (
             0x03F8_0250,
-            "operand sizes set in sw_exit_info_1: 8 and 32; exactly one of 8, 16, 32 bits is",
+            "operand sizes set in sw_exit_info_1: 8 and 32; it takes exactly one",
         ),
     ],
 )
@@ -871,7 +871,7 @@ def test_a_refused_request_returns_no_registers():
 def test_a_refusal_has_a_reason_that_is_known():
     finding = the("unknown-code", answer(0x6E, sw_exit_info_1=2, sw_exit_info_2=9))
 
-    assert finding.text == "0x9 is no MalformedReason that is known"
+    assert finding.text == "0x9 is a number that no source names"
 
 
 def raised(event: int) -> Page:
@@ -961,7 +961,7 @@ def test_a_plain_request_has_no_buffer_to_be_short():
 def test_a_result_of_a_page_state_change_is_known():
     finding = the("unknown-code", result(7, 0x8000_0010))
 
-    assert finding.text == "0x7 is no PscReturn that is known"
+    assert finding.text == "0x7 is a number that no source names"
 
 
 def test_features_come_with_those_they_need():

@@ -85,7 +85,7 @@ def test_a_code_without_a_name_is_a_warning():
     finding = next(rules_record.unknown(Page(ghcb_usage=5)))
 
     assert shape(finding) == (WARNING, "ghcb_usage", 0xFFC)
-    assert finding.text == "0x5 is no Usage that is known"
+    assert finding.text == "0x5 is a number that no source names"
 
 
 def test_a_code_within_a_word_is_a_warning():

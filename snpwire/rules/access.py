@@ -31,7 +31,7 @@ def port_size(case: Case) -> Iterator[Finding]:
     sizes = [8 << n for n, bit in enumerate((info.size8, info.size16, info.size32)) if bit]
     if len(sizes) != 1:
         shown = " and ".join(map(str, sizes)) or "none"
-        text = f"operand sizes set in sw_exit_info_1: {shown}; exactly one of 8, 16, 32 bits is"
+        text = f"operand sizes set in sw_exit_info_1: {shown}; it takes exactly one"
         yield case.warning("ioio-size", INFO1, text, IOIO)
     addresses = [16 << n for n, bit in enumerate((info.addr16, info.addr32, info.addr64)) if bit]
     if not addresses:

@@ -53,7 +53,7 @@ def _reason(data: bytes) -> str:
     if not data:
         return "there are no bytes"
     if empty(data):
-        return f"all {len(data)} bytes are zero: nothing tells"
+        return f"all {len(data)} bytes are zero"
     if len(data) > PAGE and len(data) % PAGE == 0:
         return f"{len(data) // PAGE} pages of 4 KiB: cut one out to have it looked at"
     return f"no kind fits these {len(data)} bytes"

@@ -70,7 +70,7 @@ def _codes_within(word: Word, leaf: Leaf, source: str, skip: frozenset[str]) -> 
 def unknown_code(code: OpenEnum, path: str, offset: int, source: str) -> Iterator[Finding]:
     """Find that *code* has no name."""
     if not code.known:
-        text = f"{int(code):#x} is no {type(code).__name__} that is known"
+        text = f"{int(code):#x} is a number that no source names"
         yield Finding("unknown-code", Severity.WARNING, path, offset, text, source)
 
 

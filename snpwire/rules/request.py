@@ -103,12 +103,12 @@ def exit_code(case: Case) -> Iterator[Finding]:
     if not case.known("sw_exit_code"):
         return
     code, source = case.code, VALIDATE
-    name = ExitCode(code).doc
+    name = ExitCode(code).name
     draft = DRAFTS.get(code)
     if case.served:
         return
     if case.rows or draft:
-        text = f"exit {code:#x} ({name}) is defined, but KVM 6.12 does not take it"
+        text = f"exit {code:#x} ({name}) is known, but KVM 6.12 does not take it"
         severity = Severity.NOTE
     elif ExitCode(code).known:
         text = f"exit {code:#x} ({name}) is the processor's own, no guest sends it through the page"
@@ -152,7 +152,7 @@ def meanings(case: Case) -> Iterator[Finding]:
 
 def leftovers(case: Case) -> Iterator[Finding]:
     """Find values that are not marked valid (Linux leaves what earlier exits wrote)."""
-    judged = {*EXIT_FIELDS, *needs(case)}
+    judged = {*EXIT_FIELDS, *needs(case), *(name for row in case.rows for name in row.required)}
     for name in case.page.valid_bitmap.BITS:
         value = getattr(case.page, name)
         if value and case.known(name) and case.lacks(name) and name not in judged:

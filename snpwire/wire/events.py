@@ -234,7 +234,7 @@ EVENTS: tuple[Event, ...] = (
         0x8000_0004,
         "wait for SIPI",
         returns=("sw_exit_info_2",),
-        result=Operand("woken by SIPI"),
+        result=Operand("0 unless woken by SIPI"),
         source=NAE,
         note="0 means look again; KVM answers 1. Linux calls the event AP_HLT_LOOP",
     ),
