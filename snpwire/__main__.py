@@ -1,0 +1,101 @@
+"""Entry point of ``snpwire`` and ``python -m snpwire``: errors become one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE, NEGATIVE, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    import typer
+
+    from .cli.app import app
+    from .errors import SnpwireError, UsageError
+
+    words = spelled_out(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            result = app(args=words, prog_name="snpwire", standalone_mode=False)
+            sys.stdout.flush()
+        except SystemExit as exc:  # typer's answer to a closed pipe
+            raise exc.__context__ or exc from None
+    except SnpwireError as exc:
+        return complain(str(exc), exc.help, USAGE if isinstance(exc, UsageError) else UNREADABLE)
+    except usage_error() as exc:
+        return complain(exc.format_message(), usage_help(exc), USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        drop_output()  # the reader has what it wanted
+        return DONE
+    except OSError as exc:
+        if exc.filename is None:  # what reads or writes a file names it
+            drop_output()
+        place = "<stdout>" if exc.filename is None else exc.filename
+        return complain(f"{place}: {exc.strerror or exc}", "", UNREADABLE)
+    return result if isinstance(result, int) else DONE
+
+
+def run() -> None:
+    """Run the command line of this process, whichever of its three streams is closed."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for good
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115
+    if sys.stdout is None:
+        sys.exit(complain("<stdout>: it is closed", "", UNREADABLE))
+    sys.exit(main())
+
+
+def drop_output() -> None:
+    """Send what is still to be written nowhere: Python would try once more when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def usage_error() -> Any:
+    """Return click's UsageError, from which typer derives whether it carries click or not."""
+    import typer
+
+    return typer.BadParameter.__bases__[0]
+
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """Give a bare ``--json`` its value: click has options with a value or without, not both."""
+    if words[:1] != ["decode"]:
+        return list(words)
+    stop = words.index("--") if "--" in words else len(words)
+    return ["--json=plain" if w == "--json" and n < stop else w for n, w in enumerate(words)]
+
+
+def complain(message: str, help: str, code: int) -> int:
+    """Print one line for an error, a second for what to do about it, and return *code*."""
+    sys.stderr.write(f"snpwire: {one_line(message)}\n")
+    if help:
+        sys.stderr.write(f"help: {one_line(help)}\n")
+    return code
+
+
+def one_line(text: str) -> str:
+    """Return *text* on one line; what a terminal cannot show, as in a file's name, is escaped."""
+    words = " ".join(text.split())
+    return words if words.isprintable() else ascii(words)[1:-1]
+
+
+def usage_help(exc: object) -> str:
+    """Return where to read on after a command was misspelt."""
+    context = getattr(exc, "ctx", None)
+    return f"{context.command_path} --help" if context else "snpwire --help"
+
+
+if __name__ == "__main__":
+    run()

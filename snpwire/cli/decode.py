@@ -1,0 +1,83 @@
+"""``snpwire decode``: bytes to a tree, annotated hex or JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..bits import nearest
+from ..errors import UsageError
+from .documents import Wanted, read
+from .sink import note, say, style
+
+if TYPE_CHECKING:
+    from ..finding import Finding
+    from ..layout import Leaf
+    from ..view.document import Document
+
+
+def decode(
+    name: str,
+    file: str,
+    wanted: Wanted,
+    *,
+    hexdump: bool,
+    json: str | None,
+    fields: str | None,
+    everything: bool,
+    fail_on: str | None,
+) -> int:
+    """Print one decoded value; return 1 if a finding reaches *fail_on*."""
+    doc, source = read(name, file, wanted)
+    for said in source.notes:
+        note(said)
+    only = None if fields is None else selected(doc, fields.split(","))
+    if json is not None:
+        from ..view.json import document, dumps
+
+        say([dumps(document(doc, full=json == "full", only=only))])
+    elif hexdump:
+        from ..view.hex import annotated
+
+        say(annotated(doc, only=only, style=style()))
+    else:
+        from ..view.tree import leaf_rows, table, tree
+
+        if only is None:
+            say(tree(doc, everything=everything, style=style()))
+        else:
+            rows = [row for leaf in only for row in leaf_rows(leaf, doc.meaning(leaf))]
+            say(table(rows, style()))
+    note(f"findings: {summary(doc.findings)}")
+    return int(fail_on is not None and reaches(doc.findings, fail_on))
+
+
+def selected(doc: Document, paths: list[str]) -> list[Leaf]:
+    """Return the leaves at or below each path. Raises UsageError for a path that has none."""
+    leaves = list(doc.value.leaves())
+    found = []
+    for path in paths:
+        below = [leaf for leaf in leaves if f"{leaf.path}.".startswith((f"{path}.", f"{path}["))]
+        if not below:
+            hint = nearest(path, [leaf.path for leaf in leaves])
+            raise UsageError(f"{doc.kind.name} has no field {path!r}", help=hint)
+        found += [leaf for leaf in below if leaf.path not in doc.absent]
+    return found
+
+
+def reaches(findings: tuple[Finding, ...], threshold: str) -> bool:
+    """Tell whether a finding is at least as severe as *threshold*."""
+    from ..finding import Severity
+
+    return any(found.severity >= Severity[threshold.upper()] for found in findings)
+
+
+def summary(findings: tuple[Finding, ...]) -> str:
+    """Count findings by severity."""
+    from ..finding import Severity
+
+    counts = []
+    for severity in reversed(Severity):
+        number = sum(found.severity is severity for found in findings)
+        if number:
+            counts.append(f"{number} {severity.name.lower()}{'s' if number > 1 else ''}")
+    return ", ".join(counts) or "none"

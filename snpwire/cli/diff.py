@@ -1,0 +1,25 @@
+"""``snpwire diff``: two values of one kind, field by field."""
+
+from __future__ import annotations
+
+from ..view.diff import changes, lines, pairs, plain
+from .documents import Wanted, read
+from .sink import note, say, style
+
+
+def diff(name: str, left: str, right: str, wanted: Wanted, *, json: bool) -> int:
+    """Print the fields that differ; return 1 if there are any."""
+    (ours, source), (theirs, other) = read(name, left, wanted), read(name, right, wanted)
+    for said in (*source.notes, *other.notes):
+        note(said)
+    if ours.absent or theirs.absent:
+        note("fields that one input does not show are left out")
+    found = changes(ours, theirs)
+    if json:
+        from ..view.json import dumps
+
+        say([dumps({"schema": f"diff-{ours.kind.name}/1", "changes": plain(found)})])
+    else:
+        say(lines(found, style=style()))
+        note(f"{len(found)} of {len(pairs(ours, theirs))} fields differ")
+    return int(bool(found))

@@ -1,0 +1,39 @@
+"""``snpwire explain``: what a number means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..view.explain import Question, explain
+from ..view.tree import finding_text, table
+from .sink import say, style
+
+if TYPE_CHECKING:
+    from ..finding import Finding
+
+
+def run(what: str, question: Question, *, json: bool) -> int:
+    """Print what a number means, and what is wrong with it."""
+    rows = list(explain(what, question))
+    found = _findings(what, question)
+    if json:
+        from ..view.json import dumps, finding
+
+        keys = ("offset", "size", "name", "value", "text")
+        objects = [dict(zip(keys, (cell.strip() for cell in row), strict=False)) for row in rows]
+        kept = [{key: cell for key, cell in row.items() if cell} for row in objects]
+        say([dumps({"explain": what, "rows": kept, "findings": [finding(f) for f in found]})])
+    else:
+        say(table(rows, style()))
+        say(finding_text(f, style()) for f in found)
+    return 0
+
+
+def _findings(what: str, question: Question) -> list[Finding]:
+    """Return what the rules say of a value of the GHCB MSR; other numbers stand for themselves."""
+    if what != "msr":
+        return []
+    from ..rules import findings
+    from ..wire.msr import Msr
+
+    return findings(Msr(value=question.number()))

@@ -1,0 +1,181 @@
+"""The layout of a kind: a table of offsets, the same as JSON, or C that checks itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from ..bits import Flags, OpenEnum, Word
+from ..layout import Record
+from .style import PLAIN
+from .tree import Row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..block import Block
+    from ..codec import Codec
+    from ..layout import Tile
+    from ..wire import Kind
+
+
+class Line(NamedTuple):
+    """One field of a kind, as the table shows it."""
+
+    offset: int
+    size: int
+    path: str
+    type: str
+    doc: str
+    kind: Any
+    gap: bool
+
+
+def text(kind: Kind) -> Iterator[str]:
+    """Yield the offset table, with the bits of every word beneath it."""
+    record, block = kind.type, _block(kind)
+    tail = f", then up to {block.MAX} of {block.NAME}" if block else ""
+    yield f"{kind.name}  {record.SIZE} bytes{tail}  {kind.title}"
+    yield f"source  {record.SPEC}"
+    rows = [row for line in _lines(record) if not line.gap for row in _rows(line)]
+    yield from table(rows, PLAIN)
+
+
+def _rows(line: Line) -> Iterator[Row]:
+    yield Row(f"{line.offset:#05x}", str(line.size), line.path, line.type, line.doc)
+    if isinstance(line.kind, type) and issubclass(line.kind, Word):
+        for field in line.kind.BITS.values():
+            codes = field.kind.__name__ if field.kind else ""
+            yield Row("", "", f"  [{field.span}] {field.name}", codes, field.doc)
+
+
+def as_json(kind: Kind) -> Iterator[str]:
+    """Yield one JSON object: every field with its offset, bits and codes."""
+    from .json import dumps
+
+    record, block = kind.type, _block(kind)
+    head = {"kind": kind.name, "title": kind.title, "size": record.SIZE, "spec": record.SPEC}
+    if block:
+        head["repeats"] = {"name": block.NAME, "size": block.ELEMENT.size, "max": block.MAX}
+    yield dumps(head | {"fields": [_object(line) for line in _lines(record)]})
+
+
+def as_c(kind: Kind) -> Iterator[str]:
+    """Yield a packed C structure, with assertions that a compiler checks against its offsets."""
+    yield f"/* {kind.title}: {kind.type.SPEC} */"
+    yield "#include <stddef.h>"
+    yield "#include <stdint.h>"
+    yield ""
+    block = _block(kind)
+    fixed = block.HEAD if block else cast("type[Record]", kind.type)
+    yield from _structure(kind.name.replace("-", "_"), fixed, set())
+    if block:
+        element = block.ELEMENT
+        yield f"/* then up to {block.MAX} elements of {element.size} bytes: {element.doc} */"
+
+
+FORMATS: dict[str, Callable[[Kind], Iterator[str]]] = {"text": text, "json": as_json, "c": as_c}
+
+
+def _block(kind: Kind) -> type[Block] | None:
+    """Return the class of a kind that has elements, or None."""
+    found = kind.type
+    return None if issubclass(found, Record) else found
+
+
+def fields(record: type[Record] | type[Block], at: int) -> Iterator[Line]:
+    """Yield the fields of a record, of a block with the element that byte *at* is in."""
+    if issubclass(record, Record):
+        return _lines(record)
+    return _lines(record, min(max(at - record.SIZE, 0) // record.ELEMENT.size, record.MAX - 1))
+
+
+def _lines(record: type[Record] | type[Block], index: int = 0) -> Iterator[Line]:
+    if issubclass(record, Record):
+        for leaf in record.zero().leaves():
+            shown = _type_name(leaf.codec)
+            yield Line(
+                leaf.offset, leaf.size, leaf.path, shown, leaf.doc, leaf.codec.type, leaf.gap
+            )
+        return
+    yield from _lines(record.HEAD)
+    element = record.ELEMENT
+    inner = element.codec.type
+    start, path = record.SIZE + index * element.size, f"{record.NAME}[{index}]"
+    if isinstance(inner, type) and issubclass(inner, Record):
+        for line in _lines(inner):
+            yield line._replace(offset=start + line.offset, path=f"{path}.{line.path}")
+    else:
+        name = _type_name(element.codec)
+        yield Line(start, element.size, path, name, element.doc, inner, gap=False)
+
+
+def _type_name(codec: Codec) -> str:
+    """Return the name of a value's type: its class, or its width."""
+    width = (
+        f"u{8 * codec.size}" if codec.item is None else f"{_type_name(codec.item)}[{codec.times}]"
+    )
+    if codec.type is bytes:
+        return f"u8[{codec.size}]"
+    return width if codec.type in (int, tuple) else f"{codec.type.__name__} ({width})"
+
+
+def _object(line: Line) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "path": line.path,
+        "offset": line.offset,
+        "size": line.size,
+        "type": line.type,
+        "doc": line.doc,
+        "reserved": line.gap,
+    }
+    if isinstance(line.kind, type) and issubclass(line.kind, Word):
+        out["flags"] = issubclass(line.kind, Flags)
+        out["bits"] = [
+            {"name": f.name, "low": f.low, "width": f.width, "doc": f.doc}
+            | ({"codes": _codes(f.kind)} if f.kind else {})
+            for f in line.kind.BITS.values()
+        ]
+    elif isinstance(line.kind, type) and issubclass(line.kind, OpenEnum):
+        out["codes"] = _codes(line.kind)
+    return out
+
+
+def _codes(codes: type[OpenEnum]) -> dict[str, str]:
+    """Return names and numbers; numbers as hex strings, since some need 64 bits."""
+    return {name: hex(member) for name, member in codes.__members__.items()}
+
+
+def _structure(name: str, record: type[Record], made: set[str]) -> Iterator[str]:
+    for tile in record.TILES:
+        inner = _record_of(tile.codec.item or tile.codec)
+        if inner and inner.__name__ not in made:
+            made.add(inner.__name__)
+            yield from _structure(inner.__name__.lower(), inner, made)
+    yield f"struct snpwire_{name} {{"
+    for tile in record.TILES:
+        yield f"\t{_member(tile)};{'' if tile.gap else f' /* {tile.offset:#05x} {tile.doc} */'}"
+    yield "} __attribute__((packed));"
+    for tile in record.FIELDS:
+        yield (
+            f"_Static_assert(offsetof(struct snpwire_{name}, {tile.path}) == {tile.offset:#x}, "
+            f'"{tile.path}");'
+        )
+    yield f'_Static_assert(sizeof(struct snpwire_{name}) == {record.SIZE:#x}, "size");'
+    yield ""
+
+
+def _record_of(codec: Codec) -> type[Record] | None:
+    kind = codec.type
+    return kind if isinstance(kind, type) and issubclass(kind, Record) else None
+
+
+def _member(tile: Tile) -> str:
+    """Return the C declaration of a field or gap."""
+    codec = tile.codec if tile.codec.item is None else tile.codec.item
+    inner = _record_of(codec)
+    many = f"[{tile.codec.times}]" if tile.codec.item else ""
+    if inner:
+        return f"struct snpwire_{inner.__name__.lower()} {tile.path}{many}"
+    if issubclass(codec.type, int) and codec.size <= 8:
+        return f"uint{8 * codec.size}_t {tile.path}{many}"
+    return f"uint8_t {tile.path}[{tile.size}]"

@@ -1,0 +1,57 @@
+"""One value as text: numbers by their width, bytes folded, codes and addresses in hex."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..bits import Flags, OpenEnum, Word
+from ..layout import any_bit
+
+if TYPE_CHECKING:
+    from ..layout import Leaf
+
+SHOWN = 16
+"""How many bytes of a long field are shown on its line."""
+
+
+def value_text(leaf: Leaf) -> str:
+    """Return the value of a leaf on one line."""
+    value = leaf.value
+    if isinstance(value, bytes):
+        return getattr(value, "text", None) or bytes_text(value)
+    if isinstance(value, tuple):
+        return items_text(value)
+    if isinstance(value, Flags):
+        return " ".join(value.names()) or "none"
+    if isinstance(value, OpenEnum):
+        return hex(value)
+    return int_text(value, leaf.size)
+
+
+def int_text(value: int, size: int) -> str:
+    """Return a number of *size* bytes: a quadword in full, a smaller one as short as it reads."""
+    if size >= 8 or isinstance(value, Word):
+        return f"{int(value):#0{2 + 2 * size}x}"
+    return str(value) if value < 10 else f"{value:#x}"
+
+
+def bytes_text(data: bytes) -> str:
+    """Return the first bytes in hex and say what follows; zeros alone are counted."""
+    if len(data) > 1 and not any(data):
+        return f"{len(data)} zero bytes"
+    lead = len(data) - len(data.lstrip(b"\0"))
+    if lead >= SHOWN:
+        return f"{lead} zero bytes, then {bytes_text(data[lead:])}"
+    tail = len(data.rstrip(b"\0"))
+    if tail <= SHOWN:
+        return data[: max(tail, min(len(data), SHOWN))].hex(" ") + (
+            f" and {len(data) - SHOWN} zero bytes" if len(data) > SHOWN else ""
+        )
+    return f"{data[:SHOWN].hex(' ')} .. {tail - SHOWN} more, then {len(data) - tail} zero bytes"
+
+
+def items_text(items: tuple[Any, ...]) -> str:
+    """Return the elements of an array of numbers; zeros alone are counted."""
+    if not any_bit(items):
+        return f"{len(items)} times 0"
+    return " ".join(hex(item) for item in items)

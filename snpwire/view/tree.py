@@ -1,0 +1,155 @@
+"""The default view: a line for each value with offset, size, name, value and meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..bits import Flags, Word
+from ..finding import Severity
+from ..layout import any_bit
+from .meaning import Meaning, parts, plain_meaning
+from .style import PLAIN, Style
+from .text import value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..context import Context
+    from ..finding import Finding
+    from ..layout import Leaf
+    from ..wire.ghcb import Page
+    from .document import Document, Inner
+
+WIDE = 40
+"""A value longer than this does not widen the column of its neighbours."""
+
+
+class Row(NamedTuple):
+    """The cells of one line."""
+
+    offset: str
+    size: str
+    name: str
+    value: str
+    text: str
+    flag: str = ""
+
+
+def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> Iterator[str]:
+    """Yield the lines of a document; with *everything*, also what is zero and not marked valid."""
+    yield style.mark(style.strong, heading(doc))
+    if doc.context:
+        for decision in doc.context.decisions:
+            yield f"{decision.what}  {decision.choice}: {decision.reason}"
+    rows = list(_rows(doc, everything))
+    yield from table(rows, style)
+    if doc.absent:
+        yield f"not shown by this input: {' '.join(sorted(doc.absent))}"
+    for finding in doc.findings:
+        yield finding_text(finding, style)
+    if doc.refused:
+        yield refusal_text(doc.refused)
+
+
+def refusal_text(finding: Finding) -> str:
+    """Return what KVM answers to a request that it refuses."""
+    from ..wire.operands import MalformedReason
+
+    reason = MalformedReason(finding.reason)
+    return (
+        f"KVM 6.12 answers malformed input, reason {finding.reason} {reason.name}: {finding.code}"
+    )
+
+
+def heading(doc: Document) -> str:
+    """Return the line that says what the value is."""
+    where = f" at {doc.base:#x}" if doc.base else ""
+    if doc.context is None:
+        return f"{doc.kind.name}  {doc.size} bytes{where}  {doc.kind.title}"
+    value = doc.value
+    usage = value.ghcb_usage  # type: ignore[union-attr]
+    name = usage.name.lower() if usage.known else "unknown"
+    version = value.protocol_version  # type: ignore[union-attr]
+    title = _title(value, doc.context)  # type: ignore[arg-type]
+    known = "" if "ghcb_usage" in doc.absent else f"  protocol {version}  usage {usage:d} ({name})"
+    size = f"{doc.size} bytes" if not doc.absent else "as far as it is shown"
+    page = "" if doc.context.gpa is None else f"  gpa {doc.context.gpa:#x}"
+    return f"{doc.kind.name}  {size}{where}{page}  {doc.context.direction}: {title}{known}"
+
+
+def _title(page: Page, context: Context) -> str:
+    """Return what the page is about: all of an exit code where an answer leaves it open."""
+    code = page.sw_exit_code
+    if not code and not page.valid_bitmap.has("sw_exit_code"):
+        return "no exit code is set"
+    if any(decision.what == "event" for decision in context.decisions):
+        return code.doc
+    return context.event.title if context.event else code.name
+
+
+def table(rows: list[Row], style: Style) -> Iterator[str]:
+    """Yield rows in aligned columns."""
+    width = [max((len(row[n]) for row in rows), default=0) for n in range(3)]
+    values = max((len(row.value) for row in rows if len(row.value) <= WIDE), default=0)
+    for offset, size, name, value, text, flag in rows:
+        place = f"{offset:>{width[0]}} {size:>{width[1]}}  " if width[0] else ""
+        cells = (
+            style.mark(style.faint, place)
+            + f"{style.mark(style.strong, f'{name:<{width[2]}}')}  {value:<{values}}  "
+            + style.mark(style.faint, text)
+        )
+        yield (cells + (style.mark(style.warn, f"  ({flag})") if flag else "")).rstrip()
+
+
+def _rows(doc: Document, everything: bool) -> Iterator[Row]:
+    for leaf in doc.leaves():
+        meaning = doc.meaning(leaf)
+        if everything or _worth(doc, leaf, meaning):
+            yield from leaf_rows(leaf, meaning)
+            for inner in doc.inner:
+                if inner.path == leaf.path:
+                    yield from _inner_rows(inner)
+
+
+def _worth(doc: Document, leaf: Leaf, meaning: Meaning) -> bool:
+    """Tell whether a value is shown: it is set, or marked valid where a bitmap marks."""
+    unmarked = doc.context is not None and not meaning.valid and not doc.absent
+    return any_bit(leaf.value) or not (leaf.gap or unmarked)
+
+
+def leaf_rows(leaf: Leaf, meaning: Meaning) -> Iterator[Row]:
+    """Yield the line of a leaf, and a line for each field of a word."""
+    flags = []
+    if meaning.valid is False and any_bit(leaf.value):
+        flags.append("not marked valid")
+    if leaf.gap and leaf.path != "rest" and any_bit(leaf.value):
+        flags.append("not zero")
+    offset = f"{leaf.offset:#05x}"
+    shown = value_text(leaf)
+    text = meaning.text if meaning.text != shown else ""
+    yield Row(offset, str(leaf.size), leaf.path, shown, text or leaf.doc, ", ".join(flags))
+    if isinstance(meaning.value, Word) and not isinstance(meaning.value, Flags):
+        for part in parts(meaning.value):
+            if part.shown:
+                yield Row("", "", f"  {part.span:>7} {part.name}", part.value, part.text)
+    elif isinstance(meaning.value, Flags) and not isinstance(leaf.value, Flags):
+        yield Row("", "", "", " ".join(meaning.value.names()) or "none", "")
+
+
+def _inner_rows(inner: Inner) -> Iterator[Row]:
+    for leaf in inner.value.leaves():
+        if any_bit(leaf.value) or not leaf.gap:
+            path = f"  {inner.kind}.{leaf.path}"
+            moved = leaf._replace(path=path, offset=inner.offset + leaf.offset)
+            yield from leaf_rows(moved, plain_meaning(leaf.value))
+
+
+def finding_text(finding: Finding, style: Style) -> str:
+    """Return a finding on one line."""
+    code = {Severity.ERROR: style.bad, Severity.WARNING: style.warn, Severity.NOTE: style.faint}
+    severity = style.mark(code[finding.severity], f"{finding.severity.name.lower():<7}")
+    reason = f", reason {finding.reason}" if finding.reason else ""
+    place = f"{finding.offset:#05x}  "
+    if not finding.path or finding.path not in finding.text:  # most texts name the field
+        place = f"{place}{finding.path}".rstrip() + ": "
+    return f"{severity}  {place}{finding.text}  [{finding.code}{reason}; {finding.source}]"

@@ -1,0 +1,39 @@
+"""What tests of the command line share: a process of its own, and surroundings that are known."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+COMMAND = [sys.executable, "-m", "snpwire"]
+
+
+def surroundings(**changes):
+    """Return the environment of a child: this checkout is imported, no colour is asked for."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED", "PYTHONWARNINGS")
+    }
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | changes
+
+
+@pytest.fixture(scope="session")
+def process():
+    """Return what runs one command line in a process of its own."""
+
+    def run(*words, given=b"", env=(), **options):
+        return subprocess.run(
+            [*COMMAND, *words],
+            input=given,
+            capture_output=True,
+            env=surroundings(**dict(env)),
+            check=False,
+            timeout=60,
+            **options,
+        )
+
+    return run
