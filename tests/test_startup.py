@@ -8,7 +8,6 @@ from conftest import surroundings
 
 COSTLY = {
     "asyncio",
-    "click",
     "cryptography",
     "email",
     "numpy",
