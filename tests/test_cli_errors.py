@@ -484,6 +484,11 @@ def test_exit_of_typer_is_the_exit_of_the_program(monkeypatch):
     assert ended.value.code == 7
 
 
+def heeds_interrupts():
+    """Undo what a shell does to a job in the background, which ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_while_waiting_for_input_is_quiet(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -493,6 +498,7 @@ def test_interrupt_while_waiting_for_input_is_quiet(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=surroundings(),
+            preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread runs beside it
         ) as child,
         fifo.open("wb"),
     ):  # returns when the child opens it to read
