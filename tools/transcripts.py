@@ -44,7 +44,7 @@ def streams(given: bytes) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
     kept = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = io.TextIOWrapper(io.BytesIO(given), "utf-8")
     sys.stdout = io.TextIOWrapper(out, "utf-8", write_through=True)
-    sys.stderr = io.TextIOWrapper(err, "utf-8", write_through=True)
+    sys.stderr = io.TextIOWrapper(err, "utf-8", "backslashreplace", write_through=True)
     try:
         yield out, err
     finally:

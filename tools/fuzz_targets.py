@@ -1,0 +1,275 @@
+"""What the fuzzer tries: functions of bytes that raise if anything is not as it should be.
+
+A target raises `Broken` for a property that does not hold, and lets pass what the project raises
+where it may not; both are failures. Where a target needs to be told something (a kind, a command),
+the first bytes of its input say it, so that an input is one string of bytes and shrinks as one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import re
+import shutil
+import tempfile
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import fuzz_seeds as seeds
+from fuzz_mutations import BYTES, FIELDS
+from fuzz_properties import VIEWS, expect, judged, rebuilt, tiled
+from fuzz_seeds import KINDS
+from transcripts import call
+
+from snpwire.capture import hextext, kvm_ghcb
+from snpwire.cli.documents import Wanted, document
+from snpwire.context import Direction
+from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
+from snpwire.layout import Record
+from snpwire.rules.identify import candidates
+from snpwire.view import json as views
+from snpwire.view.explain import TOPICS
+from snpwire.wire import RECORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuzz_mutations import Mutation
+
+
+COMPLAINTS = ("snpwire: ", "help: ", "note: ")
+WAYS = (None, None, *Direction)
+ENDS = re.compile(rb"\r\n|\r|\n")
+
+
+def hex_text(data: bytes) -> None:
+    """Read any text in every form: bytes come out, or an InputError that names a line there is."""
+    found = {form: _reading(data, form) for form in hextext.FORMS}
+    _reading(data, "auto", sizes=RECORDS["ghcb"].type.fits)
+    _reading(data, "hex", sizes=lambda size: size % 3 == 0)
+    expect(found["raw"] and found["raw"].data == data, "raw is not the input")
+    auto = found["auto"]
+    if auto:
+        names = {"raw": "raw", "base64": "base64", "PEM": "base64"}
+        forced = found[names.get(auto.form, "hex")]
+        expect(forced and forced.data == auto.data, f"auto differs from forced {auto.form}")
+    words, memory = found["hex-le"], found["hex-be"]
+    if words and memory:
+        expect(len(words.data) == len(memory.data), "the byte order changes the length")
+    read = found["hex"]
+    if read and read.data:
+        expect(hextext.read(read.data.hex().encode(), "hex").data == read.data, "not read again")
+    if data:
+        _written(data[:200])
+
+
+def _reading(
+    data: bytes, form: str, sizes: Callable[[int], bool] | None = None
+) -> hextext.Reading | None:
+    try:
+        reading = hextext.read(data, form, sizes=sizes)
+    except InputError as exc:
+        lines = len(ENDS.findall(data)) + 1
+        expect(exc.line is None or 1 <= exc.line <= lines, "an error names a line there is not")
+        return None
+    expect(type(reading.data) is bytes and reading.form, "the result is no reading")
+    expect(all(isinstance(note, str) for note in reading.notes), "a note is no text")
+    return reading
+
+
+def _written(data: bytes) -> None:
+    """Expect that what tools print of *data* is read back."""
+    writers = (seeds.xxd, bytes.hex, seeds.hexdump)
+    write = writers[zlib.crc32(data) % (3 if data[:16] * 2 != data[:32] else 2)]
+    expect(hextext.read(write(data).encode(), "hex").data == data, "a dump is not read back")
+
+
+def kvm(data: bytes) -> None:
+    """Find KVM's blocks in any log."""
+    text = data.decode("utf-8", "replace")
+    try:
+        blocks = kvm_ghcb.find(text)
+    except InputError as exc:
+        lines = len(ENDS.findall(data)) + 1
+        expect(exc.line is not None and 1 <= exc.line <= lines, "an error names no line there is")
+        return
+    expect(kvm_ghcb.looks_like(text) or not blocks, "a block in what does not look like one")
+    for block in blocks:
+        numbers = (block.gpa, *block.values.values())
+        expect(all(0 <= n < 1 << 64 for n in numbers), "a value has more than 64 bits")
+        expect(0 <= block.bitmap < 1 << 128, "the bitmap has more than 128 bits")
+    try:
+        one = kvm_ghcb.parse(text)
+    except InputError:
+        expect(len(blocks) != 1, "the only block is refused")
+    else:
+        expect(blocks == [one], "parse and find differ")
+
+
+def decode(data: bytes) -> None:
+    """Decode, show and rebuild bytes as the kind, and the way, that the first two bytes name."""
+    which, how = data[:2].ljust(2, b"\0")
+    name, body = KINDS[which % len(KINDS)], data[2:]
+    kind = RECORDS[name]
+    fits = kind.type.fits(len(body))
+    try:
+        kind.type.parse(body)
+    except DecodeError:
+        expect(not fits, "bytes that fit are refused")
+    else:
+        expect(fits, "bytes that do not fit are taken")
+    least = body.ljust(kind.type.SIZE, b"\0")
+    image = least[: kind.type.SIZE] if issubclass(kind.type, Record) else least
+    value: Any = kind.type.parse(image)
+    rebuilt(value, image, json.loads(json.dumps(value.to_plain())))
+    tiled(value, image)
+    wanted = Wanted()
+    if name == "ghcb":
+        place = value.sw_scratch & ~0xFFF
+        wanted = Wanted(direction=WAYS[how % 4], gpa=(None, place, 0x1000)[how // 4 % 3])
+    doc = document(kind, value, wanted, size=len(image), base=how)
+    judged(doc)
+    VIEWS[how // 12 % len(VIEWS)](doc)
+
+
+def from_json(data: bytes) -> None:
+    """Build any JSON as the kind that the first byte names."""
+    name = KINDS[data[0] % len(KINDS)] if data else "ghcb"
+    try:
+        fields = views.fields_of(views.loads(data[1:].decode("utf-8", "replace")), name)
+        value = RECORDS[name].type.from_plain(fields)
+    except SnpwireError as exc:
+        expect(str(exc), "an error says nothing")
+        return
+    rebuilt(value, value.build(), value.to_plain())
+
+
+def settings(data: bytes) -> None:
+    """Place any values at any paths, and build what comes of it."""
+    name = KINDS[data[0] % len(KINDS)] if data else "ghcb"
+    root: dict[str, Any] = {}
+    for line in data[1:].decode("utf-8", "replace").split("\n")[:50]:
+        path, _, given = line.partition("=")
+        if len(re.findall(r"\[\d{4,6}\]", path)) > 1:
+            continue  # lists of lists of a million: what was asked for, and all memory
+        try:
+            views.place(root, path, given)
+        except UsageError:
+            continue
+        at: Any = root
+        for step, index in views.STEP.findall(path):
+            at = at[step or int(index)]
+        expect(at == given, "what was placed is not there")
+    try:
+        value = RECORDS[name].type.from_plain(root)
+    except SnpwireError:
+        return
+    rebuilt(value, value.build(), value.to_plain())
+
+
+def identify(data: bytes) -> None:
+    """Ask what any bytes are."""
+    found = candidates(data)
+    scores = [one.score for one in found]
+    expect(scores == sorted(scores, reverse=True), "the likeliest is not first")
+    expect(all(0 <= score <= 1 for score in scores), "a score is no share of one")
+    expect(len({one.kind for one in found}) == len(found), "a kind is named twice")
+    for one in found:
+        expect(one.evidence and all(map(str.isprintable, one.evidence)), "evidence says nothing")
+        if one.kind in RECORDS:
+            expect(RECORDS[one.kind].type.fits(len(data)), "a kind that does not fit")
+            RECORDS[one.kind].type.parse(data)
+    names = {one.kind for one in found} - set(RECORDS)
+    expect(found and names <= {"unknown"}, "a kind that there is not")
+
+
+COMMANDS = [
+    *("decode auto", "decode {kind}", "decode {kind} --json", "decode {kind} --json=full"),
+    *("decode {kind} --hex", "decode {kind} --all --fail-on note", "decode ghcb --from kvm --json"),
+    *("decode {kind} --from {form}", "decode {kind} --offset {n} --length {n}", "decode ghcb"),
+    *("decode {kind} --page {n} --json", "decode ghcb --direction answer --gpa {n} --json"),
+    *("decode {kind} --fields {line}", "decode {kind} --json --fields {line}"),
+    *("identify", "identify --json", "identify --from {form} --offset {n}"),
+    *("diff {kind} - {file}", "diff {kind} {file} - --json", "diff {kind} {file} -"),
+    *("encode {kind} --hex", "encode {kind} --hex --set {line}", "encode {kind} - --set {line}"),
+    *("explain {topic} {line}", "explain {topic} {line} --exit {next}", "explain {kind}@{line}"),
+    *("explain {topic} {line} --json", "explain {topic} {line} --answer --info1 {next}"),
+    *("layout {line}", "decode {line}", "decode {kind} {file} --offset {n} --length {n}"),
+    *("decode {kind} {file} --page 0 --hex", "identify {file} --from {form} --offset {n}"),
+]
+FORMS = [*hextext.FORMS, "kvm"]
+TOPIC_NAMES = list(TOPICS)
+
+
+@cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="snpwire-fuzz-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _words(data: bytes) -> tuple[list[str], bytes]:
+    """Return the words of a command line, chosen by the first four bytes, and its input."""
+    which, kind, some, count = data[:4].ljust(4, b"\0")
+    given = data[4:]
+    template = COMMANDS[which % len(COMMANDS)]
+    line, _, rest = given.partition(b"\n")
+    slots = {
+        "kind": KINDS[kind % len(KINDS)],
+        "form": FORMS[some % len(FORMS)],
+        "topic": TOPIC_NAMES[some % len(TOPIC_NAMES)],
+        "n": str(count),
+        "line": line.decode("utf-8", "replace").replace("=@", "=").replace("\0", ""),
+        "next": rest.partition(b"\n")[0].decode("utf-8", "replace"),
+        "file": str(_folder() / "other"),
+    }
+    if "{file}" in template:
+        half = len(given) // 2
+        Path(slots["file"]).write_bytes(given[half:])
+        given = given[:half]
+    words = [word.format_map(slots) for word in template.split()]
+    return words, rest if "{line}" in template else given
+
+
+def command(data: bytes) -> None:
+    """Run a whole command line: an exit code it documents, and errors that are lines of ours."""
+    words, given = _words(data)
+    out, err, code = call(words, given)
+    verb = words[0]
+    expect(code in (0, 1, 2, 3), f"{verb}: exit code {code}")
+    told = err.decode().split("\n")
+    expect(told.pop() == "", f"{verb}: the last line on standard error has no end")
+    expect(len(told) <= 12, f"{verb}: many lines on standard error")
+    expect(all(line.startswith(COMPLAINTS) for line in told), f"{verb}: a line of somebody else")
+    wrong = [line for line in told if line.startswith("snpwire: ")]
+    expect(len(wrong) == (code > 1), f"{verb}: exit code {code} with {len(wrong)} complaints")
+    expect(not out or code < 2, f"{verb}: output in spite of an error")
+    if code > 1 or any(word in ("-h", "--help") for word in words):
+        return
+    if "--json" in words or "--json=full" in words:
+        json.loads(out)
+    elif verb == "encode" and "--hex" in words:
+        bytes.fromhex(out.decode())
+
+
+class Target(NamedTuple):
+    """Something to fuzz."""
+
+    check: Callable[[bytes], None]
+    seeds: Callable[[], list[bytes]]
+    mutations: tuple[Mutation, ...] = BYTES
+    share: int = 2
+    """How much of the time it gets."""
+
+
+TARGETS: dict[str, Target] = {
+    "hex": Target(hex_text, seeds.hex_seeds, share=5),
+    "kvm": Target(kvm, seeds.log_seeds, share=1),
+    "decode": Target(decode, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=6),
+    "json": Target(from_json, seeds.json_seeds),
+    "set": Target(settings, seeds.setting_seeds, share=1),
+    "identify": Target(identify, lambda: [seed[2:] for seed in seeds.image_seeds()], share=1),
+    "cli": Target(command, seeds.command_seeds, share=4),
+}
