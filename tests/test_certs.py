@@ -1,5 +1,7 @@
+import os
 import pickle
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -247,3 +249,16 @@ def test_both_forms_at_once_are_refused():
 def test_a_name_that_is_no_guid_is_refused_when_a_table_is_built():
     with pytest.raises(EncodeError, match=r"^CertTable.certificates\[1\].guid: expected a GUID"):
         build_table([("VCEK", b""), ("VCEX", b"")])
+
+
+def test_real_certificates_travel_in_a_table():
+    folder = os.environ.get("SNPWIRE_VECTORS")
+    if not folder:
+        pytest.skip("SNPWIRE_VECTORS names no folder of real files")
+    real = [path.read_bytes() for path in sorted(Path(folder, "reports").glob("*.der"))]
+    sent = list(zip(("VCEK", "VLEK", "ASK", "ARK"), real, strict=False))
+
+    table = CertTable.parse(build_table(sent, pages=True))
+
+    assert real
+    assert [(found.name, found.data) for found in certificates(table)] == sent
