@@ -21,7 +21,7 @@ from construct import Bytes
 from .bits import nearest
 from .codec import codec_of, from_hex
 from .errors import DecodeError, EncodeError, LayoutError, shown
-from .layout import Layout, Leaf, Record, Tile, leaves_of
+from .layout import Leaf, Record, Tile, Value, leaves_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from construct import Construct
 
 
-class Block(tuple[Any, ...], metaclass=Layout):
+class Block(Value):
     """Base class of every structure of a head and elements."""
 
     HEAD: ClassVar[type[Record]]
@@ -209,17 +209,6 @@ class Block(tuple[Any, ...], metaclass=Layout):
             doc = "Bytes behind the last element"
             codec = codec_of(Bytes(len(self.rest)))
             yield Leaf("rest", offset, len(self.rest), doc, self.rest, codec, gap=True)
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and tuple.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = tuple.__hash__
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).parse, (self.build(),)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.head!r}, {self.elements!r}, rest={len(self.rest)})"

@@ -148,7 +148,23 @@ class Layout(type):
         return super().__new__(cls, name, bases, {"__slots__": (), **namespace}, **kwds)
 
 
-class Record(tuple[Any, ...], metaclass=Layout):
+class Value(tuple[Any, ...], metaclass=Layout):
+    """What records and blocks have in common: they are their bytes, equal only to their kind."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        value: Any = self  # parse and build are the subclasses' own
+        return type(value).parse, (value.build(),)
+
+
+class Record(Value):
     """Base class of every fixed-size structure."""
 
     SIZE: ClassVar[int] = 0
@@ -271,17 +287,6 @@ class Record(tuple[Any, ...], metaclass=Layout):
         import numpy as np
 
         return np.dtype([_member(tile) for tile in cls.TILES])
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and tuple.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = tuple.__hash__
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).parse, (self.build(),)
 
     def __repr__(self) -> str:
         shown = (f"{tile.path}={value!r}" for tile, value in self.values() if any_bit(value))
