@@ -209,8 +209,13 @@ def _as(con: As) -> Codec:
         plain = value.to_plain()
         return raw.to_plain(plain) if isinstance(plain, int) else plain
 
+    members = {int(m): m for m in kind} if issubclass(kind, OpenEnum) else {}
+
     def decode(value: Any) -> Any:
-        return kind(raw.decode(value) if raw.decode else value)
+        member = members.get(value)  # the call of an enumeration costs ten times as much
+        if member is None:
+            return kind(raw.decode(value) if raw.decode else value)
+        return member
 
     return raw._replace(
         decode=decode,
