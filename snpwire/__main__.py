@@ -70,11 +70,18 @@ def usage_error() -> Any:
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """Give a bare ``--json`` its value: click has options with a value or without, not both."""
-    if words[:1] != ["decode"]:
-        return list(words)
-    stop = words.index("--") if "--" in words else len(words)
-    return ["--json=plain" if w == "--json" and n < stop else w for n, w in enumerate(words)]
+    """Spell out what click cannot read: an option with or without a value, a negative number."""
+    if words[:1] == ["decode"]:
+        stop = words.index("--") if "--" in words else len(words)
+        return ["--json=plain" if w == "--json" and n < stop else w for n, w in enumerate(words)]
+    if (
+        words[:1] == ["explain"]
+        and len(words) > 2
+        and words[2][:1] == "-"
+        and words[2][1:].isdigit()
+    ):
+        return [*words[:2], *words[3:], "--", words[2]]
+    return list(words)
 
 
 def complain(message: str, help: str, code: int) -> int:

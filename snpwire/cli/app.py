@@ -200,7 +200,6 @@ def identify(
 
 
 @app.command(
-    context_settings={"ignore_unknown_options": True},  # or -1 would be one
     epilog="Example: snpwire explain exitinfo2 0x200000000\n\n\b\nWHAT is one of\n"
     "  exit, exitinfo1, exitinfo2, msr, status, action, reason, inject, bitmap, psc,\n"
     "  features, sev-features, term, guid, svsm, svsm-result, or KIND@OFFSET",
