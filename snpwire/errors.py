@@ -7,6 +7,11 @@
   + FieldError        names the record, the field's path and its offset
     - DecodeError     bytes do not have the shape of the record
     - EncodeError     a value does not fit its field
+  + KeyFormatError    bytes are no key of the kind asked for; never shows them
+  + MessageError      a guest message has a size or an algorithm that cannot be
+    - AuthError       its tag does not fit; says nothing about why
+  + CertificateError  bytes are no certificate; names the offset
+  + SignatureError    a signature does not fit what it is said to sign
 """
 
 from __future__ import annotations
@@ -95,3 +100,35 @@ class DecodeError(FieldError):
 
 class EncodeError(FieldError):
     """A value does not fit the field it was given for."""
+
+
+class KeyFormatError(SnpwireError):
+    """Bytes are no key of the kind asked for. The message never shows them."""
+
+
+class MessageError(SnpwireError):
+    """A guest message cannot be sealed or opened."""
+
+
+class AuthError(MessageError):
+    """A guest message fails authentication; who forged it learns no more than that."""
+
+    def __init__(self) -> None:
+        super().__init__("the message fails authentication")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
+
+class CertificateError(SnpwireError):
+    """Bytes are no certificate, or none that can be read."""
+
+    def __init__(self, reason: str, *, offset: int | None = None, help: str = "") -> None:
+        super().__init__(reason if offset is None else f"{reason} at {offset:#x}")
+        self.reason = reason
+        self.offset = offset
+        self.help = help
+
+
+class SignatureError(SnpwireError):
+    """A signature does not fit what it is said to sign."""

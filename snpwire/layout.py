@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R", bound="Record")
 
+UNUSED = ("count", "index")
+"""Methods of tuple that nothing calls on a record, so that a field may have the name."""
+
 
 class Tile(NamedTuple):
     """A run of bytes of a record: a field, or a gap between fields."""
@@ -174,6 +177,10 @@ class Record(Value):
     SCHEMA: ClassVar[Any] = _Schema()
     ENGINE: ClassVar[Struct] = Struct("")
     _INDEX: ClassVar[dict[str, int]] = {}
+
+    if TYPE_CHECKING:  # a field may have these names, of any type
+        count: Any
+        index: Any
 
     def __init_subclass__(cls, *, size: int, spec: str) -> None:
         super().__init_subclass__()
@@ -331,7 +338,8 @@ def _declared(cls: type[Record]) -> Iterator[Tile]:
     """Yield the fields of a record class in offset order."""
     rows = [(name, row) for name, row in vars(cls).items() if isinstance(row, _Declared)]
     for name, (offset, con, doc) in sorted(rows, key=lambda row: row[1].offset):
-        if hasattr(Record, name) or name.startswith("reserved_0x"):
+        taken = hasattr(Record, name) and name not in UNUSED
+        if taken or name.startswith("reserved_0x"):
             raise LayoutError(f"{cls.__name__}.{name} has a name that every record already uses")
         try:
             yield Tile(name, offset, doc, con, codec_of(con))

@@ -591,7 +591,7 @@ def declare(size=8, **fields):
         ),
         ({"a": at(4, Int64ul, "")}, "Bad.a ends at 0xc, past Bad's size 0x8"),
         ({"build": at(0, Int8ul, "")}, "Bad.build has a name that every record already uses"),
-        ({"count": at(0, Int8ul, "")}, "Bad.count has a name that every record already uses"),
+        ({"__len__": at(0, Int8ul, "")}, "Bad.__len__ has a name that every record already uses"),
         ({"reserved_0x1": at(0, Int8ul, "")}, "Bad.reserved_0x1 has a name that every record"),
         ({"a": at(0, Int16ub, "")}, "Bad.a at 0x0: <FormatField>"),
         ({"a": at(0, Int32sl, "")}, "Bad.a at 0x0: <FormatField>"),
@@ -612,6 +612,15 @@ def test_a_contradictory_record_fails_when_it_is_declared(fields, text):
         declare(**fields)
 
     assert str(caught.value).startswith(text)
+
+
+def test_a_field_may_have_the_name_of_a_method_of_tuple():
+    record = declare(count=at(0, Int32ul, "Count"), index=at(4, Int32ul, "Index"))
+    value = record(count=5)
+
+    assert (value.count, value.index) == (5, 0)
+    assert value.replace(index=7).build().hex() == "0500000007000000"
+    assert record.from_plain({"count": 5}) == value
 
 
 def test_a_name_cannot_be_declared_twice():

@@ -3,7 +3,7 @@
 Declarations are cut out of the real headers and compiled, so that a C compiler says where a field
 lies. Compiling whole headers was rejected: they drag in half a configured kernel. What the headers
 lack is named, never passed over. KNOWN lists the disagreements that the specs explain in a note.
-The mapping of names is a third of this file; it stays here because nothing else can use it.
+The mapping of names is in ``header_names``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from header_names import CODES, KNOWN, STRUCTURES, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +42,7 @@ PREAMBLE = """
 #include <stdint.h>
 #include <stdio.h>
 typedef uint8_t u8; typedef uint16_t u16; typedef uint32_t u32; typedef uint64_t u64;
+typedef u8 __u8; typedef u16 __u16; typedef u32 __u32; typedef u64 __u64;
 #define __packed __attribute__((packed))
 #define PAGE_SIZE 4096UL
 #define BIT(n) (1UL << (n))
@@ -52,144 +55,6 @@ typedef uint8_t u8; typedef uint16_t u16; typedef uint32_t u32; typedef uint64_t
 #define BODY(value) ((value) & ~0xfffULL)
 """
 ABSENT = re.compile(r"undeclared|no member|implicit declaration|undefined type|incomplete type")
-
-
-class Layout(NamedTuple):
-    """Say where a structure of the specs lives in C; `size` replaces the plain sizeof."""
-
-    type: str
-    members: Mapping[str, str] = {}
-    prefix: str = ""
-    size: str = "sizeof({})"
-    element: str = ""
-
-
-def stems(text: str) -> dict[str, str]:
-    """Read NAME=STEM pairs."""
-    return dict(pair.split("=") for pair in text.split())
-
-
-# One row, one line, as far as it goes.
-# fmt: off
-STRUCTURES = {  # in the order in which C needs them; those without a table are needed by others
-    "ghcb_save_area": Layout("ghcb_save_area"),
-    "ghcb_page": Layout(
-        "ghcb", {n: n for n in ("shared_buffer", "protocol_version", "ghcb_usage")}, "save."),
-    "psc_header": Layout("psc_hdr"),
-    "psc_entry": Layout("psc_entry"),
-    "psc_buffer": Layout("snp_psc_desc", prefix="hdr.", element="entries"),
-    "cc_blob": Layout("cc_blob_sev_info"),
-    "svsm_caa": Layout("svsm_ca", {"buffer": "svsm_buffer"}),
-    "svsm_pvalidate_entry": Layout("svsm_pvalidate_entry"),
-    "svsm_pvalidate_request": Layout(
-        "svsm_pvalidate_call", stems("entries=num_entries next=cur_index"), element="entry"),
-    "svsm_location": Layout("svsm_loc_entry"),
-    "svsm_attest_single_service": Layout(
-        "svsm_attest_call", {"manifest_version": "service_manifest_ver"}),
-    "svsm_attest_services": Layout(
-        "svsm_attest_call",
-        stems("report_gpa=report_buf.pa report_size=report_buf.len nonce_gpa=nonce.pa "
-              "nonce_size=nonce.len manifest_gpa=manifest_buf.pa manifest_size=manifest_buf.len "
-              "certificate_gpa=certificates_buf.pa certificate_size=certificates_buf.len"),
-        size="offsetof({}, service_guid)"),
-}
-# What goes into the braces is the name in capitals, unless a stem is given. A lone "{}" takes
-# given stems alone: C has no counterpart of the other names. "info" is added to every MSR word.
-CODES: dict[str, tuple[str, Mapping[str, str]]] = {
-    # Words: the mask of each field.
-    "msr_sev_info_resp": ("{}", {
-        "c_bit": "BODY(GHCB_MSR_SEV_INFO(0ULL, 0ULL, ~0ULL))",
-        "min_version": "READS(GHCB_MSR_PROTO_MIN)",
-        "max_version": "READS(GHCB_MSR_PROTO_MAX)"}),
-    "msr_cpuid_req": ("(u64)GHCB_MSR_CPUID_{0}_MASK << GHCB_MSR_CPUID_{0}_POS", stems(
-        "register=REG function=FUNC")),
-    "msr_cpuid_resp": ("(u64)GHCB_MSR_CPUID_{0}_MASK << GHCB_MSR_CPUID_{0}_POS", stems(
-        "register=REG")),
-    "msr_ap_reset_hold_resp": (
-        "GHCB_MSR_AP_RESET_HOLD_{0}_MASK << GHCB_MSR_AP_RESET_HOLD_{0}_POS", {}),
-    "msr_pref_ghcb_gpa_resp": ("GHCB_MSR_{0}_MASK << GHCB_MSR_{0}_POS", stems("gfn=GPA_VALUE")),
-    "msr_reg_ghcb_gpa_req": ("BODY(GHCB_MSR_{}(~0ULL))", stems("gfn=REG_GPA_REQ_VAL")),
-    "msr_reg_ghcb_gpa_resp": ("READS(GHCB_MSR_{})", stems("gfn=REG_GPA_RESP_VAL")),
-    "msr_psc_req": ("BODY(GHCB_MSR_PSC_REQ_GFN({}))", {
-        "gfn": "~0ULL, 0ULL", "operation": "0ULL, ~0ULL"}),
-    "msr_psc_resp": ("READS(GHCB_MSR_{})", stems("error_code=PSC_RESP_VAL")),
-    "msr_run_vmpl_req": ("BODY(GHCB_MSR_VMPL_REQ_{}(~0ULL))", stems("vmpl=LEVEL")),
-    "msr_run_vmpl_resp": ("READS(GHCB_MSR_{})", stems("error_code=VMPL_RESP_VAL")),
-    "msr_hv_features_resp": ("READS(GHCB_MSR_{})", stems("features=HV_FT_RESP_VAL")),
-    "msr_term_req": ("GHCB_SEV_TERM_REASON({})", {
-        "reason_set": "~0ULL, 0ULL", "reason_code": "0ULL, ~0ULL"}),
-    "term_nae_info1": ("SVM_VMGEXIT_TERM_REASON({})", {
-        "reason_set": "~0ULL, 0ULL", "reason_code": "0ULL, ~0ULL"}),
-    "ioio_info": ("{}", {
-        "in": "SVM_IOIO_TYPE_MASK", "string": "SVM_IOIO_STR_MASK", "rep": "SVM_IOIO_REP_MASK",
-        **{f"size{8 << n}": f"{1 << n} << SVM_IOIO_SIZE_SHIFT" for n in range(3)},
-        **{f"addr{16 << n}": f"{1 << n} << SVM_IOIO_ASIZE_SHIFT" for n in range(3)}}),
-    "event_inject": ("(u32)SVM_EVTINJ_{}", stems(
-        "vector=VEC_MASK type=TYPE_MASK error_code_valid=VALID_ERR")),
-    "guest_request_info2": ("{}", {
-        "fw_error": "SNP_GUEST_FW_ERR_MASK", "vmm_error": "SNP_GUEST_VMM_ERR(0xffffffffULL)"}),
-    "psc_entry": ("BITS(struct psc_entry, {})", stems(
-        "cur_page=cur_page gfn=gfn operation=operation page_size=pagesize")),
-    "svsm_pvalidate_entry": ("BITS(struct svsm_pvalidate_entry, {})", stems(
-        "page_size=page_size action=action ignore_cf=ignore_cf pfn=pfn")),
-    "hv_features": ("GHCB_HV_FT_{}", {}),
-    "sev_features": ("SVM_SEV_FEAT_{}", {}),
-    # Enums: the code.
-    "ghcb_usage": ("{}", stems("STANDARD=GHCB_DEFAULT_USAGE")),
-    "msr_info": ("GHCB_MSR_{}", stems(
-        "PREF_GHCB_GPA_REQ=PREF_GPA_REQ PREF_GHCB_GPA_RESP=PREF_GPA_RESP "
-        "REG_GHCB_GPA_REQ=REG_GPA_REQ REG_GHCB_GPA_RESP=REG_GPA_RESP "
-        "RUN_VMPL_REQ=VMPL_REQ RUN_VMPL_RESP=VMPL_RESP "
-        "HV_FEATURES_REQ=HV_FT_REQ HV_FEATURES_RESP=HV_FT_RESP")),
-    "cpuid_register": ("GHCB_CPUID_REQ_{}", {}),
-    "term_reason_set": ("SEV_TERM_SET_{}", stems("GHCB_SPEC=GEN")),
-    "term_reason_spec": ("GHCB_{}", stems(
-        "GENERAL=SEV_ES_GEN_REQ PROTOCOL_UNSUPPORTED=SEV_ES_PROT_UNSUPPORTED "
-        "SNP_FEATURES_UNSUPPORTED=SNP_UNSUPPORTED")),
-    "term_reason_linux": ("GHCB_TERM_{}", {}),
-    "svm_exit_code": ("SVM_EXIT_{}", {
-        **{f"{r}{n}_{way}": f"{way}_{r}{n}"
-           for r in ("CR", "DR") for n in range(16) for way in ("READ", "WRITE")},
-        **{f"EXCP{n}": f"EXCP_BASE + {n}" for n in range(32)},
-        "INVALID_VMCB": "ERR", "BUSLOCK": "BUS_LOCK"}),
-    "vmgexit_code": ("SVM_VMGEXIT_{}", stems(
-        "AP_RESET_HOLD=AP_HLT_LOOP SNP_PAGE_STATE_CHANGE=PSC SNP_GUEST_REQUEST=GUEST_REQUEST "
-        "SNP_EXT_GUEST_REQUEST=EXT_GUEST_REQUEST SNP_AP_CREATION=AP_CREATION SECURE_AVIC=SAVIC")),
-    "ap_creation_request": ("SVM_VMGEXIT_AP_{}", {}),
-    "ap_jump_table_request": ("SVM_VMGEXIT_{}_AP_JUMP_TABLE", {}),
-    "secure_avic_request": ("SVM_VMGEXIT_SAVIC_{}", {}),
-    "action": ("GHCB_HV_RESP_{}", {}),
-    "malformed_input_reason": ("GHCB_ERR_{}", stems("GHCB_NOT_REGISTERED=NOT_REGISTERED")),
-    "event_type": ("SVM_EVTINJ_TYPE_{} >> SVM_EVTINJ_TYPE_SHIFT", stems(
-        "EXCEPTION=EXEPT SOFT_INT=SOFT")),
-    "vmm_error": ("SNP_GUEST_VMM_ERR_{}", stems("KVM_GENERIC=GENERIC")),
-    "psc_operation": ("SNP_PAGE_STATE_{}", {}),
-    "psc_page_size": ("RMP_PG_{}", {}),
-    "psc_return": ("VMGEXIT_PSC_ERROR_{}", stems("INVALID_HEADER=INVALID_HDR KVM_GENERIC=GENERIC")),
-    "svsm_protocol": ("SVSM_{}_CALL(0) >> 32", {}),
-    "svsm_core_call": ("SVSM_CORE_{}", {}),
-    "svsm_attest_call": ("SVSM_ATTEST_{}", {}),
-    "svsm_vtpm_call": ("SVSM_VTPM_{}", {}),
-    "svsm_result": ("SVSM_{}", {
-        "SUCCESS": "SUCCESS", "PVALIDATE_FAIL_SIZE_MISMATCH": "PVALIDATE_FAIL_SIZEMISMATCH",
-        **{n: f"ERR_{n}" for n in (
-            "INCOMPLETE", "UNSUPPORTED_PROTOCOL", "UNSUPPORTED_CALL", "INVALID_ADDRESS",
-            "INVALID_FORMAT", "INVALID_PARAMETER", "INVALID_REQUEST", "BUSY")}}),
-    "status": ("SEV_RET_{}", stems(
-        "INVALID_LENGTH=INVALID_LEN DF_FLUSH_REQUIRED=DFFLUSH_REQUIRED "
-        "HARDWARE_PLATFORM=HWSEV_RET_PLATFORM HARDWARE_UNSAFE=HWSEV_RET_UNSAFE "
-        "INVALID_CONFIG=INAVLID_CONFIG")),
-    # Tables of single numbers: those named here.
-    "meta": ("MSR_{}", stems(
-        "msr_ghcb=AMD64_SEV_ES_GHCB msr_sev_status=AMD64_SEV msr_svsm_caa=SVSM_CAA")),
-    "limits": ("{}", stems(
-        "shared_buffer_size=GHCB_SHARED_BUF_SIZE psc_max_entries=VMGEXIT_PSC_MAX_COUNT "
-        "linux_cert_blob_max=SEV_FW_BLOB_MAX_SIZE snp_cpuid_entries_max=SNP_CPUID_COUNT_MAX "
-        "svsm_pvalidate_max_entries=SVSM_PVALIDATE_MAX_COUNT")),
-    "rule": ("SEV_RET_{}", stems("NO_FW_CALL=NO_FW_CALL")),
-}
-# fmt: on
-KNOWN = {"svsm_attest_services.nonce_size size": "the specs follow coconut"}
 
 
 class Skip(Exception):  # noqa: N818 - no error: there is nothing to compare with

@@ -1,0 +1,240 @@
+"""Load AMD's certificates, tell which is which, and check one against the next.
+
+A chain is VCEK (a chip's key for one TCB version), ASK, ARK; or VLEK (a key that a provider had
+loaded), ASVK, ARK. The ARK signs itself, and is trusted because its public key is pinned here, so
+that no certificate has to be shipped. All CA keys are RSA, all signatures RSASSA-PSS with SHA-384.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as BadBase64
+from binascii import a2b_base64
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA384 as SHA384_HASH
+
+from ..errors import CertificateError, SignatureError, shown
+from ..wire.certs import CertTable, certificates
+from . import x509
+from .x509 import SHA384, X509, Crl, Pss, RsaKey, Signed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+AMD_ROOTS: Mapping[str, str] = {
+    "9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9": "AMD's ARK-Milan",
+    "429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831": "AMD's ARK-Genoa",
+    "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08": "AMD's ARK-Turin",
+}
+"""SHA-256 of the public key (SubjectPublicKeyInfo) of each root that is trusted.
+
+Computed from https://kdsintf.amd.com/vcek/v1/{product}/cert_chain as two projects keep it: Milan,
+serial 010000, from go-sev-guest; Genoa, 020000, and Turin, 030000, from
+microsoft/TEE-Attestation-Verification, the same certificates as in go-sev-guest's VLEK chains.
+"""
+AMD_PSS = Pss(SHA384, SHA384, 48, 1)
+BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+
+
+class Kind(StrEnum):
+    """What a certificate is, going by its subject's common name."""
+
+    VCEK = "VCEK"
+    VLEK = "VLEK"
+    ASK = "ASK"
+    ASVK = "ASVK"
+    ARK = "ARK"
+    OTHER = "other"
+
+
+ISSUERS = {Kind.VCEK: Kind.ASK, Kind.VLEK: Kind.ASVK, Kind.ASK: Kind.ARK, Kind.ASVK: Kind.ARK}
+
+
+class Chain(NamedTuple):
+    """Certificates in their places; None where one is missing."""
+
+    key: X509 | None
+    """VCEK or VLEK."""
+    intermediate: X509 | None
+    root: X509 | None
+    notes: tuple[str, ...] = ()
+    """What was done to get here: reordered, left out."""
+
+
+def kind_of(certificate: X509) -> Kind:
+    """Tell what *certificate* says it is."""
+    name = certificate.subject_name
+    if name in ("SEV-VCEK", "SEV-VLEK"):
+        return Kind(name[4:])
+    for start, kind in (("ARK-", Kind.ARK), ("SEV-VLEK-", Kind.ASVK), ("SEV-", Kind.ASK)):
+        if name.startswith(start):
+            return kind
+    return Kind.OTHER
+
+
+def product_in(certificate: X509) -> str:
+    """Return the product in the name of an ARK, ASK or ASVK: what follows the last dash."""
+    return certificate.subject_name.rpartition("-")[2]
+
+
+def load(data: bytes) -> list[X509]:
+    """Read the certificates of a file, DER or PEM, in the file's order. Raises CertificateError.
+
+    Between PEM's blocks any text may stand (RFC 7468); inside it may not.
+    """
+    return [x509.parse_certificate(der) for der in _documents(data, b"CERTIFICATE")]
+
+
+def load_crl(data: bytes) -> Crl:
+    """Read one revocation list, DER or PEM. Raises CertificateError."""
+    documents = _documents(data, b"X509 CRL")
+    if len(documents) != 1:
+        raise CertificateError(f"expected one revocation list, got {len(documents)}")
+    return x509.parse_crl(documents[0])
+
+
+def load_table(data: bytes | CertTable) -> tuple[list[X509], Crl | None]:
+    """Read the certificates, and the revocation list, of an extended request's table.
+
+    Raises CertificateError, which names the entry.
+    """
+    table = data if isinstance(data, CertTable) else CertTable.parse(data)
+    found: list[X509] = []
+    crl = None
+    for entry in certificates(table):
+        if entry.name not in ("VCEK", "VLEK", "ASK", "ARK", "CRL"):
+            continue
+        if entry.problem:
+            raise CertificateError(f"{entry.name} {entry.problem}")
+        try:
+            if entry.name == "CRL":
+                crl = load_crl(entry.data)
+            else:
+                found += load(entry.data)
+        except CertificateError as exc:
+            raise CertificateError(f"{entry.name}: {exc.reason}", offset=exc.offset) from None
+    return found, crl
+
+
+def _documents(data: bytes, label: bytes) -> list[bytes]:
+    """Return the DER documents of a file that is DER or PEM."""
+    if data[:1] == b"\x30" and b"-----BEGIN " not in data:  # a SEQUENCE, not the digit 0
+        return [data]
+    found = []
+    for begin in BEGIN.finditer(data):
+        line = data.count(b"\n", 0, begin.start()) + 1
+        end = data.find(b"-----END " + begin[1] + b"-----", begin.end())
+        if end < 0:
+            raise CertificateError(f"the PEM block that starts in line {line} has no end")
+        if begin[1] == label:
+            found.append(_base64(data[begin.end() : end], line))
+    if not found:
+        wanted = label.decode().lower().replace("x509 crl", "revocation list")
+        raise CertificateError(f"there is no {wanted}: neither DER nor PEM")
+    return found
+
+
+def _base64(text: bytes, line: int) -> bytes:
+    try:
+        return a2b_base64(b"".join(text.split()), strict_mode=True)
+    except BadBase64:
+        reason = f"the PEM block that starts in line {line} has more than base64 in it"
+        raise CertificateError(reason) from None
+
+
+def arrange(given: Iterable[X509], wanted: Kind | None = None) -> Chain:
+    """Find out which certificate is which, whatever their order.
+
+    Of several that could be the first, one of the *wanted* kind is taken; above it, what the names
+    say issued it, and only if there is none, another of the right kind.
+    """
+    rows = list({row.der: row for row in given}.values())
+    keys = [row for row in rows if kind_of(row) in (Kind.VCEK, Kind.VLEK)]
+    key = next((row for row in keys if kind_of(row) == wanted), keys[0] if keys else None)
+    above = (ISSUERS[kind_of(key)],) if key else (Kind.ASK, Kind.ASVK)
+    intermediate = _issuer(rows, key, above)
+    root = _issuer(rows, intermediate, (Kind.ARK,))
+    chain = [row for row in (key, intermediate, root) if row]
+    notes = [f"{row.subject_name or 'one'} is not used" for row in rows if row not in chain]
+    if [row for row in rows if row in chain] != chain:
+        notes.append("they came in another order")
+    return Chain(key, intermediate, root, tuple(notes))
+
+
+def _issuer(rows: list[X509], issued: X509 | None, kinds: tuple[Kind, ...]) -> X509 | None:
+    fitting = [row for row in rows if kind_of(row) in kinds]
+    named = [row for row in fitting if issued and row.subject == issued.issuer]
+    return next(iter(named + fitting), None)
+
+
+def pin(certificate: X509) -> str:
+    """Return the SHA-256 of the public key, in hex, by which a root is trusted."""
+    return sha256(certificate.spki).hexdigest()
+
+
+def check_issued(certificate: X509, issuer: X509) -> None:
+    """Verify that *issuer* signed *certificate*, and may. Raises SignatureError."""
+    if certificate.issuer != issuer.subject:
+        raise SignatureError(
+            f"its issuer is {shown(certificate.issuer_name)}, not {shown(issuer.subject_name)}"
+        )
+    try:
+        allowed = x509.is_ca(issuer)
+    except CertificateError as exc:
+        raise SignatureError(f"the issuer's basic constraints cannot be read: {exc}") from None
+    if not allowed:
+        raise SignatureError(f"{shown(issuer.subject_name)} may not issue certificates")
+    check_signed(certificate.signed, issuer)
+
+
+def check_signed(signed: Signed, issuer: X509) -> None:
+    """Verify an RSASSA-PSS signature by the key of *issuer*. Raises SignatureError."""
+    if signed.pss != AMD_PSS:
+        raise SignatureError("the signature is not RSASSA-PSS with SHA-384 and 48 bytes of salt")
+    if not signed.agrees:
+        raise SignatureError("the signed part names another algorithm than the signature")
+    if not isinstance(issuer.key, RsaKey):
+        raise SignatureError(f"{shown(issuer.subject_name)} has no RSA key")
+    try:
+        key = rsa.RSAPublicNumbers(issuer.key.e, issuer.key.n).public_key()
+        scheme = padding.PSS(padding.MGF1(SHA384_HASH()), AMD_PSS.salt)
+        key.verify(signed.signature, signed.tbs, scheme, SHA384_HASH())
+    except InvalidSignature:
+        raise SignatureError("the signature does not fit") from None
+    except (ValueError, OverflowError, UnsupportedAlgorithm):
+        raise SignatureError(f"the RSA key of {shown(issuer.subject_name)} cannot be") from None
+
+
+def check_dates(certificate: X509, at: datetime) -> None:
+    """Check that *certificate* is valid *at* a time that knows its zone. Raises SignatureError."""
+    if at < certificate.not_before:
+        raise SignatureError(
+            f"it is not valid before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    if at > certificate.not_after:
+        raise SignatureError(f"it is not valid after {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def check_revoked(crl: Crl, certificate: X509, root: X509, at: datetime | None) -> None:
+    """Check that *root* signed the list, and that *certificate* is not in it.
+
+    Without a time the list's dates are not looked at. Raises SignatureError.
+    """
+    if crl.issuer != root.subject:
+        raise SignatureError(f"the list is of {shown(crl.issuer_name)}, not of the root")
+    try:
+        check_signed(crl.signed, root)
+    except SignatureError as exc:
+        raise SignatureError(f"the list: {exc}") from None
+    if at is not None and at < crl.this_update:
+        raise SignatureError(f"the list is of {crl.this_update:%Y-%m-%d}, later than asked for")
+    if at is not None and crl.next_update and at > crl.next_update:
+        raise SignatureError(f"the list was to be renewed on {crl.next_update:%Y-%m-%d}")
+    if certificate.serial in crl.revoked:
+        raise SignatureError(f"serial {certificate.serial:#x} is revoked")

@@ -1,0 +1,161 @@
+"""Read DER: the tag, length and contents of each item, never past its container.
+
+Only what certificates use is read: definite lengths in their shortest form, tags below 31. The
+reader of ``cryptography`` was rejected as the only way in, because it has announced that it will
+refuse serial number 0, which is what every VCEK has.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import CertificateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
+UTF8, PRINTABLE, TELETEX, IA5, UTC_TIME, GENERALIZED_TIME = 0x0C, 0x13, 0x14, 0x16, 0x17, 0x18
+SEQUENCE, SET = 0x30, 0x31
+TEXTS = {UTF8: "utf-8", PRINTABLE: "ascii", TELETEX: "latin-1", IA5: "ascii"}
+MAX_OID = 64
+"""Bytes of an object identifier; longer ones are refused, since their numbers grow without end."""
+
+
+class Item(NamedTuple):
+    """One item of a document, and where it lies there."""
+
+    document: bytes
+    tag: int
+    start: int
+    body: int
+    """Offset of the contents."""
+    end: int
+
+    @property
+    def contents(self) -> bytes:
+        """Return the bytes of the contents."""
+        return self.document[self.body : self.end]
+
+    @property
+    def whole(self) -> bytes:
+        """Return the bytes of the item, tag and length included."""
+        return self.document[self.start : self.end]
+
+    def error(self, reason: str) -> CertificateError:
+        """Return what to raise if the item is not what it should be."""
+        return CertificateError(reason, offset=self.start)
+
+    def expect(self, tag: int, what: str) -> Item:
+        """Return the item itself. Raises CertificateError if it has another tag."""
+        if self.tag != tag:
+            raise self.error(f"expected {what} (tag {tag:#04x}), got tag {self.tag:#04x}")
+        return self
+
+    def children(self) -> Iterator[Item]:
+        """Yield the items of the contents. Raises CertificateError."""
+        at = self.body
+        while at < self.end:
+            item = read(self.document, at, self.end)
+            yield item
+            at = item.end
+
+    def fields(self, tag: int, what: str, least: int, most: int) -> list[Item]:
+        """Return the items of the contents, which has *tag* and *least* to *most* of them."""
+        items = list(self.expect(tag, what).children())
+        if not least <= len(items) <= most:
+            raise self.error(f"{what} has {len(items)} parts, not {least} to {most}")
+        return items
+
+
+def read(document: bytes, at: int, limit: int) -> Item:
+    """Read the item at offset *at*, which ends at *limit* or before. Raises CertificateError."""
+    if limit - at < 2:
+        raise CertificateError("the DER is cut short", offset=at)
+    tag, first = document[at], document[at + 1]
+    if tag & 0x1F == 0x1F:
+        raise CertificateError(f"tag {tag:#04x} has a number too large", offset=at)
+    body, size = at + 2, first
+    if first >= 0x80:
+        octets = first & 0x7F
+        body += octets
+        if not 1 <= octets <= 4 or body > limit:
+            raise CertificateError(f"the length {first:#04x} cannot be", offset=at + 1)
+        size = int.from_bytes(document[at + 2 : body], "big")
+        if size < 0x80 or size >> 8 * (octets - 1) == 0:
+            raise CertificateError("the length is longer than it has to be", offset=at + 1)
+    if size > limit - body:
+        raise CertificateError(
+            f"the DER is cut short: {size} bytes announced, {limit - body} there", offset=at
+        )
+    return Item(document, tag, at, body, body + size)
+
+
+def only(document: bytes, at: int = 0) -> Item:
+    """Read the one item that *document* consists of from *at* on. Raises CertificateError."""
+    item = read(document, at, len(document))
+    if item.end != len(document):
+        raise CertificateError(f"{len(document) - item.end} bytes too many", offset=item.end)
+    return item
+
+
+def integer(item: Item) -> int:
+    """Read an INTEGER; leading bytes that it does not need are taken. Raises CertificateError."""
+    contents = item.expect(INTEGER, "an integer").contents
+    if not contents:
+        raise item.error("an integer has no bytes")
+    return int.from_bytes(contents, "big", signed=True)
+
+
+def oid(item: Item) -> str:
+    """Read an OBJECT IDENTIFIER. Raises CertificateError."""
+    contents = item.expect(OID, "an object identifier").contents
+    if not contents or contents[-1] & 0x80 or len(contents) > MAX_OID:
+        raise item.error("an object identifier cannot be read")
+    numbers, number = [], 0
+    for byte in contents:
+        number = number << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(number)
+            number = 0
+    first = min(numbers[0] // 40, 2)
+    return ".".join(map(str, (first, numbers[0] - 40 * first, *numbers[1:])))
+
+
+def bits(item: Item) -> bytes:
+    """Read a BIT STRING of whole bytes. Raises CertificateError."""
+    contents = item.expect(BIT_STRING, "a bit string").contents
+    if not contents or contents[0]:
+        raise item.error("a bit string is not of whole bytes")
+    return contents[1:]
+
+
+def text(item: Item) -> str:
+    """Read a string of any kind that names use. Raises CertificateError."""
+    encoding = TEXTS.get(item.tag)
+    if encoding is None:
+        raise item.error(f"expected text, got tag {item.tag:#04x}")
+    try:
+        return item.contents.decode(encoding)
+    except UnicodeDecodeError:
+        raise item.error("text cannot be decoded") from None
+
+
+def time(item: Item) -> datetime:
+    """Read a UTCTime or a GeneralizedTime of whole seconds. Raises CertificateError."""
+    years = {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(item.tag)
+    digits = item.contents[:-1]
+    if years is None or item.contents[-1:] != b"Z" or len(digits) != years + 10:
+        raise item.error("a time cannot be read")
+    try:
+        if not digits.isdigit():
+            raise ValueError
+        year = int(digits[:years])
+        if years == 2:  # RFC 5280, 4.1.2.5.1
+            year += 1900 if year >= 50 else 2000
+        pairs = (int(digits[at : at + 2]) for at in range(years, years + 10, 2))
+        month, day, hour, minute, second = pairs
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        raise item.error("a time cannot be read") from None

@@ -1,0 +1,140 @@
+"""Seal and open guest messages: AES-256-GCM under a VM platform communication key (VMPCK).
+
+The nonce is ``msg_seqno``, eight bytes little-endian, and four zero bytes; the associated data are
+bytes 0x30 to 0x5F of the header, on opening as they were received; the tag is the first 16 bytes of
+``auth_tag`` (56860, guest message header; AMD-ASPFW sev_mcmd.c:5184, Linux sev-guest.c).
+
+Only what makes opening meaningless is refused here. That a size is 0 or no multiple of 16, or that
+a reserved byte is set, is for the rules to say; so ``seal`` can make messages that are wrong on
+purpose.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ..errors import AuthError, KeyFormatError, MessageError
+from ..wire.message import (
+    AAD_END,
+    AAD_START,
+    HEADER_SIZE,
+    KEY_SIZE,
+    PAYLOAD_MAX,
+    TAG_SIZE,
+    Aead,
+    Header,
+)
+
+PAGE = 0x1000
+NONCE_TAIL = bytes(4)
+_TAG_REST = bytes(32 - TAG_SIZE)
+_SEQNO = slice(0x20, 0x28)
+_ALGO = 0x30
+_SIZE = slice(0x36, 0x38)
+_GCM = int(Aead.AES_256_GCM)
+
+
+class Vmpck:
+    """A key, held as the cipher it makes: it cannot be shown, compared, copied or pickled."""
+
+    __slots__ = ("_cipher",)
+
+    def __init__(self, key: bytes | bytearray | memoryview) -> None:
+        self._cipher = AESGCM(checked(key))
+
+    def __repr__(self) -> str:
+        return "<Vmpck>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a VMPCK cannot be copied or pickled")
+
+
+def checked(key: bytes | bytearray | memoryview) -> bytes:
+    """Return the bytes of a VMPCK. Raises KeyFormatError unless there are 32, not all zero."""
+    data = bytes(key)
+    if len(data) != KEY_SIZE:
+        raise KeyFormatError(f"a VMPCK has {KEY_SIZE} bytes, got {len(data)}")
+    if not any(data):
+        raise KeyFormatError("the key is all zero, which means that this VMPCK is disabled")
+    return data
+
+
+def key_bytes(text: bytes) -> bytes:
+    """Read a key file: 32 bytes, or 64 hex digits. Raises KeyFormatError.
+
+    The general reader of hex text was rejected: it repeats in its errors what it could not read.
+    """
+    if len(text) == KEY_SIZE:
+        return checked(text)
+    digits = b"".join(text.split()).removeprefix(b"0x")
+    try:
+        data = bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        reason = f"expected {KEY_SIZE} bytes or {2 * KEY_SIZE} hex digits, got {len(text)} bytes"
+        raise KeyFormatError(f"{reason} that are neither") from None
+    return checked(data)
+
+
+def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:
+    """Return the message: *header* with its size and its tag filled in, and the ciphertext.
+
+    Raises MessageError if *payload* is longer than what a page has room for.
+    """
+    if len(payload) > PAYLOAD_MAX:
+        raise MessageError(
+            f"a payload has at most {PAYLOAD_MAX} bytes beside its header, got {len(payload)}"
+        )
+    raw = header.build()
+    size = len(payload).to_bytes(2, "little")
+    aad = raw[AAD_START : _SIZE.start] + size + raw[_SIZE.stop : AAD_END]
+    sealed = key._cipher.encrypt(raw[_SEQNO] + NONCE_TAIL, payload, aad)
+    return b"".join(
+        (sealed[-TAG_SIZE:], _TAG_REST, raw[_SEQNO.start : AAD_START], aad, sealed[:-TAG_SIZE])
+    )
+
+
+def seal_page(key: Vmpck, header: Header, payload: bytes) -> bytes:
+    """Return the message at the start of a page that is zero behind it. Raises MessageError."""
+    return seal(key, header, payload).ljust(PAGE, b"\0")
+
+
+def open_message(key: Vmpck, data: bytes | bytearray | memoryview) -> tuple[Header, bytes]:
+    """Authenticate the message that *data* starts with; return its header and its payload.
+
+    What lies behind the payload is not looked at: a message usually has a page to itself. Raises
+    AuthError if the tag does not fit, and MessageError if there is no message to open.
+    """
+    raw = bytes(data)
+    header, ciphertext = parts(raw)
+    if raw[_ALGO] != _GCM:  # reading header.algo would make an enumeration's member of it
+        raise _unknown_algorithm(raw)
+    try:
+        payload = key._cipher.decrypt(
+            raw[_SEQNO] + NONCE_TAIL, ciphertext + raw[:TAG_SIZE], raw[AAD_START:AAD_END]
+        )
+    except InvalidTag:
+        raise AuthError from None
+    return header, payload
+
+
+def parts(raw: bytes) -> tuple[Header, bytes]:
+    """Return the header and the ciphertext of a message. Raises MessageError if it is cut short."""
+    if len(raw) < HEADER_SIZE:
+        raise MessageError(f"a message has a header of {HEADER_SIZE} bytes, got {len(raw)} in all")
+    header = Header.parse(raw[:HEADER_SIZE])
+    size = header.msg_size
+    if size > PAYLOAD_MAX:
+        raise MessageError(f"the payload cannot have {size} bytes, only {PAYLOAD_MAX} fit a page")
+    ciphertext = raw[HEADER_SIZE : HEADER_SIZE + size]
+    if len(ciphertext) < size:
+        raise MessageError(f"the payload has {size} bytes, but {len(ciphertext)} are there")
+    return header, ciphertext
+
+
+def _unknown_algorithm(raw: bytes) -> MessageError:
+    if not any(raw):
+        return MessageError("there is no message: every byte is zero")
+    return MessageError(f"the algorithm is {raw[_ALGO]}, and only AES-256-GCM, 1, is known")

@@ -1,0 +1,131 @@
+"""Sign and verify as the firmware does: ECDSA over P-384 with SHA-384, numbers little-endian.
+
+A report is verified over its bytes as received. Encoding it anew first was rejected: whoever does
+so has to know every bit of it, and refuses genuine reports that have one more.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha384
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from ..errors import KeyFormatError, SignatureError
+from ..wire.launch import Curve, IdAuth, IdBlock, IdKey
+from ..wire.report import SIGNED, Report, Signature, SignatureAlgo
+from .x509 import EcKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey as PrivateKey
+
+ECDSA = ec.ECDSA(SHA384())
+
+
+def check(data: bytes, signature: Signature, key: EcKey) -> None:
+    """Verify *signature* over *data*. Raises SignatureError."""
+    r, s = signature.r_number, signature.s_number
+    if not r and not s:
+        raise SignatureError("there is no signature: it is zero")
+    try:
+        public = ec.EllipticCurvePublicNumbers(key.x, key.y, ec.SECP384R1()).public_key()
+    except ValueError:
+        raise SignatureError("the public key is no point of P-384") from None
+    try:
+        public.verify(encode_dss_signature(r, s), data, ECDSA)
+    except InvalidSignature:
+        raise SignatureError("the signature does not fit") from None
+
+
+def sign(data: bytes, key: PrivateKey) -> Signature:
+    """Sign *data*. Raises KeyFormatError if *key* is not on P-384."""
+    r, s = decode_dss_signature(_p384(key).sign(data, ECDSA))
+    return Signature.of(r, s)
+
+
+def check_report(report: bytes, key: EcKey) -> None:
+    """Verify the signature of *report*, over its bytes as they are.
+
+    Raises SignatureError, and DecodeError if it has not the size of a report.
+    """
+    check(report[:SIGNED], Report.parse(report).signature, key)
+
+
+def sign_report(report: bytes, key: PrivateKey) -> bytes:
+    """Return *report* with its signature replaced. Raises KeyFormatError and DecodeError."""
+    value = Report.parse(report)
+    return value.replace(signature=sign(report[:SIGNED], key)).build()
+
+
+def private_key(pem: bytes) -> PrivateKey:
+    """Read a private key of P-384 from PEM without a password. Raises KeyFormatError."""
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyFormatError("the private key cannot be read as PEM without a password") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyFormatError("the private key is not one of P-384")
+    return _p384(key)
+
+
+def id_key(key: PrivateKey) -> IdKey:
+    """Return the public half of *key* as an ID block's key. Raises KeyFormatError."""
+    numbers = _p384(key).public_key().public_numbers()
+    return IdKey.of(numbers.x, numbers.y)
+
+
+def key_digest(key: IdKey) -> bytes:
+    """Return what a report has of *key*: the SHA-384 of all its bytes."""
+    return sha384(key.build()).digest()
+
+
+def sign_id_block(block: bytes, key: PrivateKey, author: PrivateKey | None = None) -> IdAuth:
+    """Return the page that authenticates *block*. Raises KeyFormatError and DecodeError."""
+    IdBlock.parse(block)
+    public = id_key(key)
+    algo = SignatureAlgo.ECDSA_P384_SHA384
+    auth = IdAuth(id_key_algo=algo, id_block_sig=sign(block, key), id_key=public)
+    if author is None:
+        return auth
+    return auth.replace(
+        auth_key_algo=algo,
+        id_key_sig=sign(public.build(), author),
+        author_key=id_key(author),
+    )
+
+
+def check_id_block(block: bytes, auth: bytes, *, author: bool = False) -> None:
+    """Verify the ID key's signature over *block*, and with *author* the author key's over that key.
+
+    The order is AMD-ASPFW's (SNP_LAUNCH_FINISH). Raises SignatureError and DecodeError.
+    """
+    IdBlock.parse(block)
+    page = IdAuth.parse(auth)
+    known = SignatureAlgo.ECDSA_P384_SHA384
+    if page.id_key_algo != known or (author and page.auth_key_algo != known):
+        raise SignatureError("the algorithm is not ECDSA P-384 with SHA-384")
+    _check_by("ID key", block, page.id_block_sig, page.id_key)
+    if author:
+        _check_by("author key", page.id_key.build(), page.id_key_sig, page.author_key)
+
+
+def _check_by(name: str, data: bytes, signature: Signature, key: IdKey) -> None:
+    if key.curve != Curve.P384:
+        raise SignatureError(f"the {name} is not on P-384")
+    try:
+        check(data, signature, EcKey(key.qx_number, key.qy_number))
+    except SignatureError as exc:
+        raise SignatureError(f"{name}: {exc}") from None
+
+
+def _p384(key: PrivateKey) -> PrivateKey:
+    if not isinstance(key.curve, ec.SECP384R1):
+        raise KeyFormatError("the private key is not one of P-384")
+    return key

@@ -1,0 +1,282 @@
+"""Verify an attestation report against its certificates, and say what every link rests on.
+
+Each link is looked at on its own, so that one that fails does not hide the others. What could not
+be looked at (no time was given, the chip id is masked) is neither good nor bad, and says so.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..errors import CertificateError, SignatureError, shown
+from ..product import ProductDecision, TcbLayout, decide
+from ..wire.launch import IdKey
+from ..wire.report import SIGNED, Report, SignatureAlgo, SigningKey
+from . import certificates as certs
+from .certificates import AMD_ROOTS, Chain, Kind, kind_of
+from .extensions import Endorsement, endorsement
+from .link import Link, broken
+from .signing import check_report, key_digest
+from .x509 import EcKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from .policy import Policy
+    from .x509 import X509, Crl
+
+__all__ = ["Link", "broken", "verify"]
+
+COMPONENTS = {
+    "fmc": "fmcSPL",
+    "boot_loader": "blSPL",
+    "tee": "teeSPL",
+    "snp": "snpSPL",
+    "microcode": "ucodeSPL",
+}
+"""Which extension stands for which component of a TCB version."""
+LAYOUTS = {0: TcbLayout.CLASSIC, 1: TcbLayout.TURIN}
+"""Layout of a TCB version by a certificate's structVersion."""
+SIGNERS = {SigningKey.VCEK: Kind.VCEK, SigningKey.VLEK: Kind.VLEK}
+KNOWN_VERSIONS = range(2, 6)
+DIGEST_SIZE = 48
+_NUMBERS_END = SIGNED + 0x90
+
+
+def verify(
+    report: bytes,
+    certificates: Iterable[X509],
+    *,
+    roots: Mapping[str, str] = AMD_ROOTS,
+    crl: Crl | None = None,
+    at: datetime | None = None,
+    product: str | None = None,
+    policy: Policy | None = None,
+    id_keys: Iterable[bytes] | None = None,
+) -> list[Link]:
+    """Return every link from *report* up to a root, and to what its reader wants of it.
+
+    *roots* are trusted and no others: SHA-256 of a public key, and its name. *id_keys* are the
+    owner's: keys of 0x404 bytes or their digests. *at*, which has a zone, is the time that dates
+    are checked for. Raises DecodeError if *report* has not the size of one, and UsageError for a
+    product that is not known.
+    """
+    value = Report.parse(report)
+    if not any(report):
+        return [Link("report", False, "every byte is zero: there is no report")]
+    chain = certs.arrange(certificates, SIGNERS.get(_signer(value)))
+    decision = _decided(decide(value, product=product), chain.key)
+    links = [*_report(value, decision), *_present(chain)]
+    if chain.key:
+        links += [
+            _signature(report, chain.key),
+            _signing_key(value, chain.key),
+            *_endorsed(value, decision, chain.key, chain),
+        ]
+    links += [*_chain(chain), _root(chain, roots), *_dates(chain, at), _crl(chain, crl, at)]
+    if id_keys is not None:
+        links.append(_id_key(value, id_keys))
+    return links + (policy.check(value, decision) if policy else [])
+
+
+def _signer(report: Report) -> SigningKey:
+    return SigningKey(report.key_info.signing_key)
+
+
+def _decided(decision: ProductDecision, certificate: X509 | None) -> ProductDecision:
+    """Take the TCB layout from the certificate where the report alone leaves it to a guess."""
+    if not decision.assumed or certificate is None:
+        return decision
+    try:
+        version = endorsement(certificate).struct_version
+    except CertificateError:
+        return decision
+    if version not in LAYOUTS:
+        return decision
+    reason = f"the report does not tell; structVersion of the certificate is {version}"
+    return decision._replace(layout=LAYOUTS[version], reason=reason, assumed=False)
+
+
+def _report(report: Report, decision: ProductDecision) -> Iterator[Link]:
+    """Look at the report alone."""
+    version = report.version
+    known = version in KNOWN_VERSIONS
+    reason = f"version {version}" + ("" if known else " is not known: read as the latest that is")
+    yield Link("report-version", known or (None if version > 1 else False), reason)
+    algo = report.signature_algo
+    known = algo == SignatureAlgo.ECDSA_P384_SHA384
+    yield Link("signature-algo", known, f"{algo.name}, {int(algo)}")
+    yield Link("tcb-layout", None if decision.assumed else True, decision.reason)
+    rest = any(report.build()[_NUMBERS_END:]) or any(report.signature.r[48:])
+    rest = rest or any(report.signature.s[48:])
+    yield Link(
+        "signature-reserved",
+        not rest,
+        "bytes that the signature does not use are set" if rest else "unused bytes are zero",
+    )
+
+
+def _present(chain: Chain) -> Iterator[Link]:
+    """Say which certificates are there."""
+    places = {"VCEK or VLEK": chain.key, "ASK or ASVK": chain.intermediate, "ARK": chain.root}
+    have = [kind_of(row).value for row in places.values() if row]
+    reason = ", ".join([" ".join(have) or "none", *chain.notes])
+    missing = [name for name, row in places.items() if row is None]
+    if missing:
+        reason += f"; missing: {', '.join(missing)}"
+    yield Link("certificates", not missing, reason)
+
+
+def _judged(name: str, good: str, check: Callable[[], None]) -> Link:
+    """Run a check that raises, and make a link of what it says."""
+    try:
+        check()
+    except SignatureError as exc:
+        return Link(name, False, str(exc))
+    return Link(name, True, good)
+
+
+def _signature(report: bytes, certificate: X509) -> Link:
+    def check() -> None:
+        if not isinstance(certificate.key, EcKey):
+            raise SignatureError("the certificate has no key of P-384")
+        check_report(report, certificate.key)
+
+    good = f"signed by the key of {kind_of(certificate)}"
+    return _judged("report-signature", good, check)
+
+
+def _signing_key(report: Report, certificate: X509) -> Link:
+    signer, kind = _signer(report), kind_of(certificate)
+    reason = f"the report names {signer.name}, the certificate is a {kind}"
+    return Link("signing-key", SIGNERS.get(signer) == kind, reason)
+
+
+def _endorsed(
+    report: Report, decision: ProductDecision, certificate: X509, chain: Chain
+) -> Iterator[Link]:
+    """Compare what the certificate was issued for with what the report says."""
+    try:
+        given = endorsement(certificate)
+    except CertificateError as exc:
+        yield Link("certificate-extensions", False, str(exc))
+        return
+    yield Link("certificate-extensions", True, "AMD's extensions can be read")
+    yield from _tcb(report, decision, given)
+    yield _hwid(report, given, kind_of(certificate))
+    yield from _product(decision, given, chain)
+
+
+def _tcb(report: Report, decision: ProductDecision, given: Endorsement) -> Iterator[Link]:
+    word = decision.tcb(report.reported_tcb)
+    for component in word.BITS:
+        name = COMPONENTS[component]
+        level, reported = given.spls.get(name), getattr(word, component)
+        said = "does not say" if level is None else f"says {level}"
+        reason = f"the report says {reported}, {name} of the certificate {said}"
+        yield Link(f"tcb-{component.replace('_', '-')}", level == reported, reason)
+    spare = [name for name in given.spls if name not in COMPONENTS.values() and given.spls[name]]
+    spare += [
+        name for part, name in COMPONENTS.items() if part not in word.BITS and name in given.spls
+    ]
+    fine = not word.unknown and not spare
+    reason = "no others are set" if fine else f"others are set: {word.unknown:#x} {' '.join(spare)}"
+    yield Link("tcb-others", fine, reason.rstrip())
+
+
+def _hwid(report: Report, given: Endorsement, kind: Kind) -> Link:
+    if kind == Kind.VLEK:
+        return Link("hwid", None, "a VLEK is not bound to a chip")
+    if given.hwid is None:
+        return Link("hwid", False, "the certificate does not say for which chip it is")
+    if not any(report.chip_id):
+        return Link("hwid", None, "the report has its chip id masked")
+    same = report.chip_id == given.hwid.ljust(len(report.chip_id), b"\0")
+    reason = "the chip id is the certificate's" if same else "the chip id is not the certificate's"
+    return Link("hwid", same, reason)
+
+
+def _product(decision: ProductDecision, given: Endorsement, chain: Chain) -> Iterator[Link]:
+    """Compare the product of the certificate with the report's and with that of its issuers."""
+    if given.product_name is None:
+        yield Link("product", False, "the certificate does not say for which product it is")
+        return
+    name = given.product_name.partition("-")[0]
+    said = shown(given.product_name)
+    if decision.product is None:
+        yield Link("product", None, f"the certificate says {said}, the report does not tell")
+    else:
+        reason = f"the certificate says {said}, the report {decision.product.name}"
+        yield Link("product", name == decision.product.kds, f"{reason}: {decision.reason}")
+    for row in (chain.intermediate, chain.root):
+        if row:
+            issuer = certs.product_in(row)
+            reason = f"the certificate says {said}, its issuer is {shown(row.subject_name)}"
+            yield Link(f"product-{_lower(row)}", issuer == name, reason)
+
+
+def _lower(certificate: X509) -> str:
+    return kind_of(certificate).value.lower()
+
+
+def _chain(chain: Chain) -> Iterator[Link]:
+    """Check each certificate against the next, and the root against itself."""
+    for row, issuer in (
+        (chain.key, chain.intermediate),
+        (chain.intermediate, chain.root),
+        (chain.root, chain.root),
+    ):
+        if row is None:
+            continue
+        name = f"{_lower(row)}-signature"
+        if issuer is None:
+            yield Link(name, False, f"its issuer {shown(row.issuer_name)} was not given")
+            continue
+        good = f"signed by {shown(issuer.subject_name)}"
+        yield _judged(name, good, partial(certs.check_issued, row, issuer))
+
+
+def _root(chain: Chain, roots: Mapping[str, str]) -> Link:
+    if chain.root is None:
+        return Link("root", False, "the chain does not reach a root")
+    digest = certs.pin(chain.root)
+    if digest in roots:
+        return Link("root", True, f"the public key is that of {roots[digest]}")
+    trusted = ", ".join(roots.values()) or "none"
+    reason = f"the chain ends at {shown(chain.root.subject_name)}, public key {digest}"
+    return Link("root", False, f"{reason}, which is not trusted; trusted: {trusted}")
+
+
+def _dates(chain: Chain, at: datetime | None) -> Iterator[Link]:
+    for row in (chain.key, chain.intermediate, chain.root):
+        if row is None:
+            continue
+        name, span = (
+            f"{_lower(row)}-dates",
+            f"{row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}",
+        )
+        if at is None:
+            yield Link(name, None, f"valid {span}; no time was given")
+        else:
+            yield _judged(name, f"valid {span}", partial(certs.check_dates, row, at))
+
+
+def _crl(chain: Chain, crl: Crl | None, at: datetime | None) -> Link:
+    if crl is None:
+        return Link("crl", None, "no revocation list was given")
+    row, root = chain.intermediate, chain.root
+    if row is None or root is None:
+        return Link("crl", False, "there is no chain that the revocation list could be about")
+    good = f"serial {row.serial:#x} is not revoked"
+    return _judged("crl", good, partial(certs.check_revoked, crl, row, root, at))
+
+
+def _id_key(report: Report, keys: Iterable[bytes]) -> Link:
+    digests = {key if len(key) == DIGEST_SIZE else key_digest(IdKey.parse(key)) for key in keys}
+    if not any(report.id_key_digest):
+        return Link("id-key", False, "the guest was launched without an ID block")
+    known = report.id_key_digest in digests
+    reason = "the digest is that of a key given" if known else "the digest is of none of the keys"
+    return Link("id-key", known, reason)

@@ -1,0 +1,252 @@
+"""Read X.509 certificates and revocation lists: what checking a chain needs, and no more.
+
+Nothing is judged here but the shape. In particular a serial number of 0 is read like any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import der
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+RSA = "1.2.840.113549.1.1.1"
+RSASSA_PSS = "1.2.840.113549.1.1.10"
+EC_PUBLIC_KEY = "1.2.840.10045.2.1"
+P384 = "1.3.132.0.34"
+SHA384 = "2.16.840.1.101.3.4.2.2"
+MGF1 = "1.2.840.113549.1.1.8"
+COMMON_NAME = "2.5.4.3"
+_CONTEXT = 0xA0
+_MAX_PARTS = 16
+
+
+class RsaKey(NamedTuple):
+    """An RSA public key."""
+
+    n: int
+    e: int
+
+
+class EcKey(NamedTuple):
+    """A point on P-384."""
+
+    x: int
+    y: int
+
+
+class Pss(NamedTuple):
+    """Parameters of an RSASSA-PSS signature."""
+
+    hash: str
+    mask_hash: str
+    salt: int
+    trailer: int
+
+
+class Extension(NamedTuple):
+    """An extension's value, as the certificate has it."""
+
+    critical: bool
+    value: bytes
+
+
+class Signed(NamedTuple):
+    """What was signed, and the signature."""
+
+    tbs: bytes
+    algorithm: str
+    pss: Pss | None
+    signature: bytes
+    agrees: bool
+    """Whether the signed part names the same algorithm, with the same parameters."""
+
+
+class X509(NamedTuple):
+    """A certificate."""
+
+    der: bytes
+    signed: Signed
+    serial: int
+    issuer: bytes
+    """The whole name as it is encoded, which is what is compared."""
+    issuer_name: str
+    subject: bytes
+    subject_name: str
+    not_before: datetime
+    not_after: datetime
+    spki: bytes
+    """The subject's public key information as it is encoded, which is what is pinned."""
+    key: RsaKey | EcKey | None
+    """None for a key of another kind."""
+    extensions: dict[str, Extension]
+
+
+class Crl(NamedTuple):
+    """A list of revoked certificates."""
+
+    signed: Signed
+    issuer: bytes
+    issuer_name: str
+    this_update: datetime
+    next_update: datetime | None
+    revoked: frozenset[int]
+
+
+def parse_certificate(data: bytes) -> X509:
+    """Read one certificate. Raises CertificateError, which names the offset."""
+    tbs, signed = _signed(data)
+    parts = tbs.fields(der.SEQUENCE, "the signed part of a certificate", 6, 10)
+    if parts[0].tag == _CONTEXT:  # the version: left out for 1
+        _version(parts.pop(0))
+    if len(parts) < 6:
+        raise tbs.error("a certificate has too few parts")
+    serial, algorithm, issuer, validity, subject, spki, *others = parts
+    before, after = validity.fields(der.SEQUENCE, "a validity", 2, 2)
+    return X509(
+        der=data,
+        signed=signed._replace(agrees=_same(algorithm, data)),
+        serial=der.integer(serial),
+        issuer=issuer.whole,
+        issuer_name=_common_name(issuer),
+        subject=subject.whole,
+        subject_name=_common_name(subject),
+        not_before=der.time(before),
+        not_after=der.time(after),
+        spki=spki.whole,
+        key=_key(spki),
+        extensions=dict(_extensions(others)),
+    )
+
+
+def parse_crl(data: bytes) -> Crl:
+    """Read one revocation list. Raises CertificateError, which names the offset."""
+    tbs, signed = _signed(data)
+    parts = tbs.fields(der.SEQUENCE, "the signed part of a revocation list", 3, 7)
+    if parts[0].tag == der.INTEGER:
+        parts.pop(0)
+    if len(parts) < 3:
+        raise tbs.error("a revocation list has too few parts")
+    algorithm, issuer, this_update, *others = parts
+    next_update = None
+    if others and others[0].tag in (der.UTC_TIME, der.GENERALIZED_TIME):
+        next_update = der.time(others.pop(0))
+    entries = others[0].children() if others and others[0].tag == der.SEQUENCE else ()
+    return Crl(
+        signed=signed._replace(agrees=_same(algorithm, data)),
+        issuer=issuer.whole,
+        issuer_name=_common_name(issuer),
+        this_update=der.time(this_update),
+        next_update=next_update,
+        revoked=frozenset(
+            der.integer(entry.fields(der.SEQUENCE, "a revoked certificate", 2, 3)[0])
+            for entry in entries
+        ),
+    )
+
+
+def _signed(data: bytes) -> tuple[der.Item, Signed]:
+    """Take apart what certificates and revocation lists have in common."""
+    outer = der.only(data)
+    tbs, algorithm, signature = outer.fields(der.SEQUENCE, "a signed document", 3, 3)
+    name, pss = _algorithm(algorithm)
+    return tbs, Signed(tbs.whole, name, pss, der.bits(signature), agrees=False)
+
+
+def _same(algorithm: der.Item, data: bytes) -> bool:
+    _, outer, _ = der.only(data).children()
+    return outer.whole == algorithm.whole
+
+
+def _version(item: der.Item) -> None:
+    inner = list(item.children())
+    if len(inner) != 1 or der.integer(inner[0]) not in (0, 1, 2):
+        raise item.error("the certificate's version is not 1, 2 or 3")
+
+
+def _algorithm(item: der.Item) -> tuple[str, Pss | None]:
+    """Return the name of an algorithm, and the parameters if it is RSASSA-PSS."""
+    name, *parameters = item.fields(der.SEQUENCE, "an algorithm", 1, 2)
+    found = der.oid(name)
+    if found != RSASSA_PSS or not parameters:
+        return found, None
+    return found, _pss(parameters[0])
+
+
+def _pss(item: der.Item) -> Pss:
+    """Read the parameters; what is left out has the default of RFC 4055, which is SHA-1."""
+    found: dict[int, der.Item] = {}
+    for part in item.fields(der.SEQUENCE, "signature parameters", 0, 4):
+        inner = list(part.children()) if part.tag & 0xE0 == _CONTEXT else []
+        if len(inner) != 1 or part.tag in found:
+            raise part.error("signature parameters cannot be read")
+        found[part.tag] = inner[0]
+    sha1 = "1.3.14.3.2.26"
+    mask = sha1
+    if _CONTEXT + 1 in found:
+        name, parameter = found[_CONTEXT + 1].fields(der.SEQUENCE, "a mask function", 2, 2)
+        if der.oid(name) != MGF1:
+            raise name.error("the mask function is not MGF1")
+        mask = _algorithm(parameter)[0]
+    return Pss(
+        hash=_algorithm(found[_CONTEXT])[0] if _CONTEXT in found else sha1,
+        mask_hash=mask,
+        salt=der.integer(found[_CONTEXT + 2]) if _CONTEXT + 2 in found else 20,
+        trailer=der.integer(found[_CONTEXT + 3]) if _CONTEXT + 3 in found else 1,
+    )
+
+
+def _common_name(name: der.Item) -> str:
+    """Return the last common name in *name*, or an empty string."""
+    found = ""
+    for group in name.expect(der.SEQUENCE, "a name").children():
+        for part in group.expect(der.SET, "a part of a name").children():
+            kind, value = part.fields(der.SEQUENCE, "a part of a name", 2, 2)
+            if der.oid(kind) == COMMON_NAME:
+                found = der.text(value)
+    return found
+
+
+def _key(spki: der.Item) -> RsaKey | EcKey | None:
+    algorithm, bits = spki.fields(der.SEQUENCE, "a public key", 2, 2)
+    kind, *parameters = algorithm.fields(der.SEQUENCE, "an algorithm", 1, 2)
+    found, data = der.oid(kind), der.bits(bits)
+    if found == RSA:
+        n, e = der.only(data).fields(der.SEQUENCE, "an RSA key", 2, 2)
+        return RsaKey(der.integer(n), der.integer(e))
+    curve = der.oid(parameters[0]) if parameters and parameters[0].tag == der.OID else ""
+    if found == EC_PUBLIC_KEY and curve == P384:
+        if len(data) != 97 or data[0] != 4:
+            raise bits.error("a point of P-384 is not 97 bytes that start with 4")
+        return EcKey(int.from_bytes(data[1:49], "big"), int.from_bytes(data[49:], "big"))
+    return None
+
+
+def _extensions(parts: list[der.Item]) -> Iterator[tuple[str, Extension]]:
+    seen = set()
+    for part in parts:
+        if part.tag != _CONTEXT + 3:
+            continue
+        inner = list(part.children())
+        if len(inner) != 1:
+            raise part.error("extensions are not one sequence")
+        for item in inner[0].expect(der.SEQUENCE, "extensions").children():
+            name, *flag, value = item.fields(der.SEQUENCE, "an extension", 2, 3)
+            found = der.oid(name)
+            if found in seen:
+                raise item.error(f"extension {found} occurs twice")
+            seen.add(found)
+            critical = bool(flag) and any(flag[0].expect(der.BOOLEAN, "a boolean").contents)
+            yield found, Extension(critical, value.expect(der.OCTET_STRING, "a value").contents)
+
+
+def is_ca(certificate: X509) -> bool:
+    """Tell whether the basic constraints allow it to sign certificates. Raises CertificateError."""
+    found = certificate.extensions.get("2.5.29.19")
+    if found is None:
+        return False
+    parts = list(der.only(found.value).expect(der.SEQUENCE, "basic constraints").children())
+    return bool(parts) and parts[0].tag == der.BOOLEAN and any(parts[0].contents)

@@ -1,0 +1,33 @@
+"""CPUID values as the firmware checks them: one function, and the page a guest starts with."""
+
+from __future__ import annotations
+
+from construct import Int32ul, Int64ul
+
+from ..codec import array
+from ..layout import Record, at, nested
+
+SPEC = "56860, CPUID page (AMD-ASPFW sev_rmp.h, Linux sev.h, coconut-svsm)"
+MAX_FUNCTIONS = 64
+
+
+class CpuidFunction(Record, size=0x30, spec=SPEC):
+    """One CPUID leaf: what was asked, and what it answers."""
+
+    eax_in: int = at(0x00, Int32ul, "Leaf")
+    ecx_in: int = at(0x04, Int32ul, "Subleaf")
+    xcr0_in: int = at(0x08, Int64ul, "XCR0 that the answer holds for; leaf 0xD alone needs it")
+    xss_in: int = at(0x10, Int64ul, "XSS that the answer holds for; leaf 0xD alone needs it")
+    eax: int = at(0x18, Int32ul, "EAX of the answer")
+    ebx: int = at(0x1C, Int32ul, "EBX of the answer")
+    ecx: int = at(0x20, Int32ul, "ECX of the answer")
+    edx: int = at(0x24, Int32ul, "EDX of the answer")
+
+
+class CpuidPage(Record, size=0x1000, spec=SPEC):
+    """The page of CPUID values that the firmware checked at the launch."""
+
+    count: int = at(0x000, Int32ul, "Functions in use, at most 64")
+    functions: tuple[CpuidFunction, ...] = at(
+        0x010, array(MAX_FUNCTIONS, nested(CpuidFunction)), "Functions, those in use first"
+    )

@@ -1,0 +1,75 @@
+"""What a guest's owner signs: the ID block, and the page that authenticates it.
+
+Keys and signatures have the shape of those in a report. A digest in a report is the SHA-384 of all
+0x404 bytes of a key, the zeros included.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from construct import Bytes, Int32ul
+
+from ..bits import OpenEnum
+from ..codec import as_enum, as_word
+from ..layout import Record, at, nested
+from .report import GuestPolicy, Signature, SignatureAlgo, little_endian
+
+SPEC = "56860, ID block and ID authentication (AMD-ASPFW sev_mcmd.h, virtee/sev, sev-snp-measure)"
+ID_BLOCK_VERSION = 1
+
+
+class Curve(OpenEnum):
+    """Which elliptic curve a key is on."""
+
+    P384 = 2, "NIST P-384: the one curve that is accepted"
+
+
+class IdBlock(Record, size=0x60, spec=SPEC):
+    """What its owner expects of a guest."""
+
+    ld: bytes = at(0x00, Bytes(48), "Launch digest that the launch must come to")
+    family_id: bytes = at(0x30, Bytes(16), "Family of the guest")
+    image_id: bytes = at(0x40, Bytes(16), "Image of the guest")
+    version: int = at(0x50, Int32ul, "Version of the block: 1; AMD-ASPFW does not look")
+    guest_svn: int = at(0x54, Int32ul, "Security version of the guest")
+    policy: GuestPolicy = at(0x58, as_word(GuestPolicy), "Policy that the launch must have")
+
+
+class IdKey(Record, size=0x404, spec="AMD-ASPFW ecc.h, virtee/sev, sev-snp-measure"):
+    """A public key; 48 of the 72 bytes of each coordinate are used."""
+
+    curve: Curve = at(0x00, as_enum(Curve, Int32ul), "Which curve")
+    qx: bytes = at(0x04, Bytes(72), "First coordinate, least byte first")
+    qy: bytes = at(0x4C, Bytes(72), "Second coordinate, least byte first")
+
+    @property
+    def qx_number(self) -> int:
+        """Return the first coordinate."""
+        return int.from_bytes(self.qx, "little")
+
+    @property
+    def qy_number(self) -> int:
+        """Return the second coordinate."""
+        return int.from_bytes(self.qy, "little")
+
+    @classmethod
+    def of(cls, x: int, y: int, curve: Curve = Curve.P384) -> Self:
+        """Make a key of its coordinates. Raises EncodeError if one does not fit."""
+        qx, qy = little_endian(cls, "qx", x), little_endian(cls, "qy", y)
+        return cls(curve=curve, qx=qx, qy=qy)
+
+
+class IdAuth(Record, size=0x1000, spec=SPEC):
+    """The keys and signatures that belong to an ID block."""
+
+    id_key_algo: SignatureAlgo = at(
+        0x000, as_enum(SignatureAlgo, Int32ul), "How the ID block is signed"
+    )
+    auth_key_algo: SignatureAlgo = at(
+        0x004, as_enum(SignatureAlgo, Int32ul), "How the ID key is signed, if it is"
+    )
+    id_block_sig: Signature = at(0x040, nested(Signature), "The ID key's, over the ID block")
+    id_key: IdKey = at(0x240, nested(IdKey), "The ID key")
+    id_key_sig: Signature = at(0x680, nested(Signature), "The author key's, over the ID key")
+    author_key: IdKey = at(0x880, nested(IdKey), "The author key")

@@ -1,0 +1,163 @@
+"""The attestation report, versions 2 to 5.
+
+One record serves all versions, for they differ in nothing but bytes that were reserved before:
+the three CPUID bytes came with version 3, the two mitigation vectors with version 5 (virtee/sev;
+go-sev-guest reads them in every version). What version 4 changed was never published. A reader of
+an older report finds zeros there.
+
+A TCB version is kept as a number: two layouts exist, and the report alone does not always say which
+applies. ``snpwire.product`` decides it, with a reason.
+
+The signature covers the bytes before it *as received*. virtee/sev verifies what it encodes anew,
+with reserved bytes zeroed, and so refuses a genuine report that has a bit set in one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from construct import Bytes, Int8ul, Int32ul, Int64ul
+
+from ..bits import Flags, OpenEnum, Word, bit, bits
+from ..codec import as_enum, as_word
+from ..errors import EncodeError
+from ..layout import Record, at, nested
+
+SPEC = "56860, ATTESTATION_REPORT (AMD-ASPFW sev_rmp.h:410, go-sev-guest, virtee/sev)"
+REPORT_SIZE = 0x4A0
+SIGNED = 0x2A0
+"""How many bytes the signature covers: all that come before it."""
+
+
+class SignatureAlgo(OpenEnum):
+    """How a report, an ID block or a key is signed."""
+
+    INVALID = 0, "not signed"
+    ECDSA_P384_SHA384 = 1, "ECDSA over P-384 with SHA-384"
+
+
+class SigningKey(OpenEnum):
+    """Which key signed the report."""
+
+    VCEK = 0, "the chip's own key for its TCB version"
+    VLEK = 1, "the key that a provider had loaded"
+    NONE = 7, "none: the signature is zero"
+
+
+class GuestPolicy(Word, width=64, spec="56860, GUEST_POLICY (AMD-ASPFW sev_guest.h, virtee/sev)"):
+    """What the guest's owner allows. AMD-ASPFW (Genoa) refuses any bit from 21 up."""
+
+    abi_minor = bits(0, 8, "Least minor version of the firmware's ABI")
+    abi_major = bits(8, 8, "Least major version of the firmware's ABI")
+    smt = bit(16, "Simultaneous multithreading is allowed")
+    reserved_must_be_one = bit(17, "Must be 1; AMD-ASPFW calls it the VMPL bit")
+    migrate_ma = bit(18, "A migration agent is allowed")
+    debug = bit(19, "Debugging is allowed")
+    single_socket = bit(20, "The guest may run on one socket alone")
+    cxl_allow = bit(21, "CXL memory and devices are allowed")
+    mem_aes_256_xts = bit(22, "Memory encryption must be AES-256-XTS")
+    rapl_dis = bit(23, "Power reporting (RAPL) must be off")
+    ciphertext_hiding_dram = bit(24, "Ciphertext of memory must be hidden")
+    page_swap_disable = bit(25, "The page move and swap commands are refused (ABI 1.58)")
+
+
+class PlatformInfo(Flags, width=64, spec="56860, PLATFORM_INFO (virtee/sev, go-sev-guest)"):
+    """What is switched on on the host.
+
+    Bit 6 has no name in any source; a genuine Turin report has it set.
+    """
+
+    smt_en = bit(0, "Simultaneous multithreading is on")
+    tsme_en = bit(1, "All memory is encrypted (TSME)")
+    ecc_en = bit(2, "Memory has error correction")
+    rapl_dis = bit(3, "Power reporting (RAPL) is off")
+    ciphertext_hiding_dram_en = bit(4, "Ciphertext of memory is hidden")
+    alias_check_complete = bit(5, "Memory has no aliases (from Milan 1.55.22, Genoa 1.55.38)")
+    tio_en = bit(7, "Trusted I/O is on (ABI 1.58)")
+
+
+class KeyInfo(Word, width=32, spec="56860, ATTESTATION_REPORT byte 0x48"):
+    """Which keys have to do with the report."""
+
+    author_key_en = bit(0, "The ID key is signed by the author key of author_key_digest")
+    mask_chip_key = bit(1, "The host has the chip's key masked")
+    signing_key = bits(2, 3, "Which key signed the report", SigningKey)
+
+
+class Signature(Record, size=0x200, spec="56860, ECDSA P-384 signature (AMD-ASPFW, virtee/sev)"):
+    """Two numbers, little-endian; 48 of each 72 bytes are used."""
+
+    r: bytes = at(0x00, Bytes(72), "First number, least byte first")
+    s: bytes = at(0x48, Bytes(72), "Second number, least byte first")
+
+    @property
+    def r_number(self) -> int:
+        """Return the first number."""
+        return int.from_bytes(self.r, "little")
+
+    @property
+    def s_number(self) -> int:
+        """Return the second number."""
+        return int.from_bytes(self.s, "little")
+
+    @classmethod
+    def of(cls, r: int, s: int) -> Self:
+        """Make a signature of two numbers. Raises EncodeError if one does not fit."""
+        return cls(r=little_endian(cls, "r", r), s=little_endian(cls, "s", s))
+
+
+def little_endian(record: type[Record], field: str, number: int) -> bytes:
+    """Return *number* as the bytes of *field*, least byte first. Raises EncodeError."""
+    tile = record.tile(field)
+    size, offset = (tile.size, tile.offset) if tile else (0, None)
+    try:
+        return number.to_bytes(size, "little")
+    except OverflowError:
+        reason = f"the number does not fit {size} bytes"
+        raise EncodeError(record.__name__, field, offset, reason) from None
+
+
+class Report(Record, size=REPORT_SIZE, spec=SPEC):
+    """What the firmware states about a guest, its host, and itself."""
+
+    version: int = at(0x000, Int32ul, "Version of the report: 2 to 5 are known")
+    guest_svn: int = at(0x004, Int32ul, "The guest's security version, from its ID block")
+    policy: GuestPolicy = at(0x008, as_word(GuestPolicy), "What the guest's owner allows")
+    family_id: bytes = at(0x010, Bytes(16), "Family of the guest, from its ID block")
+    image_id: bytes = at(0x020, Bytes(16), "Image of the guest, from its ID block")
+    vmpl: int = at(0x030, Int32ul, "The VMPL that the request gave")
+    signature_algo: SignatureAlgo = at(
+        0x034, as_enum(SignatureAlgo, Int32ul), "How the report is signed"
+    )
+    current_tcb: int = at(0x038, Int64ul, "TCB version that runs now")
+    platform_info: PlatformInfo = at(0x040, as_word(PlatformInfo), "What the host has on")
+    key_info: KeyInfo = at(0x048, as_word(KeyInfo), "Which keys have to do with the report")
+    report_data: bytes = at(0x050, Bytes(64), "What the guest put into its request")
+    measurement: bytes = at(0x090, Bytes(48), "Launch digest")
+    host_data: bytes = at(0x0C0, Bytes(32), "What the host gave at the end of the launch")
+    id_key_digest: bytes = at(0x0E0, Bytes(48), "SHA-384 of the ID key; zero without an ID block")
+    author_key_digest: bytes = at(
+        0x110, Bytes(48), "SHA-384 of the author key; zero unless author_key_en"
+    )
+    report_id: bytes = at(0x140, Bytes(32), "Which guest this is")
+    report_id_ma: bytes = at(0x160, Bytes(32), "Its migration agent; all ones without one")
+    reported_tcb: int = at(0x180, Int64ul, "TCB version that the signing key stands for")
+    cpuid_fam_id: int = at(0x188, Int8ul, "CPUID family, combined; reserved in version 2")
+    cpuid_mod_id: int = at(0x189, Int8ul, "CPUID model, combined; reserved in version 2")
+    cpuid_step: int = at(0x18A, Int8ul, "CPUID stepping; reserved in version 2")
+    chip_id: bytes = at(0x1A0, Bytes(64), "Which chip; Turin uses 8 bytes; zero if masked")
+    committed_tcb: int = at(0x1E0, Int64ul, "TCB version that cannot be undone")
+    current_build: int = at(0x1E8, Int8ul, "Build of the firmware that runs now")
+    current_minor: int = at(0x1E9, Int8ul, "Minor version of the firmware that runs now")
+    current_major: int = at(0x1EA, Int8ul, "Major version of the firmware that runs now")
+    committed_build: int = at(0x1EC, Int8ul, "Build of the committed firmware")
+    committed_minor: int = at(0x1ED, Int8ul, "Minor version of the committed firmware")
+    committed_major: int = at(0x1EE, Int8ul, "Major version of the committed firmware")
+    launch_tcb: int = at(0x1F0, Int64ul, "TCB version when the guest was launched or imported")
+    launch_mit_vector: int = at(
+        0x1F8, Int64ul, "Mitigations on at the launch; reserved before version 5"
+    )
+    current_mit_vector: int = at(
+        0x200, Int64ul, "Mitigations that are on now; reserved before version 5"
+    )
+    signature: Signature = at(SIGNED, nested(Signature), "Signature over all bytes before it")

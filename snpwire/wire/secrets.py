@@ -1,0 +1,86 @@
+"""The secrets page: where a guest finds its message keys and keeps their sequence numbers.
+
+The firmware fills the page at the launch and leaves 0xA0 to 0xFF and 0x140 to 0x15F to software:
+the first is laid out by 56421, the second is where an SVSM says that it is there. ``tsc_factor``
+came with version 3 of the page; ``launch_mit_vector`` with version 4, as Oak alone has it.
+"""
+
+from __future__ import annotations
+
+from construct import Bytes, Int8ul, Int16ul, Int32ul, Int64ul
+
+from ..bits import Flags, bit
+from ..codec import as_word
+from ..layout import Record, at, nested
+
+SPEC = "56860, secrets page (AMD-ASPFW sev_mcmd.h, Linux sev.h, Oak)"
+
+
+class SecretsFlags(Flags, width=32, spec=SPEC):
+    """What was special about the launch."""
+
+    imi_en = bit(0, "The guest was launched as an initial migration image")
+
+
+class OsArea(Record, size=0x60, spec="56421, guest area of the secrets page (Linux, edk2, Oak)"):
+    """What the guest's own software keeps in the page.
+
+    A sequence number has 32 bits (Linux, which keeps 0x18 to 0x3F reserved) or, from revision 2.01
+    of the document, an upper half too (Oak). ``counts`` and ``wide_counts`` are the two readings.
+    """
+
+    msg_seqno_0: int = at(0x00, Int32ul, "Sequence number last used with key 0, lower half")
+    msg_seqno_1: int = at(0x04, Int32ul, "Sequence number last used with key 1, lower half")
+    msg_seqno_2: int = at(0x08, Int32ul, "Sequence number last used with key 2, lower half")
+    msg_seqno_3: int = at(0x0C, Int32ul, "Sequence number last used with key 3, lower half")
+    ap_jump_table_pa: int = at(0x10, Int64ul, "Physical address of the AP jump table")
+    msg_seqno_0_high: int = at(0x18, Int32ul, "Upper half for key 0; Linux does not use it")
+    msg_seqno_1_high: int = at(0x1C, Int32ul, "Upper half for key 1; Linux does not use it")
+    msg_seqno_2_high: int = at(0x20, Int32ul, "Upper half for key 2; Linux does not use it")
+    msg_seqno_3_high: int = at(0x24, Int32ul, "Upper half for key 3; Linux does not use it")
+    version: int = at(0x3E, Int16ul, "Version of this area: 1 has upper halves")
+    guest_usage: bytes = at(0x40, Bytes(32), "Left to the guest")
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Return the sequence numbers as Linux reads them: the lower halves."""
+        return self.msg_seqno_0, self.msg_seqno_1, self.msg_seqno_2, self.msg_seqno_3
+
+    @property
+    def wide_counts(self) -> tuple[int, int, int, int]:
+        """Return the sequence numbers of 64 bits, as revision 2.01 has them."""
+        return (
+            self.msg_seqno_0 | self.msg_seqno_0_high << 32,
+            self.msg_seqno_1 | self.msg_seqno_1_high << 32,
+            self.msg_seqno_2 | self.msg_seqno_2_high << 32,
+            self.msg_seqno_3 | self.msg_seqno_3_high << 32,
+        )
+
+
+class SecretsPage(Record, size=0x1000, spec=SPEC):
+    """The whole page."""
+
+    version: int = at(0x000, Int32ul, "Version of the page")
+    flags: SecretsFlags = at(0x004, as_word(SecretsFlags), "What was special about the launch")
+    fms: int = at(0x008, Int32ul, "Family, model and stepping, as EAX of CPUID leaf 1")
+    gosvw: bytes = at(0x010, Bytes(16), "Workarounds that the guest's OS may see")
+    vmpck0: bytes = at(0x020, Bytes(32), "Message key 0; zero once a guest has wiped it")
+    vmpck1: bytes = at(0x040, Bytes(32), "Message key 1; zero once a guest has wiped it")
+    vmpck2: bytes = at(0x060, Bytes(32), "Message key 2; zero once a guest has wiped it")
+    vmpck3: bytes = at(0x080, Bytes(32), "Message key 3; zero once a guest has wiped it")
+    os_area: OsArea = at(0x0A0, nested(OsArea), "What the guest's own software keeps here")
+    vmsa_tweak_bitmap: bytes = at(
+        0x100, Bytes(64), "Protected quadwords of a VMSA, a bit each, lowest first"
+    )
+    svsm_base: int = at(0x140, Int64ul, "Physical address of the SVSM")
+    svsm_size: int = at(0x148, Int64ul, "Bytes of the SVSM; zero if there is none")
+    svsm_caa: int = at(0x150, Int64ul, "Physical address of the boot processor's calling area")
+    svsm_max_version: int = at(0x158, Int32ul, "Highest version of the SVSM's core protocol")
+    svsm_guest_vmpl: int = at(0x15C, Int8ul, "VMPL that the guest's software runs at")
+    tsc_factor: int = at(0x160, Int32ul, "How much slower the TSC runs, in units of 0.00001")
+    launch_mit_vector: int = at(0x168, Int64ul, "Mitigations that were on at the launch (Oak)")
+
+    @property
+    def vmpcks(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Return the message keys in order."""
+        return self.vmpck0, self.vmpck1, self.vmpck2, self.vmpck3

@@ -1,0 +1,24 @@
+"""The TSC request and its answer, for guests with a secure TSC."""
+
+from __future__ import annotations
+
+from construct import Int32ul, Int64ul
+
+from ..codec import as_enum
+from ..layout import Record, at
+from .status import Status
+
+SPEC = "56860, MSG_TSC_INFO_REQ and MSG_TSC_INFO_RSP (AMD-ASPFW sev_rmp.h:578, Linux sev.h)"
+
+
+class TscInfoReq(Record, size=0x80, spec=SPEC):
+    """A TSC request: it says nothing, and all of it must be zero."""
+
+
+class TscInfoRsp(Record, size=0x80, spec=SPEC):
+    """The answer to a TSC request."""
+
+    status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
+    guest_tsc_scale: int = at(0x08, Int64ul, "Scale, 32 of its bits behind the point")
+    guest_tsc_offset: int = at(0x10, Int64ul, "Offset")
+    tsc_factor: int = at(0x18, Int32ul, "How much slower it runs, in units of 0.00001")
