@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("snpwire", deadline=None)
+settings.load_profile("snpwire")
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "snpwire"]

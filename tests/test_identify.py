@@ -1,13 +1,14 @@
 """What bytes may be, and what is said for it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import BLOCKS, image_of, patched
 from strategies import RECORDS as CLASSES
 
-from snpwire.rules.identify import UNKNOWN, Candidate, candidates
-from snpwire.rules.signs import PROBES
+from snpwire.rules.identify import PROBES, UNKNOWN, Candidate, candidates
 from snpwire.wire import RECORDS
 from snpwire.wire.apic import ApicIdList
 from snpwire.wire.boot import CC_BLOB_MAGIC, CcBlob
@@ -30,6 +31,7 @@ from snpwire.wire.svsm import (
     VtpmResponse,
 )
 
+VECTORS = Path(__file__).parent / "vectors"
 MARKED = ["sw_exit_code", "sw_exit_info_1", "sw_exit_info_2", "rax", "rcx"]
 CPUID = Page(sw_exit_code=0x72, valid_bitmap=ValidBitmap.from_plain(MARKED), protocol_version=2)
 ANSWER = CPUID.replace(valid_bitmap=0x0018_000E_0000_0000_8000_0000_0000_0000)
@@ -63,6 +65,13 @@ EXAMPLES: dict[str, bytes] = {
         command=8, inbuf_size=len(TPM), inbuf=TPM.ljust(0xFF7, b"\0")
     ).build(),
     "svsm-vtpm-rsp": VtpmResponse(outbuf_size=len(TPM), outbuf=TPM.ljust(0xFFC, b"\0")).build(),
+    "report": (VECTORS / "report-genoa.bin").read_bytes(),
+    "message": (VECTORS / "message-request.bin").read_bytes(),
+    "secrets": (VECTORS / "secrets.bin").read_bytes(),
+    "cpuid": (VECTORS / "cpuid-page.bin").read_bytes(),
+    "vmsa": (VECTORS / "vmsa.bin").read_bytes(),
+    "idblock": (VECTORS / "idblock.bin").read_bytes(),
+    "idauth": (VECTORS / "idauth.bin").read_bytes(),
 }
 
 

@@ -341,8 +341,13 @@ def test_bytes_are_shown_short(data, text):
 
 
 def test_long_bytes_are_counted():
-    assert bytes_text(b"\1" * 20 + bytes(4)).startswith("01 01 01 ")
-    assert "4 more" in bytes_text(b"\1" * 20 + bytes(4))
+    assert bytes_text(b"\1" * 80 + bytes(4)).startswith("01 01 01 ")
+    assert bytes_text(b"\1" * 80 + bytes(4)).endswith(" .. 64 more, then 4 zero bytes")
+
+
+def test_a_digest_is_shown_whole():
+    assert bytes_text(b"\xab" * 48) == "ab" * 48
+    assert bytes_text(b"\xab" * 48 + bytes(24)) == "ab" * 48 + ", then 24 zero bytes"
 
 
 def test_numbers_are_shown_by_their_width():

@@ -7,9 +7,24 @@ from typing import Annotated, Optional
 
 import typer
 
-from ..bits import integer
-from ..errors import shown
 from ..wire import RECORDS
+from . import messages
+from .options import (
+    AsJson,
+    Corrupt,
+    File,
+    Form,
+    Gpa,
+    Json,
+    KindName,
+    Length,
+    Model,
+    Offset,
+    Page,
+    Way,
+    number,
+    one_of,
+)
 
 KINDS = "\n".join(f"  {kind.name:<20}{kind.title}" for kind in RECORDS.values())
 
@@ -21,76 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
-def number(text: str) -> int:
-    """Read a number that is not negative, for an option."""
-    try:
-        value = integer(text)
-    except ValueError:
-        raise typer.BadParameter(f"{shown(text)} is no number") from None
-    if value < 0:
-        raise typer.BadParameter(f"{shown(text)} is negative")
-    return value
-
-
-def one_of(*words: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    """Return a callback that refuses what is not one of *words*."""
-
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in words:
-            raise typer.BadParameter(f"{shown(value)} is not one of {', '.join(words)}")
-        return value
-
-    return check
-
-
-KindName = Annotated[str, typer.Argument(metavar="KIND", show_default=False)]
-File = Annotated[str, typer.Argument(metavar="[FILE]", help="the input; - is standard input")]
-Form = Annotated[
-    str,
-    typer.Option(
-        "--from",
-        metavar="FORM",
-        callback=one_of("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
-        help="auto, raw, hex, hex-le, hex-be, base64, kvm: how to read it",
-    ),
-]
-Offset = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(parser=number, metavar="N", help="begin at byte N of the input"),
-]
-Length = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(parser=number, metavar="N", help="take N bytes"),
-]
-Page = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(parser=number, metavar="N", help="take 4 KiB page N of the input"),
-]
-Json = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--json",
-        metavar="[=full]",
-        callback=one_of("plain", "full"),
-        help="print JSON that encode takes back; =full adds offset, size, hex, text to each leaf",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Way = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--direction",
-        metavar="WAY",
-        callback=one_of("request", "answer"),
-        help="read a GHCB page as request or answer, whatever its bitmap says",
-    ),
-]
-Gpa = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--gpa", parser=number, metavar="ADDR", help="where the GHCB page itself lies"),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -131,6 +76,10 @@ def decode(
     page: Page = None,
     direction: Way = None,
     gpa: Gpa = None,
+    product: Model = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")
+    ] = False,
     fail_on: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -149,7 +98,7 @@ def decode(
     return run(
         kind,
         file,
-        Wanted(form, offset, length, page, way, gpa),
+        Wanted(form, offset, length, page, way, gpa, product, redact),
         hexdump=hexdump,
         json=json,
         fields=fields,
@@ -177,11 +126,13 @@ def encode(
         typer.Option("-o", "--output", metavar="FILE", help="write here, whole or not at all"),
     ] = None,
     as_hex: Annotated[bool, typer.Option("--hex", help="hex text instead of bytes")] = False,
+    corrupt: Corrupt = None,
 ) -> int:
     """Encode JSON and --set to bytes."""
     from .encode import encode as run
 
-    return run(kind, file, settings or [], output=output, as_hex=as_hex)
+    wrong = tuple(corrupt or ())
+    return run(kind, file, settings or [], output=output, as_hex=as_hex, corrupt=wrong)
 
 
 @app.command(epilog="Example: snpwire identify dump.bin")
@@ -202,7 +153,9 @@ def identify(
 @app.command(
     epilog="Example: snpwire explain exitinfo2 0x200000000\n\n\b\nWHAT is one of\n"
     "  exit, exitinfo1, exitinfo2, msr, status, action, reason, inject, bitmap, psc,\n"
-    "  features, sev-features, term, guid, svsm, svsm-result, or KIND@OFFSET",
+    "  features, sev-features, term, guid, svsm, svsm-result, policy, platform-info, key-info,\n"
+    "  tcb, guest-fields, msg-type, product, KIND@OFFSET,\n"
+    "  or kds, whose VALUE is the file of a report",
 )
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],
@@ -216,13 +169,18 @@ def explain(
         typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 beside it"),
     ] = None,
     answer: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
+    product: Model = None,
     json: AsJson = False,
 ) -> int:
     """Explain one number, or the place of a byte."""
+    if what == "kds":
+        from .kds import addresses
+
+        return addresses(value or "-", product=product, json=json)
     from ..view.explain import Question
     from .explain import run
 
-    return run(what, Question(value, exit_code, info1, answer), json=json)
+    return run(what, Question(value, exit_code, info1, answer, product), json=json)
 
 
 @app.command(epilog="Example: snpwire layout ghcb --format c")
@@ -252,3 +210,22 @@ def diff(
     from .documents import Wanted
 
     return run(kind, left, right, Wanted(form, offset, length, page), json=json)
+
+
+app.command(
+    epilog="Example: snpwire seal report-req --set vmpl=1 --key-file vmpck --seqno 1 -o page.bin"
+    "\n\nTYPE is the name or the number of a message (report-req, tsc-info-req, 5), the kind of"
+    " a payload that one message has, or raw with --type and --payload. Fields left out are zero."
+)(messages.seal)
+app.command("open", epilog="Example: snpwire open page.bin --key-file vmpck")(messages.open_)
+app.command(
+    epilog="Example: snpwire verify report.bin vcek.der ask_ark.pem --policy policy.toml\n\n\b\n"
+    "A policy, in TOML or JSON, may have these rules and no others:\n"
+    '  require = ["smt"]                bits of the guest policy that must be set\n'
+    '  forbid = ["debug"]               bits of it that must not\n'
+    "  vmpl = [0, 1]                    any field of the report: its value, or several\n"
+    '  measurement = "7a1e.."           so too host_data, report_data, id_key_digest ..\n'
+    "  [minimum]\n"
+    "  guest_svn = 2                    any number of the report\n"
+    "  reported_tcb = {snp = 8}         parts of a TCB version"
+)(messages.verify)

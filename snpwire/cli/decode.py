@@ -36,8 +36,9 @@ def decode(
 
         say([dumps(document(doc, full=json == "full", only=only))])
     elif hexdump:
-        from ..view.hex import annotated
+        from ..view.hex import annotated, legend
 
+        say(legend(doc))
         say(annotated(doc, only=only, style=style()))
     else:
         from ..view.tree import leaf_rows, table, tree
@@ -53,7 +54,7 @@ def decode(
 
 def selected(doc: Document, paths: list[str]) -> list[Leaf]:
     """Return the leaves at or below each path. Raises UsageError for a path that has none."""
-    leaves = list(doc.value.leaves())
+    leaves = [doc.shown(leaf) for leaf in doc.value.leaves()]
     found = []
     for path in paths:
         below = [leaf for leaf in leaves if f"{leaf.path}.".startswith((f"{path}.", f"{path}["))]

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DecodeError, InputError
 from ..view.document import Document, Inner
 from ..wire import Kind, kind
+from .reading import Reading, reading
 from .source import Source, SourceError, cut, load
 
 if TYPE_CHECKING:
     from ..context import Context, Direction
+
+
+MIGRATION = ("guest-context", "export-rsp", "import-req", "absorb-req", "absorb-noma-req")
+GUEST = frozenset(("message", "report", "report-rsp", "key-req", "key-req-v2", *MIGRATION))
+"""Kinds of which more has to be decided than their bytes say."""
 
 
 class Wanted(NamedTuple):
@@ -22,6 +28,8 @@ class Wanted(NamedTuple):
     page: int | None = None
     direction: Direction | None = None
     gpa: int | None = None
+    product: str | None = None
+    redact: bool = False
 
 
 def read(name: str, file: str, wanted: Wanted) -> tuple[Document, Source]:
@@ -93,6 +101,7 @@ def document(
     meanings = {}
     inner: tuple[Inner, ...] = ()
     refused = None
+    other = Reading()
     if chosen.name == "ghcb":
         from ..context import context_of
         from ..rules.ghcb import refusal
@@ -103,8 +112,26 @@ def document(
         refused = refusal(value, context)
     elif chosen.name == "msr":
         meanings = msr_meanings(value)
-    found = tuple(findings(value, context))
-    return Document(chosen, value, size, context, meanings, found, inner, base, refused)
+    elif chosen.name in GUEST:
+        other = reading(chosen.name, value, wanted.direction, wanted.product)
+        meanings, refused = other.meanings, other.refused
+    found = tuple(findings(value, context or other.given))
+    made = Document(
+        chosen,
+        value,
+        size,
+        context,
+        meanings,
+        found,
+        inner,
+        base,
+        refused,
+        other.status,
+        other.decisions,
+        other.product,
+        other.marks,
+    )
+    return made.without_secrets() if wanted.redact else made
 
 
 def _inner(page: Any, context: Context) -> tuple[Inner, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
+from .corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
 from .sink import say, write_file
 from .source import SourceError, contents, shown_name
 
@@ -15,22 +16,44 @@ ROW = 32
 
 
 def encode(
-    name: str, file: str | None, settings: list[str], *, output: str | None, as_hex: bool
+    name: str,
+    file: str | None,
+    settings: list[str],
+    *,
+    output: str | None,
+    as_hex: bool,
+    corrupt: tuple[str, ...] = (),
 ) -> int:
     """Build one value and write it. Nothing is written if it does not build."""
-    chosen = kind(name)
+    wanted = kind(name)
+    if LIST in corrupt:
+        from ..crypto.corruption import wrong_alone
+
+        return listing(wrong_alone(name))
+    data = built(wanted.name, file, settings)
+    emit(_corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
+    return 0
+
+
+def built(name: str, file: str | None, settings: list[str], *, zero: bool = False) -> bytes:
+    """Build a value of JSON and ``--set``; with neither, of standard input, or of *zero* fields."""
     given: Any = {}
-    if file is not None or not settings:
-        given = _object("-" if file is None else file, chosen.name)
+    if file is not None or not (settings or zero):
+        given = _object("-" if file is None else file, name)
     for setting in settings:
         path, found, value = setting.partition("=")
         if not found:
             raise UsageError(f"--set {setting!r} has no value", help="--set path=value")
         place(given, path.strip(), _value(value))
     try:
-        data = chosen.type.from_plain(given).build()
+        data: bytes = kind(name).type.from_plain(given).build()
     except EncodeError as exc:
         raise SourceError("--set" if file is None and settings else shown_name(file), exc) from None
+    return data
+
+
+def emit(data: bytes, *, output: str | None, as_hex: bool) -> None:
+    """Write bytes, or their hex text, where they are wanted. Raises UsageError and OSError."""
     text = "".join(f"{data[n : n + ROW].hex()}\n" for n in range(0, len(data), ROW))
     if output is not None and output != "-":
         write_file(output, text.encode() if as_hex else data)
@@ -41,7 +64,34 @@ def encode(
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    return 0
+
+
+def _corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
+    """Make a message or a payload wrong; a payload is taken to be one of VMPCK 1."""
+    if not names:
+        return data
+    from ..crypto.corruption import wrong_alone
+    from ..wire.message import HEADER_SIZE, Header
+
+    rows = chosen(names, name)
+    for row in rows:
+        if row not in wrong_alone(name):
+            raise UsageError(
+                f"{row.name} is about a sealed message, not about {name} alone",
+                help="seal --corrupt, or encode message --corrupt",
+            )
+    if name != MESSAGE:
+        data = before(rows, name, Header(msg_vmpck=1), data)[1]
+        announce(rows)
+        return data
+    header = Header.parse(data[:HEADER_SIZE])
+    payload = data[HEADER_SIZE : HEADER_SIZE + header.msg_size]
+    header, changed = before(rows, "", header, payload)
+    if changed != payload:
+        header = header.replace(msg_size=len(changed))
+        data = data[:HEADER_SIZE] + changed.ljust(len(data) - HEADER_SIZE, b"\0")
+    announce(rows)
+    return after(rows, header.build() + data[HEADER_SIZE:])
 
 
 def _object(file: str, name: str) -> dict[str, Any]:

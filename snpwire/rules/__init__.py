@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..context import Context
+    from ..context import Context, Direction
     from ..finding import Finding
+    from ..product import ProductDecision
+
+    Reading = Context | Direction | ProductDecision
+    """How a value is to be read: a GHCB page, a guest message, a report."""
 
 __all__ = ["TABLE", "findings"]
 
@@ -39,16 +43,44 @@ TABLE: dict[str, str] = {
     "svsm:ServicesManifest": "svsm:MANIFEST",
     "svsm:VtpmRequest": "svsm:VTPM_REQUEST",
     "svsm:VtpmResponse": "svsm:VTPM_RESPONSE",
+    "message:MessagePage": "message:RULES",
+    "message:Header": "message:HEADER",
+    "report:Report": "report:RULES",
+    "secrets:SecretsPage": "secrets:RULES",
+    "cpuid:CpuidPage": "cpuid:RULES",
+    "vmsa:Vmsa": "vmsa:RULES",
+    "launch:IdBlock": "launch:ID_BLOCK",
+    "launch:IdAuth": "launch:ID_AUTH",
+    "cpuid_msg:CpuidReq": "payloads:CPUID_REQ",
+    "cpuid_msg:CpuidRsp": "payloads:CPUID_RSP",
+    "key:KeyReq": "payloads:KEY_REQ",
+    "key:KeyReqV2": "payloads:KEY_REQ_V2",
+    "key:KeyRsp": "payloads:KEY_RSP",
+    "report_msg:ReportReq": "payloads:REPORT_REQ",
+    "report_msg:ReportRsp": "payloads:REPORT_RSP",
+    "migration:ExportReq": "migration:EXPORT_REQ",
+    "migration:ExportRsp": "migration:EXPORT_RSP",
+    "migration:ImportReq": "migration:IMPORT_REQ",
+    "migration:AbsorbReq": "migration:ABSORB_REQ",
+    "migration:AbsorbNomaReq": "migration:ABSORB_NOMA_REQ",
+    "migration:VmrkReq": "migration:VMRK_REQ",
+    "migration:StatusRsp": "migration:STATUS_RSP",
+    "migration:GuestContext": "migration:CONTEXT",
+    "tsc:TscInfoReq": "payloads:TSC_REQ",
+    "tsc:TscInfoRsp": "payloads:TSC_RSP",
 }
 """``module:Class`` below ``wire``, and ``module:TUPLE`` below ``rules``."""
 
 
-def findings(value: Any, context: Context | None = None) -> list[Finding]:
-    """Return what the rules say about *value*, a record or a block, by offset, the worst first."""
+def findings(value: Any, context: Reading | None = None) -> list[Finding]:
+    """Return what the rules say about *value*, a record or a block, by offset, the worst first.
+
+    What was decided about how to read it goes with it, where its kind needs that.
+    """
     kind = type(value)
     home = f"{kind.__module__.rpartition('.')[2]}:{kind.__name__}"
     module, _, name = TABLE.get(home, "record:RULES").partition(":")
-    rules: tuple[Callable[[Any, Context | None], Iterator[Finding]], ...] = getattr(
+    rules: tuple[Callable[[Any, Any], Iterator[Finding]], ...] = getattr(
         import_module(f".{module}", __name__), name
     )
     found = [finding for rule in rules for finding in rule(value, context)]

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .signs import PAGE, PROBES, empty
+from . import signs, signs_guest
+from .signs import PAGE, empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .signs import Fact
 
+PROBES = signs.PROBES | signs_guest.PROBES
+"""Each kind that is looked for."""
 UNKNOWN = "unknown"
 """Kind of the one candidate that says why there is no other."""
 

@@ -54,7 +54,8 @@ def empty(data: bytes) -> bool:
     return data.count(0) == len(data)
 
 
-def _zero_gaps(value: Record | Block, weight: float) -> Iterator[Fact]:
+def zero_gaps(value: Record | Block, weight: float) -> Iterator[Fact]:
+    """Look for zeros where nothing is defined."""
     if not any(any(leaf.value) for leaf in value.leaves() if leaf.gap and leaf.path != "rest"):
         yield weight, "all reserved bytes are zero"
 
@@ -70,7 +71,7 @@ def ghcb(data: bytes) -> Iterator[Fact]:
     yield from facts
     if page.protocol_version in (1, 2):
         yield 0.2, f"protocol_version {page.protocol_version}"
-    yield from _zero_gaps(page, 0.15)
+    yield from zero_gaps(page, 0.15)
 
 
 def _exit(page: Page) -> Iterator[Fact]:
@@ -99,7 +100,7 @@ def ghcb_hyperv(data: bytes) -> Iterator[Fact]:
     if page.ghcb_usage == Usage.HYPERV_HYPERCALL and page.protocol_version in (1, 2):
         yield 0.5, "ghcb_usage 1 is a Hyper-V hypercall page"
         yield 0.25, f"protocol_version {page.protocol_version}"
-        yield from _zero_gaps(page, 0.1)
+        yield from zero_gaps(page, 0.1)
 
 
 def msr(data: bytes) -> Iterator[Fact]:
@@ -138,7 +139,7 @@ def certs(data: bytes) -> Iterator[Fact]:
     if len(data) < 24:
         return
     table = CertTable.parse(data)
-    known = set(CertGuid.NAMES.values())
+    known = {guid for name, guid in CertGuid.NAMES.items() if name != "EMPTY"}
     for index, entry in enumerate(table.elements[:16]):
         place = 24 * index
         swapped = MixedGuid(entry.guid).text
@@ -158,7 +159,7 @@ def hv(data: bytes) -> Iterator[Fact]:
     if len(data) != PAGE:
         return
     page = DoorbellPage.parse(data)
-    gaps = list(_zero_gaps(page, 0.1))
+    gaps = list(zero_gaps(page, 0.1))
     lawful = not page.flags.unknown and (page.vector == 0 or page.vector >= 32)
     if not gaps or not lawful or not (page.vector or page.flags) or page.no_eoi_required > 1:
         return
@@ -196,7 +197,7 @@ def cc_blob(data: bytes) -> Iterator[Fact]:
     """Look for the magic."""
     if len(data) == CcBlob.SIZE and CcBlob.parse(data).magic == CC_BLOB_MAGIC:
         yield 0.8, "magic 0x45444d41 (AMDE) at 0x0"
-        yield from _zero_gaps(CcBlob.parse(data), 0.15)
+        yield from zero_gaps(CcBlob.parse(data), 0.15)
 
 
 def svsm_caa(data: bytes) -> Iterator[Fact]:
@@ -204,7 +205,7 @@ def svsm_caa(data: bytes) -> Iterator[Fact]:
     if len(data) != PAGE:
         return
     caa = Caa.parse(data)
-    gaps = list(_zero_gaps(caa, 0.1))
+    gaps = list(zero_gaps(caa, 0.1))
     if caa.call_pending == 1 and caa.mem_available <= 1 and caa.no_eoi_required <= 1 and gaps:
         yield 0.15, "call_pending 1"
         yield from gaps
@@ -233,7 +234,7 @@ def svsm_attest(data: bytes) -> Iterator[Fact]:
 
 
 def _attest(request: AttestServices) -> Iterator[Fact]:
-    gaps = list(_zero_gaps(request, 0.2))
+    gaps = list(zero_gaps(request, 0.2))
     if request.nonce_size == 64 and gaps:
         yield 0.5, "nonce_size 64 at 0x18"
         yield from gaps

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .meaning import Meaning, plain_meaning
+from .secret import hidden, secret_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..block import Block
-    from ..context import Context
+    from ..context import Context, Decision
     from ..finding import Finding
     from ..layout import Leaf, Record
+    from ..product import ProductDecision
     from ..wire import Kind
 
 
@@ -24,6 +26,16 @@ class Inner(NamedTuple):
     """Offset from the start of the outer value."""
     kind: str
     value: Any
+
+
+class Mark(NamedTuple):
+    """Bytes that have a part to play together, as annotated hex shows them."""
+
+    name: str
+    start: int
+    end: int
+    """Offset of the first byte behind them."""
+    text: str
 
 
 class Document(NamedTuple):
@@ -39,7 +51,21 @@ class Document(NamedTuple):
     base: int = 0
     """Where in its file the value begins; every other offset counts from there."""
     refused: Finding | None = None
-    """The finding for which KVM refuses the page: the first in the order of its checks."""
+    """The finding for which the receiver refuses it: the first in the order of its checks."""
+    status: str = ""
+    """What the firmware answers then, where it is the receiver; else KVM is."""
+    chosen: tuple[Decision, ...] = ()
+    """What was decided where there is no context."""
+    product: ProductDecision | None = None
+    """How TCB versions are laid out, where that is decided."""
+    marks: tuple[Mark, ...] = ()
+    redacted: frozenset[str] = frozenset()
+    """Fields that are not to be shown."""
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Return every choice that the bytes alone did not make."""
+        return self.context.decisions if self.context else self.chosen
 
     @property
     def absent(self) -> frozenset[str]:
@@ -47,14 +73,22 @@ class Document(NamedTuple):
         return self.context.absent if self.context else frozenset()
 
     def leaves(self) -> Iterator[Leaf]:
-        """Yield every value that is known."""
+        """Yield every value that is known; what is redacted has its place and no value."""
         absent = self.absent
         return (
-            leaf
+            self.shown(leaf)
             for leaf in self.value.leaves()
             if leaf.path not in absent and not (absent and leaf.gap)
         )
 
+    def shown(self, leaf: Leaf) -> Leaf:
+        """Return *leaf*, without its value if it is redacted."""
+        return hidden(leaf) if leaf.path in self.redacted else leaf
+
     def meaning(self, leaf: Leaf) -> Meaning:
         """Return what *leaf* means here."""
         return self.meanings.get(leaf.path) or plain_meaning(leaf.value)
+
+    def without_secrets(self) -> Document:
+        """Return the document with keys and nonces redacted."""
+        return self._replace(redacted=frozenset(secret_fields(self.value)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
 from ..errors import UsageError
-from . import topics
+from . import guest_topics, topics
 from .topics import Question, codes, word
 from .tree import Row
 
@@ -75,6 +75,15 @@ TOPICS: dict[str, Topic] = {
     "guid": Topic(topics.guid, "a GUID of a certificate or service, by text or name"),
     "svsm": Topic(topics.svsm, "RAX of an SVSM call"),
     "svsm-result": Topic(_later("svsm", "SvsmResult", codes), "the result of an SVSM call"),
+    "policy": Topic(_later("report", "GuestPolicy", word), "a guest policy"),
+    "platform-info": Topic(_later("report", "PlatformInfo", word), "platform_info of a report"),
+    "key-info": Topic(_later("report", "KeyInfo", word), "key_info of a report"),
+    "tcb": Topic(guest_topics.tcb, "a TCB version, of the product --product names"),
+    "guest-fields": Topic(
+        _later("key", "GuestFieldSelect", word), "guest_field_select of a key request"
+    ),
+    "msg-type": Topic(guest_topics.msg_type, "the type of a guest message, by number or name"),
+    "product": Topic(guest_topics.product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
 }
 
 

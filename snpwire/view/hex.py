@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .style import PLAIN, Style
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..layout import Leaf
-    from .document import Document
+    from .document import Document, Mark
 
 ROW = 16
 
@@ -21,19 +22,46 @@ def annotated(
     """Yield lines of up to 16 bytes, each field beginning a line of its own.
 
     Rows of zeros after the first are folded into one that counts them. Fields that are absent have
-    no bytes.
+    no bytes, those that are redacted a mark. What bytes do together is named behind them, by the
+    names of ``legend``.
     """
     data = doc.value.build()
     leaves = list(doc.leaves() if only is None else only)
     width = max((len(leaf.path) for leaf in leaves), default=0)
     for leaf in leaves:
-        name = "" if not leaf.size else leaf.path
-        for offset, row, folded in _folded(data[leaf.offset : leaf.offset + leaf.size]):
-            shown = f".. {folded} zero bytes" if folded else row.hex(" ")
-            head = style.mark(style.faint, f"{leaf.offset + offset:#05x}")
+        name = leaf.path if leaf.size else ""
+        for offset, row, mark in _rows(doc, leaf, data):
+            head = style.mark(style.faint, f"{offset:#05x}")
             label = style.mark(style.strong, f"{name:<{width}}")
-            yield f"{head}  {shown:<{3 * ROW - 1}}  {label}".rstrip()
+            role = style.mark(style.faint, f"  {mark}") if mark else ""
+            yield f"{head}  {row:<{3 * ROW - 1}}  {label}{role}".rstrip()
             name = ""
+
+
+def legend(doc: Document) -> Iterator[str]:
+    """Yield a line for each run of bytes that do something together."""
+    width = max((len(mark.name) for mark in doc.marks), default=0)
+    for mark in doc.marks:
+        yield f"{mark.name:<{width}}  {mark.start:#05x}..{mark.end - 1:#05x}  {mark.text}"
+
+
+def _rows(doc: Document, leaf: Leaf, data: bytes) -> Iterator[tuple[int, str, str]]:
+    """Yield offset, bytes and mark of each line of a field."""
+    for start, end, mark in _pieces(doc.marks, leaf.offset, leaf.offset + leaf.size):
+        if leaf.path in doc.redacted:
+            yield start, f"-- {end - start} bytes redacted", mark
+            continue
+        for offset, row, folded in _folded(data[start:end]):
+            yield start + offset, f".. {folded} zero bytes" if folded else row.hex(" "), mark
+
+
+def _pieces(marks: tuple[Mark, ...], start: int, end: int) -> Iterator[tuple[int, int, str]]:
+    """Cut a run of bytes where a mark begins or ends, and name the mark of each piece."""
+    edges = {edge for mark in marks for edge in (mark.start, mark.end) if start < edge < end}
+    cuts = [start, *sorted(edges), end]
+    for first, last in pairwise(cuts):
+        name = next((mark.name for mark in marks if mark.start <= first < mark.end), "")
+        yield first, last, name
 
 
 def _folded(data: bytes) -> Iterator[tuple[int, bytes, int]]:

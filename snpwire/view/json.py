@@ -26,7 +26,7 @@ LEAF_KEYS = {"offset", "size", "hex", "value", "text"}
 
 def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None = None) -> Any:
     """Return the object that ``--json`` prints; *full* makes each leaf an object of its own."""
-    if full or only is not None or doc.absent:
+    if full or only is not None or doc.absent or doc.redacted:
         leaves = doc.leaves() if only is None else only
         # zeros may be left out of what has a size of its own, not of what follows a block
         kept = [x for x in leaves if not x.gap or x.path == "rest" or any_bit(x.value)]
@@ -35,21 +35,31 @@ def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None =
         fields = doc.value.to_plain()
     out: dict[str, Any] = {"schema": f"{doc.kind.name}/1", "fields": fields}
     context = doc.context
-    out["decisions"] = [d._asdict() for d in context.decisions] if context else []
+    out["decisions"] = [d._asdict() for d in doc.decisions]
     if context:
         out["event"] = context.event.name if context.event else None
         out["operands"] = _operands(doc.meanings)
+    if doc.product:
+        from .report import product_object
+
+        out["product"] = product_object(doc.product)
+    bits = {name: bits_of(meaning.value) for name, meaning in doc.meanings.items() if meaning.bits}
+    if bits:
+        out["bits"] = bits
     if doc.base:
         out["base"] = doc.base
     if doc.absent:
         out["absent"] = sorted(doc.absent)
+    if doc.redacted:
+        out["redacted"] = sorted(doc.redacted)
     if doc.inner:
         out["inner"] = [
             {"path": i.path, "offset": i.offset, "kind": i.kind, "fields": i.value.to_plain()}
             for i in doc.inner
         ]
     if doc.refused:
-        out["refused"] = {"finding": doc.refused.code, "reason": doc.refused.reason}
+        how = {"status": doc.status} if doc.status else {"reason": doc.refused.reason}
+        out["refused"] = {"finding": doc.refused.code} | how
     out["findings"] = [finding(f) for f in doc.findings]
     return out
 
@@ -90,6 +100,11 @@ def fields_of(plain: Any, kind: str) -> Any:
             raise InputError(
                 f"this JSON is no whole {kind}: absent are {shown(absent)}",
                 help='give "fields" alone to build it with zeros in their place',
+            )
+        if plain.get("redacted"):
+            raise InputError(
+                f"this JSON has no keys: redacted are {shown(plain['redacted'])}",
+                help="decode without --redact, or put other values in their place",
             )
         fields = plain.get("fields")
     try:
@@ -142,12 +157,16 @@ def _plain(leaf: Leaf) -> Any:
 def _full(doc: Document) -> Callable[[Leaf], Any]:
     data = doc.value.build()
 
+    def held(leaf: Leaf) -> str:
+        hidden = leaf.path in doc.redacted
+        return leaf.value if hidden else data[leaf.offset : leaf.offset + leaf.size].hex()
+
     def full(leaf: Leaf) -> Any:
         meaning = doc.meaning(leaf)
         return {
             "offset": leaf.offset,
             "size": leaf.size,
-            "hex": data[leaf.offset : leaf.offset + leaf.size].hex(),
+            "hex": held(leaf),
             "value": _plain(leaf),
             "text": meaning.text or leaf.doc,
         }
@@ -168,8 +187,13 @@ def _operand(meaning: Meaning) -> dict[str, Any]:
     else:
         out["value"] = f"{int(value):#018x}"
     if isinstance(value, Word) and not isinstance(value, Flags):
-        out["bits"] = {field.name: field.plain(value) for field in value.BITS.values()}
+        out["bits"] = bits_of(value)
     return out
+
+
+def bits_of(word: Word) -> dict[str, Any]:
+    """Return the fields of a word by name."""
+    return {field.name: field.plain(word) for field in word.BITS.values()}
 
 
 def _leafless(plain: Any) -> Any:

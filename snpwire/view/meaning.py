@@ -29,6 +29,8 @@ class Meaning(NamedTuple):
     """Whether the valid bitmap marks it; None where it has no bit."""
     operand: bool = False
     """Whether it is an operand of the exit."""
+    bits: bool = False
+    """Whether JSON shows the bits of the value beside the fields."""
 
 
 class Part(NamedTuple):

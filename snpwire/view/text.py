@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 SHOWN = 16
 """How many bytes of a long field are shown on its line."""
+DIGEST = 64
+"""A field no longer than this is shown whole, without spaces: people compare digests."""
 
 
 def value_text(leaf: Leaf) -> str:
     """Return the value of a leaf on one line."""
     value = leaf.value
+    if isinstance(value, str):
+        return value  # the mark of what is redacted
     if isinstance(value, bytes):
         return getattr(value, "text", None) or bytes_text(value)
     if isinstance(value, tuple):
@@ -47,7 +51,10 @@ def bytes_text(data: bytes) -> str:
         return data[: max(tail, min(len(data), SHOWN))].hex(" ") + (
             f" and {len(data) - SHOWN} zero bytes" if len(data) > SHOWN else ""
         )
-    return f"{data[:SHOWN].hex(' ')} .. {tail - SHOWN} more, then {len(data) - tail} zero bytes"
+    zeros = f", then {len(data) - tail} zero bytes" if tail < len(data) else ""
+    if tail <= DIGEST:
+        return f"{data[:tail].hex()}{zeros}"
+    return f"{data[:SHOWN].hex(' ')} .. {tail - SHOWN} more{zeros}"
 
 
 def items_text(items: tuple[Any, ...]) -> str:

@@ -27,6 +27,8 @@ class Question(NamedTuple):
     info1: int | None = None
     """``sw_exit_info_1`` beside the operand that is asked about."""
     answer: bool = False
+    product: str | None = None
+    """The product whose TCB versions are meant."""
 
     def number(self, limit: int = 64) -> int:
         """Return the number. Raises UsageError if there is none, or if it has too many bits."""

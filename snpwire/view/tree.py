@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import Flags, Word
 from ..finding import Severity
-from ..layout import any_bit
+from ..layout import Record, any_bit
 from .meaning import Meaning, parts, plain_meaning
 from .style import PLAIN, Style
 from .text import value_text
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..wire.ghcb import Page
     from .document import Document, Inner
 
+MANY = 64
+"""A record with more fields than this shows those alone that are not zero."""
 WIDE = 40
 """A value longer than this does not widen the column of its neighbours."""
 
@@ -38,21 +40,30 @@ class Row(NamedTuple):
 def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> Iterator[str]:
     """Yield the lines of a document; with *everything*, also what is zero and not marked valid."""
     yield style.mark(style.strong, heading(doc))
-    if doc.context:
-        for decision in doc.context.decisions:
-            yield f"{decision.what}  {decision.choice}: {decision.reason}"
+    for decision in doc.decisions:
+        yield f"{decision.what}  {decision.choice}: {decision.reason}"
     rows = list(_rows(doc, everything))
     yield from table(rows, style)
+    if doc.product:
+        from .report import side_by_side
+
+        yield from table(list(side_by_side(doc, doc.product)), style)
+    if doc.redacted:
+        yield f"redacted: {' '.join(sorted(doc.redacted))}"
+    if not everything and (hidden := sum(1 for group in _empty(doc) if "reserved" not in group)):
+        yield f"{hidden} more are zero: --all shows them"
     if doc.absent:
         yield f"not shown by this input: {' '.join(sorted(doc.absent))}"
     for finding in doc.findings:
         yield finding_text(finding, style)
     if doc.refused:
-        yield refusal_text(doc.refused)
+        yield refusal_text(doc.refused, doc.status)
 
 
-def refusal_text(finding: Finding) -> str:
-    """Return what KVM answers to a request that it refuses."""
+def refusal_text(finding: Finding, status: str = "") -> str:
+    """Return what the firmware, or else KVM, answers to a request that it refuses."""
+    if status:
+        return f"the firmware answers {status}: {finding.code}"
     from ..wire.operands import MalformedReason
 
     reason = MalformedReason(finding.reason)
@@ -102,13 +113,28 @@ def table(rows: list[Row], style: Style) -> Iterator[str]:
 
 
 def _rows(doc: Document, everything: bool) -> Iterator[Row]:
+    empty = frozenset() if everything else _empty(doc)
     for leaf in doc.leaves():
         meaning = doc.meaning(leaf)
-        if everything or _worth(doc, leaf, meaning):
+        if everything or (_group(leaf) not in empty and _worth(doc, leaf, meaning)):
             yield from leaf_rows(leaf, meaning)
             for inner in doc.inner:
                 if inner.path == leaf.path:
                     yield from _inner_rows(inner)
+
+
+def _empty(doc: Document) -> frozenset[str]:
+    """Return the fields, or the groups of them, that are all zero in a record with very many."""
+    leaves = list(doc.leaves())
+    if doc.context or len(leaves) <= MANY or not isinstance(doc.value, Record):
+        return frozenset()
+    groups = {_group(leaf) for leaf in leaves}
+    return frozenset(groups - {_group(leaf) for leaf in leaves if any_bit(leaf.value)})
+
+
+def _group(leaf: Leaf) -> str:
+    """Return what a field is shown or left out with: the record within the record."""
+    return leaf.path.rpartition(".")[0] or leaf.path
 
 
 def _worth(doc: Document, leaf: Leaf, meaning: Meaning) -> bool:

@@ -221,14 +221,16 @@ def payload_type(msg_type: int, msg_version: int = 1) -> type[Record] | type[Blo
 
     An answer has one layout in all versions.
     """
-    name = _kind_name(MsgType(msg_type), msg_version)
+    name = payload_kind(msg_type, msg_version)
     return kind(name).type if name else None
 
 
-def _kind_name(msg_type: MsgType, version: int) -> str:
-    if row := MESSAGES.get(msg_type):
-        return row.payloads.get(version, "")
-    row = REQUEST_OF.get(msg_type)
+def payload_kind(msg_type: int, msg_version: int = 1) -> str:
+    """Return the name of the kind that a payload is once it is opened; empty if nobody knows."""
+    kind = MsgType(msg_type)
+    if row := MESSAGES.get(kind):
+        return row.payloads.get(msg_version, "")
+    row = REQUEST_OF.get(kind)
     return row.reply if row else ""
 
 

@@ -1,0 +1,84 @@
+"""What only an opened message tells: header and payload beside each other, and what was expected.
+
+These are judgements, as in ``rules``, but of two values at once, and of numbers that the person at
+the command line knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..finding import Finding, Severity
+from ..wire.message import HEADER_SIZE, MESSAGES, Header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REQUEST = "AMD-ASPFW sev_mcmd.c:5184, SNP_GUEST_REQUEST"
+KEY = "AMD-ASPFW sev_mcmd.c:5428, MSG_KEY_REQ"
+TCB_RESERVED = bytes([0, 0, 0, 0, 1, 1, 0, 0])
+"""The bytes of a TCB version that no product uses."""
+TOP = 0xFF
+
+
+def judged(header: Header, value: Any, seqno: int | None = None) -> list[Finding]:
+    """Return what there is to say; *seqno* is the number that was to come."""
+    return [*_number(header, seqno), *_vmpl(header, value), *_mixed(value)]
+
+
+def behind(rest: bytes, name: str) -> list[Finding]:
+    """Find bytes behind a payload of one size that are more than filling."""
+    if not any(rest):
+        return []
+    text = f"{len(rest)} bytes behind {name} are not all zero"
+    return [_of_header("payload-behind", Severity.NOTE, "msg_size", text)]
+
+
+def _of_header(code: str, severity: Severity, field: str, text: str) -> Finding:
+    tile = Header.tile(field)
+    return Finding(code, severity, f"header.{field}", tile.offset if tile else 0, text, REQUEST)
+
+
+def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
+    """Expect the number that was to come."""
+    if seqno is not None and header.msg_seqno != seqno:
+        early = header.msg_seqno < seqno
+        why = "it was used before, so this may be a replay" if early else "numbers were left out"
+        text = f"msg_seqno is {header.msg_seqno}, {seqno} was to come: {why}; AEAD_OFLOW"
+        yield _of_header("seqno-unexpected", Severity.ERROR, "msg_seqno", text)
+
+
+def _vmpl(header: Header, value: Any) -> Iterator[Finding]:
+    """Expect no VMPL that is more privileged than the key; a key of VMRK is for VMPCK 0."""
+    if header.msg_type not in MESSAGES or value is None:
+        return
+    vmpl = getattr(value, "vmpl", None)
+    if vmpl is not None and vmpl < header.msg_vmpck:
+        text = f"vmpl is {vmpl}, more privileged than msg_vmpck {header.msg_vmpck}; INVALID_PARAM"
+        yield _inside(value, "vmpl-privileged", Severity.ERROR, "vmpl", text)
+    if getattr(value, "vmrk", None) is not None and header.msg_vmpck:
+        text = f"msg_vmpck is {header.msg_vmpck}: a VM root key takes VMPCK 0; INVALID_PARAM"
+        yield _of_header("vmrk-vmpck", Severity.ERROR, "msg_vmpck", text)
+
+
+def _mixed(value: Any) -> Iterator[Finding]:
+    """Expect nothing to be mixed into a key that no guest can have."""
+    chosen = getattr(value, "guest_field_select", None)
+    if chosen is None:
+        return
+    if chosen.guest_svn and value.guest_svn == 0xFFFFFFFF:
+        text = "guest_svn is the highest there is: INVALID_PARAM unless the ID block has it"
+        yield _inside(value, "key-svn", Severity.WARNING, "guest_svn", text)
+    if chosen.tcb_version:
+        parts = value.tcb_version.to_bytes(8, "little")
+        if any(part and unused for part, unused in zip(parts, TCB_RESERVED, strict=True)):
+            text = f"tcb_version {value.tcb_version:#018x} has reserved bytes set; INVALID_PARAM"
+            yield _inside(value, "key-tcb-reserved", Severity.ERROR, "tcb_version", text)
+        elif TOP in parts:
+            text = f"tcb_version {value.tcb_version:#018x} has a part that nothing is committed to"
+            yield _inside(value, "key-tcb", Severity.WARNING, "tcb_version", text)
+
+
+def _inside(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
+    place = HEADER_SIZE + value.tile(field).offset
+    return Finding(code, severity, f"payload.{field}", place, text, KEY)

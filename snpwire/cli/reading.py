@@ -1,0 +1,95 @@
+"""How the structures of guest messages are read: which way, and for which product.
+
+Each reading is what a document needs beside its value; the rules are given what was decided.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..context import Decision, Direction
+
+if TYPE_CHECKING:
+    from ..finding import Finding
+    from ..product import ProductDecision
+    from ..view.document import Mark
+    from ..view.meaning import Meaning
+
+LAYOUT = "tcb layout"
+LAST = 5
+"""The highest version of a report that is known."""
+
+
+class Reading(NamedTuple):
+    """What was decided about a value, and what follows from it."""
+
+    decisions: tuple[Decision, ...] = ()
+    meanings: dict[str, Meaning] = {}
+    marks: tuple[Mark, ...] = ()
+    product: ProductDecision | None = None
+    given: Any = None
+    """What the rules are given."""
+    refused: Finding | None = None
+    status: str = ""
+
+
+def reading(name: str, value: Any, direction: Direction | None, product: str | None) -> Reading:
+    """Decide how *value*, of the kind called *name*, is to be read. Raises UsageError."""
+    if name == "message":
+        return _message(value, direction)
+    if name == "report":
+        return _report(value, product, "")
+    if name == "report-rsp":
+        written = any(value.report.build())
+        return _report(value.report, product, "report.") if written else Reading()
+    from ..view.report import tcb_fields
+
+    return _versions(name, value, product) if tcb_fields(value) else Reading()
+
+
+def _message(page: Any, forced: Direction | None) -> Reading:
+    from ..rules.message import direction_of, refusal
+    from ..view.message import message_marks, message_meanings
+
+    decision = direction_of(page, forced)
+    way = Direction(decision.choice)
+    refused = refusal(page) if way is Direction.REQUEST else None
+    return Reading(
+        (decision,),
+        message_meanings(page),
+        message_marks(page),
+        given=way,
+        refused=refused and refused.finding,
+        status=refused.status.name if refused else "",
+    )
+
+
+def _report(report: Any, product: str | None, prefix: str) -> Reading:
+    from ..product import decide
+    from ..view.document import Mark
+    from ..view.report import report_meanings
+    from ..wire.report import SIGNED
+
+    decision = decide(report, product=product)
+    decisions = [Decision(LAYOUT, decision.layout, decision.reason)]
+    if report.version > LAST:
+        reason = f"version {report.version} is not known; what is known of {LAST} is read"
+        decisions.insert(0, Decision("version", str(LAST), reason))
+    meanings = report_meanings(report, decision, prefix)
+    signed = (Mark("signed", 0, SIGNED, "what the signature covers"),)
+    marks = () if prefix else signed
+    return Reading(tuple(decisions), meanings, marks, decision, decision)
+
+
+def _versions(name: str, value: Any, product: str | None) -> Reading:
+    """Read the TCB versions of what does not say whose they are, if the caller does."""
+    from ..product import ProductDecision, product_named
+    from ..view.report import tcb_meanings
+
+    if product is None:
+        reason = f"a {name} does not say which product it is for; --product does"
+        return Reading((Decision(LAYOUT, "unknown", reason),))
+    row = product_named(product)
+    decision = ProductDecision(row, row.layout, "as asked for")
+    decisions = (Decision(LAYOUT, row.layout, decision.reason),)
+    return Reading(decisions, tcb_meanings(value, decision), product=decision)

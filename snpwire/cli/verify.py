@@ -1,0 +1,176 @@
+"""``snpwire verify``: a report against its certificates and its reader's policy, link by link."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import CertificateError, DecodeError, InputError, SnpwireError, UsageError, shown
+from ..wire.report import REPORT_SIZE
+from .sink import note, say, style
+from .source import SourceError, contents, cut, load, shown_name
+
+if TYPE_CHECKING:
+    from ..crypto.link import Link
+    from ..crypto.policy import Policy
+    from ..crypto.x509 import X509, Crl
+    from .documents import Wanted
+    from .source import Source
+
+WORDS = {True: "ok", False: "FAILED", None: "not checked"}
+
+
+class Against(NamedTuple):
+    """What a report is verified against."""
+
+    certificates: tuple[str, ...] = ()
+    table: str | None = None
+    roots: tuple[str, ...] = ()
+    crl: str | None = None
+    policy: str | None = None
+    product: str | None = None
+    at: str | None = None
+
+
+def verify(file: str, against: Against, wanted: Wanted, *, json: bool) -> int:
+    """Print every link; return 1 if one fails."""
+    from ..crypto.link import broken
+    from ..crypto.verify import verify as run
+
+    _one_stdin(file, against)
+    source = report_of(file, wanted)
+    given, crl = _certificates(against)
+    at = _time(against.at)
+    policy = _policy(against.policy) if against.policy is not None else None
+    trusted = _roots(against.roots)
+    links = run(
+        source.data,
+        given,
+        roots=trusted,
+        crl=crl,
+        at=at,
+        product=against.product,
+        policy=policy,
+    )
+    failed = broken(links)
+    if json:
+        from ..view.json import dumps
+
+        rows = [link._asdict() for link in links]
+        say([dumps({"schema": "verify/1", "verified": not failed, "links": rows})])
+    else:
+        say(_lines(links))
+        verdict = f"does not verify: {', '.join(link.name for link in failed)}"
+        say([f"{source.name}: {verdict if failed else 'verifies'}"])
+    return int(bool(failed))
+
+
+def report_of(file: str, wanted: Wanted) -> Source:
+    """Read the bytes of a report, as they are. Raises SourceError and OSError."""
+    piece = cut(wanted.offset, wanted.length, wanted.page, REPORT_SIZE)
+    source = load(file, form=wanted.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
+    if len(source.data) != REPORT_SIZE:
+        reason = f"a report has {REPORT_SIZE} bytes, got {len(source.data)}"
+        hint = "--offset and --length cut it out of a larger file"
+        raise SourceError(
+            source.name, InputError(reason, help=hint if len(source.data) > REPORT_SIZE else "")
+        )
+    for said in source.notes:
+        note(said)
+    return source
+
+
+def _one_stdin(file: str, against: Against) -> None:
+    files = [file, *against.certificates, *against.roots]
+    files += [name for name in (against.table, against.crl, against.policy) if name is not None]
+    if files.count("-") > 1:
+        raise UsageError("standard input can be one of the inputs alone", help="give files")
+
+
+def _lines(links: list[Link]) -> list[str]:
+    look = style()
+    width = max(len(link.name) for link in links)
+    marks = {True: look.strong, False: look.bad, None: look.faint}
+    return [
+        f"{look.mark(marks[link.ok], f'{WORDS[link.ok]:<11}')}  {link.name:<{width}}  {link.reason}"
+        for link in links
+    ]
+
+
+def _certificates(against: Against) -> tuple[list[X509], Crl | None]:
+    """Read all certificates there are, and the revocation list. Raises SourceError, OSError."""
+    from ..crypto.certificates import load as load_certificates
+    from ..crypto.certificates import load_crl, load_table
+
+    found: list[X509] = []
+    crl = None
+    for file in against.certificates:
+        found += _read(file, load_certificates)
+    if against.table is not None:
+        more, crl = _read(against.table, load_table)
+        found += more
+    for file in against.roots:
+        found += _read(file, load_certificates)
+    if against.crl is not None:
+        crl = _read(against.crl, load_crl)
+    return found, crl
+
+
+def _read(file: str, load_as: Any) -> Any:
+    try:
+        return load_as(contents(file))
+    except (CertificateError, DecodeError) as exc:
+        raise SourceError(shown_name(file), exc) from None
+
+
+def _roots(files: tuple[str, ...]) -> dict[str, str]:
+    """Return the roots that are trusted: AMD's, or only those of the files given."""
+    from ..crypto.certificates import AMD_ROOTS, load, pin
+
+    if not files:
+        return dict(AMD_ROOTS)
+    return {
+        pin(row): f"{row.subject_name or 'a certificate without a name'} of {shown_name(file)}"
+        for file in files
+        for row in _read(file, load)
+    }
+
+
+def _time(text: str | None) -> datetime:
+    """Return the time that dates are checked for: now, unless one is given."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        hint = "2026-03-31, or 2026-03-31T12:00:00Z"
+        raise UsageError(f"--at {shown(text)} is no date", help=hint) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _policy(file: str) -> Policy:
+    """Read a policy, JSON or TOML. Raises SourceError, OSError, and UsageError, which name it."""
+    from ..crypto.policy import Policy
+
+    name = shown_name(file)
+    try:
+        text = contents(file).decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{name}: not UTF-8 at byte {exc.start:#x}, so no policy") from None
+    try:
+        return Policy.from_plain(_object(text))
+    except SnpwireError as exc:
+        raise SourceError(name, exc) from None
+
+
+def _object(text: str) -> Any:
+    if text.lstrip().startswith("{"):
+        from ..view.json import loads
+
+        return loads(text)
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise InputError(f"neither a JSON object nor TOML: {exc}") from None

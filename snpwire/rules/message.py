@@ -1,0 +1,268 @@
+"""What can be wrong with a guest message, as far as its page tells without the key.
+
+The firmware's checks of a request are in the order of AMD-ASPFW (Genoa, 1.55.25), each with the
+status that it answers; between the VMPCK and the sequence number it authenticates, which is not
+done here. An answer is judged as Linux and coconut-svsm do when they receive it. Which of the two a
+page is follows from its type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..context import Decision, Direction
+from ..finding import Finding, Severity
+from ..wire.message import (
+    AAD_START,
+    HEADER_SIZE,
+    HEADER_VERSION,
+    MESSAGES,
+    PAYLOAD_MAX,
+    PAYLOAD_UNIT,
+    REQUEST_OF,
+    TAG_SIZE,
+    VMPCKS,
+    Aead,
+    Header,
+    MessagePage,
+    MsgType,
+    payload_type,
+)
+from ..wire.status import Status
+from . import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRMWARE = "AMD-ASPFW sev_mcmd.c:5184, SNP_GUEST_REQUEST"
+LINUX = "Linux sev-guest.c, verify_and_dec_payload"
+COCONUT = "coconut-svsm greq/msg.rs"
+COUNTER = "Linux sev-guest.c, snp_get_msg_seqno"
+LINUX_LAST = 0xFFFF_FFFD
+"""The last sequence number that a Linux guest sends: it counts in 32 bits."""
+LIMIT = (1 << 64) - 1
+"""The sequence number that would follow the firmware's last count, 2^64 - 2."""
+FIRST_TIO = MsgType.TIO_TDI_INFO_REQ
+
+
+class Refusal(NamedTuple):
+    """A check that a request fails, and the status the firmware answers for it."""
+
+    finding: Finding
+    status: Status
+
+
+def direction_of(page: MessagePage, forced: Direction | None = None) -> Decision:
+    """Decide which way *page* travels; a direction given is taken."""
+    kind, number = page.header.msg_type, page.header.msg_seqno
+    if forced:
+        return Decision("direction", forced, "as asked for")
+    if kind.known and kind != MsgType.INVALID:  # a request's number is odd, drafts included
+        way = Direction.REQUEST if kind % 2 else Direction.ANSWER
+        return Decision("direction", way, f"msg_type {kind:d} is {kind.name}")
+    way = Direction.REQUEST if number % 2 or not number else Direction.ANSWER
+    parity = "odd" if number % 2 else "even" if number else "not set"
+    reason = f"msg_type {kind:d} does not tell; msg_seqno is {parity}"
+    return Decision("direction", way, reason)
+
+
+def refusal(page: MessagePage) -> Refusal | None:
+    """Return the check for which the firmware refuses a request: the first in its order."""
+    return next(checks(page), None)
+
+
+def checks(page: MessagePage) -> Iterator[Refusal]:
+    """Yield each check that the firmware makes and a request fails, in the firmware's order."""
+    header = page.header
+    if not any(page.build()):
+        text = "all of the page is zero: no message was written"
+        yield _refused("message-empty", "hdr_version", text)
+        return
+    yield from _form(header)
+    yield from _key(header)
+    yield from _sequence(header)
+    yield from _version(header)
+    yield from _type(header)
+
+
+def _finding(code: str, severity: Severity, field: str, text: str, source: str) -> Finding:
+    tile = Header.tile(field)
+    place = tile.offset if tile else 0
+    path = f"header.{field}"
+    said = text.replace(field, path, 1) if text.startswith(field) else text
+    return Finding(code, severity, path, place, said, source)
+
+
+def _refused(code: str, field: str, text: str, status: Status = Status.INVALID_PARAM) -> Refusal:
+    said = f"{text}; the firmware answers {status.name}"
+    return Refusal(_finding(code, Severity.ERROR, field, said, FIRMWARE), status)
+
+
+def _form(header: Header) -> Iterator[Refusal]:
+    """Expect header and payload of the one form there is."""
+    size = header.msg_size
+    for code, field, value, wanted in (
+        ("message-header-version", "hdr_version", header.hdr_version, HEADER_VERSION),
+        ("message-header-size", "hdr_size", header.hdr_size, HEADER_SIZE),
+        ("message-algorithm", "algo", int(header.algo), Aead.AES_256_GCM),
+    ):
+        if value != wanted:
+            yield _refused(code, field, f"{field} is {value:#x}, it has to be {wanted:#x}")
+    if size == 0:
+        yield _refused("message-size-zero", "msg_size", "msg_size is 0: there is no payload")
+    if size % PAYLOAD_UNIT:
+        text = f"msg_size is {size:#x}, it has to be a multiple of {PAYLOAD_UNIT}"
+        yield _refused("message-size-unit", "msg_size", text)
+    if size > PAYLOAD_MAX:
+        text = f"msg_size is {size:#x}, a page has room for {PAYLOAD_MAX:#x}"
+        yield _refused("message-too-long", "msg_size", text)
+
+
+def _key(header: Header) -> Iterator[Refusal]:
+    if header.msg_vmpck >= VMPCKS:
+        text = f"msg_vmpck is {header.msg_vmpck}, there are keys 0 to {VMPCKS - 1}"
+        yield _refused("message-vmpck", "msg_vmpck", text)
+
+
+def _sequence(header: Header) -> Iterator[Refusal]:
+    """Expect an odd number, below the limit: one more than a count that is even."""
+    number, full = header.msg_seqno, Status.AEAD_OFLOW
+    if number == 0:
+        text = "msg_seqno is 0: the first request has 1"
+        yield _refused("message-seqno-zero", "msg_seqno", text, full)
+    elif number % 2 == 0:
+        text = f"msg_seqno is {number:#x}, even as in an answer: requests have odd numbers"
+        yield _refused("message-seqno-even", "msg_seqno", text, full)
+    elif number == LIMIT:
+        text = f"msg_seqno is {number:#x}: the count before it, 2^64-2, is the last"
+        yield _refused("message-seqno-limit", "msg_seqno", text, full)
+
+
+def _version(header: Header) -> Iterator[Refusal]:
+    row, version = MESSAGES.get(header.msg_type), header.msg_version
+    if version == 0:
+        text = "msg_version is 0: versions begin with 1"
+        yield _refused("message-version-zero", "msg_version", text)
+    elif row and version not in row.payloads:
+        highest = max(row.payloads)
+        text = f"msg_version is {version}, the highest of {row.request.name} is {highest}"
+        yield _refused("message-version", "msg_version", text)
+
+
+def _type(header: Header) -> Iterator[Refusal]:
+    kind = header.msg_type
+    if kind in REQUEST_OF:
+        text = f"msg_type {kind:d} is {kind.name}, an answer: the firmware takes requests"
+        yield _refused("message-answer", "msg_type", text)
+    elif kind.known and kind >= FIRST_TIO:
+        text = f"msg_type {kind:d} is {kind.name}, of SEV-TIO: another command carries it"
+        yield _refused("message-draft", "msg_type", text)
+    elif kind not in MESSAGES:
+        text = f"msg_type {kind:d} is no message that is known"
+        yield _refused("message-type", "msg_type", text)
+
+
+def request(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+    """Expect what the firmware expects of a request, and what guests send."""
+    if (direction or direction_of(page).choice) == Direction.ANSWER:
+        return
+    yield from (refused.finding for refused in checks(page))
+    header = page.header
+    if LINUX_LAST < header.msg_seqno < LIMIT:
+        text = f"msg_seqno is {header.msg_seqno:#x}: Linux counts in 32 bits, to {LINUX_LAST:#x}"
+        yield _finding("message-seqno-wide", Severity.NOTE, "msg_seqno", text, COUNTER)
+    row = MESSAGES.get(header.msg_type)
+    if row and header.msg_version > 1 and header.msg_version in row.payloads:
+        text = (
+            f"msg_version {header.msg_version} of {row.request.name} came with ABI 1.58;"
+            f" AMD-ASPFW (Genoa) refuses it with {Status.INVALID_PARAM.name}"
+        )
+        yield _finding("message-version-new", Severity.WARNING, "msg_version", text, FIRMWARE)
+
+
+def answer(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+    """Expect what guests expect of an answer; they compare it with their request besides."""
+    if (direction or direction_of(page).choice) != Direction.ANSWER:
+        return
+    header = page.header
+    if not any(page.build()):
+        text = "all of the page is zero: the firmware wrote no answer"
+        yield _finding("message-empty", Severity.ERROR, "hdr_version", text, LINUX)
+        return
+    yield from (_guest_says(found.finding) for found in (*_form(header), *_key(header)))
+    if header.msg_seqno % 2 or not header.msg_seqno:
+        text = f"msg_seqno is {header.msg_seqno:#x}: an answer has its request's number and 1"
+        yield _finding("message-seqno-odd", Severity.ERROR, "msg_seqno", text, LINUX)
+    kind = header.msg_type
+    if kind not in REQUEST_OF and (kind % 2 or not kind.known or not kind):
+        text = f"msg_type {kind:d} ({kind.name}) is no answer that is known"
+        yield _finding("message-type", Severity.ERROR, "msg_type", text, LINUX)
+    if header.msg_version == 0:
+        text = "msg_version is 0: an answer has its request's version"
+        yield _finding("message-version-zero", Severity.ERROR, "msg_version", text, LINUX)
+
+
+def _guest_says(finding: Finding) -> Finding:
+    """Turn what the firmware would say of a request into what guests say of an answer."""
+    what = finding.text.partition("; the firmware")[0]
+    if finding.code == "message-too-long":
+        return finding._replace(text=what, source=LINUX)
+    text = f"{what}; coconut-svsm looks at it, Linux does not"
+    if finding.code == "message-size-unit":
+        text = f"{what}; guests do not look"
+    return finding._replace(severity=Severity.WARNING, text=text, source=COCONUT)
+
+
+def sealed(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+    """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
+    header = page.header
+    size = min(header.msg_size, PAYLOAD_MAX)
+    if not any(page.build()):
+        return
+    if not any(header.auth_tag[:TAG_SIZE]):
+        text = "auth_tag is zero: the message is not sealed"
+        yield _finding("message-no-tag", Severity.WARNING, "auth_tag", text, header.SPEC)
+    if size and not any(page.payload[:size]):
+        text = f"all {size} bytes of the payload are zero: it is not encrypted"
+        code, place = "message-no-payload", HEADER_SIZE
+        yield Finding(code, Severity.WARNING, "payload", place, text, header.SPEC)
+    if any(page.payload[size:]):
+        place = HEADER_SIZE + size
+        text = f"payload has bytes behind msg_size, from {place:#05x}: nobody looks at them"
+        yield Finding("message-behind", Severity.NOTE, "payload", place, text, FIRMWARE)
+    kind = payload_type(header.msg_type, header.msg_version)
+    if kind and 0 < size < kind.SIZE:
+        text = (
+            f"msg_size is {size:#x}, the payload of {header.msg_type.name} has {kind.SIZE:#x};"
+            " AMD-ASPFW does not look and reads on in its memory"
+        )
+        yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
+
+
+def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+    """Find bytes that nobody uses and that are not zero; in an answer they are leftovers."""
+    answered = (direction or direction_of(page).choice) == Direction.ANSWER
+    severity = Severity.NOTE if answered else Severity.WARNING
+    tail = page.header.auth_tag[TAG_SIZE:]
+    if any(tail):
+        text = f"auth_tag has a tag of {TAG_SIZE} bytes, those behind are not zero: {tail.hex(' ')}"
+        found = _finding("message-tag-tail", severity, "auth_tag", text, FIRMWARE)
+        yield found._replace(offset=TAG_SIZE)
+    for leaf in page.leaves():
+        if leaf.gap and any(leaf.value):
+            found = record.reserved_run(leaf, FIRMWARE)
+            how = "authenticated" if leaf.offset >= AAD_START else "not authenticated"
+            cleared = ", the firmware does not clear them in an answer" if answered else ""
+            yield found._replace(severity=severity, text=f"{found.text}; {how}{cleared}")
+
+
+def alone(header: Header, direction: Direction | None = None) -> Iterator[Finding]:
+    """Judge a header without its page."""
+    page = MessagePage(header=header)
+    for rule in (request, answer, unused):
+        for found in rule(page, direction):
+            yield found._replace(path=found.path.removeprefix("header."))
+
+
+RULES = (request, answer, sealed, unused)
+HEADER = (alone,)

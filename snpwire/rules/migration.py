@@ -1,0 +1,94 @@
+"""What can be wrong with the messages of migration agents, and with a guest's exported context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..finding import Finding, Severity
+from ..wire.migration import CONTEXT_SIZE, CONTEXT_VERSION
+from ..wire.status import Status
+from . import record
+from .payloads import ANSWERED, noted, place_of, refused, strict
+from .policy import policy_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..wire.migration import ExportRsp, GuestContext, ImportReq, VmrkReq
+
+PAGE = 0x1000
+KEYS = 4
+
+
+def address(request: Any, context: object = None) -> Iterator[Finding]:
+    """Expect the address of a page."""
+    if request.gctx_paddr % PAGE:
+        text = f"gctx_paddr is {request.gctx_paddr:#x}, no page starts there"
+        yield refused(request, "payload-address", "gctx_paddr", text, Status.INVALID_PARAM)
+
+
+def incoming(request: Any, context: object = None) -> Iterator[Finding]:
+    """Expect a context of the one size and version that is known."""
+    for field, wanted in (("in_gctx_size", CONTEXT_SIZE), ("in_gctx_version", CONTEXT_VERSION)):
+        value = getattr(request, field)
+        if value != wanted:
+            text = f"{field} is {value:#x}, it has to be {wanted:#x}"
+            yield refused(request, "payload-context", field, text, Status.INVALID_PARAM)
+    yield from _within(request, "incoming_gctx", request.incoming_gctx)
+
+
+def root_entry(request: ImportReq, context: object = None) -> Iterator[Finding]:
+    """Expect an import to bring the root of its swapped pages."""
+    if not request.incoming_gctx.root_md_entry.mdata.valid:
+        path = "incoming_gctx.root_md_entry.mdata"
+        text = f"{path} is not valid: an import needs the root of the swapped pages"
+        code, place = "payload-root", 0x20 + 0x1E0 + 0x20
+        yield refused(request, code, path, text, Status.INVALID_MDATA_ENTRY, place=place)
+
+
+def exported(answer: ExportRsp, context: object = None) -> Iterator[Finding]:
+    """Expect a context of the one size and version that is known."""
+    for field, wanted in (("gctx_size", CONTEXT_SIZE), ("gctx_version", CONTEXT_VERSION)):
+        value = getattr(answer, field)
+        if value != wanted:
+            text = f"{field} is {value:#x}, {wanted:#x} is known; it is set after an error too"
+            yield noted(answer, "payload-context", Severity.WARNING, field, text)
+    if not answer.status:
+        yield from _within(answer, "gctx", answer.gctx)
+
+
+def root_key(request: VmrkReq, context: object = None) -> Iterator[Finding]:
+    """Expect a key that is not zero."""
+    if not any(request.vmrk):
+        yield noted(request, "payload-key", Severity.WARNING, "vmrk", "vmrk is zero")
+
+
+def guest_context(value: GuestContext, context: object = None) -> Iterator[Finding]:
+    """Expect even counts, and a policy that a launch would take; no import looks at it."""
+    for index in range(KEYS):
+        field = f"msg_count{index}"
+        if getattr(value, field) % 2:
+            text = f"{field} is {getattr(value, field):#x}, it is even between messages"
+            yield noted(value, "context-count", Severity.WARNING, field, text)
+    for found in policy_findings(value.policy, "policy", place_of(value, "policy")):
+        yield found._replace(severity=min(found.severity, Severity.WARNING))
+
+
+def _within(outer: Any, field: str, inner: GuestContext) -> Iterator[Finding]:
+    """Judge a context that lies in a payload."""
+    if any(inner.build()):
+        for found in guest_context(inner):
+            place = place_of(outer, field) + found.offset
+            yield found._replace(path=f"{field}.{found.path}", offset=place)
+    else:
+        yield noted(outer, "payload-context", Severity.WARNING, field, f"{field} is all zero")
+
+
+CONTEXT = (guest_context, *record.RULES)
+EXPORT_REQ = (strict, address)
+EXPORT_RSP = (exported, *ANSWERED)
+IMPORT_REQ = (strict, address, incoming, root_entry)
+ABSORB_REQ = (strict, address, incoming)
+ABSORB_NOMA_REQ = (strict, incoming)
+VMRK_REQ = (strict, address, root_key)
+STATUS_RSP = ANSWERED

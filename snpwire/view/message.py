@@ -1,0 +1,60 @@
+"""What a guest message says: its payload by name, its nonce, and which bytes the tag covers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..wire.message import (
+    AAD_END,
+    AAD_START,
+    HEADER_SIZE,
+    NONCE_SIZE,
+    PAYLOAD_MAX,
+    TAG_SIZE,
+    payload_kind,
+)
+from .document import Mark
+from .meaning import Meaning, code_text
+
+if TYPE_CHECKING:
+    from ..wire.message import Header, MessagePage
+
+SEQNO = (0x20, 0x28)
+
+
+def nonce(header: Header) -> bytes:
+    """Return the nonce: the sequence number and zeros."""
+    return header.msg_seqno.to_bytes(8, "little").ljust(NONCE_SIZE, b"\0")
+
+
+def message_meanings(page: MessagePage) -> dict[str, Meaning]:
+    """Return what the header says of the payload."""
+    header = page.header
+    kind = payload_kind(header.msg_type, header.msg_version)
+    name = f"; the payload is a {kind}" if kind else "; what the payload is, is not known"
+    end = HEADER_SIZE + min(header.msg_size, PAYLOAD_MAX)
+    sized = f"{header.msg_size} bytes of payload, to {end:#05x}"
+    if header.msg_size > PAYLOAD_MAX:
+        sized = f"{header.msg_size} bytes of payload, more than a page has room for"
+    return {
+        "header.msg_type": Meaning(code_text(header.msg_type) + name),
+        "header.msg_seqno": Meaning(f"sequence number; nonce {nonce(header).hex(' ')}"),
+        "header.msg_size": Meaning(sized),
+        "payload": Meaning("sealed; open shows it with the key" if header.msg_size else "nothing"),
+    }
+
+
+def message_marks(page: MessagePage) -> tuple[Mark, ...]:
+    """Return tag, nonce, associated data and ciphertext."""
+    header = page.header
+    size = min(header.msg_size, PAYLOAD_MAX)
+    text = f"msg_seqno, then 4 zero bytes: {nonce(header).hex(' ')}"
+    marks = [
+        Mark("tag", 0, TAG_SIZE, "authentication tag"),
+        Mark("nonce", *SEQNO, text),
+        Mark("aad", AAD_START, AAD_END, "associated data: authenticated, not encrypted"),
+    ]
+    if size:
+        end = HEADER_SIZE + size
+        marks.append(Mark("sealed", HEADER_SIZE, end, "ciphertext: msg_size says how much"))
+    return tuple(marks)

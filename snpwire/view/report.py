@@ -1,0 +1,90 @@
+"""What a report says beyond its own fields: TCB versions by the layout that was decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..wire.report import SigningKey
+from .meaning import Meaning
+from .tree import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..layout import Leaf
+    from ..product import ProductDecision
+    from ..wire.report import KeyInfo, Report
+    from .document import Document
+
+NO_AGENT = b"\xff" * 32
+TAIL = ("_tcb", "tcb_version")
+"""How the names of TCB versions end."""
+
+
+def tcb_fields(value: Any) -> list[Leaf]:
+    """Return the fields of a record that hold a TCB version."""
+    return [leaf for leaf in value.leaves() if leaf.path.endswith(TAIL)]
+
+
+def tcb_meanings(value: Any, decision: ProductDecision) -> dict[str, Meaning]:
+    """Return each TCB version with its components named."""
+    return {
+        leaf.path: Meaning(leaf.doc, decision.tcb(leaf.value), bits=True)
+        for leaf in tcb_fields(value)
+    }
+
+
+def report_meanings(
+    report: Report, decision: ProductDecision, prefix: str = ""
+) -> dict[str, Meaning]:
+    """Return what the fields of a report say together."""
+    found = tcb_meanings(report, decision)
+    found["policy"] = Meaning("What the guest's owner allows", report.policy, bits=True)
+    found["key_info"] = Meaning(_signed(report.key_info), report.key_info, bits=True)
+    for which in ("current", "committed"):
+        dotted = ".".join(
+            str(getattr(report, f"{which}_{part}")) for part in ("major", "minor", "build")
+        )
+        found[f"{which}_major"] = Meaning(f"of {which} firmware {dotted}")
+    if report.report_id_ma == NO_AGENT:
+        found["report_id_ma"] = Meaning("no migration agent")
+    if decision.product and report.version >= 3:
+        name = decision.product.name
+        found["cpuid_fam_id"] = Meaning(f"CPUID family, combined; with the model: {name}")
+    if not any(report.chip_id):
+        found["chip_id"] = Meaning("masked, or the report of a VLEK")
+    elif decision.product and decision.product.chip_id_size:
+        size = decision.product.chip_id_size
+        found["chip_id"] = Meaning(f"which chip: {decision.product.name} uses {size} bytes")
+    return {f"{prefix}{path}": meaning for path, meaning in found.items()}
+
+
+def _signed(info: KeyInfo) -> str:
+    key = SigningKey(info.signing_key)
+    if not key.known:
+        return "the signing key is not known"
+    return "not signed" if key is SigningKey.NONE else f"signing key {key.name}"
+
+
+def side_by_side(doc: Document, decision: ProductDecision) -> Iterator[Row]:
+    """Yield the TCB versions of a document beside one another, a column for each component."""
+    fields = [leaf for leaf in doc.leaves() if leaf.path.endswith(TAIL)]
+    if len(fields) < 2:
+        return
+    names = list(decision.layout.word.BITS)
+    width = {name: max(len(name), 3) for name in names}
+    yield Row("", "", "tcb versions", "  ".join(f"{name:>{width[name]}}" for name in names), "")
+    for leaf in fields:
+        word = decision.tcb(leaf.value)
+        cells = (f"{int(getattr(word, name)):>{width[name]}}" for name in names)
+        yield Row("", "", f"  {leaf.path}", "  ".join(cells), "")
+
+
+def product_object(decision: ProductDecision) -> dict[str, Any]:
+    """Return product and layout for JSON; the components are among its bits."""
+    product = decision.product
+    return {
+        "product": product.name if product else None,
+        "layout": str(decision.layout),
+        "assumed": decision.assumed,
+    }

@@ -1,0 +1,38 @@
+"""Make the files here anew: a TEST key, and a TEST report with its chain, none of them AMD's.
+
+    python tests/messages/make.py
+
+The keys of the chain are drawn at random and thrown away, so that every run makes other files.
+"""
+
+import sys
+from base64 import encodebytes
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
+
+import authority  # noqa: E402
+
+from snpwire.wire.certs import build_table  # noqa: E402
+
+
+def pem(der):
+    body = encodebytes(der).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+
+
+vcek, ask, ark = authority.vcek(), authority.ask(), authority.ark()
+report = authority.report(report_data=bytes(range(64)), measurement=bytes(range(48)))
+files = {
+    "vmpck.txt": bytes(range(1, 33)).hex().encode() + b"\n",
+    "report.bin": report,
+    "vcek.der": vcek,
+    "ask_ark.pem": (pem(ask) + pem(ark)).encode(),
+    "ark.der": ark,
+    "table.bin": build_table([("VCEK", vcek), ("ASK", ask), ("ARK", ark)], pages=True),
+    "policy.toml": b'require = ["smt"]\nforbid = ["debug"]\nvmpl = [0, 1]\n\n'
+    b"[minimum]\nreported_tcb = {snp = 8, microcode = 201}\n",
+}
+for name, data in files.items():
+    (HERE / name).write_bytes(data)
