@@ -18,6 +18,7 @@ fast as copying the whole image (``tools/performance.md``).
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .bits import nearest
@@ -34,6 +35,8 @@ TILE = 1 << 20
 """Bytes of a tile. Half and twice as many were no better."""
 NEAR = 256
 """Bytes between two fields that are copied along rather than skipped."""
+LINE = 64
+"""Each new array starts at a multiple of this many bytes: a cache line."""
 
 
 class _Run(NamedTuple):
@@ -42,6 +45,14 @@ class _Run(NamedTuple):
     start: int
     end: int
     fields: tuple[Tile, ...]
+
+
+class _Cut(NamedTuple):
+    """A tile of one run, and each column with the view of the tile that fills it."""
+
+    span: slice
+    tile: NDArray[Any]
+    pairs: list[tuple[NDArray[Any], NDArray[Any]]]
 
 
 def columns(
@@ -53,9 +64,10 @@ def columns(
 ) -> dict[str, NDArray[Any]]:
     """Return the integer fields of the records in *image*, by name, in the order of *fields*.
 
-    Arrays in *out*, of the right shape, are filled and returned; memory that was used before takes
-    half the time of new memory. Raises DecodeError for a part of a record, TypeError for an unknown
-    field, EncodeError for a field that is no integer or an array in *out* that does not fit.
+    Arrays in *out*, of the right shape, are filled and returned; all others are parts of one piece
+    of memory, which lives as long as one of them. Raises DecodeError for a part of a record,
+    TypeError for an unknown field, EncodeError for a field that is no integer or an array in *out*
+    that does not fit.
     """
     import numpy as np
 
@@ -64,14 +76,14 @@ def columns(
         reason = f"expected a multiple of {record.SIZE} bytes, got {len(source)}"
         raise DecodeError(record.__name__, "", None, reason)
     rows = source.reshape(-1, record.SIZE)
-    chosen = _chosen(record, fields)
-    arrays = {tile.path: _target(record, tile, len(rows), out or {}) for tile in chosen}
+    chosen, given = _chosen(record, fields), out or {}
+    arrays = _fresh([tile for tile in chosen if tile.path not in given], len(rows))
+    arrays |= {t.path: _fitting(record, t, len(rows), given) for t in chosen if t.path in given}
     runs = _runs(chosen)
     width = sum(run.end - run.start for run in runs)
     block = max(1, min(len(rows), TILE // max(1, width)))
-    for run in runs:
-        _fill(arrays, rows, run, block)
-    return arrays
+    _fill(rows, [_cut(arrays, run, block) for run in runs], block)
+    return {tile.path: arrays[tile.path] for tile in chosen}
 
 
 def integers(record: type[Record]) -> Iterator[Tile]:
@@ -103,15 +115,28 @@ def _form(tile: Tile, count: int) -> tuple[tuple[int, ...], str, int]:
     return (count,) if parts == 1 else (count, parts), f"<u{word}", word
 
 
-def _target(
-    record: type[Record], tile: Tile, count: int, out: Mapping[str, NDArray[Any]]
-) -> NDArray[Any]:
+def _fresh(tiles: Sequence[Tile], count: int) -> dict[str, NDArray[Any]]:
+    """Return new arrays, all parts of one piece of memory.
+
+    The system hands out one large piece in huge pages, many small ones in pages of 4 KiB that each
+    cost a fault. The price: an array that is kept keeps the memory of all.
+    """
     import numpy as np
 
+    rooms = [-(-tile.size * count // LINE) * LINE for tile in tiles]
+    memory = np.empty(sum(rooms), np.uint8)
+    starts = accumulate(rooms, initial=0)
+    return {
+        tile.path: np.ndarray(*_form(tile, count)[:2], memory.data, start)
+        for tile, start in zip(tiles, starts, strict=False)
+    }
+
+
+def _fitting(
+    record: type[Record], tile: Tile, count: int, out: Mapping[str, NDArray[Any]]
+) -> NDArray[Any]:
     shape, dtype, _ = _form(tile, count)
-    array = out.get(tile.path)
-    if array is None:
-        return np.empty(shape, dtype)
+    array = out[tile.path]
     if array.shape != shape or array.dtype != dtype or not array.flags.writeable:
         got = f"{array.dtype.str} of shape {array.shape}"
         reason = f"expected writeable {dtype} of shape {shape}, got {got}"
@@ -130,21 +155,28 @@ def _runs(fields: Sequence[Tile]) -> list[_Run]:
     return runs
 
 
-def _fill(arrays: dict[str, NDArray[Any]], rows: NDArray[Any], run: _Run, block: int) -> None:
-    """Copy the fields of one run, *block* records at a time."""
+def _cut(arrays: dict[str, NDArray[Any]], run: _Run, block: int) -> _Cut:
+    """Return a tile for *block* records, and where each of its fields goes."""
     import numpy as np
 
     width = run.end - run.start
     stride = -(-width // 8) * 8  # rows that start at multiples of 8 keep the numbers aligned
     tile = np.empty((block, stride), np.uint8)
-    views = []
+    pairs = []
     for field in run.fields:
         shape, dtype, word = _form(field, block)
         steps = (stride, word)[: len(shape)]
         view = np.ndarray(shape, dtype, tile.data, field.offset - run.start, steps)
-        views.append((arrays[field.path], view))
+        pairs.append((arrays[field.path], view))
+    return _Cut(slice(run.start, run.end), tile[:, :width], pairs)
+
+
+def _fill(rows: NDArray[Any], cuts: list[_Cut], block: int) -> None:
+    """Copy all fields, *block* records at a time."""
     for first in range(0, len(rows), block):
-        part = rows[first : first + block, run.start : run.end]
-        tile[: len(part), :width] = part
-        for array, view in views:
-            array[first : first + len(part)] = view[: len(part)]
+        part = rows[first : first + block]
+        end = len(part)
+        for cut in cuts:
+            cut.tile[:end] = part[:, cut.span]
+            for array, view in cut.pairs:
+                array[first : first + end] = view[:end]

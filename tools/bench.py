@@ -16,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench_contests import Contest, contests
+from bench_messages import messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +56,10 @@ def main() -> int:
     """Print the table; with --check, return 1 if a target was missed."""
     options = arguments()
     scale = QUICK if options.quick else FULL
-    chosen = {n: make for n, make in contests(scale.pages).items() if options.only in n}
+    every = contests(scale.pages) | messages()
+    chosen = {name: make for name, make in every.items() if options.only in name}
     if not chosen:
-        sys.exit(f"no contest is called {options.only!r}: {', '.join(contests(1))}")
+        sys.exit(f"no contest is called {options.only!r}: {', '.join(every)}")
     rows: list[Row] = []
     for name, make in chosen.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
