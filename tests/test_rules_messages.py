@@ -44,7 +44,7 @@ FIRMWARE = [
     ({"msg_seqno": (1 << 64) - 1}, "message-seqno-limit", FULL),
     ({"msg_version": 0}, "message-version-zero", PARAM),
     ({"msg_version": 2}, "message-version", PARAM),
-    ({"msg_type": 0}, "message-type", PARAM),
+    ({"msg_type": 0}, "message-type-invalid", PARAM),
     ({"msg_type": 6}, "message-answer", PARAM),
     ({"msg_type": 19}, "message-draft", PARAM),
     ({"msg_type": 77}, "message-type", PARAM),
@@ -344,11 +344,11 @@ def test_every_payload_is_judged_by_rules_of_its_own():
     [
         ("key-req", {"select": 0x6}, "payload-key-sel", "INVALID_KEY"),
         ("key-req", {"select": 0x10}, "payload-bits", "INVALID_PARAM"),
-        ("key-req", {"guest_field_select": ["bit_9"]}, "payload-bits", "INVALID_PARAM"),
+        ("key-req", {"guest_field_select": ["bit_9"]}, "payload-fields", "INVALID_PARAM"),
         (
             "key-req",
             {"guest_field_select": ["launch_mit_vector"]},
-            "payload-bits",
+            "payload-fields-version",
             "INVALID_PARAM",
         ),
         ("key-req", {"reserved_0x004": "01"}, "payload-reserved", "INVALID_PARAM"),
@@ -365,14 +365,14 @@ def test_every_payload_is_judged_by_rules_of_its_own():
         ("tsc-req", {"reserved_0x000": "01"}, "payload-reserved", "INVALID_PARAM"),
         ("export-req", {"gctx_paddr": 8}, "payload-address", "INVALID_PARAM"),
         ("export-req", {"select": ["bit_3"]}, "payload-bits", "INVALID_PARAM"),
-        ("import-req", SIZED | {"in_gctx_size": 0}, "payload-context", "INVALID_PARAM"),
+        ("import-req", SIZED | {"in_gctx_size": 0}, "payload-context-size", "INVALID_PARAM"),
         (
             "import-req",
             SIZED | {"incoming_gctx": CONTEXT | {"root_md_entry": {}}},
             "payload-root",
             "INVALID_MDATA_ENTRY",
         ),
-        ("absorb-req", SIZED | {"in_gctx_version": 4}, "payload-context", "INVALID_PARAM"),
+        ("absorb-req", SIZED | {"in_gctx_version": 4}, "payload-context-version", "INVALID_PARAM"),
         (
             "absorb-noma-req",
             SIZED | {"reserved_0x000": "01"},
@@ -420,7 +420,7 @@ def test_what_the_firmware_refuses_of_a_payload_says_how(name, fields, code, sta
         (
             "export-rsp",
             {"gctx_size": 0x300, "gctx": CONTEXT},
-            "payload-context",
+            "payload-context-version",
             Severity.WARNING,
         ),
         (

@@ -45,7 +45,8 @@ def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
         early = header.msg_seqno < seqno
         why = "it was used before, so this may be a replay" if early else "numbers were left out"
         text = f"msg_seqno is {header.msg_seqno}, {seqno} was to come: {why}; AEAD_OFLOW"
-        yield _of_header("seqno-unexpected", Severity.ERROR, "msg_seqno", text)
+        code = "seqno-repeated" if early else "seqno-skipped"
+        yield _of_header(code, Severity.ERROR, "msg_seqno", text)
 
 
 def _vmpl(header: Header, value: Any) -> Iterator[Finding]:

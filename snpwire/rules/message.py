@@ -159,7 +159,8 @@ def _type(header: Header) -> Iterator[Refusal]:
         yield _refused("message-draft", "msg_type", text)
     elif kind not in MESSAGES:
         text = f"msg_type {kind:d} is no message that is known"
-        yield _refused("message-type", "msg_type", text)
+        code = "message-type" if kind else "message-type-invalid"
+        yield _refused(code, "msg_type", text)
 
 
 def request(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
@@ -196,7 +197,8 @@ def answer(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
     kind = header.msg_type
     if kind not in REQUEST_OF and (kind % 2 or not kind.known or not kind):
         text = f"msg_type {kind:d} ({kind.name}) is no answer that is known"
-        yield _finding("message-type", Severity.ERROR, "msg_type", text, LINUX)
+        code = "message-type" if kind else "message-type-invalid"
+        yield _finding(code, Severity.ERROR, "msg_type", text, LINUX)
     if header.msg_version == 0:
         text = "msg_version is 0: an answer has its request's version"
         yield _finding("message-version-zero", Severity.ERROR, "msg_version", text, LINUX)

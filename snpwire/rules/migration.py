@@ -33,7 +33,8 @@ def incoming(request: Any, context: object = None) -> Iterator[Finding]:
         value = getattr(request, field)
         if value != wanted:
             text = f"{field} is {value:#x}, it has to be {wanted:#x}"
-            yield refused(request, "payload-context", field, text, Status.INVALID_PARAM)
+            code = f"payload-context-{field.rpartition('_')[2]}"
+            yield refused(request, code, field, text, Status.INVALID_PARAM)
     yield from _within(request, "incoming_gctx", request.incoming_gctx)
 
 
@@ -52,7 +53,8 @@ def exported(answer: ExportRsp, context: object = None) -> Iterator[Finding]:
         value = getattr(answer, field)
         if value != wanted:
             text = f"{field} is {value:#x}, {wanted:#x} is known; it is set after an error too"
-            yield noted(answer, "payload-context", Severity.WARNING, field, text)
+            code = f"payload-context-{field.rpartition('_')[2]}"
+            yield noted(answer, code, Severity.WARNING, field, text)
     if not answer.status:
         yield from _within(answer, "gctx", answer.gctx)
 

@@ -59,7 +59,8 @@ def strict(value: Any, context: object = None) -> Iterator[Finding]:
             yield finding
         else:
             text = f"{finding.path}: {finding.text}; the firmware answers {status.name}"
-            code = "payload-reserved" if finding.code == "reserved-not-zero" else "payload-bits"
+            bits = "payload-fields" if finding.path == "guest_field_select" else "payload-bits"
+            code = "payload-reserved" if finding.code == "reserved-not-zero" else bits
             yield finding._replace(code=code, severity=Severity.ERROR, text=text)
 
 
@@ -105,7 +106,7 @@ def vector_bit(request: KeyReq, context: object = None) -> Iterator[Finding]:
     if request.guest_field_select.has("launch_mit_vector"):
         text = "guest_field_select asks for launch_mit_vector, which version 2 has"
         field = "guest_field_select"
-        yield refused(request, "payload-bits", field, text, Status.INVALID_PARAM)
+        yield refused(request, "payload-fields-version", field, text, Status.INVALID_PARAM)
 
 
 def key_answer(answer: KeyRsp, context: object = None) -> Iterator[Finding]:

@@ -227,7 +227,7 @@ class VtpmRequest(Record, size=0x1000, spec=COCONUT):
     """The buffer of a vTPM command; its fields are not aligned, and neither need it be."""
 
     command: int = at(0x000, Int32ul, "8 is TPM_SEND_COMMAND")
-    locality: int = at(0x004, Int8ul, "0")
+    locality: int = at(0x004, Int8ul, "Locality, which is 0")
     inbuf_size: int = at(0x005, Int32ul, "Length of the TPM command")
     inbuf: bytes = at(0x009, Bytes(0xFF7), "TPM command")
 
