@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN = 16
 """How many bytes of a long field are shown on its line."""
-DIGEST = 64
+WHOLE = 72
 """A field no longer than this is shown whole, without spaces: people compare digests."""
 
 
@@ -52,7 +52,7 @@ def bytes_text(data: bytes) -> str:
             f" and {len(data) - SHOWN} zero bytes" if len(data) > SHOWN else ""
         )
     zeros = f", then {len(data) - tail} zero bytes" if tail < len(data) else ""
-    if tail <= DIGEST:
+    if len(data) <= WHOLE:
         return f"{data[:tail].hex()}{zeros}"
     return f"{data[:SHOWN].hex(' ')} .. {tail - SHOWN} more{zeros}"
 
