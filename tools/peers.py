@@ -1,9 +1,9 @@
 """What other readers of attestation reports make of the same bytes.
 
 Two released libraries are asked through small programs of ours, in ``tools/peers``: go-sev-guest by
-Google, in Go, and the ``sev`` crate of virtee, in Rust. Versions are pinned and their checksums
-locked. The programs are built once, into ``$XDG_CACHE_HOME/snpwire/peers``; without a compiler, or
-without a registry the first time, there is nothing to compare with.
+Google, in Go, and the ``sev`` crate of virtee, in Rust. Their versions are pinned. The programs are
+built once, into ``$XDG_CACHE_HOME/snpwire/peers``; without a compiler, or without a registry the
+first time, there is nothing to compare with.
 
     PYTHONPATH=. python tools/peers.py REPORT...
 """
@@ -84,7 +84,8 @@ def cache(peer: Peer) -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = sha256()
     for path in sorted(peer.sources.iterdir()):
-        digest.update(path.read_bytes() if path.is_file() else b"")
+        if path.suffix != ".lock":  # cargo writes one, which names where it fetched from
+            digest.update(path.read_bytes() if path.is_file() else b"")
     return base / "snpwire" / "peers" / f"{peer.folder}-{digest.hexdigest()[:16]}"
 
 
@@ -240,8 +241,8 @@ PEERS = {
             compiler="rustc",
             oldest=(1, 85),
             version=["rustc", "--version"],
-            fetch=["cargo", "fetch", "--locked"],
-            build=["cargo", "build", "--release", "--locked", "--offline", "--target-dir", "OUT"],
+            fetch=["cargo", "fetch"],
+            build=["cargo", "build", "--release", "--offline", "--target-dir", "OUT"],
             made="release/peer",
             fields=_of_rust,
         ),
