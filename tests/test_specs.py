@@ -22,7 +22,20 @@ from snpwire.bits import OpenEnum, Word
 from snpwire.block import Block
 from snpwire.crypto import extensions, kds
 from snpwire.layout import Record
-from snpwire.wire import certs, cpuid, ghcb, message, migration, msr, psc, report, status, svsm, tcb
+from snpwire.wire import (
+    certs,
+    command,
+    cpuid,
+    ghcb,
+    message,
+    migration,
+    msr,
+    psc,
+    report,
+    status,
+    svsm,
+    tcb,
+)
 from snpwire.wire.event import NOTHING, Count, Gpa, Operand, Unknown, Value, Zero
 from snpwire.wire.events import EVENTS
 from snpwire.wire.exits import KVM_ACCEPTED, ExitCode, event_of
@@ -87,6 +100,47 @@ STRUCTURES = {
     "id_key": "launch:IdKey",
     "vmsa": "vmsa:Vmsa",
     "segment": "vmsa:Segment",
+    "ring_command": "mailbox:RingCommand",
+    "ring_status": "mailbox:RingStatus",
+    "ring_buffer": "mailbox:RingBuffer",
+    "init_ex": "platform:InitEx",
+    "shutdown_ex": "platform:ShutdownEx",
+    "platform_status_command": "platform:PlatformStatusCommand",
+    "platform_status": "platform:PlatformStatus",
+    "config": "platform:Config",
+    "commit": "platform:Commit",
+    "range": "platform:Range",
+    "range_list": "platform:RangeList",
+    "sev_platform_status": "platform:SevPlatformStatus",
+    "download_firmware_ex": "firmware:DownloadFirmwareEx",
+    "vlek_load": "firmware:VlekLoad",
+    "vlek_wrapped": "firmware:VlekWrapped",
+    "feature_info_command": "firmware:FeatureInfoCommand",
+    "feature_info": "firmware:FeatureInfo",
+    "verify_mitigation": "firmware:VerifyMitigation",
+    "mitigation_status": "firmware:MitigationStatus",
+    "hv_report_req": "firmware:HvReportReq",
+    "gctx_create": "launch_commands:GctxCreate",
+    "decommission": "launch_commands:Decommission",
+    "activate": "launch_commands:Activate",
+    "activate_ex": "launch_commands:ActivateEx",
+    "guest_status_command": "launch_commands:GuestStatusCommand",
+    "guest_status": "launch_commands:GuestStatus",
+    "launch_start": "launch_commands:LaunchStart",
+    "launch_update": "launch_commands:LaunchUpdate",
+    "launch_finish": "launch_commands:LaunchFinish",
+    "guest_request": "launch_commands:GuestRequest",
+    "dbg": "launch_commands:Dbg",
+    "page_info": "launch_commands:PageInfo",
+    "swap_out": "page_commands:SwapOut",
+    "swap_in": "page_commands:SwapIn",
+    "move": "page_commands:Move",
+    "md_init": "page_commands:MdInit",
+    "set_state": "page_commands:SetState",
+    "reclaim": "page_commands:Reclaim",
+    "unsmash": "page_commands:Unsmash",
+    "rmp_entry": "rmp:RmpEntry",
+    "rmp_operand": "rmp:RmpOperand",
 }
 
 WORDS = {
@@ -140,6 +194,45 @@ WORDS = {
     "tcb_turin": "tcb:TcbTurin",
     "secrets_flags": "secrets:SecretsFlags",
     "vintr_ctrl": "vmsa:VintrCtrl",
+    "command_request": "mailbox:CommandRequest",
+    "command_response": "mailbox:CommandResponse",
+    "rb_control": "mailbox:RbControl",
+    "rb_tail": "mailbox:RbTail",
+    "rb_head": "mailbox:RbHead",
+    "ring_flags": "mailbox:RingFlags",
+    "init_flags": "platform:InitFlags",
+    "shutdown_flags": "platform:ShutdownFlags",
+    "rmp_flags": "platform:RmpFlags",
+    "platform_flags": "platform:PlatformFlags",
+    "config_flags": "platform:ConfigFlags",
+    "sev_platform_flags": "platform:SevPlatformFlags",
+    "sev_config_flags": "platform:SevConfigFlags",
+    "download_flags": "firmware:DownloadFlags",
+    "feature_ebx": "firmware:FeatureEbx",
+    "feature_ecx": "firmware:FeatureEcx",
+    "mitigation_flags": "firmware:MitigationFlags",
+    "hv_report_select": "firmware:HvReportSelect",
+    "guest_flags": "launch_commands:GuestFlags",
+    "launch_start_flags": "launch_commands:LaunchStartFlags",
+    "launch_page": "launch_commands:LaunchPage",
+    "launch_permissions": "launch_commands:LaunchPermissions",
+    "launch_finish_flags": "launch_commands:LaunchFinishFlags",
+    "page_info_flags": "launch_commands:PageInfoFlags",
+    "swap_out_flags": "page_commands:SwapOutFlags",
+    "swap_in_flags": "page_commands:SwapInFlags",
+    "move_flags": "page_commands:MoveFlags",
+    "reclaim_page": "page_commands:ReclaimPage",
+    "rmp_lo": "rmp:RmpLo",
+    "rmp_hi": "rmp:RmpHi",
+    "rmp_read_size": "rmp:RmpReadSize",
+    "rmp_firmware_gpa": "rmp_words:RmpFirmwareGpa",
+    "vmpl_perm_mask": "rmp_words:VmplMask",
+    "rmp_base_msr": "rmp_words:RmpBase",
+    "rmp_end_msr": "rmp_words:RmpEnd",
+    "rmp_cfg_msr": "rmp_words:RmpCfg",
+    "rst_entry": "rmp_words:RstEntry",
+    "rmpadjust_rdx": "rmp_words:RmpAdjust",
+    "npf_exitinfo1": "rmp_words:NpfInfo",
 }
 
 ENUMS = {
@@ -180,6 +273,14 @@ ENUMS = {
     "signing_key": "report:SigningKey",
     "signature_algo": "report:SignatureAlgo",
     "ecdsa_curve": "launch:Curve",
+    "command": "command:CommandId",
+    "platform_state": "platform:PlatformState",
+    "sev_platform_state": "platform:SevPlatformState",
+    "mitigation_subcommand": "firmware:MitigationSubcommand",
+    "launch_page_type": "launch_commands:LaunchPageType",
+    "swap_page_type": "page_commands:SwapPageType",
+    "rmp_state": "rmp:RmpState",
+    "rmp_gpa_state": "rmp_words:RmpGpaState",
 }
 
 GUIDS = {
@@ -215,6 +316,8 @@ OPERANDS = {
 OTHER_TABLES = {
     *("meta", "event", "guid", "worked", "limits", "kvm", "kvm_scratch", "rule"),
     *("message", "check", "product", "kds", "oid"),
+    "command",
+    "page_state",
 }
 
 
@@ -451,6 +554,27 @@ def test_what_an_event_needs_or_returns_has_a_label(row):
 )
 def test_the_first_operand_selects_the_row(row):
     assert event_of(row["code"], row["info1_value"]).name == row["name"]
+
+
+# Firmware commands
+
+
+def test_commands_are_those_of_the_specification():
+    assert [row["name"] for row in rows("command")] == [c.name for c in command.COMMANDS]
+
+
+@each("command")
+def test_a_command_agrees_with_its_row(row):
+    mine = command.COMMANDS[command.CommandId[row["name"]]]
+    expected = [(p["field"], p.get("structure"), p["direction"]) for p in row.get("points", ())]
+    kinds = {load(home): name for name, home in STRUCTURES.items()}
+
+    def structure(kind):
+        return kinds[wire.kind(kind).type] if kind else None
+
+    assert structure(mine.buffer) == row.get("buffer")
+    assert mine.direction == row["direction"]
+    assert [(p.field, structure(p.kind), p.direction) for p in mine.pointers] == expected
 
 
 # Guest messages

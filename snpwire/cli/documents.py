@@ -112,6 +112,10 @@ def document(
         refused = refusal(value, context)
     elif chosen.name == "msr":
         meanings = msr_meanings(value)
+    elif chosen.name == "rmp":
+        from ..view.rmp_topics import rmp_meanings
+
+        meanings = rmp_meanings(value)
     elif chosen.name in GUEST:
         other = reading(chosen.name, value, wanted.direction, wanted.product)
         meanings, refused = other.meanings, other.refused

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
 from ..errors import UsageError
-from . import guest_topics, topics
+from . import guest_topics, rmp_topics, topics
 from .topics import Question, codes, word
 from .tree import Row
 
@@ -84,6 +84,7 @@ TOPICS: dict[str, Topic] = {
     ),
     "msg-type": Topic(guest_topics.msg_type, "the type of a guest message, by number or name"),
     "product": Topic(guest_topics.product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
+    "rmp": Topic(rmp_topics.rmp, "an entry of the reverse map table, as LO:HI"),
 }
 
 

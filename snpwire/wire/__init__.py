@@ -88,6 +88,58 @@ RECORDS: dict[str, Kind] = {
         ("tsc-req", "tsc:TscInfoReq", "guest message payload: TSC request"),
         ("tsc-rsp", "tsc:TscInfoRsp", "guest message payload: TSC answer"),
         ("guest-context", "migration:GuestContext", "guest context, as exported"),
+        ("cmd-ring-buffer", "mailbox:RingBuffer", "command buffer: RING_BUFFER"),
+        ("cmd-ring-command", "mailbox:RingCommand", "command in a ring"),
+        ("cmd-ring-status", "mailbox:RingStatus", "status of a command in a ring"),
+        ("cmd-init-ex", "platform:InitEx", "command buffer: SNP_INIT_EX"),
+        ("cmd-shutdown-ex", "platform:ShutdownEx", "command buffer: SNP_SHUTDOWN_EX"),
+        (
+            "cmd-platform-status",
+            "platform:PlatformStatusCommand",
+            "command buffer: SNP_PLATFORM_STATUS",
+        ),
+        ("platform-status", "platform:PlatformStatus", "answer of SNP_PLATFORM_STATUS"),
+        ("cmd-config", "platform:Config", "command buffer: SNP_CONFIG"),
+        ("cmd-commit", "platform:Commit", "command buffer: SNP_COMMIT"),
+        ("range-list", "platform:RangeList", "ranges of pages that are to be HV_FIXED"),
+        (
+            "sev-platform-status",
+            "platform:SevPlatformStatus",
+            "command buffer and answer: PLATFORM_STATUS of SEV",
+        ),
+        ("cmd-download-ex", "firmware:DownloadFirmwareEx", "command buffer: firmware update"),
+        ("cmd-vlek-load", "firmware:VlekLoad", "command buffer: SNP_VLEK_LOAD"),
+        ("vlek-wrapped", "firmware:VlekWrapped", "wrapped VLEK"),
+        ("cmd-feature-info", "firmware:FeatureInfoCommand", "command buffer: SNP_FEATURE_INFO"),
+        ("feature-info", "firmware:FeatureInfo", "answer of SNP_FEATURE_INFO"),
+        ("cmd-mitigation", "firmware:VerifyMitigation", "command buffer: SNP_VERIFY_MITIGATION"),
+        ("mitigation-status", "firmware:MitigationStatus", "answer of SNP_VERIFY_MITIGATION"),
+        ("cmd-hv-report", "firmware:HvReportReq", "command buffer: SNP_HV_REPORT_REQ"),
+        ("cmd-gctx-create", "launch_commands:GctxCreate", "command buffer: SNP_GCTX_CREATE"),
+        ("cmd-decommission", "launch_commands:Decommission", "command buffer: SNP_DECOMMISSION"),
+        ("cmd-activate", "launch_commands:Activate", "command buffer: SNP_ACTIVATE"),
+        ("cmd-activate-ex", "launch_commands:ActivateEx", "command buffer: SNP_ACTIVATE_EX"),
+        (
+            "cmd-guest-status",
+            "launch_commands:GuestStatusCommand",
+            "command buffer: SNP_GUEST_STATUS",
+        ),
+        ("guest-status", "launch_commands:GuestStatus", "answer of SNP_GUEST_STATUS"),
+        ("cmd-launch-start", "launch_commands:LaunchStart", "command buffer: SNP_LAUNCH_START"),
+        ("cmd-launch-update", "launch_commands:LaunchUpdate", "command buffer: SNP_LAUNCH_UPDATE"),
+        ("cmd-launch-finish", "launch_commands:LaunchFinish", "command buffer: SNP_LAUNCH_FINISH"),
+        ("cmd-guest-request", "launch_commands:GuestRequest", "command buffer: SNP_GUEST_REQUEST"),
+        ("cmd-dbg", "launch_commands:Dbg", "command buffer: SNP_DBG_DECRYPT, SNP_DBG_ENCRYPT"),
+        ("page-info", "launch_commands:PageInfo", "what is hashed for a page of a launch"),
+        ("cmd-page-swap-out", "page_commands:SwapOut", "command buffer: SNP_PAGE_SWAP_OUT"),
+        ("cmd-page-swap-in", "page_commands:SwapIn", "command buffer: SNP_PAGE_SWAP_IN"),
+        ("cmd-page-move", "page_commands:Move", "command buffer: SNP_PAGE_MOVE"),
+        ("cmd-page-md-init", "page_commands:MdInit", "command buffer: SNP_PAGE_MD_INIT"),
+        ("cmd-page-set-state", "page_commands:SetState", "command buffer: SNP_PAGE_SET_STATE"),
+        ("cmd-page-reclaim", "page_commands:Reclaim", "command buffer: SNP_PAGE_RECLAIM"),
+        ("cmd-page-unsmash", "page_commands:Unsmash", "command buffer: SNP_PAGE_UNSMASH"),
+        ("metadata-entry", "migration:MetadataEntry", "what is kept of a page swapped out"),
+        ("rmp", "rmp:RmpEntry", "entry of the reverse map table, as in memory"),
     )
 }
 
@@ -97,5 +149,6 @@ def kind(name: str) -> Kind:
     try:
         return RECORDS[name]
     except KeyError:
-        hint = nearest(name, RECORDS) or f"kinds are: {' '.join(RECORDS)}"
+        some = " ".join(list(RECORDS)[:20])
+        hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None

@@ -1,0 +1,69 @@
+"""What is said of an entry of the reverse map table: its state, its rights, its address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .meaning import Meaning, code_text, parts
+from .text import int_text
+from .topics import Question
+from .tree import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..wire.rmp import RmpEntry, RmpHi, RmpLo, RmpState
+
+
+def rmp(question: Question) -> Iterator[Row]:
+    """Explain an entry of the reverse map table: ``LO:HI``, or as the kernel prints it.
+
+    The low quadword is first. Both are hex, with ``0x`` or without, as logs have them.
+    """
+    from ..wire.rmp import RmpEntry, state_of
+
+    first, found, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
+    if not found:
+        raise UsageError(f"{question.text!r} is no LO:HI", help="explain rmp 0x4:0x0")
+    entry = RmpEntry(lo=_quadword(first), hi=_quadword(second))
+    state = state_of(entry.lo, entry.hi)
+    yield Row("", "", "state", state.name, state.doc)
+    yield from _owner(entry.lo, state)
+    for name, word, text in (("lo", entry.lo, ""), ("hi", entry.hi, rights(entry.hi))):
+        yield Row("", "", name, int_text(word, 8), text)
+        for part in parts(word):
+            if part.shown or name == "lo":  # a state is made of zeros as well
+                yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+
+
+def _quadword(text: str) -> int:
+    return Question(f"0x{text.removeprefix('0x')}").number()
+
+
+def _owner(lo: RmpLo, state: RmpState) -> Iterator[Row]:
+    if lo.asid:
+        yield Row("", "", "guest address", hex(lo.address), f"of the guest with ASID {lo.asid}")
+    elif state.name in ("METADATA", "FIRMWARE_IOMMU"):
+        note = lo.note
+        yield Row("", "", "kept for", str(note.BITS["state"].plain(note)), "the top of gpa")
+        yield Row("", "", "page number", hex(note.pfn), note.BITS["pfn"].doc)
+
+
+def rights(hi: RmpHi) -> str:
+    """Return what each privilege level may do, those without rights left out."""
+    from ..wire.rmp_words import VmplMask
+
+    masks = ((level, VmplMask(getattr(hi, f"vmpl{level}"))) for level in range(4))
+    return ", ".join(f"VMPL{level}: {' '.join(mask.names())}" for level, mask in masks if mask)
+
+
+def rmp_meanings(entry: RmpEntry) -> dict[str, Meaning]:
+    """Return what the two quadwords of an entry say: its state, and the rights."""
+    from ..wire.rmp import state_of
+
+    state = code_text(state_of(entry.lo, entry.hi))
+    return {
+        "lo": Meaning(state, entry.lo, bits=True),
+        "hi": Meaning(rights(entry.hi), entry.hi, bits=True),
+    }

@@ -1,0 +1,107 @@
+"""How a command reaches the secure processor: three registers, or rings of entries in memory.
+
+A driver writes the address of the buffer, low half first, then the command register, which starts
+the command. While rings are in use the same registers are the three ``Rb`` words; the command
+register is the control, the low half of the address the head, the high half the tail.
+"""
+
+from __future__ import annotations
+
+from construct import Int8ul, Int16ul, Int32ul, Int64ul
+
+from ..bits import Flags, Word, bit, bits
+from ..codec import as_enum, as_word
+from ..layout import Record, at
+from .command import CommandId
+from .status import Status
+
+RING = "AMD-ASPFW sev_ring_buffer.h"
+
+
+class CommandRequest(Word, width=32, spec="AMD-ASPFW main.c; Linux psp.h, psp-sev.h"):
+    """The command register as a driver writes it.
+
+    AMD-ASPFW takes eight bits for the number of the command; Linux has a field of eleven, 26:16.
+    Every known number fits eight.
+    """
+
+    int_on_complete = bit(0, "Interrupt when the command is done")
+    command_id = bits(16, 8, "Command to carry out", CommandId)
+    response = bit(31, "Written as 0; becomes 1 when the command is done")
+
+
+class CommandResponse(Word, width=32, spec="Linux psp.h"):
+    """The command register once the command is done."""
+
+    status = bits(0, 16, "How the command ended", Status)
+    recovery = bit(30, "The secure processor is in recovery; says nothing of SEV")
+    response = bit(31, "The command is done")
+
+
+class RbControl(Flags, width=32, spec=RING):
+    """The command register while rings are in use."""
+
+    lo_queue_empty_int = bit(0, "Interrupt when the low queue is nearly empty")
+    hi_queue_empty_int = bit(1, "Interrupt when the high queue is nearly empty")
+    resume_lo_queue = bit(8, "Go on with the low queue, which was stopped")
+    resume_hi_queue = bit(9, "Go on with the high queue, which was stopped")
+    clear_int_bits = bit(29, "Clear the interrupt bits of the head")
+    rb_mode_active = bit(30, "Rings are in use")
+    x86_control = bit(31, "The register is the driver's to write")
+
+
+class RbTail(Word, width=32, spec=RING):
+    """Where the driver puts its next entries: the high half of the buffer's address."""
+
+    lo_q_index = bits(0, 8, "Tail of the low queue")
+    hi_q_index = bits(16, 8, "Tail of the high queue")
+
+
+class RbHead(Word, width=32, spec=RING):
+    """Where the firmware has come to: the low half of the buffer's address."""
+
+    lo_q_index = bits(0, 8, "Head of the low queue")
+    lo_queue_running = bit(11, "The low queue is being worked off")
+    hi_q_index = bits(16, 8, "Head of the high queue")
+    hi_queue_running = bit(27, "The high queue is being worked off")
+    all_queue_empty_int_stat = bit(28, "Interrupted because both queues are empty")
+    cmd_done_int_stat = bit(29, "Interrupted because an entry that asked for it is done")
+    q_paused_int_stat = bit(30, "Interrupted because an entry failed and its queue stopped")
+    q_free_int_stat = bit(31, "Interrupted because a queue is nearly empty")
+
+
+class RingFlags(Flags, width=16, spec=RING):
+    """What is to happen after one entry of a ring."""
+
+    int_on_complete = bit(0, "Interrupt when it is done")
+    continue_on_error = bit(1, "Go on with the next entry if it fails")
+
+
+class RingCommand(Record, size=0x10, spec=RING):
+    """One command in a ring; a page holds 256."""
+
+    cmd_id: CommandId = at(0x0, as_enum(CommandId, Int16ul), "Command to carry out")
+    cmd_flags: RingFlags = at(0x2, as_word(RingFlags), "What is to happen after it")
+    software_data: int = at(0x4, Int32ul, "Left to software")
+    cmd_buffer_ptr: int = at(0x8, Int64ul, "Physical address of the command's buffer")
+
+
+class RingStatus(Record, size=0x10, spec=RING):
+    """How one command of a ring ended; a page holds 256."""
+
+    status: Status = at(0x0, as_enum(Status, Int16ul), "How it ended")
+    error_stack: int = at(0x8, Int64ul, "Causes, ten bits each, the latest lowest")
+
+
+class RingBuffer(Record, size=0x28, spec="AMD-ASPFW sev_mcmd.h, RING_BUFFER"):
+    """Where the rings lie; all four pages are aligned to 4 KiB."""
+
+    low_priority_cmd_ptr: int = at(0x00, Int64ul, "Physical address of the low queue's commands")
+    low_priority_status_ptr: int = at(0x08, Int64ul, "Physical address of its statuses")
+    high_priority_cmd_ptr: int = at(0x10, Int64ul, "Physical address of the high queue's commands")
+    high_priority_status_ptr: int = at(0x18, Int64ul, "Physical address of its statuses")
+    low_priority_queue_size: int = at(0x20, Int8ul, "Pages of the low queue: 1")
+    high_priority_queue_size: int = at(0x21, Int8ul, "Pages of the high queue: 0 or 1")
+    low_q_threshold: int = at(0x22, Int16ul, "Entries at which the low queue is nearly empty")
+    high_q_threshold: int = at(0x24, Int16ul, "Entries at which the high queue is nearly empty")
+    int_on_empty: int = at(0x26, Int16ul, "Interrupt when nearly empty; bit 0 alone counts")

@@ -1,0 +1,108 @@
+"""Commands that change pages: swap, move, and what the RMP says of them."""
+
+from __future__ import annotations
+
+from construct import Int32ul, Int64ul
+
+from ..bits import OpenEnum, Word, bit, bits
+from ..codec import as_word
+from ..layout import Record, at
+from .launch_commands import CONTEXT, MCMD
+from .operands import PscPageSize
+
+
+class SwapPageType(OpenEnum):
+    """What a page that is swapped holds."""
+
+    DATA = 0, "data of the guest"
+    METADATA = 1, "metadata entries of other pages"
+    VMSA = 2, "the save area of a processor"
+
+
+class SwapOutFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
+    """What page goes out."""
+
+    page_size = bits(0, 1, "Its size", PscPageSize)
+    page_type = bits(1, 2, "What it holds", SwapPageType)
+    root_mdata_en = bit(4, "Keep its entry in the guest's context, not at mdata_paddr")
+
+
+class SwapOut(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
+    """Seal a guest's page and put it elsewhere."""
+
+    gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
+    src_paddr: int = at(0x08, Int64ul, "Physical address of the page")
+    dst_paddr: int = at(0x10, Int64ul, "Physical address for the sealed page")
+    mdata_paddr: int = at(0x18, Int64ul, "Physical address of its metadata entry, 64-byte aligned")
+    software_data: int = at(0x20, Int64ul, "Left to software, kept in the entry")
+    flags: SwapOutFlags = at(0x28, as_word(SwapOutFlags), "What page it is")
+
+
+class SwapInFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
+    """What page comes back."""
+
+    page_size = bits(0, 1, "Its size", PscPageSize)
+    page_type = bits(1, 2, "What it holds", SwapPageType)
+    swap_in_place = bit(3, "It is opened where it lies; data alone")
+    root_mdata_en = bit(4, "Its entry is in the guest's context, not at mdata_paddr")
+
+
+class SwapIn(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
+    """Open a sealed page and give it back to the guest."""
+
+    gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
+    src_paddr: int = at(0x08, Int64ul, "Physical address of the sealed page")
+    dst_paddr: int = at(0x10, Int64ul, "Physical address for the page")
+    mdata_paddr: int = at(0x18, Int64ul, "Physical address of its metadata entry, 64-byte aligned")
+    flags: SwapInFlags = at(0x28, as_word(SwapInFlags), "What page it is")
+
+
+class MoveFlags(Word, width=32, spec=f"{MCMD}, SNP_PAGE_MOVE"):
+    """What page moves."""
+
+    page_size = bits(0, 1, "Its size", PscPageSize)
+
+
+class Move(Record, size=0x20, spec=f"{MCMD}, SNP_PAGE_MOVE"):
+    """Move a guest's page to another place in memory."""
+
+    gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
+    flags: MoveFlags = at(0x08, as_word(MoveFlags), "What page it is")
+    src_paddr: int = at(0x10, Int64ul, "Physical address of the page")
+    dst_paddr: int = at(0x18, Int64ul, "Physical address it moves to")
+
+
+class MdInit(Record, size=0x10, spec=f"{MCMD}, SNP_PAGE_MD_INIT"):
+    """Make a page hold metadata entries."""
+
+    gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
+    page_paddr: int = at(0x8, Int64ul, "Physical address of a firmware page")
+
+
+class SetState(Record, size=0x10, spec=f"{MCMD}, SNP_PAGE_SET_STATE"):
+    """Make pages HV_FIXED."""
+
+    length: int = at(0x0, Int32ul, "Bytes of this buffer: 0x10")
+    list_paddr: int = at(0x8, Int64ul, "Physical address of a range list, aligned to 4 KiB")
+
+
+class ReclaimPage(Word, width=64, spec=f"{MCMD}, SNP_PAGE_RECLAIM"):
+    """A page and its size."""
+
+    page_size = bits(0, 1, "Its size", PscPageSize)
+    page_paddr = bits(12, 52, "Bits 63:12 of its physical address")
+
+
+class Reclaim(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_RECLAIM"):
+    """Take a page back from the firmware."""
+
+    page: ReclaimPage = at(0x0, as_word(ReclaimPage), "Which page")
+
+
+class Unsmash(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_UNSMASH"):
+    """Join 512 pages of 4 KiB into one of 2 MiB.
+
+    A comment in Linux has bit 0 say the size of the page; AMD-ASPFW refuses any bit below 21.
+    """
+
+    page_paddr: int = at(0x0, Int64ul, "Physical address of the first, a multiple of 2 MiB")

@@ -1,0 +1,164 @@
+"""The reverse map table: what it says of each page of the host, and where it lies.
+
+An entry is two quadwords. Their bits are those of Milan and Genoa, which AMD does not promise: on
+processors with RMPREAD (Zen 5) Linux prints an entry without reading it, so nobody has shown that
+the same bits hold there. What RMPREAD writes and RMPUPDATE takes is promised, and says less.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from construct import Int8ul, Int32ul, Int64ul
+
+from ..bits import OpenEnum, Word, bit, bits
+from ..codec import as_word
+from ..layout import Record, at
+from .operands import PscPageSize
+from .rmp_words import RmpFirmwareGpa, RmpGpaState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPEC = "AMD-ASPFW sev_rmp.h; Linux arch/x86/virt/svm/sev.c; not architectural"
+ENTRIES_OFFSET = 0x4000
+"""Where the entries of a table without segments begin, and with segments the segment table."""
+
+
+class RmpLo(Word, width=64, spec=f"{SPEC}: struct rmp_fields"):
+    """First quadword of an entry: whose the page is.
+
+    Linux reserves ``subpage_count`` and ``lock``; AMD's firmware names both. ``asid`` 0x3FF is seen
+    for a moment only: the firmware writes it to keep others off an entry that it changes.
+    """
+
+    assigned = bit(0, "The page is a guest's or the firmware's")
+    page_size = bits(1, 1, "Size of the page", PscPageSize)
+    immutable = bit(2, "RMPUPDATE may not change the entry")
+    subpage_count = bits(3, 9, "On a 2 MiB boundary, page_size 0: assigned pages of the other 511")
+    gpa = bits(12, 39, "Guest frame number; with asid 0 the firmware's own note")
+    asid = bits(51, 10, "Guest that owns the page")
+    vmsa = bit(61, "The page is a save area; with asid 0, a guest context")
+    validated = bit(62, "The guest has accepted the page")
+    lock = bit(63, "Follows immutable in what the firmware writes")
+
+    @property
+    def address(self) -> int:
+        """Return the guest address of the page."""
+        return self.gpa << 12
+
+    @property
+    def note(self) -> RmpFirmwareGpa:
+        """Return ``gpa`` as the firmware uses it while ``asid`` is 0."""
+        return RmpFirmwareGpa(self.gpa)
+
+
+class RmpHi(Word, width=64, spec=f"{SPEC}: struct rmp_quadword2"):
+    """Second quadword of an entry: what each privilege level may do (``VmplMask``)."""
+
+    vmpl0 = bits(0, 8, "Rights of VMPL 0")
+    vmpl1 = bits(8, 8, "Rights of VMPL 1")
+    vmpl2 = bits(16, 8, "Rights of VMPL 2")
+    vmpl3 = bits(24, 8, "Rights of VMPL 3")
+    implicit_key_select = bit(32, "1 for the persistent key")
+    root_port_id = bits(49, 5, "Root port; Genoa does not use it")
+    pcie_ide_stream_id = bits(54, 8, "Encrypted PCIe stream; Genoa does not use it")
+    page_migration = bits(62, 2, "Page migration")
+
+
+class RmpEntry(Record, size=16, spec=SPEC):
+    """One entry of the table in memory: one page of the host."""
+
+    lo: RmpLo = at(0x0, as_word(RmpLo), "Whose the page is")
+    hi: RmpHi = at(0x8, as_word(RmpHi), "What each privilege level may do")
+
+
+class RmpReadSize(Word, width=8, spec="Linux struct rmpentry (RMPREAD)"):
+    """The byte of ``RmpOperand`` that tells the size."""
+
+    page_size = bits(0, 1, "Size of the page", PscPageSize)
+    hpage_region_status = bit(1, "RMPREAD: presumably, the 2 MiB around it hold assigned pages")
+
+
+class RmpOperand(Record, size=16, spec="Linux struct rmp_state (RMPUPDATE), rmpentry (RMPREAD)"):
+    """What RMPUPDATE takes and RMPREAD writes at the address in rCX.
+
+    It has no validated, no vmsa and no rights, so it tells less than the entry does: a page that
+    the guest has accepted looks as one that it has not.
+    """
+
+    gpa: int = at(0x0, Int64ul, "Guest address, in bytes")
+    assigned: int = at(0x8, Int8ul, "1: the page is a guest's or the firmware's")
+    page_size: RmpReadSize = at(0x9, as_word(RmpReadSize), "Size of the page")
+    immutable: int = at(0xA, Int8ul, "1: RMPUPDATE may not change the entry")
+    asid: int = at(0xC, Int32ul, "Guest that owns the page")
+
+
+class RmpState(OpenEnum):
+    """State of a page, numbered as in AMD's firmware. No document numbers them."""
+
+    INVALID = 0, "a mixture that no rule knows"
+    DEFAULT = 1, "the address lies beyond the table, so that there is no entry"
+    HYPERVISOR = 2, "the hypervisor's, to use and to give away"
+    HV_FIXED = 3, "the hypervisor's until SNP is initialised anew"
+    FIRMWARE = 4, "the firmware's, to write to"
+    FIRMWARE_IOMMU = 5, "the firmware's, for the IOMMU; no command takes it"
+    RECLAIM = 6, "given back by the firmware; RMPUPDATE makes it the hypervisor's"
+    CONTEXT = 7, "holds a guest context"
+    METADATA = 8, "holds metadata of pages swapped out"
+    PRE_GUEST = 9, "a guest's, kept still for the firmware, not accepted"
+    PRE_SWAP = 10, "a guest's, kept still for the firmware, accepted"
+    GUEST_INVALID = 11, "a guest's, not accepted"
+    GUEST_VALID = 12, "a guest's, accepted"
+
+
+class StateRule(NamedTuple):
+    """One state, and the values of ``RmpLo`` that make it; a field left out may have any."""
+
+    state: RmpState
+    fields: Mapping[str, range]
+
+
+_NO, _YES, _SOME = range(1), range(1, 2), range(1, 1 << 10)
+_METADATA = RmpFirmwareGpa.of(state=RmpGpaState.METADATA)
+_IOMMU = RmpFirmwareGpa.of(state=RmpGpaState.FW_IOMMU, pfn=1)
+_NOTED = range(_METADATA + 1, _METADATA + (1 << 36))
+"""``gpa`` of a page of metadata: any context but number 0."""
+
+
+def _rule(
+    state: RmpState, assigned: range, validated: range, asid: range, immutable: range, **more: range
+) -> StateRule:
+    """Return a rule: four fields that count in most, and what else does in this one."""
+    most = {"assigned": assigned, "validated": validated, "asid": asid, "immutable": immutable}
+    return StateRule(state, most | more)
+
+
+STATES: tuple[StateRule, ...] = (
+    _rule(RmpState.HYPERVISOR, _NO, _NO, _NO, _NO),
+    _rule(RmpState.HV_FIXED, _NO, _NO, _NO, _YES),
+    _rule(RmpState.FIRMWARE, _YES, _NO, _NO, _YES, gpa=_NO, vmsa=_NO),
+    _rule(RmpState.RECLAIM, _YES, _NO, _NO, _NO, lock=_NO),
+    _rule(RmpState.CONTEXT, _YES, _NO, _NO, _YES, gpa=_NO, vmsa=_YES),
+    _rule(RmpState.METADATA, _YES, _NO, _NO, _YES, gpa=_NOTED),
+    _rule(RmpState.PRE_GUEST, _YES, _NO, _SOME, _YES),
+    _rule(RmpState.PRE_SWAP, _YES, _YES, _SOME, _YES),
+    _rule(RmpState.GUEST_INVALID, _YES, _NO, _SOME, _NO),
+    _rule(RmpState.GUEST_VALID, _YES, _YES, _SOME, _NO),
+    _rule(RmpState.FIRMWARE_IOMMU, _YES, _NO, _NO, _YES, gpa=range(_IOMMU, _IOMMU + 1), vmsa=_NO),
+)
+"""The rules of AMD's firmware (AMD-ASPFW sev_rmp.c, Genoa) in its order. The first that fits."""
+
+
+def state_of(lo: int, hi: int) -> RmpState:
+    """Return the state of the page that has this entry, as AMD's firmware tells it.
+
+    *hi* decides nothing. Pages 1 to 511 of a 2 MiB page have entries that may say nothing: the
+    first one, whose ``page_size`` is 2 MiB, speaks for all.
+    """
+    word = RmpLo(lo)
+    values = {name: int(field.value(word)) for name, field in RmpLo.BITS.items()}
+    for rule in STATES:
+        if all(values[name] in allowed for name, allowed in rule.fields.items()):
+            return rule.state
+    return RmpState.INVALID

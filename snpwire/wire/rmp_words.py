@@ -1,0 +1,97 @@
+"""The words around the reverse map table: its registers, its rights, its faults."""
+
+from __future__ import annotations
+
+from ..bits import Flags, OpenEnum, Word, bit, bits
+
+
+class RmpGpaState(OpenEnum):
+    """What AMD's firmware holds a page without owner for."""
+
+    FIRMWARE = 0, "its own page, or a guest context"
+    METADATA = 1, "metadata of pages swapped out"
+    FW_IOMMU = 2, "the IOMMU"
+
+
+class RmpFirmwareGpa(Word, width=39, spec="AMD-ASPFW sev_rmp.h; private to that firmware"):
+    """``gpa`` of an entry while its ``asid`` is 0: a note of the firmware to itself."""
+
+    pfn = bits(0, 36, "Page number of the guest context; 1 for the IOMMU")
+    state = bits(36, 3, "What the page is held for", RmpGpaState)
+
+
+class VmplMask(Flags, width=8, spec="AMD-ASPFW sev_rmp.h, VMPL permission mask"):
+    """What one privilege level may do with a page."""
+
+    read = bit(0, "Read")
+    write = bit(1, "Write")
+    exec_user = bit(2, "Execute in user mode")
+    exec_supervisor = bit(3, "Execute in supervisor mode")
+    sss = bit(4, "Use as a supervisor shadow stack")
+
+
+class RmpAdjust(Word, width=64, spec="RMPADJUST, rDX (OpenVMM, coconut-svsm, Linux)"):
+    """The rights that RMPADJUST is to give: five bits as in ``VmplMask``, eight further up."""
+
+    target_vmpl = bits(0, 8, "Level they are for; its number is above one's own")
+    read = bit(8, "Read")
+    write = bit(9, "Write")
+    exec_user = bit(10, "Execute in user mode")
+    exec_supervisor = bit(11, "Execute in supervisor mode")
+    sss = bit(12, "Use as a supervisor shadow stack")
+    vmsa = bit(16, "The page is a save area; heeded at VMPL 0 alone")
+
+
+class NpfInfo(Word, width=64, spec="#VMEXIT(NPF), EXITINFO1 (OpenVMM, Linux)"):
+    """Why an access to guest memory left the guest."""
+
+    present = bit(0, "The nested page is present")
+    write = bit(1, "It was a write")
+    user = bit(2, "It was an access of user mode")
+    reserved_bit = bit(3, "A reserved bit is set in a page table")
+    fetch = bit(4, "It was an instruction fetch")
+    shadow_stack = bit(6, "It was an access of the shadow stack")
+    rmp = bit(31, "The reverse map table forbids it")
+    gpa_final = bit(32, "The last address of the walk was the one at fault")
+    gpa_page_table = bit(33, "A page table of the guest was the one at fault")
+    enc = bit(34, "The guest meant its private memory")
+    sizem = bit(35, "The entry has another page size than the operand or the nested page table")
+    vmpl = bit(36, "The privilege level has no right to it")
+    sss = bit(37, "Supervisor shadow stack")
+    not_restartable = bit(63, "The instruction cannot be run again")
+
+
+class RmpBase(Word, width=64, spec="MSR C001_0132, RMP_BASE (Linux, AMD-ASPFW)"):
+    """Where the table begins. The firmware wants a multiple of 1 MiB, and no C-bit."""
+
+    rmp_base = bits(13, 39, "Address of the table, in units of 8 KiB")
+
+    @property
+    def address(self) -> int:
+        """Return the address of the table's first byte."""
+        return self.rmp_base << 13
+
+
+class RmpEnd(Word, width=64, spec="MSR C001_0133, RMP_END (Linux, AMD-ASPFW)"):
+    """Where the table ends. Linux does not use it where the table has segments."""
+
+    rmp_end = bits(0, 52, "Address of the table's last byte")
+
+
+class RmpCfg(Word, width=64, spec="MSR C001_0136, RMP_CFG (newer Linux)"):
+    """Whether the table has segments."""
+
+    segmented_rmp_en = bit(0, "The table has segments")
+    rmp_segment_size = bits(8, 6, "Power of two of the bytes that a segment covers, as Linux reads")
+
+
+class RstEntry(Word, width=64, spec="RMP segment table (newer Linux)"):
+    """One segment of the table; there are 512 of them, 16 KiB behind RMP_BASE."""
+
+    mapped_size_gb = bits(0, 20, "GiB of memory that it covers; 0 where there is none")
+    segment_base = bits(20, 32, "Where its entries are, in units of 1 MiB")
+
+    @property
+    def address(self) -> int:
+        """Return the address of the segment's first entry."""
+        return self.segment_base << 20
