@@ -163,3 +163,13 @@ def test_encode_says_which_fields_it_set():
 
     assert code == 0
     assert kind("psc").type.parse(built).elements[1].gfn == 0x1000
+
+
+def test_a_page_that_spells_a_dump_of_a_page_is_the_page():
+    dump = b"00000000  " + b"00 " * 8 + b" " + b"00 " * 16 + b"\n*\n00001000\n"
+    rows = "00000000  " + "00 " * 7 + "00  " + "00 " * 7 + "00  |" + "." * 16 + "|\n*\n00001000\n"
+    for text in (dump, rows.encode()):
+        page = text.ljust(4096, b"\n")
+        shown, _, code = call(["decode", "ghcb", "--json"], page)
+        assert code == 0
+        assert call(["encode", "ghcb", "-"], shown)[0] == page

@@ -97,7 +97,8 @@ def _load(
     raw = contents(file)
     if _is_raw(raw[:SNIFF], form):  # known without the reader of text, which costs start-up
         return Source(name, piece.of(raw) if piece else raw, base)
-    if form in ("auto", "kvm"):
+    exact = form == "auto" and not piece and _is_exact(len(raw), fits)
+    if form in ("auto", "kvm") and not exact:
         block = _log(raw, form, fits)
         if block and piece:
             raise InputError("this is KVM's dump of a GHCB, of which no piece can be cut")
@@ -106,6 +107,8 @@ def _load(
     from ..capture.hextext import read
 
     reading = read(raw, form, sizes=None if piece else fits)
+    if exact and reading.form != "raw":
+        return Source(name, raw, base, (f"taken as raw bytes, though they spell {reading.form}",))
     data = piece.of(reading.data) if piece else reading.data
     said = () if reading.form == "raw" else (f"read as {reading.form}",)
     return Source(name, data, base, (*said, *reading.notes))
@@ -120,6 +123,11 @@ def piece_text(piece: Cut) -> str:
 def _is_raw(head: bytes, form: str) -> bool:
     """Tell whether an input is raw bytes, from its beginning: no text holds a zero byte."""
     return form == "raw" or (form == "auto" and b"\0" in head)
+
+
+def _is_exact(size: int, fits: Callable[[int], bool] | None) -> bool:
+    """Tell whether a kind of one fixed size has this one: bytes are bytes, whatever they spell."""
+    return fits is not None and fits(size) and not fits(size + 1)
 
 
 def _head(file: str) -> bytes:
