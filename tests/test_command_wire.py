@@ -9,7 +9,7 @@ import realfiles
 from snpwire import wire
 from snpwire.block import Block
 from snpwire.wire import launch_commands, mailbox, migration, platform
-from snpwire.wire.command import COMMANDS, CommandId, Direction
+from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, Direction, buffer_kind
 from snpwire.wire.status import Status
 
 commands = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda c: c.id.name)
@@ -47,9 +47,31 @@ def test_every_snp_command_has_a_row_but_the_one_that_is_the_firmwares_own():
 def test_every_buffer_that_is_a_kind_belongs_to_a_command():
     buffers = {name for name in wire.RECORDS if name.startswith("cmd-")}
     used = {command.buffer for command in COMMANDS.values()}
+    used |= {kind for kinds in OTHER_LAYOUTS.values() for kind in kinds}
     used |= {pointer.kind for command in COMMANDS.values() for pointer in command.pointers}
 
     assert buffers <= used
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "kind"),
+    [
+        (0x94, None, "cmd-guest-request"),
+        (0x94, 7, "cmd-guest-request"),
+        (0x91, None, "cmd-activate"),
+        (0x91, 0xC, "cmd-activate"),
+        (0x91, 0x10, "cmd-activate-padded"),
+        (0xB0, None, "cmd-dbg"),
+        (0xB1, None, "cmd-dbg"),
+    ],
+)
+def test_the_number_of_a_command_tells_the_kind_of_its_buffer(number, size, kind):
+    assert buffer_kind(number, size) == wire.kind(kind)
+
+
+@pytest.mark.parametrize("number", [0x81, 0x84, 0xCC, 0xC4, 0x7FF, -1])
+def test_a_command_without_a_buffer_has_no_kind(number):
+    assert buffer_kind(number) is None
 
 
 @commands

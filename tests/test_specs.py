@@ -123,6 +123,7 @@ STRUCTURES = {
     "gctx_create": "launch_commands:GctxCreate",
     "decommission": "launch_commands:Decommission",
     "activate": "launch_commands:Activate",
+    "activate_padded": "launch_commands:ActivatePadded",
     "activate_ex": "launch_commands:ActivateEx",
     "guest_status_command": "launch_commands:GuestStatusCommand",
     "guest_status": "launch_commands:GuestStatus",
@@ -273,7 +274,7 @@ ENUMS = {
     "signing_key": "report:SigningKey",
     "signature_algo": "report:SignatureAlgo",
     "ecdsa_curve": "launch:Curve",
-    "command": "command:CommandId",
+    "command": "command_id:CommandId",
     "platform_state": "platform:PlatformState",
     "sev_platform_state": "platform:SevPlatformState",
     "mitigation_subcommand": "firmware:MitigationSubcommand",
@@ -572,7 +573,9 @@ def test_a_command_agrees_with_its_row(row):
     def structure(kind):
         return kinds[wire.kind(kind).type] if kind else None
 
+    others = command.OTHER_LAYOUTS.get(mine.id, ())
     assert structure(mine.buffer) == row.get("buffer")
+    assert [structure(kind) for kind in others] == row.get("also", [])
     assert mine.direction == row["direction"]
     assert [(p.field, structure(p.kind), p.direction) for p in mine.pointers] == expected
 

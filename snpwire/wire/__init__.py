@@ -118,6 +118,11 @@ RECORDS: dict[str, Kind] = {
         ("cmd-gctx-create", "launch_commands:GctxCreate", "command buffer: SNP_GCTX_CREATE"),
         ("cmd-decommission", "launch_commands:Decommission", "command buffer: SNP_DECOMMISSION"),
         ("cmd-activate", "launch_commands:Activate", "command buffer: SNP_ACTIVATE"),
+        (
+            "cmd-activate-padded",
+            "launch_commands:ActivatePadded",
+            "command buffer: SNP_ACTIVATE, as AMD-ASPFW reads it",
+        ),
         ("cmd-activate-ex", "launch_commands:ActivateEx", "command buffer: SNP_ACTIVATE_EX"),
         (
             "cmd-guest-status",

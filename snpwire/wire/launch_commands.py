@@ -41,6 +41,13 @@ class Activate(Record, size=0xC, spec=f"{MCMD}, SNP_ACTIVATE"):
     asid: int = at(0x8, Int32ul, "ASID it gets")
 
 
+class ActivatePadded(Record, size=0x10, spec=f"{MCMD}, SNP_ACTIVATE: its structure in C"):
+    """What AMD-ASPFW reads of ``Activate``: four bytes more, to which it never looks."""
+
+    gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
+    asid: int = at(0x8, Int32ul, "ASID it gets")
+
+
 class ActivateEx(Record, size=0x20, spec=f"{MCMD}, SNP_ACTIVATE_EX"):
     """Give a guest an ASID on some cores."""
 
