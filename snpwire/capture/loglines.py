@@ -37,3 +37,36 @@ def strip_prefix(line: str) -> str:
     if found is None or not found[0].strip(" "):
         return line
     return line[found.end() :]
+
+
+def parted(line: str) -> tuple[str, str]:
+    """Return what loggers put before the message, and the message."""
+    message = strip_prefix(line)
+    return line[: len(line) - len(message)], message
+
+
+_TIME = re.compile(
+    r"""\[([A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9:]{8}\ [0-9]{4})\]
+    | \[\ *([+<]?\ *[0-9]{1,12}\.[0-9]{1,9}>?)\]
+    | ([A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9:]{8}(?:\.[0-9]+)?)
+    | ([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_KMSG = re.compile(r"[0-9]{1,4},[0-9]{1,20},([0-9]{1,20}),")
+_CALLER = re.compile(r"\[ *([TC][0-9]{1,10})\] ?$|,caller=([TC][0-9]{1,10});", re.ASCII)
+
+
+def time_of(prefix: str) -> str:
+    """Return the time in a prefix as it is written there, the date before seconds since boot."""
+    found = _TIME.search(prefix)
+    if found:
+        return str(next(filter(None, found.groups()))).strip("<> ")
+    kmsg = _KMSG.search(prefix)
+    return f"{int(kmsg[1]) / 1e6:.6f}" if kmsg else ""
+
+
+def caller_of(prefix: str) -> str:
+    """Return the thread or the core in a prefix, such as ``T4616`` or ``C3``."""
+    found = _CALLER.search(prefix)
+    return (found[1] or found[2]) if found else ""

@@ -1,0 +1,1 @@
+"""What each producer of log lines prints, a module a family; ``kernel_log`` puts them together."""

@@ -1,0 +1,107 @@
+"""What a log line becomes: a kind, fields by name, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+Fields = Mapping[str, Any]
+
+
+class Hex(int):
+    """A number that is read in hex: an address, a page number, a register of 32 bits."""
+
+    def to_plain(self) -> str:
+        """Return the number as the shortest hex string."""
+        return hex(self)
+
+
+class Quad(int):
+    """A quadword, whose every digit counts."""
+
+    def to_plain(self) -> str:
+        """Return the number as sixteen hex digits."""
+        return f"{int(self):#018x}"
+
+
+class Told(NamedTuple):
+    """What a format makes of its fields."""
+
+    said: str
+    """The fields on one line, each readable by itself."""
+    meaning: str = ""
+    cause: str = ""
+    consequence: str = ""
+    remedy: str = ""
+    fields: Fields = {}
+    """What is known beyond the fields of the line."""
+
+
+class Line(NamedTuple):
+    """One line of a log, or several that a mailer had broken."""
+
+    number: int
+    """Its number, from 1."""
+    last: int
+    prefix: str
+    """What loggers put before the message, as it stands."""
+    text: str
+    """The message."""
+
+
+class LogRecord(NamedTuple):
+    """One event of a log."""
+
+    kind: str
+    format: str
+    """Which of the wordings it was printed in."""
+    family: str
+    line: int
+    last: int
+    """The last line it was made of; the same number where that was one."""
+    time: str
+    """When it happened, as the logger wrote it; empty where none did."""
+    caller: str
+    """The thread or the core that logged it: ``T4616``, ``C3``, ``CPU 0/KVM-4242``."""
+    fields: Fields
+    said: str
+    """The fields on one line."""
+    meaning: str = ""
+    cause: str = ""
+    consequence: str = ""
+    remedy: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the record in JSON's terms: quadwords and addresses are hex strings."""
+        out: dict[str, Any] = {
+            "schema": "log/1",
+            "kind": self.kind,
+            "format": self.format,
+            "family": self.family,
+            "line": self.line,
+            "last": self.last,
+            "time": self.time,
+            "caller": self.caller,
+            "fields": plain(self.fields),
+            "text": self.said,
+            "meaning": self.meaning,
+        }
+        for name in ("cause", "consequence", "remedy"):
+            if said := getattr(self, name):
+                out[name] = said
+        return out
+
+
+def plain(value: Any) -> Any:
+    """Return *value* in JSON's terms."""
+    if hasattr(value, "to_plain"):
+        return value.to_plain()
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 53:
+        return hex(value)  # a reader of JSON may round it
+    return value

@@ -1,0 +1,276 @@
+"""Lines about the reverse map table: entries in every form, and what could not be done to them.
+
+Linux prints an entry as ``[lo - hi]``, which is no range. Kernels before SNP was merged printed
+the fields, then the two quadwords with the high one first (``[high=.. low=..]`` in some).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
+from ...wire.rmp_words import VmplMask
+from .errnos import errno_text
+from .record import Hex, Told
+from .template import form
+
+if TYPE_CHECKING:
+    from .past import Past
+
+UPDATE_RESULTS: dict[int, str] = {
+    1: "FAIL_INPUT: outside the table, a 2M page out of line, or fields that contradict",
+    2: "FAIL_PERMISSION: the entry is immutable: the firmware or a launch holds the page",
+    3: "FAIL_INUSE: another core changes the entry, or a running guest uses the page",
+    4: "FAIL_OVERLAP: a 4K page within a 2M entry, or a 2M page over assigned 4K entries",
+}
+"""What RMPUPDATE answers (Linux, Microsoft's description of the instruction)."""
+
+_GPA = RmpLo.BITS["gpa"].mask
+_NOTE = 1 << 12
+
+
+@lru_cache(maxsize=4096)
+def _state(lo: int) -> RmpState:
+    return state_of(lo, 0)
+
+
+def state(lo: int) -> RmpState:
+    """Return the state of the page whose entry has the low quadword *lo*."""
+    return _state(lo & ~_GPA | _NOTE if lo & RmpLo.BITS["asid"].mask else lo)
+
+
+@lru_cache(maxsize=4096)
+def _words(lo: int) -> str:
+    """Return the bits of a low quadword in words, ``{}`` standing for the guest address."""
+    word = RmpLo(lo)
+    said = [
+        "assigned" if word.assigned else "not assigned",
+        "2M" if word.page_size else "4K",
+        "immutable" if word.immutable else "",
+        f"subpages {word.subpage_count}" if word.subpage_count else "",
+        "gpa {:#x}" if word.asid else f"gpa field {word.gpa:#x}" if word.gpa else "",
+        f"asid {word.asid}" if word.asid else "",
+        *(name for name in ("vmsa", "validated", "lock") if getattr(word, name)),
+    ]
+    return " ".join(filter(None, said))
+
+
+def entry_words(lo: int) -> str:
+    """Return a low quadword in words."""
+    kept = lo & ~_GPA | _NOTE if lo & RmpLo.BITS["asid"].mask else lo
+    return _words(kept).format(lo & _GPA)
+
+
+@lru_cache(maxsize=4096)
+def entry_meaning(kind: RmpState, vmsa: bool, subpages: int) -> str:
+    """Return what a page of this state is."""
+    if kind is RmpState.GUEST_VALID and vmsa:
+        return "a vCPU's save area"
+    text = f"{kind.name}: {kind.doc}"
+    if subpages:
+        some = "all" if subpages == 511 else str(subpages)
+        text += f"; {some} of the other 511 pages of its 2M are assigned"
+    return text
+
+
+def _entry(fields: dict[str, Any], past: Past) -> Told:
+    """Tell both quadwords of an entry."""
+    lo, hi = int(fields["lo"]), int(fields["hi"])
+    pfn = _pfn(fields)
+    kind = state(lo)
+    meaning = entry_meaning(kind, bool(lo >> 61 & 1), lo >> 3 & 0x1FF)
+    if past.entry and past.entry[1]["pfn"] == pfn:
+        meaning += _compared(lo, past.entry)
+    past.entry = None
+    said = f"PFN {pfn:#x}  {lo:x}:{hi:x}  {entry_words(lo)}"
+    return Told(said, meaning, fields={"pfn": pfn, "state": kind.name, "rights": _rights(hi)})
+
+
+def _pfn(fields: dict[str, Any]) -> Hex:
+    return fields["pfn"] if "pfn" in fields else Hex(fields["paddr"] >> 12)
+
+
+@lru_cache(maxsize=1024)
+def _rights(hi: int) -> dict[str, list[str]]:
+    word = RmpHi(hi)
+    masks = ((level, VmplMask(getattr(word, f"vmpl{level}"))) for level in range(4))
+    return {f"vmpl{level}": mask.names() for level, mask in masks if mask}
+
+
+def _compared(lo: int, before: tuple[int, dict[str, Any]]) -> str:
+    number, fields = before
+    word = RmpLo(lo)
+    wrong = [name for name in _DECODED if int(getattr(word, name)) != fields[name]]
+    if wrong:
+        return f"; not what line {number} says of it: {', '.join(wrong)} differ"
+    return f"; the entry of line {number} again, high quadword first"
+
+
+_DECODED = ("assigned", "immutable", "page_size", "gpa", "asid", "vmsa", "validated")
+
+
+def _decoded(fields: dict[str, Any], past: Past) -> Told:
+    """Tell an entry printed as fields: sub-pages, lock and rights are not among them."""
+    pfn = _pfn(fields)
+    values = {name: int(fields[name]) for name in _DECODED}
+    past.entry = past.line, values | {"pfn": pfn}
+    wide = [name for name, value in values.items() if value >> RmpLo.BITS[name].width or value < 0]
+    if wide:
+        return Told(f"PFN {pfn:#x}", f"no entry can be so: {', '.join(wide)} out of range")
+    lo = RmpLo.of(**values)
+    kind = state(lo)
+    return Told(
+        f"PFN {pfn:#x}  {entry_words(lo)}",
+        entry_meaning(kind, bool(lo.vmsa), 0),
+        fields={"pfn": pfn, "state": kind.name},
+    )
+
+
+def _region(fields: dict[str, Any], past: Past) -> Told:
+    first, end = fields["first"], fields["end"]
+    return Told(
+        f"PFN {fields['pfn']:#x}  not assigned",
+        f"entries of PFN {first:#x} to {end - 1:#x} that are not zero follow",
+    )
+
+
+def _nothing(fields: dict[str, Any], past: Past) -> Told:
+    return Told(f"PFN {fields['pfn']:#x}", "no entry of its 2M is set")
+
+
+def _unread(fields: dict[str, Any], past: Past) -> Told:
+    error = fields.get("error")
+    why = "" if error is None else f", {errno_text(error)}"
+    return Told(f"PFN {fields['pfn']:#x}", f"its entry could not be read{why}")
+
+
+def _unmapped(fields: dict[str, Any], past: Past) -> Told:
+    return Told(f"address {fields['hva']:#x}", "the kernel's page tables map nothing there")
+
+
+def _update(fields: dict[str, Any], past: Past) -> Told:
+    ret, level = fields["ret"], fields["level"]
+    size = {1: "4K", 2: "2M"}.get(level, f"level {level}")
+    result = UPDATE_RESULTS.get(ret, f"{ret}, no result of RMPUPDATE that is known")
+    return Told(
+        f"PFN {fields['pfn']:#x}  RMPUPDATE {size} ret {ret}",
+        result,
+        fields={"result": result.partition(":")[0]},
+    )
+
+
+def _leak(fields: dict[str, Any], past: Past) -> Told:
+    first, end = fields["first"], fields["end"]
+    return Told(
+        f"PFN {first:#x} to {end - 1:#x}  {end - first} pages leaked",
+        "the firmware did not give them back, so the kernel will never use them again",
+    )
+
+
+def _split(fields: dict[str, Any], past: Past) -> Told:
+    return Told(
+        f"PFN {fields['pfn']:#x}",
+        f"the kernel's own mapping of it could not be split to 4K: {errno_text(fields['ret'])}",
+    )
+
+
+_FAULT = {0: "present", 1: "write", 2: "user", 3: "reserved bit", 4: "fetch", 31: "RMP"}
+
+
+def _fault(fields: dict[str, Any], past: Past) -> Told:
+    code = fields["code"]
+    names = [name for number, name in _FAULT.items() if code >> number & 1]
+    return Told(
+        f"#PF {code:#x}  {' '.join(names)}",
+        "the host touched a page that the table gives to a guest or the firmware",
+        fields={"bits": names},
+    )
+
+
+FORMATS = (
+    form("rmp_assigned", "rmp-entry", "PFN 0x{pfn:x}, RMP entry: [0x{lo:q} - 0x{hi:q}]", _entry),
+    form("rmp_region_entry", "rmp-entry", "PFN: 0x{pfn:x}, [0x{lo:q} - 0x{hi:q}]", _entry),
+    form("rmp_raw", "rmp-entry", "RMPEntry paddr 0x{paddr:x} {hi:q} {lo:q}", _entry),
+    form(
+        "rmp_high_low",
+        "rmp-entry",
+        "RMPEntry paddr 0x{paddr:x}: [high=0x{hi:q} low=0x{lo:q}]",
+        _entry,
+        "PFN 0x{pfn:x}: [high=0x{hi:q} low=0x{lo:q}]",
+    ),
+    form(
+        "rmp_decoded",
+        "rmp-decoded",
+        "RMPEntry paddr 0x{paddr:x} [assigned={assigned:d} immutable={immutable:d}"
+        " pagesize={page_size:d} gpa=0x{gpa:x} asid={asid:d} vmsa={vmsa:d}"
+        " validated={validated:d}]",
+        _decoded,
+    ),
+    form(
+        "rmp_unassigned",
+        "rmp-region",
+        "PFN 0x{pfn:x} unassigned, dumping non-zero entries in 2M PFN region:"
+        " [0x{first:x} - 0x{end:x}]",
+        _region,
+    ),
+    form(
+        "rmp_none_populated",
+        "rmp-region-empty",
+        "No populated RMP entries in the 2MB region containing PFN 0x{pfn:x}",
+        _nothing,
+    ),
+    form(
+        "rmp_read_fail",
+        "rmp-unreadable",
+        "Failed to read RMP entry for PFN 0x{pfn:x}, error {error:d}",
+        _unread,
+    ),
+    form(
+        "rmp_read_fail_early",
+        "rmp-unreadable",
+        "failed to read RMP entry pfn 0x{pfn:x}",
+        _unread,
+        "Failed to read RMP entry for PFN 0x{pfn:x}",
+    ),
+    form(
+        "rmp_read_fail_contents",
+        "rmp-unreadable",
+        "Failed to read RMP contents for PFN 0x{pfn:x}, error {error:d}",
+        _unread,
+    ),
+    form(
+        "rmp_region_fail",
+        "rmp-unreadable",
+        "Error {error:d} reading RMP entry for PFN 0x{pfn:x}",
+        _unread,
+        "Error {error:d} reading RMP contents for PFN 0x{pfn:x}",
+    ),
+    form(
+        "rmp_hva_fail",
+        "rmp-unmapped",
+        "Can't dump RMP entry for HVA {hva:x}: no PTE/PFN found",
+        _unmapped,
+    ),
+    form(
+        "rmpupdate_fail",
+        "rmpupdate-failed",
+        "RMPUPDATE failed for PFN {pfn:x}, pg_level: {level:d}, ret: {ret:d}",
+        _update,
+    ),
+    form(
+        "rmpupdate_retry",
+        "rmpupdate-failed",
+        "rmpupdate failed, ret: {ret:d}, pfn: {pfn:x}, npages: {npages:d}, level: {level:d},"
+        " retrying (max: {max:d})...",
+        _update,
+    ),
+    form("rmp_leak", "pages-leaked", "Leaking PFN range 0x{first:x}-0x{end:x}", _leak),
+    form(
+        "rmp_split",
+        "direct-map",
+        "Failed to split direct map for PFN 0x{pfn:x}, ret: {ret:d}",
+        _split,
+    ),
+    form("rmp_fault", "rmp-fault", "#PF: error_code(0x{code:x}) - RMP violation", _fault),
+)

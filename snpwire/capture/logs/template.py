@@ -1,0 +1,131 @@
+"""Formats as a program prints them, turned into what reads them.
+
+A template is the text of a ``printf`` with names in place of its conversions:
+
+    RMPUPDATE failed for PFN {pfn:x}, pg_level: {level:d}, ret: {ret:d}
+
+It finds its text anywhere in a line, so that modules and programs may stand before it, and it
+knows a line that breaks off within the format: mail breaks long lines. Blanks are compared as one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .record import Hex, Quad, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .past import Past
+
+_FIELD = re.compile(r"\{(\w+):(\w+)\}")
+_LEAST = 12  # characters of a format that a broken line must have
+
+
+class Conversion(NamedTuple):
+    """How one field is spelt, and the value it stands for."""
+
+    pattern: str
+    value: Callable[[str], Any]
+
+
+def _hex(text: str) -> Hex:
+    return Hex(text, 16)
+
+
+def _quad(text: str) -> Quad:
+    return Quad(text, 16)
+
+
+CONVERSIONS: dict[str, Conversion] = {
+    "x": Conversion("[0-9a-fA-F]{1,16}", _hex),  # %llx, behind 0x or not
+    "p": Conversion("(?:0[xX])?[0-9a-fA-F]{1,16}", _hex),  # %#llx, of which C prints 0 bare
+    "q": Conversion("[0-9a-fA-F]{16}", _quad),  # %016llx
+    "w": Conversion("[0-9a-fA-F]{8}", _hex),  # %08x
+    "d": Conversion("-?[0-9]{1,20}", int),
+    "n": Conversion("-?[0-9]{1,20}", Hex),  # %lld that may need all 64 bits
+    "s": Conversion(r"[^'\]\n]{0,200}?", str),
+    "o": Conversion(r"\S{1,200}", str),
+    "r": Conversion(".{0,400}", str),
+}
+"""Each conversion by the letter that templates use."""
+
+
+class Template:
+    """One wording of a format."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        pieces = _FIELD.split(text)
+        self.literals = pieces[0::3]
+        self.names = pieces[1::3]
+        self._conversions = [CONVERSIONS[letter] for letter in pieces[2::3]]
+        self.key = max(self.literals, key=len)
+        self._pattern: re.Pattern[str] | None = None
+        self._parts: list[re.Pattern[str]] | None = None
+
+    def match(self, text: str) -> dict[str, Any] | None:
+        """Return the fields of the format where it stands in *text*."""
+        if self._pattern is None:
+            self._pattern = re.compile(self._regex())
+        found = self._pattern.search(text)
+        if found is None:
+            return None
+        values = zip(self.names, self._conversions, found.groups(), strict=True)
+        return {name: conversion.value(value) for name, conversion, value in values}
+
+    def broken(self, text: str) -> bool:
+        """Tell whether *text* ends within the format."""
+        first = self.literals[0]
+        start = text.rfind(first) if first else -1
+        return start >= 0 and len(text) - start >= _LEAST and self._within(text, start)
+
+    def _within(self, text: str, at: int) -> bool:
+        for literal, conversion in zip(self.literals, [*self._conversions, None], strict=True):
+            rest = text[at:]
+            if len(rest) < len(literal):
+                return literal.startswith(rest)
+            if not rest.startswith(literal):
+                return False
+            at += len(literal)
+            if conversion is None:
+                return False  # it is whole
+            found = re.compile(conversion.pattern).match(text, at)
+            end = found.end() if found else at
+            if end == len(text) or text[at:] in ("0", "0x", "-"):
+                return True
+            if found is None:
+                return _shortened(conversion, text[at:])
+            at = end
+        return False
+
+    def _regex(self) -> str:
+        bounded = r"(?<![0-9A-Za-z_])" if self.text[0].isalnum() else ""
+        parts = [re.escape(self.literals[0])]
+        for literal, conversion in zip(self.literals[1:], self._conversions, strict=True):
+            parts.append(f"({conversion.pattern}){re.escape(literal)}")
+        after = r"(?![0-9A-Za-z_])" if not self.literals[-1] else ""
+        return bounded + "".join(parts) + after
+
+
+def _shortened(conversion: Conversion, rest: str) -> bool:
+    """Tell whether *rest* is a number of fixed width that breaks off."""
+    return "{16}" in conversion.pattern and re.fullmatch("[0-9a-fA-F]{1,15}", rest) is not None
+
+
+class Format(NamedTuple):
+    """A format, its wordings, and what is made of it."""
+
+    key: str
+    kind: str
+    wordings: tuple[Template, ...]
+    tell: Callable[[dict[str, Any], Past], Told]
+
+
+def form(
+    key: str, kind: str, wording: str, tell: Callable[[dict[str, Any], Past], Told], *older: str
+) -> Format:
+    """Return a format with its wordings, today's first."""
+    return Format(key, kind, tuple(Template(text) for text in (wording, *older)), tell)
