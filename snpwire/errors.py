@@ -109,12 +109,17 @@ class KeyFormatError(SnpwireError):
 class MessageError(SnpwireError):
     """A guest message cannot be sealed or opened."""
 
+    def __init__(self, reason: str, *, code: str = "message") -> None:
+        super().__init__(reason)
+        self.code = code
+        """A stable name for what is wrong: the rules' own where they find the same."""
+
 
 class AuthError(MessageError):
     """A guest message fails authentication; who forged it learns no more than that."""
 
     def __init__(self) -> None:
-        super().__init__("the message fails authentication")
+        super().__init__("the message fails authentication", code="auth")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), ()

@@ -156,6 +156,13 @@ class TestOpening:
             assert text in output
         assert "numbers were left out" in opened(key, page(msg_seqno=9), "--seqno", "7")[0]
 
+    @pytest.mark.parametrize("number", [0, 4, (1 << 64) - 1])
+    def test_a_number_that_no_request_has_is_not_said_to_be_a_replay(self, number, key):
+        output, _ = opened(key, page(msg_seqno=number), "--seqno", "7")
+
+        assert "[message-seqno-" in output
+        assert "[seqno-" not in output
+
     def test_a_vm_root_key_takes_vmpck_0(self, key):
         from snpwire.wire.migration import VmrkReq
 
@@ -194,7 +201,7 @@ class TestFailure:
         assert lines[1].startswith("  key as given, nonce from seqno 1, aad 0x30..0x5f ")
         assert lines[1].endswith("  tag differs")
         assert lines[2].startswith("  key reversed ")
-        assert lines[2].endswith("  opens: the key is byte-reversed")
+        assert lines[2].endswith("  opens: the key is byte-reversed  [auth-key-reversed]")
         assert len(lines) == 3
 
     def test_all_values_stand_in_one_column(self, key):
@@ -207,7 +214,9 @@ class TestFailure:
     def test_that_nothing_explains_it_is_said(self, key):
         _, errors = opened(key, page(key=OTHER), code=1)
 
-        assert errors.splitlines()[-1].startswith("  none of ")
+        last = errors.splitlines()[-1]
+        assert last.startswith("  none of ")
+        assert last.endswith(" ways to open it does  [auth]")
         assert "opens:" not in errors
 
     def test_other_keys_are_tried(self, key, tmp_path):
@@ -227,10 +236,35 @@ class TestFailure:
         output, errors = opened(key, page(key=KEY[::-1]), "--json", code=1)
         said = json.loads(output)
 
-        assert said["opens"] is False
+        assert (said["opens"], said["code"]) == (False, "auth-key-reversed")
+        assert all(row["code"] for row in said["attempts"])
         assert {row["name"] for row in said["attempts"] if row["opens"]} == {"key reversed"}
         assert len(said["attempts"]) > 100
         assert errors == "snpwire: <stdin>: authentication failed\n"
+
+    def test_json_has_a_code_where_nothing_explains_it(self, key):
+        for words in (["--json"], ["--json", "--no-diagnosis"]):
+            said = json.loads(opened(key, page(key=OTHER), *words, code=1)[0])
+
+            assert (said["opens"], said["code"]) == (False, "auth")
+            assert bool(said["attempts"]) == (len(words) == 1)
+
+    @pytest.mark.parametrize(
+        ("at", "bit", "code"),
+        [
+            (0x0F, 7, "auth-bit-tag"),
+            (0x21, 2, "auth-bit-seqno"),
+            (0x41, 6, "auth-bit-header"),
+            (0x72, 3, "auth-bit-payload"),
+        ],
+    )
+    def test_the_bit_that_was_flipped_is_named(self, at, bit, code, key):
+        data = bytearray(page())
+        data[at] ^= 1 << bit
+
+        _, errors = opened(key, bytes(data), code=1)
+
+        assert f"opens: bit {bit} of byte {at:#04x} is flipped  [{code}]" in errors
 
     def test_nothing_is_written(self, key, tmp_path):
         to = tmp_path / "payload"
@@ -269,22 +303,33 @@ def test_a_flipped_bit_is_refused(at, bit):
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("data", "expected"),
+        ("data", "expected", "code"),
         [
-            (bytes(4096), "there is no message: every byte is zero"),
-            (b"", "a message has a header of 96 bytes, got 0 in all"),
-            (b"\0" * 95, "a message has a header of 96 bytes, got 95 in all"),
-            (page()[:0x70], "the payload has 96 bytes, but 16 are there"),
-            (page()[:0x36] + b"\xff\xff" + page()[0x38:], "cannot have 65535 bytes, only 4000"),
-            (page(algo=2), "the algorithm is 2, and only AES-256-GCM, 1, is known"),
+            (bytes(4096), "there is no message: every byte is zero", "empty"),
+            (b"", "a message has a header of 96 bytes, got 0 in all", "cut-short"),
+            (b"\0" * 95, "a message has a header of 96 bytes, got 95 in all", "cut-short"),
+            (page()[:0x70], "the payload has 96 bytes, but 16 are there", "cut-short"),
+            (page()[:0x36] + b"\xff\xff" + page()[0x38:], "65535 bytes, only 4000", "too-long"),
+            (page(algo=0), "the algorithm is 0, and only", "algorithm-invalid"),
+            (page(algo=2), "the algorithm is 2, and only AES-256-GCM, 1, is known", "algorithm"),
         ],
-        ids=range(6),
+        ids=range(7),
     )
-    def test_what_is_no_message_is_one_line(self, data, expected, key):
-        said = refused("--key-file", key, "--from", "raw", given=data)
+    def test_what_is_no_message_is_one_line_and_has_a_code(self, data, expected, code, key):
+        words = ["--key-file", key, "--from", "raw"]
+        said = refused(*words, given=data)
+        output, errors, _ = call(["open", *words, "--json"], data)
 
         assert said.startswith("snpwire: <stdin>: ")
         assert expected in said
+        assert said.endswith(f" [message-{code}]")
+        assert errors.decode() == f"{said}\n"
+        assert json.loads(output) == {
+            "schema": "open/1",
+            "opens": False,
+            "code": f"message-{code}",
+            "attempts": [],
+        }
 
     def test_a_file_that_is_not_there_is_named(self, key, tmp_path):
         said = refused(str(tmp_path / "none"), "--key-file", key)

@@ -166,7 +166,7 @@ def test_a_failure_says_nothing_about_why():
         open_message(Vmpck(KEY[::-1]), page)
     said.add((str(caught.value), caught.value.__cause__, repr(vars(caught.value))))
 
-    assert said == {("the message fails authentication", None, "{}")}
+    assert said == {("the message fails authentication", None, "{'code': 'auth'}")}
     assert caught.value.__suppress_context__
     assert type(pickle.loads(pickle.dumps(caught.value))) is AuthError
 

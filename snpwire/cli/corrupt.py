@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import FieldError, UsageError
 from .sink import note, say, style
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..crypto.corruption import Corruption
     from ..wire.message import Header
 
+T = TypeVar("T")
 LIST = "list"
 MESSAGE = "message"
 
@@ -23,7 +24,7 @@ def listing(rows: Iterable[Corruption]) -> int:
 
     lines = []
     for row in rows:
-        lines.append(Row("", "", row.name, row.help, ""))
+        lines.append(Row("", "", row.name, f"{row.help}  [{row.found}]", ""))
         lines.append(
             Row("", "", "", f"  {row.answer}", f"for {' '.join(row.kinds)}" if row.kinds else "")
         )
@@ -59,11 +60,17 @@ def before(
     draft = Draft(kind, header, payload)
     for row in rows:
         if row.stage is Stage.BEFORE:
-            try:
-                draft = row.change(draft)
-            except (FieldError, UsageError) as exc:
-                raise UsageError(f"--corrupt {row.name}: {exc}", help=exc.help) from None
+            draft = _changed(row, draft)
     return draft.header, draft.payload
+
+
+def _changed(row: Corruption, what: T) -> T:
+    """Apply a row. Raises UsageError, which names it, where it cannot be."""
+    try:
+        changed: T = row.change(what)
+    except (FieldError, UsageError) as exc:
+        raise UsageError(f"--corrupt {row.name}: {exc}", help=exc.help) from None
+    return changed
 
 
 def other_key(rows: list[Corruption], key: bytes) -> bytes:
@@ -77,10 +84,10 @@ def other_key(rows: list[Corruption], key: bytes) -> bytes:
 
 
 def after(rows: list[Corruption], page: bytes) -> bytes:
-    """Apply what is wrong with a page that is sealed."""
+    """Apply what is wrong with a page that is sealed. Raises UsageError where it cannot be."""
     if rows:
         from ..crypto.corruption import Stage
 
         for row in rows:
-            page = row.change(page) if row.stage is Stage.AFTER else page
+            page = _changed(row, page) if row.stage is Stage.AFTER else page
     return page

@@ -18,7 +18,7 @@ from .sink import note, say, style, write_file
 from .source import SourceError, cut, load
 
 if TYPE_CHECKING:
-    from ..crypto.diagnosis import Attempt
+    from ..crypto.attempt import Attempt
     from ..finding import Finding
     from ..view.document import Document
     from ..wire.message import Header
@@ -59,7 +59,9 @@ def open_message(file: str, options: KeyOptions, asked: Asked) -> int:
         except AuthError:
             return _failed(source, header, key, asked)
     except MessageError as exc:
-        raise SourceError(source.name, exc) from None
+        if asked.json:
+            _say_refused(exc.code, [])
+        raise SourceError(source.name, MessageError(f"{exc}  [{exc.code}]")) from None
     if asked.output == "-":
         emit(payload, output=None, as_hex=False)
         return 0
@@ -150,10 +152,8 @@ def _failed(source: Source, header: Header, key: Key, asked: Asked) -> int:
         others = key.others | (other_keys(asked.secrets) if asked.secrets else {})
         attempts = diagnose(key.data, source.data, others)
     if asked.json:
-        from ..view.json import dumps
-
-        tried = [attempt._asdict() for attempt in attempts]
-        say([dumps({"schema": "open/1", "opens": False, "attempts": tried})])
+        mistake = next((attempt.code for attempt in attempts if attempt.opens), AuthError().code)
+        _say_refused(mistake, attempts)
     sys.stdout.flush()
     lines = [f"snpwire: {source.name}: authentication failed"]
     if not asked.json:
@@ -162,13 +162,21 @@ def _failed(source: Source, header: Header, key: Key, asked: Asked) -> int:
     return 1
 
 
+def _say_refused(code: str, attempts: list[Attempt]) -> None:
+    """Print as JSON that a message cannot be opened, and by which code."""
+    from ..view.json import dumps
+
+    tried = [attempt._asdict() for attempt in attempts]
+    say([dumps({"schema": "open/1", "opens": False, "code": code, "attempts": tried})])
+
+
 def _told(attempts: list[Attempt], header: Header) -> list[str]:
     """Return a line for each attempt, up to the last that opens; a run that does not shares one."""
     rows = []
     for opens, group in groupby(attempts, key=lambda a: (a.opens, a.opens or _family(a.name))):
         run = list(group)
         if opens[0]:
-            rows += [(a.name, f"opens: {a.meaning}") for a in run]
+            rows += [(a.name, f"opens: {a.meaning}  [{a.code}]") for a in run]
         else:
             rows.append((_run_name([a.name for a in run], header), DIFFERS))
     last = max((n for n, (_, said) in enumerate(rows) if said != DIFFERS), default=len(rows))
@@ -176,7 +184,7 @@ def _told(attempts: list[Attempt], header: Header) -> list[str]:
     width = max((len(name) for name, _ in rows), default=0)
     lines = [f"  {name:<{width}}  {said}" for name, said in rows]
     if attempts and not any(a.opens for a in attempts):
-        lines.append(f"  none of {len(attempts)} ways to open it does")
+        lines.append(f"  none of {len(attempts)} ways to open it does  [{AuthError().code}]")
     return lines
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..finding import Finding, Severity
-from ..wire.message import HEADER_SIZE, MESSAGES, Header
+from ..wire.message import HEADER_SIZE, MESSAGES, REQUEST_OF, VMPCKS, Header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,8 @@ KEY = "AMD-ASPFW sev_mcmd.c:5428, MSG_KEY_REQ"
 TCB_RESERVED = bytes([0, 0, 0, 0, 1, 1, 0, 0])
 """The bytes of a TCB version that no product uses."""
 TOP = 0xFF
+LIMIT = (1 << 64) - 1
+"""The number after the firmware's last."""
 
 
 def judged(header: Header, value: Any, seqno: int | None = None) -> list[Finding]:
@@ -40,8 +42,8 @@ def _of_header(code: str, severity: Severity, field: str, text: str) -> Finding:
 
 
 def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
-    """Expect the number that was to come."""
-    if seqno is not None and header.msg_seqno != seqno:
+    """Expect the number that was to come; one that no such message has is for the rules to say."""
+    if seqno is not None and header.msg_seqno != seqno and not _impossible(header):
         early = header.msg_seqno < seqno
         why = "it was used before, so this may be a replay" if early else "numbers were left out"
         text = f"msg_seqno is {header.msg_seqno}, {seqno} was to come: {why}; AEAD_OFLOW"
@@ -49,12 +51,18 @@ def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
         yield _of_header(code, Severity.ERROR, "msg_seqno", text)
 
 
+def _impossible(header: Header) -> bool:
+    number, kind = header.msg_seqno, header.msg_type
+    even = number % 2 == 0
+    return number in (0, LIMIT) or (even and kind in MESSAGES) or (not even and kind in REQUEST_OF)
+
+
 def _vmpl(header: Header, value: Any) -> Iterator[Finding]:
     """Expect no VMPL that is more privileged than the key; a key of VMRK is for VMPCK 0."""
     if header.msg_type not in MESSAGES or value is None:
         return
     vmpl = getattr(value, "vmpl", None)
-    if vmpl is not None and vmpl < header.msg_vmpck:
+    if vmpl is not None and vmpl < header.msg_vmpck < VMPCKS:
         text = f"vmpl is {vmpl}, more privileged than msg_vmpck {header.msg_vmpck}; INVALID_PARAM"
         yield _inside(value, "vmpl-privileged", Severity.ERROR, "vmpl", text)
     if getattr(value, "vmrk", None) is not None and header.msg_vmpck:

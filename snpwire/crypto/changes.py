@@ -38,6 +38,13 @@ def flip(at: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
+def sealed(page: bytes) -> bytes:
+    """Flip a bit of the sealed payload. Raises UsageError if there is none."""
+    if not Header.parse(page[:HEADER_SIZE]).msg_size:
+        raise UsageError("there is no payload whose bits could be flipped")
+    return flip(HEADER_SIZE)(page)
+
+
 def tag(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
     """Change the tag of a page; what comes of it is put where tag and padding are."""
     return lambda page: change(page[:TAG_SIZE]).ljust(2 * TAG_SIZE, b"\0") + page[2 * TAG_SIZE :]

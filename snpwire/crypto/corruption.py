@@ -23,10 +23,6 @@ from . import changes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AUTH, ALGORITHM, SIZE = "auth", "algorithm", "size"
-"""What ``found`` says where a message cannot be opened at all."""
-REFUSED = (AUTH, ALGORITHM, SIZE)
-
 
 class Stage(StrEnum):
     """When a message is made wrong."""
@@ -45,7 +41,7 @@ class Corruption(NamedTuple):
     change: Callable[[Any], Any]
     """From draft to draft, from key to key, from page to page, as ``stage`` says."""
     found: str
-    """Code of the finding it leads to, or one of ``REFUSED``."""
+    """Code of the finding it leads to or of why it does not open; no two have the same."""
     mailbox: Status | None = None
     """What the firmware tells the hypervisor."""
     inner: Status | None = None
@@ -99,7 +95,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "a bit of the tag is flipped",
             AFTER,
             changes.flip(0),
-            AUTH,
+            "auth-bit-tag",
             mailbox=BAD,
             driver=True,
         ),
@@ -108,7 +104,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the tag is in the upper half of auth_tag",
             AFTER,
             changes.tag(lambda tag: bytes(TAG_SIZE) + tag),
-            AUTH,
+            "auth-tag-high-half",
             mailbox=BAD,
             driver=True,
         ),
@@ -117,7 +113,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the tag is byte-reversed",
             AFTER,
             changes.tag(lambda tag: tag[::-1]),
-            AUTH,
+            "auth-tag-reversed",
             mailbox=BAD,
             driver=True,
         ),
@@ -126,7 +122,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the tag is cut to 12 bytes",
             AFTER,
             changes.tag(lambda tag: tag[:12]),
-            AUTH,
+            "auth-tag-short",
             mailbox=BAD,
             driver=True,
         ),
@@ -143,7 +139,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "a bit of the authenticated header is flipped, at 0x5f",
             AFTER,
             changes.flip(0x5F),
-            AUTH,
+            "auth-bit-header",
             mailbox=BAD,
             driver=True,
         ),
@@ -151,8 +147,8 @@ CORRUPTIONS: dict[str, Corruption] = {
             "ciphertext",
             "a bit of the sealed payload is flipped",
             AFTER,
-            changes.flip(0x60),
-            AUTH,
+            changes.sealed,
+            "auth-bit-payload",
             mailbox=BAD,
             driver=True,
         ),
@@ -161,7 +157,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "it is sealed with the key byte-reversed",
             Stage.KEY,
             lambda key: key[::-1],
-            AUTH,
+            "auth-key-reversed",
             mailbox=BAD,
             driver=True,
         ),
@@ -170,7 +166,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the header names another key than it is sealed with",
             AFTER,
             changes.page_header(lambda h: {"msg_vmpck": (h.msg_vmpck + 1) % VMPCKS}),
-            AUTH,
+            "auth-msg-vmpck",
             mailbox=BAD,
             driver=True,
         ),
@@ -188,7 +184,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the number in the header is 2 more than it is sealed with",
             AFTER,
             changes.page_header(lambda h: {"msg_seqno": (h.msg_seqno + 2) % LIMIT}),
-            AUTH,
+            "auth-seqno",
             mailbox=BAD,
             driver=True,
         ),
@@ -242,7 +238,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the algorithm is 0",
             BEFORE,
             changes.header(algo=Aead.INVALID),
-            ALGORITHM,
+            "message-algorithm-invalid",
             mailbox=PARAM,
             driver=False,
         ),
@@ -251,7 +247,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the algorithm is 2, which is none",
             BEFORE,
             changes.header(algo=Aead(2)),
-            ALGORITHM,
+            "message-algorithm",
             mailbox=PARAM,
             driver=False,
         ),
@@ -278,7 +274,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "a reserved byte of the header is set that is authenticated, 0x38",
             BEFORE,
             changes.header(reserved_0x038=b"\1\0\0\0"),
-            "reserved-not-zero",
+            "message-reserved",
             driver=False,
         ),
         Corruption(
@@ -286,7 +282,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "a reserved byte of the header is set that is not, 0x28",
             AFTER,
             changes.flip(0x28),
-            "reserved-not-zero",
+            "message-reserved-clear",
             driver=False,
         ),
         Corruption(
@@ -368,7 +364,7 @@ CORRUPTIONS: dict[str, Corruption] = {
                     else h.msg_size - 16
                 }
             ),
-            AUTH,
+            "auth-msg-size",
             mailbox=BAD,
             driver=True,
         ),
@@ -377,7 +373,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "the header's size is 0xfff0: the message would leave its page",
             AFTER,
             changes.page_header(lambda h: {"msg_size": 0xFFF0}),
-            SIZE,
+            "message-too-long",
             mailbox=PARAM,
             driver=True,
         ),
@@ -421,7 +417,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "key_sel is 3, for a key of the chip",
             BEFORE,
             changes.fields(select=lambda word: word.replace(root_key_select=0, key_sel=3)),
-            "payload-key-sel",
+            "payload-key-sel-derived",
             inner=Status.INVALID_KEY,
             kinds=KEY,
         ),

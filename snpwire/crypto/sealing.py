@@ -35,6 +35,7 @@ _SEQNO = slice(0x20, 0x28)
 _ALGO = 0x30
 _SIZE = slice(0x36, 0x38)
 _GCM = int(Aead.AES_256_GCM)
+TOO_LONG, CUT_SHORT = "message-too-long", "message-cut-short"
 
 
 class Vmpck:
@@ -85,7 +86,8 @@ def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:
     """
     if len(payload) > PAYLOAD_MAX:
         raise MessageError(
-            f"a payload has at most {PAYLOAD_MAX} bytes beside its header, got {len(payload)}"
+            f"a payload has at most {PAYLOAD_MAX} bytes beside its header, got {len(payload)}",
+            code=TOO_LONG,
         )
     raw = header.build()
     size = len(payload).to_bytes(2, "little")
@@ -123,18 +125,23 @@ def open_message(key: Vmpck, data: bytes | bytearray | memoryview) -> tuple[Head
 def parts(raw: bytes) -> tuple[Header, bytes]:
     """Return the header and the ciphertext of a message. Raises MessageError if it is cut short."""
     if len(raw) < HEADER_SIZE:
-        raise MessageError(f"a message has a header of {HEADER_SIZE} bytes, got {len(raw)} in all")
+        reason = f"a message has a header of {HEADER_SIZE} bytes, got {len(raw)} in all"
+        raise MessageError(reason, code=CUT_SHORT)
     header = Header.parse(raw[:HEADER_SIZE])
     size = header.msg_size
     if size > PAYLOAD_MAX:
-        raise MessageError(f"the payload cannot have {size} bytes, only {PAYLOAD_MAX} fit a page")
+        reason = f"the payload cannot have {size} bytes, only {PAYLOAD_MAX} fit a page"
+        raise MessageError(reason, code=TOO_LONG)
     ciphertext = raw[HEADER_SIZE : HEADER_SIZE + size]
     if len(ciphertext) < size:
-        raise MessageError(f"the payload has {size} bytes, but {len(ciphertext)} are there")
+        reason = f"the payload has {size} bytes, but {len(ciphertext)} are there"
+        raise MessageError(reason, code=CUT_SHORT)
     return header, ciphertext
 
 
 def _unknown_algorithm(raw: bytes) -> MessageError:
     if not any(raw):
-        return MessageError("there is no message: every byte is zero")
-    return MessageError(f"the algorithm is {raw[_ALGO]}, and only AES-256-GCM, 1, is known")
+        return MessageError("there is no message: every byte is zero", code="message-empty")
+    reason = f"the algorithm is {raw[_ALGO]}, and only AES-256-GCM, 1, is known"
+    code = "message-algorithm" if raw[_ALGO] else "message-algorithm-invalid"
+    return MessageError(reason, code=code)

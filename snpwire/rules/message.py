@@ -101,10 +101,11 @@ def _refused(code: str, field: str, text: str, status: Status = Status.INVALID_P
 def _form(header: Header) -> Iterator[Refusal]:
     """Expect header and payload of the one form there is."""
     size = header.msg_size
+    algorithm = "message-algorithm" if header.algo else "message-algorithm-invalid"
     for code, field, value, wanted in (
         ("message-header-version", "hdr_version", header.hdr_version, HEADER_VERSION),
         ("message-header-size", "hdr_size", header.hdr_size, HEADER_SIZE),
-        ("message-algorithm", "algo", int(header.algo), Aead.AES_256_GCM),
+        (algorithm, "algo", int(header.algo), Aead.AES_256_GCM),
     ):
         if value != wanted:
             yield _refused(code, field, f"{field} is {value:#x}, it has to be {wanted:#x}")
@@ -253,9 +254,12 @@ def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
     for leaf in page.leaves():
         if leaf.gap and any(leaf.value):
             found = record.reserved_run(leaf, FIRMWARE)
-            how = "authenticated" if leaf.offset >= AAD_START else "not authenticated"
+            code, how = "message-reserved", "authenticated"
+            if leaf.offset < AAD_START:
+                code, how = "message-reserved-clear", "not authenticated"
             cleared = ", the firmware does not clear them in an answer" if answered else ""
-            yield found._replace(severity=severity, text=f"{found.text}; {how}{cleared}")
+            text = f"{found.text}; {how}{cleared}"
+            yield found._replace(code=code, severity=severity, text=text)
 
 
 def alone(header: Header, direction: Direction | None = None) -> Iterator[Finding]:

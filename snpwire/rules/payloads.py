@@ -82,17 +82,18 @@ def _vmpl(request: KeyReq | KeyReqV2 | ReportReq) -> Iterator[Finding]:
         yield noted(request, "payload-vmpl", Severity.WARNING, "vmpl", text)
 
 
-def _key_sel(request: KeyReq | KeyReqV2 | ReportReq, key: KeySel) -> Iterator[Finding]:
+def _key_sel(request: KeyReq | KeyReqV2 | ReportReq, code: str) -> Iterator[Finding]:
+    key = KeySel(request.select.key_sel)
     if not key.known:
         text = f"select.key_sel is {key:d}, which is reserved"
-        yield refused(request, "payload-key-sel", "select", text, Status.INVALID_KEY)
+        yield refused(request, code, "select", text, Status.INVALID_KEY)
 
 
 def key_request(request: KeyReq | KeyReqV2, context: object = None) -> Iterator[Finding]:
     """Expect a root key that there is, a VMPL, and no value that is not asked for."""
     yield from _vmpl(request)
     if request.select.root_key_select == RootKeySelect.VCEK_OR_VLEK:
-        yield from _key_sel(request, KeySel(request.select.key_sel))
+        yield from _key_sel(request, "payload-key-sel-derived")
     chosen = request.guest_field_select
     for name in ("guest_svn", "tcb_version", "launch_mit_vector"):
         value = getattr(request, name, 0)
@@ -122,7 +123,7 @@ def key_answer(answer: KeyRsp, context: object = None) -> Iterator[Finding]:
 def report_request(request: ReportReq, context: object = None) -> Iterator[Finding]:
     """Expect a key that there is, and a VMPL."""
     yield from _vmpl(request)
-    yield from _key_sel(request, KeySel(request.select.key_sel))
+    yield from _key_sel(request, "payload-key-sel")
 
 
 def report_answer(answer: ReportRsp, context: ProductDecision | None = None) -> Iterator[Finding]:

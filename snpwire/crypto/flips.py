@@ -1,0 +1,67 @@
+"""Find the one bit of a message that was flipped, for who has its key.
+
+A flipped bit of the tag is all that differs from the right one; one of the associated data or of
+the payload follows from the difference of the two tags (``ghash``); those of the sequence number
+are 64, and are tried. What is found is opened before it is said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..wire.message import AAD_START, HEADER_SIZE
+from .attempt import Attempt, Trial
+from .ghash import BLOCK, flipped_bit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NUMBER, NUMBER_SIZE = 0x20, 8
+"""Where the sequence number is."""
+_PAYLOAD = 8 * HEADER_SIZE
+"""Number of the payload's first bit; bits are numbered through the page, bit 0 of a byte first."""
+
+
+def flips(trial: Trial) -> Iterator[Attempt]:
+    """Yield an attempt for each part of the message, which opens if one bit there was flipped."""
+    hashed = _in_hashed(trial)
+    inside = hashed is not None and hashed >= _PAYLOAD
+    for name, code, place in (
+        ("tag", "auth-bit-tag", _in_tag(trial)),
+        ("sequence number", "auth-bit-seqno", _in_number(trial)),
+        ("header", "auth-bit-header", None if inside else hashed),
+        ("payload", "auth-bit-payload", hashed if inside else None),
+    ):
+        where = "one bit" if place is None else f"bit {place % 8} of byte {place // 8:#04x}"
+        yield Attempt(f"bit of the {name}", code, place is not None, f"{where} is flipped")
+
+
+def _in_tag(trial: Trial) -> int | None:
+    right = int.from_bytes(trial.right_tag(), "little")
+    differs = right ^ int.from_bytes(trial.tag, "little")
+    return differs.bit_length() - 1 if differs.bit_count() == 1 else None
+
+
+def _in_number(trial: Trial) -> int | None:
+    number, rest = trial.nonce[:NUMBER_SIZE], trial.nonce[NUMBER_SIZE:]
+    for bit in range(8 * NUMBER_SIZE):
+        if trial._replace(nonce=_flipped(number, bit) + rest).opens():
+            return 8 * NUMBER + bit
+    return None
+
+
+def _in_hashed(trial: Trial) -> int | None:
+    """Look in what is hashed: the associated data, three whole blocks, and the payload."""
+    data = trial.aad + trial.ciphertext
+    differs = bytes(a ^ b for a, b in zip(trial.right_tag(), trial.tag, strict=True))
+    found = flipped_bit(trial.hash_key(), differs, -(-len(data) // BLOCK))
+    if found is None or found >= 8 * len(data):  # the last block is filled up with zeros
+        return None
+    bit = found ^ 7  # GHASH has a byte's most significant bit first
+    right, split = _flipped(data, bit), len(trial.aad)
+    opens = trial._replace(aad=right[:split], ciphertext=right[split:]).opens()
+    return 8 * AAD_START + bit if opens else None
+
+
+def _flipped(data: bytes, bit: int) -> bytes:
+    return (int.from_bytes(data, "little") ^ 1 << bit).to_bytes(len(data), "little")

@@ -1,0 +1,92 @@
+"""The one bit that was flipped is found, wherever in a message it is, and no other is blamed."""
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snpwire.crypto.attempt import Trial
+from snpwire.crypto.diagnosis import diagnose, found
+from snpwire.crypto.flips import flips
+from snpwire.crypto.ghash import flipped_bit
+from snpwire.crypto.sealing import Vmpck, seal_page
+from snpwire.wire.message import Header
+
+KEY = bytes(range(32))
+HEADER = Header(algo=1, hdr_version=1, hdr_size=0x60, msg_version=1, msg_seqno=41, msg_type=5)
+PARTS = {"tag": (0x00, 0x10), "seqno": (0x20, 0x28), "header": (0x30, 0x60)}
+
+
+def sealed(size):
+    return seal_page(Vmpck(KEY), HEADER, bytes(byte % 251 for byte in range(size)))
+
+
+def flipped(page, *bits):
+    data = bytearray(page)
+    for bit in bits:
+        data[bit // 8] ^= 1 << bit % 8
+    return bytes(data)
+
+
+def trial(page, size):
+    nonce = page[0x20:0x28] + bytes(4)
+    return Trial(KEY, nonce, page[0x30:0x60], page[0x60 : 0x60 + size], page[:0x10])
+
+
+def blamed(page, size):
+    return [(row.code, row.meaning) for row in flips(trial(page, size)) if row.opens]
+
+
+@pytest.mark.parametrize("part", [*PARTS, "payload"])
+@pytest.mark.parametrize("size", [0, 1, 40, 96])
+def test_every_bit_is_found_where_it_was_flipped(size, part):
+    page = sealed(size)
+    for at in range(*PARTS.get(part, (0x60, 0x60 + size))):
+        for bit in range(8):
+            said = f"bit {bit} of byte {at:#04x} is flipped"
+
+            assert blamed(flipped(page, 8 * at + bit), size) == [(f"auth-bit-{part}", said)]
+
+
+@pytest.mark.parametrize("at", [0x60, 0x7FF, 0x1000 - 1])
+def test_a_bit_of_the_longest_payload_is_found(at):
+    page = flipped(sealed(4000), 8 * at + 5)
+
+    assert blamed(page, 4000) == [("auth-bit-payload", f"bit 5 of byte {at:#04x} is flipped")]
+
+
+@given(st.sets(st.integers(0, 0xC0 * 8 - 1), min_size=2, max_size=4))
+def test_of_several_bits_none_is_blamed(bits):
+    hashed = {bit for bit in bits if not 0x10 * 8 <= bit < 0x30 * 8}
+    if len(hashed) > 1:
+        assert blamed(flipped(sealed(96), *hashed), 96) == []
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=1, max_size=80), st.data())
+def test_the_hash_is_that_of_gcm(key, data, drawn):
+    bit = drawn.draw(st.integers(0, 8 * len(data) - 1))
+    other = bytearray(data)
+    other[bit // 8] ^= 0x80 >> bit % 8
+    tags = [AESGCM(key).encrypt(bytes(12), b"", bytes(text)) for text in (data, other)]
+    differs = bytes(a ^ b for a, b in zip(*tags, strict=True))
+
+    found = flipped_bit(Trial(key, b"", b"", b"", b"").hash_key(), differs, -(-len(data) // 16))
+
+    assert found == bit
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        (0x34, "auth-msg-type"),
+        (0x36, "auth-msg-size"),
+        (0x3C, "auth-msg-vmpck"),
+        (0x20, "auth-seqno"),
+        (0x5F, "auth-bit-header"),
+    ],
+)
+def test_what_has_a_name_is_named_before_its_bit(at, code):
+    attempts = diagnose(KEY, flipped(sealed(96), 8 * at))
+
+    assert found(attempts).code == code
+    assert any(row.code.startswith("auth-bit-") for row in attempts) == (at in (0x36, 0x5F))
