@@ -1,0 +1,53 @@
+"""Page numbers of the host, and of the 2 MiB pages that they lie in.
+
+A page number is an address shifted right by 12. It has up to 39 bits, since bit 51 of an address is
+the C-bit: past 8 TiB it fits no signed 32 bits, past 16 TiB no unsigned ones. So arrays of page
+numbers are int64 throughout, and what cannot be a page number is refused before it is an index: a
+negative one would silently count from the end of the table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+PAGE_SIZE = 1 << 12
+LARGE = 512
+"""Pages of 4 KiB in one of 2 MiB."""
+PAGE_LIMIT = 1 << 39
+"""One more than the last page number."""
+C_BIT = 1 << 51
+"""The bit of an address that asks for encryption and is no part of the address."""
+
+
+def page_number(page: int) -> int:
+    """Return *page*. Raises UsageError for what is no page number."""
+    if 0 <= page < PAGE_LIMIT:
+        return page
+    raise UsageError(f"{_place(page)} is no page number: those go from 0 to {PAGE_LIMIT - 1:#x}")
+
+
+def page_numbers(pages: ArrayLike) -> NDArray[np.int64]:
+    """Return *pages* as int64, of the same shape. Raises UsageError for what is no page number."""
+    given: NDArray[Any] = np.asarray(pages)
+    if given.size and given.dtype.kind not in "iu":
+        raise UsageError(f"a page number is an integer of 39 bits, got an array of {given.dtype}")
+    if given.size:
+        page_number(int(given.min()))
+        page_number(int(given.max()))
+    return given.astype(np.int64, copy=False)
+
+
+def page_of(address: int) -> int:
+    """Return the number of the page that holds *address*, whose C-bit does not count."""
+    return (address & ~C_BIT) >> 12
+
+
+def _place(page: object) -> str:
+    return f"{page:#x}" if isinstance(page, int) and abs(page) < 1 << 64 else shown(page)

@@ -1,0 +1,139 @@
+"""A table made of segments, of which each covers its part of the host's memory (Zen 5).
+
+A segment's index is the address shifted right; what its entry maps is reduced to that part, and may
+be less of it, or nothing: a hole, whose pages are DEFAULT. Source: newer Linux,
+arch/x86/virt/svm/sev.c.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DecodeError, UsageError
+from ..wire.rmp import ENTRIES_OFFSET, RmpEntry
+from ..wire.rmp_words import RstEntry
+from .pages import C_BIT, page_number
+from .reading import Reading, beyond
+from .tiles import Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .table import Table
+
+SEGMENTS = 512
+"""Entries of the segment table."""
+GIB_PAGES = 1 << 18
+GIB_SHIFT = 30
+LAST_SHIFT = 52
+
+
+class SegmentedTable(Reading):
+    """Tables of one piece, each without counters, at the places that a segment table gives them."""
+
+    __slots__ = (
+        "_pages_shift",
+        "_segments",
+        "base",
+        "counters",
+        "extents",
+        "pages",
+        "rst",
+        "shift",
+    )
+
+    def __init__(
+        self,
+        rst: Sequence[int],
+        segments: Mapping[int, Table],
+        *,
+        shift: int,
+        base: int | None = None,
+    ) -> None:
+        """Join *segments*, by index, as the entries *rst* of the segment table say.
+
+        *shift* is the power of two of the bytes that one covers. An entry of the segment table
+        whose image is missing is an error. Raises UsageError and DecodeError.
+        """
+        self.shift, self.base = shift, base
+        self.counters: NDArray[np.uint64] | None = None
+        self.rst = tuple(RstEntry(word) for word in rst)
+        _bounds(len(rst), shift)
+        self._pages_shift = shift - 12
+        self._segments: dict[int, Table] = {}
+        for index, word in enumerate(self.rst):
+            covered = mapped_pages(word, shift)
+            if covered:
+                self._segments[index] = _cut(index, segments.get(index), covered)
+        parts = [(i << self._pages_shift, t) for i, t in self._segments.items()]
+        self.extents = tuple(Extent(first, t.extents[0].words) for first, t in parts)
+        self.pages = self.extents[-1].stop if self.extents else 0
+
+    def entry(self, page: int) -> tuple[int, int]:
+        """Return both quadwords of the entry of *page*. Raises UsageError where there is none."""
+        segment, index = self._place(page)
+        if segment is None or index >= segment.pages:
+            raise beyond(page, self.pages)
+        return segment.entry(index)
+
+    def low(self, page: int) -> int | None:
+        """Return the first quadword of the entry of *page*, or None. Raises UsageError."""
+        segment, index = self._place(page)
+        return None if segment is None else segment.low(index)
+
+    def _place(self, page: int) -> tuple[Table | None, int]:
+        segment = self._segments.get(page_number(page) >> self._pages_shift)
+        return segment, page & (1 << self._pages_shift) - 1
+
+    def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return the first quadword of each page, 0 where there is none, and where there is one."""
+        low = np.zeros(len(pages), np.uint64)
+        known = np.zeros(len(pages), np.bool_)
+        indices = pages >> self._pages_shift
+        for index in np.unique(indices).tolist():
+            segment = self._segments.get(index)
+            if segment is not None:
+                here = indices == index
+                inside = pages[here] & (1 << self._pages_shift) - 1
+                low[here], known[here] = segment.lows(inside)
+        return low, known
+
+    def holds(self, address: int) -> bool:
+        """Tell whether *address* lies in a segment, or in what is at ``base``."""
+        plain = address & ~C_BIT
+        if self.base is not None and self.base <= plain < self.base + ENTRIES_OFFSET + 8 * SEGMENTS:
+            return True
+        return any(
+            self.rst[index].address <= plain < self.rst[index].address + table.size
+            for index, table in self._segments.items()
+        )
+
+
+def mapped_pages(word: int, shift: int) -> int:
+    """Return the pages that a segment has entries for, at most those that it can cover."""
+    return min(RstEntry(word).mapped_size_gb * GIB_PAGES, 1 << shift - 12)
+
+
+def _bounds(count: int, shift: int) -> None:
+    if not GIB_SHIFT <= shift <= LAST_SHIFT:
+        raise UsageError(f"a segment covers 2^30 to 2^{LAST_SHIFT} bytes, not 2^{shift}")
+    if count > SEGMENTS:
+        raise UsageError(f"a segment table has at most {SEGMENTS} entries, got {count}")
+
+
+def _cut(index: int, table: Table | None, covered: int) -> Table:
+    """Return the first entries of a segment's image, as many as it is to have."""
+    if table is None:
+        raise UsageError(f"segment {index} has no image, though the segment table has an entry")
+    if table.counters is not None:
+        raise UsageError(f"segment {index}: a segment has no counters of its own")
+    if table.pages < covered:
+        expected, got = covered * RmpEntry.SIZE, table.size
+        raise DecodeError(
+            "Table", f"segment[{index}]", None, f"expected {expected} bytes, got {got}"
+        )
+    return table if table.pages == covered else table.first(covered)

@@ -1,0 +1,156 @@
+"""The reverse map table as a numpy array, owned or laid over an image of it."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DecodeError, UsageError
+from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState
+from .counters import Begins, begins
+from .pages import C_BIT, page_number
+from .reading import Reading, beyond
+from .states import state_of_low
+from .tiles import Extent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COUNTERS = ENTRIES_OFFSET // 8
+"""Counters before the entries, of 64 bits, one for each ASID."""
+
+
+class Table(Reading):
+    """A table of one piece: an entry for each page of the host, from 0 on.
+
+    It can be changed through ``set``, or ``entries``, if the memory under it can.
+    """
+
+    __slots__ = ("_quads", "base", "counters", "entries", "extents", "pages", "why")
+
+    entries: NDArray[np.void]
+    """The entries where they are, as ``RmpEntry.dtype()``: fields lo and hi; shape (pages,)."""
+    counters: NDArray[np.uint64] | None
+    """The counters before the entries, shape (2048,), or None where the image has none."""
+    base: int | None
+    """Address of the table itself, of its counters if it has them; None where it is not known."""
+    why: str
+    """Why the image was taken to begin with counters, or not to."""
+
+    def __init__(self, memory: memoryview, *, counters: bool, base: int | None, why: str) -> None:
+        """Take *memory*, of bytes, whose size fits; ``over`` and ``blank`` make it."""
+        start = ENTRIES_OFFSET if counters else 0
+        data = np.frombuffer(memory, np.uint8)
+        self.entries = data[start:].view(RmpEntry.dtype())
+        self.counters = data[:start].view(np.dtype("<u8")) if counters else None
+        self.base, self.why = base, why
+        self.pages = len(self.entries)
+        self.extents = (Extent(0, data[start:].view(np.dtype("<u8")).reshape(-1, 2)),)
+        self._quads = memory[start:].cast("Q")
+
+    @classmethod
+    def blank(cls, pages: int, *, counters: bool = True, base: int | None = None) -> Table:
+        """Make a table of zeroes, every page the hypervisor's. Raises UsageError for no pages."""
+        if page_number(pages) < 1:
+            raise UsageError("a table has at least one page")
+        memory = mmap.mmap(-1, pages * RmpEntry.SIZE + (ENTRIES_OFFSET if counters else 0))
+        return cls(memoryview(memory), counters=counters, base=base, why="made so")
+
+    @classmethod
+    def over(
+        cls,
+        buffer: bytes | bytearray | memoryview | mmap.mmap,
+        *,
+        counters: bool | None = None,
+        writeable: bool = False,
+        base: int | None = None,
+    ) -> Table:
+        """Lay a table over *buffer*, without copying it.
+
+        A mapping may be read-only, or copy-on-write, or larger than memory. With *counters* left
+        out, the image tells whether it begins with them; ``why`` says how. Raises DecodeError for
+        a size that cannot be, UsageError for memory that cannot be written to.
+        """
+        memory = memoryview(buffer).cast("B")
+        if writeable and memory.readonly:
+            raise UsageError("the memory under the table cannot be written to")
+        shown = memory if writeable else memory.toreadonly()
+        found = begins(memory, base) if counters is None else Begins(counters, "it was said")
+        _sized(len(memory), found.counters)
+        return cls(shown, counters=found.counters, base=base, why=found.why)
+
+    def entry(self, page: int) -> tuple[int, int]:
+        """Return both quadwords of the entry of *page*. Raises UsageError where there is none."""
+        if page >= 0:
+            try:
+                at = page << 1
+                return self._quads[at], self._quads[at + 1]
+            except IndexError:
+                pass
+        raise beyond(page, self.pages)
+
+    def set(self, page: int, lo: int, hi: int) -> None:
+        """Write both quadwords of the entry of *page*. Raises UsageError."""
+        if page < 0 or page >= self.pages:
+            raise beyond(page, self.pages)
+        if self._quads.readonly:
+            raise UsageError("the table is read-only")
+        if lo >> 64 or hi >> 64:
+            raise UsageError(f"an entry is two quadwords, got {lo:#x} and {hi:#x}")
+        at = page << 1
+        self._quads[at], self._quads[at + 1] = lo, hi
+
+    def low(self, page: int) -> int | None:
+        """Return the first quadword of the entry of *page*, or None. Raises UsageError."""
+        if page >= 0:
+            try:
+                return self._quads[page << 1]
+            except IndexError:
+                pass
+        page_number(page)
+        return None
+
+    def state(self, page: int) -> RmpState:
+        """Return the state of *page*, DEFAULT where it has no entry. Raises UsageError."""
+        low = self.low(page)
+        return RmpState.DEFAULT if low is None else state_of_low(low)
+
+    def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return the first quadword of each page, 0 where there is none, and where there is one."""
+        known = pages < self.pages
+        low = self.extents[0].words[np.where(known, pages, 0), 0]
+        low[~known] = 0
+        return low, known
+
+    def first(self, pages: int) -> Table:
+        """Return a table over the first *pages* entries of this one, without counters."""
+        part = self._quads.cast("B")[: pages * RmpEntry.SIZE]
+        return Table(part, counters=False, base=None, why=self.why)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the table, its counters included."""
+        return self.entries.nbytes + (0 if self.counters is None else self.counters.nbytes)
+
+    def holds(self, address: int) -> bool:
+        """Tell whether *address* lies in the table itself; False where ``base`` is not known.
+
+        The C-bit does not count. AMD's firmware refuses such addresses with INVALID_PARAM.
+        """
+        if self.base is None:
+            return False
+        return self.base <= address & ~C_BIT < self.base + self.size
+
+
+def _sized(size: int, counters: bool) -> None:
+    """Raise DecodeError if *size* bytes cannot be a table."""
+    if size % RmpEntry.SIZE:
+        reason = f"expected a multiple of {RmpEntry.SIZE} bytes, got {size}"
+        raise DecodeError("Table", "", None, reason)
+    if counters and size < ENTRIES_OFFSET:
+        reason = f"expected {ENTRIES_OFFSET} bytes of counters, got {size}"
+        raise DecodeError("Table", "counters", 0, reason)
+    if size <= (ENTRIES_OFFSET if counters else 0):
+        raise DecodeError("Table", "entries", size, "expected at least one entry, got none")
