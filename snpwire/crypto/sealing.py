@@ -46,6 +46,13 @@ class Vmpck:
     def __init__(self, key: bytes | bytearray | memoryview) -> None:
         self._cipher = AESGCM(checked(key))
 
+    @classmethod
+    def of_firmware(cls, key: bytes) -> Vmpck:
+        """Make a key as the firmware does, which does not mind one that is all zero."""
+        made = cls.__new__(cls)
+        made._cipher = AESGCM(key)
+        return made
+
     def __repr__(self) -> str:
         return "<Vmpck>"
 
@@ -89,7 +96,11 @@ def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:
             f"a payload has at most {PAYLOAD_MAX} bytes beside its header, got {len(payload)}",
             code=TOO_LONG,
         )
-    raw = header.build()
+    return seal_raw(key, header.build(), payload)
+
+
+def seal_raw(key: Vmpck, raw: bytes, payload: bytes) -> bytes:
+    """Return the message whose header is *raw*, with its size and its tag filled in."""
     size = len(payload).to_bytes(2, "little")
     aad = raw[AAD_START : _SIZE.start] + size + raw[_SIZE.stop : AAD_END]
     sealed = key._cipher.encrypt(raw[_SEQNO] + NONCE_TAIL, payload, aad)
@@ -113,13 +124,17 @@ def open_message(key: Vmpck, data: bytes | bytearray | memoryview) -> tuple[Head
     header, ciphertext = parts(raw)
     if raw[_ALGO] != _GCM:  # reading header.algo would make an enumeration's member of it
         raise _unknown_algorithm(raw)
+    return header, open_raw(key, raw, ciphertext)
+
+
+def open_raw(key: Vmpck, raw: bytes, ciphertext: bytes) -> bytes:
+    """Return the payload of the message that has the header *raw*. Raises AuthError."""
     try:
-        payload = key._cipher.decrypt(
+        return key._cipher.decrypt(
             raw[_SEQNO] + NONCE_TAIL, ciphertext + raw[:TAG_SIZE], raw[AAD_START:AAD_END]
         )
     except InvalidTag:
         raise AuthError from None
-    return header, payload
 
 
 def parts(raw: bytes) -> tuple[Header, bytes]:

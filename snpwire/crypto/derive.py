@@ -1,0 +1,112 @@
+"""Keys as the firmware derives them: from the chip's secret to a VCEK, a VLEK, a guest's own key.
+
+The function is SP 800-108 in counter mode with HMAC-SHA-256; counter and length are little-endian,
+as they lie in the secure processor's memory, where the usual reading is big-endian (AMD-ASPFW
+hmac.c). The chip's chain of hashes is such that whoever holds the sticks of one TCB version can
+make those of a lower one and of no higher one (AMD-ASPFW secure_ops.c, amd_cert.c).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha384
+from hmac import digest
+from struct import pack
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ..errors import KeyFormatError
+
+PrivateKey = ec.EllipticCurvePrivateKey
+"""The type of the keys made here, for those who must not import ``cryptography``."""
+HASH_SIZE = 48
+KDF_BLOCK = 32
+KDF_KEY_MAX = 64
+"""AMD-ASPFW refuses a longer key, where HMAC would hash it."""
+VCEK_LABEL = b"sev-versioned-chip-endorsement-key"
+VLEK_LABEL = b"sev-versioned-loaded-attestation-key"
+GUEST_KEY_LABEL = b"gmsg-keyreq"
+VLEK_WRAPPING_LABEL = b"vlek-wrapping-key"
+P384_ORDER = int(
+    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+    16,
+)
+_KEY_PAIR_SIZE = 56
+_COMPONENTS = 8
+
+
+def kdf(key: bytes, label: bytes, context: bytes, size: int) -> bytes:
+    """Return *size* bytes derived from *key*.
+
+    Raises KeyFormatError for a key of no bytes or of more than 64.
+    """
+    if not 0 < len(key) <= KDF_KEY_MAX:
+        raise KeyFormatError(f"a key to derive from has 1 to {KDF_KEY_MAX} bytes, got {len(key)}")
+    tail = label + b"\0" + context + pack("<L", 8 * size)
+    blocks = range(1, -(-size // KDF_BLOCK) + 1)
+    return b"".join(digest(key, pack("<L", n) + tail, "sha256") for n in blocks)[:size]
+
+
+class Sticks(NamedTuple):
+    """The chip's hashes for one TCB version, from which those of lower ones follow."""
+
+    tcb: int
+    hashes: tuple[bytes, ...]
+    """Seven finished sticks, and the base that microcode's is made from."""
+
+
+@lru_cache(maxsize=64)
+def sticks(seed: bytes, tcb: int) -> Sticks:
+    """Return the sticks of a chip whose secret is *seed* (48 bytes), for TCB version *tcb*."""
+    found, base = [], seed
+    for level in tcb.to_bytes(8, "little")[:-1]:
+        last = _hashed(base, 255 - level)
+        found.append(_hash(last))
+        base = _next_base(last)
+    return Sticks(tcb, (*found, base))
+
+
+@lru_cache(maxsize=256)
+def chip_hash(held: Sticks, tcb: int) -> bytes:
+    """Return the hash that the VCEK of TCB version *tcb* is made from.
+
+    Raises KeyFormatError if a component before the microcode is above that of *held*.
+    """
+    wanted, have = tcb.to_bytes(8, "little"), held.tcb.to_bytes(8, "little")
+    last = _COMPONENTS - 1
+    first = next((i for i in range(last) if wanted[i] != have[i]), last)
+    if first == last:
+        return _hash(_hashed(held.hashes[last], 255 - wanted[last]))
+    if wanted[first] > have[first]:
+        raise KeyFormatError(f"no stick of TCB version {held.tcb:#x} leads to {tcb:#x}")
+    done = _hashed(held.hashes[first], have[first] - wanted[first] - 1)
+    for level in wanted[first + 1 :]:
+        done = _hashed(_next_base(done), 255 - level)
+    return _hash(done)
+
+
+@lru_cache(maxsize=64)
+def key_pair(secret: bytes, label: bytes) -> PrivateKey:
+    """Return the P-384 key that a hash makes, with the label of a VCEK or a VLEK."""
+    return ec.derive_private_key(key_number(secret, label), ec.SECP384R1())
+
+
+def key_number(secret: bytes, label: bytes) -> int:
+    """Return the private number of the key that a hash makes."""
+    drawn = int.from_bytes(kdf(secret, label, b"", _KEY_PAIR_SIZE), "little")
+    return drawn % (P384_ORDER - 1) + 1
+
+
+def _hash(data: bytes) -> bytes:
+    return sha384(data).digest()
+
+
+def _hashed(data: bytes, times: int) -> bytes:
+    for _ in range(times):
+        data = sha384(data).digest()
+    return data
+
+
+def _next_base(last: bytes) -> bytes:
+    return sha384(bytes(8) + last).digest()

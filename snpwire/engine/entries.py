@@ -1,0 +1,106 @@
+"""What the engine asks of a reverse map table, and the smallest table that answers.
+
+``snpwire.rmp`` has the table of a whole host as one array. A test of two guests touches some dozen
+pages: there a dictionary is made in no time, needs no numpy, and reads a single entry faster.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState, state_of
+
+PAGES_2M = 512
+FIRMWARE_LO = 0x8000_0000_0000_0005
+"""First quadword of a page of the firmware: assigned, immutable, locked."""
+HV_FIXED_LO = 0x4
+"""First quadword of a page that stays the hypervisor's."""
+
+
+class Entries(Protocol):
+    """A reverse map table: one entry for each page of 4 KiB."""
+
+    @property
+    def pages(self) -> int:
+        """Return how many pages have an entry."""
+
+    def entry(self, page: int) -> tuple[int, int]:
+        """Return the two quadwords of a page."""
+
+    def set(self, page: int, lo: int, hi: int) -> None:
+        """Put two quadwords in their place."""
+
+    def state(self, page: int) -> RmpState:
+        """Return the state of a page; DEFAULT for one without an entry."""
+
+    def holds(self, address: int) -> bool:
+        """Tell whether *address* lies in the table itself."""
+
+
+@lru_cache(maxsize=1 << 14)
+def state_of_entry(lo: int) -> RmpState:
+    """Return the state that a first quadword makes."""
+    return state_of(lo, 0)
+
+
+class SparseEntries:
+    """A table at *where*: runs of pages with equal entries, and single ones that differ."""
+
+    def __init__(self, where: range) -> None:
+        self.where = where
+        self.pages = max(0, len(where) - ENTRIES_OFFSET) // RmpEntry.SIZE
+        self._single: dict[int, tuple[int, int]] = {}
+        self._runs: list[tuple[range, tuple[int, int]]] = []
+
+    def entry(self, page: int) -> tuple[int, int]:
+        """Return the two quadwords of a page. Raises IndexError for a page without an entry."""
+        found = self._single.get(page)
+        if found is not None:
+            return found
+        self._covered(page)
+        for pages, entry in self._runs:
+            if page in pages:
+                return entry
+        return 0, 0
+
+    def set(self, page: int, lo: int, hi: int) -> None:
+        """Put two quadwords in their place. Raises IndexError for a page without an entry."""
+        self._covered(page)
+        self._single[page] = lo, hi
+
+    def fill(self, pages: range, lo: int, hi: int) -> None:
+        """Put the same two quadwords into every one of *pages*, a range of step 1."""
+        self._covered(pages.start)
+        self._covered(pages.stop - 1)
+        for page in [page for page in self._single if page in pages]:
+            del self._single[page]
+        kept = [run for run in self._runs if not (run[0][0] in pages and run[0][-1] in pages)]
+        self._runs = [(pages, (lo, hi)), *kept]
+
+    def state(self, page: int) -> RmpState:
+        """Return the state of a page; DEFAULT for one without an entry."""
+        if not 0 <= page < self.pages:
+            return RmpState.DEFAULT
+        return state_of_entry(self.entry(page)[0])
+
+    def holds(self, address: int) -> bool:
+        """Tell whether *address* lies in the table itself."""
+        return address in self.where
+
+    def _covered(self, page: int) -> None:
+        if not 0 <= page < self.pages:
+            raise IndexError(f"page {page:#x} has no entry, only those below {self.pages:#x} have")
+
+
+def fill(table: Entries, pages: range, lo: int, hi: int) -> None:
+    """Put the same two quadwords into every one of *pages* that has an entry."""
+    pages = range(pages.start, min(pages.stop, table.pages))
+    if not pages:
+        return
+    many = getattr(table, "fill", None)
+    if many is not None:
+        many(pages, lo, hi)
+        return
+    for page in pages:
+        table.set(page, lo, hi)

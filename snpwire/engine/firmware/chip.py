@@ -1,0 +1,77 @@
+"""The platform's lasting state: TCB versions, settings, and the secrets its keys come from."""
+
+from __future__ import annotations
+
+from hashlib import sha384, shake_256
+from typing import TYPE_CHECKING
+
+from ...crypto.derive import VCEK_LABEL, VLEK_LABEL, Sticks, chip_hash, key_pair, sticks
+from ...wire.platform import PlatformState
+
+if TYPE_CHECKING:
+    from ...crypto.derive import PrivateKey
+    from ...wire.tcb import TcbClassic, TcbTurin
+    from ..profile import Profile
+
+TEST_CHIP = sha384(b"snpwire TEST chip").digest()
+"""The secret of the chip that is emulated unless another is given. Everybody knows it."""
+CHIP_ID_SIZE = 64
+
+
+class Chip:
+    """One processor, its settings, and how far SNP is started."""
+
+    def __init__(self, profile: Profile, secret: bytes | Sticks = TEST_CHIP) -> None:
+        self.profile = profile
+        self.secret = secret
+        self.state = PlatformState.UNINIT
+        self.rmp_ready = False
+        self.current_tcb = self.committed_tcb = profile.tcb
+        self.running_version = (profile.api_major, profile.api_minor, profile.build)
+        self.committed_version = self.running_version
+        self.config_tcb = 0
+        self.mask_chip_id = self.mask_chip_key = False
+        self.platform_info = profile.platform_info
+        self.vlek: bytes | None = None
+        """The hash that the VLEK is made from, once one is loaded."""
+        self.guest_count = 0
+        size = profile.product.chip_id_size or CHIP_ID_SIZE
+        self.id = shake_256(b"chip id" + self._seed).digest(size).ljust(CHIP_ID_SIZE, b"\0")
+
+    @property
+    def _seed(self) -> bytes:
+        return b"".join(self.secret.hashes) if isinstance(self.secret, Sticks) else self.secret
+
+    @property
+    def sticks(self) -> Sticks:
+        """Return the chip's hashes for the committed TCB version."""
+        held = self.secret
+        return held if isinstance(held, Sticks) else sticks(held, self.committed_tcb)
+
+    @property
+    def reported_tcb(self) -> int:
+        """Return the TCB version that keys and reports stand for."""
+        return self.config_tcb or self.committed_tcb
+
+    def vcek_hash(self, tcb: int) -> bytes:
+        """Return the hash that the VCEK of a TCB version is made from."""
+        return chip_hash(self.sticks, tcb)
+
+    def vcek(self) -> PrivateKey:
+        """Return the VCEK of the reported TCB version."""
+        return key_pair(self.vcek_hash(self.reported_tcb), VCEK_LABEL)
+
+    def vlek_key(self) -> PrivateKey | None:
+        """Return the VLEK, if one is loaded."""
+        return None if self.vlek is None else key_pair(self.vlek, VLEK_LABEL)
+
+    def tcb(self, number: int) -> TcbClassic | TcbTurin:
+        """Return a TCB version with its components named."""
+        return self.profile.product.layout.word(number)
+
+    def within(self, tcb: int, limit: int) -> bool:
+        """Tell whether no component of *tcb* is above that of *limit*, and no reserved bit set."""
+        given, most = self.tcb(tcb), self.tcb(limit)
+        if given.unknown:
+            return False
+        return all(part.value(given) <= part.value(most) for part in type(given).BITS.values())

@@ -1,0 +1,94 @@
+"""MSG_KEY_REQ: derive a key for a guest from the chip's keys or from its VM root key.
+
+Checks in order: reserved bytes, MASK_CHIP_KEY and the key asked for (both for the chip's keys
+alone), VMPL, reserved bits of the selection, TCB version, security version, the last two where they
+are selected (AMD-ASPFW sev_mcmd.c:5428). MASK_CHIP_KEY refuses the VLEK as well.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ...crypto.derive import GUEST_KEY_LABEL, kdf
+from ...wire.key import GuestFieldSelect, KeyReq, RootKeySelect
+from ...wire.status import Status
+from .processor import Refusal
+from .selection import wants_vlek
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .messages import Asker
+    from .processor import Processor
+
+KEY_SIZE = 32
+_REQUEST = KeyReq.ENGINE
+_MIX = Struct("<LLQLLQQ16s16s32s32s32s")
+"""What is mixed into a key. Of the digests, 48 bytes long, the first 32 count."""
+_SELECT_RESERVED = ~7
+_FIELDS = 0x3F
+_POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = (
+    GuestFieldSelect.BITS[name].mask
+    for name in (
+        "guest_policy",
+        "image_id",
+        "family_id",
+        "measurement",
+        "guest_svn",
+        "tcb_version",
+    )
+)
+_NONE = b""
+
+
+def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Return the answer with the key. Raises Refusal."""
+    select, reserved, fields, vmpl, svn, tcb = _REQUEST.unpack(payload)
+    if select & _SELECT_RESERVED or any(reserved):
+        raise Refusal(Status.INVALID_PARAM)
+    guest, root = asker.guest, select & 1
+    vlek = root == RootKeySelect.VCEK_OR_VLEK and _chip_key(fw, guest, select >> 1)
+    if vmpl < asker.vmpck or fields & ~_FIELDS:
+        raise Refusal(Status.INVALID_PARAM)
+    tcb = tcb if fields & _TCB else 0
+    if fields & _TCB and not fw.chip.within(tcb, fw.chip.committed_tcb):
+        raise Refusal(Status.INVALID_PARAM)
+    svn = svn if fields & _SVN else 0
+    if svn > guest.id_block.guest_svn:
+        raise Refusal(Status.INVALID_PARAM)
+    if root:
+        secret = guest.vmrk
+    elif vlek and fw.chip.vlek:
+        secret = fw.chip.vlek
+    else:
+        secret = fw.chip.vcek_hash(tcb if fields & _TCB else fw.chip.reported_tcb)
+    mixed = _mixed(guest, root, fields, vmpl, svn, tcb)
+    return bytes(32) + kdf(secret, GUEST_KEY_LABEL, mixed, KEY_SIZE)
+
+
+def _chip_key(fw: Processor, guest: Context, key_sel: int) -> bool:
+    """Tell whether the VLEK is meant. Refuses where the chip's keys are masked."""
+    if fw.chip.mask_chip_key:
+        raise Refusal(Status.INVALID_KEY)
+    return wants_vlek(fw, guest, key_sel)
+
+
+def _mixed(guest: Context, root: int, fields: int, vmpl: int, svn: int, tcb: int) -> bytes:
+    """Return what is mixed into a key; what was not selected is zero. ``key_sel`` is not in it."""
+    author, block = guest.author_key_en, guest.id_block
+    signer = 2 if author else int(guest.id_block_en)
+    digest = guest.author_key_digest if author else guest.id_key_digest
+    return _MIX.pack(
+        root | signer << 1,
+        0,
+        fields,
+        vmpl,
+        svn,
+        tcb,
+        guest.policy if fields & _POLICY else 0,
+        block.image_id if fields & _IMAGE else _NONE,
+        block.family_id if fields & _FAMILY else _NONE,
+        guest.ld[:32] if fields & _LD else _NONE,
+        guest.host_data,
+        digest[:32] if signer else _NONE,
+    )

@@ -1,0 +1,61 @@
+"""The guest messages by their numbers: who answers each, and what a failed one answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...wire.message import MsgType
+from .processor import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...wire.status import Status
+    from .context import Context
+    from .processor import Processor
+
+
+class Asker(NamedTuple):
+    """Who sent a message."""
+
+    guest: Context
+    address: int
+    """Of the context, as the command gave it: with its C-bit."""
+    vmpck: int
+
+
+class Family(NamedTuple):
+    """One kind of message."""
+
+    feature: int
+    """Its bit in what SNP_FEATURE_INFO tells of messages."""
+    size: int
+    """Bytes of the request. A shorter one goes on in scratch memory, which is zero here."""
+    answer: Callable[[Processor, Asker, bytes], bytes]
+    failed: Callable[[Status], bytes]
+
+    def run(self, fw: Processor, asker: Asker, payload: bytes) -> bytes:
+        """Return the payload of the answer."""
+        if len(payload) != self.size and self.size:
+            payload = payload[: self.size].ljust(self.size, b"\0")
+        try:
+            return self.answer(fw, asker, payload)
+        except Refusal as exc:
+            return self.failed(exc.status)
+
+
+def status_and_zeros(size: int) -> Callable[[Status], bytes]:
+    """Return what makes an answer of *size* bytes that is a status and nothing else."""
+    return lambda status: int(status).to_bytes(4, "little").ljust(size, b"\0")
+
+
+def _families() -> dict[int, Family]:
+    from . import key, report
+
+    return {
+        int(MsgType.KEY_REQ): Family(1, 0x20, key.answer, status_and_zeros(0x40)),
+        int(MsgType.REPORT_REQ): Family(2, 0x60, report.answer, report.failed),
+    }
+
+
+FAMILIES = _families()

@@ -1,0 +1,127 @@
+"""What the commands of the firmware share: memory, the table, guests, and how to refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...wire.platform import PlatformState
+from ...wire.rmp import RmpState
+from ...wire.status import Status
+from ..entries import state_of_entry
+from ..memory import C_BIT, FIRMWARE, PAGE
+from .chip import TEST_CHIP, Chip
+from .context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...crypto.derive import Sticks
+    from ..entries import Entries
+    from ..memory import Memory
+    from ..profile import Profile
+
+IN_PAGE = 0xFFF
+LO_PAGE_SIZE = 1 << 1
+"""``page_size`` of the first quadword of an entry."""
+
+
+class Refusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
+    """A check failed; the command, or the message, ends with this status."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.name)
+        self.status = status
+
+
+class Processor:
+    """The secure processor's state, without its commands."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        table: Entries,
+        profile: Profile,
+        *,
+        random: Callable[[int], bytes],
+        secret: bytes | Sticks = TEST_CHIP,
+    ) -> None:
+        self.memory = memory
+        self.table = table
+        self.profile = profile
+        self.random = random
+        self.chip = Chip(profile, secret)
+        self.contexts: dict[int, Context] = {}
+        memory.install(FIRMWARE, self.chip.id)
+
+    def started(self) -> None:
+        """Refuse unless SNP is initialised."""
+        if self.chip.state != PlatformState.INIT:
+            raise Refusal(Status.INVALID_PLATFORM_STATE)
+
+    def look_up(self, address: int) -> tuple[RmpState, int]:
+        """Return the state of a page and the first quadword of its entry, 0 where it has none.
+
+        Refuses an address inside the table. The C-bit is not looked at.
+        """
+        place = address & ~C_BIT
+        table = self.table
+        if table.holds(place):
+            raise Refusal(Status.INVALID_PARAM)
+        page = place >> 12
+        if page >= table.pages:
+            return RmpState.DEFAULT, 0
+        lo = table.entry(page)[0]
+        return state_of_entry(lo), lo
+
+    def reach(self, address: int, size: int) -> None:
+        """Refuse an access that the memory map does not allow."""
+        status = self.memory.reach(address, size)
+        if status:
+            raise Refusal(status)
+
+    def load(self, address: int, size: int) -> bytes:
+        """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
+        status = self.memory.reach(address, size)
+        if status:
+            raise Refusal(status)
+        return self.memory.read(address & ~C_BIT, size)
+
+    def store(self, address: int, data: bytes) -> None:
+        """Write to plain memory. Refuses what the memory map does not allow."""
+        status = self.memory.reach(address, len(data))
+        if status:
+            raise Refusal(status)
+        self.memory.write(address & ~C_BIT, data)
+
+    def context(self, address: int) -> Context:
+        """Return the guest whose context is at *address*, a page known to hold one."""
+        page = (address & ~C_BIT) >> 12
+        found = self.contexts.get(page)
+        if found is None:  # a table that was set up by hand: the page was never written
+            found = self.contexts[page] = Context()
+        return found
+
+    def guest(self, address: int) -> Context:
+        """Return the guest whose context is at *address*. Refuses a page that holds none."""
+        if self.look_up(address)[0] != RmpState.CONTEXT:
+            raise Refusal(Status.INVALID_GUEST)
+        return self.context(address)
+
+    def change(self, address: int, clear: int, put: int) -> None:
+        """Change bits of the first quadword of a page's entry."""
+        page = (address & ~C_BIT) >> 12
+        lo, hi = self.table.entry(page)
+        self.table.set(page, lo & ~clear | put, hi)
+
+    def forget(self, address: int) -> None:
+        """Drop the context in a page that holds none any more."""
+        self.contexts.pop((address & ~C_BIT) >> 12, None)
+
+    def scramble(self, address: int) -> None:
+        """Let a context's page read as the noise that it is to all but the firmware."""
+        self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
+
+
+def fits_page(address: int, size: int) -> bool:
+    """Tell whether *size* bytes from *address* on end in the page they start in."""
+    return (address & IN_PAGE) + size <= PAGE

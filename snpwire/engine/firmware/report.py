@@ -1,0 +1,118 @@
+"""MSG_REPORT_REQ: state what a guest is and where it runs, and sign it.
+
+Checks in order: reserved bytes, the key asked for, the VMPL. MASK_CHIP_KEY refuses nothing: without
+a VLEK the report is left unsigned (AMD-ASPFW sev_mcmd.c:5618).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ...crypto.signing import sign
+from ...wire.report import (
+    REPORT_SIZE,
+    SIGNED,
+    Report,
+    Signature,
+    SignatureAlgo,
+    SigningKey,
+)
+from ...wire.report_msg import ReportReq, ReportRsp
+from ...wire.status import Status
+from .processor import Refusal
+from .selection import wants_vlek
+
+if TYPE_CHECKING:
+    from ...crypto.derive import PrivateKey
+    from .context import Context
+    from .messages import Asker
+    from .processor import Processor
+
+_REQUEST = ReportReq.ENGINE
+_HEAD = Struct("<LL24s")
+_SELECT_RESERVED = ~3
+_UNSIGNED = bytes(Signature.SIZE)
+_CPUID_SINCE = 3
+"""From this version on a report has the CPUID bytes."""
+_MITIGATIONS_SINCE = 5
+"""From this version on a report has the mitigation vectors."""
+
+
+def failed(status: Status) -> bytes:
+    """Return the answer that carries no report; it tells the size of one all the same."""
+    return _HEAD.pack(status, REPORT_SIZE, b"").ljust(ReportRsp.SIZE, b"\0")
+
+
+def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Return the answer with the report. Raises Refusal."""
+    report_data, vmpl, select, reserved = _REQUEST.unpack(payload)
+    if select & _SELECT_RESERVED or any(reserved):
+        raise Refusal(Status.INVALID_PARAM)
+    vlek = wants_vlek(fw, asker.guest, select & 3)
+    if vmpl < asker.vmpck:
+        raise Refusal(Status.INVALID_PARAM)
+    key, signing_key = _signer(fw, vlek)
+    body = _body(fw, asker.guest, vmpl, report_data, signing_key)
+    signature = _UNSIGNED if key is None else sign(body, key).build()
+    return _HEAD.pack(Status.SUCCESS, REPORT_SIZE, b"") + body + signature
+
+
+def _signer(fw: Processor, vlek: bool) -> tuple[PrivateKey | None, SigningKey]:
+    if vlek:
+        return fw.chip.vlek_key(), SigningKey.VLEK
+    if fw.chip.mask_chip_key:
+        return None, SigningKey.NONE
+    return fw.chip.vcek(), SigningKey.VCEK
+
+
+def _body(
+    fw: Processor, guest: Context, vmpl: int, report_data: bytes, signing_key: SigningKey
+) -> bytes:
+    """Return the signed part of a report."""
+    chip, profile, block = fw.chip, fw.profile, guest.id_block
+    info = guest.author_key_en | chip.mask_chip_key << 1 | signing_key << 2
+    major, minor, build = chip.running_version
+    committed_major, committed_minor, committed_build = chip.committed_version
+    cpuid = profile.cpuid_bytes if profile.report_version >= _CPUID_SINCE else (0, 0, 0)
+    later = profile.report_version >= _MITIGATIONS_SINCE
+    return _REPORT.pack(
+        profile.report_version,
+        block.guest_svn,
+        guest.policy,
+        block.family_id,
+        block.image_id,
+        vmpl,
+        SignatureAlgo.ECDSA_P384_SHA384,
+        chip.current_tcb,
+        chip.platform_info,
+        info,
+        b"",
+        report_data,
+        guest.ld,
+        guest.host_data,
+        guest.id_key_digest,
+        guest.author_key_digest,
+        guest.report_id,
+        guest.report_id_ma,
+        chip.reported_tcb,
+        *cpuid,
+        b"",
+        bytes(64) if chip.mask_chip_id else chip.id,
+        chip.committed_tcb,
+        build,
+        minor,
+        major,
+        b"",
+        committed_build,
+        committed_minor,
+        committed_major,
+        b"",
+        guest.launch_tcb,
+        guest.launch_mit_vector if later else 0,
+        profile.mitigations if later else 0,
+        b"",
+    )
+
+
+_REPORT = Struct("<" + "".join(tile.codec.fmt for tile in Report.TILES if tile.offset < SIGNED))

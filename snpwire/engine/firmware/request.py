@@ -1,0 +1,94 @@
+"""SNP_GUEST_REQUEST: open a guest's message, have it answered, seal the answer.
+
+The order of the checks is AMD-ASPFW's (sev_mcmd.c:5184 to 6369). Up to the message itself a failure
+is the command's status: nothing is written, no number used. A failure of the message is told inside
+an answer that is sealed and numbered as any other. What comes after the message can only fail the
+command, and the message has taken effect by then: an answer that would cross its page uses no
+number, one that cannot be written does (``5. Surprises`` of what was observed).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ...crypto.sealing import open_raw, seal_raw
+from ...errors import AuthError
+from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, Aead, Header
+from ...wire.migration import GuestState
+from ...wire.rmp import RmpState
+from ...wire.status import Status
+from ..memory import PAGE
+from .messages import FAMILIES, Asker
+from .processor import IN_PAGE, LO_PAGE_SIZE, Refusal
+
+if TYPE_CHECKING:
+    from .processor import Processor
+
+BUFFER = Struct("<QQQ")
+LAST_COUNT = (1 << 64) - 2
+"""A key whose count is this has no number left. The firmware compares with this one alone."""
+_GCM = int(Aead.AES_256_GCM)
+_GAP8, _GAP4, _GAP35, _NO_TAG = bytes(8), bytes(4), bytes(35), bytes(32)
+
+
+def guest_request(fw: Processor, raw: bytes) -> None:
+    """Answer the message at one address of the buffer at another. Raises Refusal."""
+    gctx_paddr, request_paddr, response_paddr = BUFFER.unpack(raw)
+    if gctx_paddr & IN_PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    fw.started()
+    _pages(fw, gctx_paddr, request_paddr, response_paddr)
+    fw.reach(gctx_paddr, PAGE)
+    guest = fw.context(gctx_paddr)
+    if guest.state != GuestState.RUNNING:
+        raise Refusal(Status.INVALID_GUEST_STATE)
+    header, ciphertext = _message(fw, request_paddr)
+    _, seqno, _, _, _, _, msg_type, version, _, _, vmpck, _ = Header.ENGINE.unpack(header)
+    if vmpck >= VMPCKS:
+        raise Refusal(Status.INVALID_PARAM)
+    cipher = guest.cipher(vmpck)
+    try:
+        payload = open_raw(cipher, header, ciphertext)
+    except AuthError:
+        raise Refusal(Status.BAD_MEASUREMENT) from None
+    count = guest.counts[vmpck]
+    if seqno != count + 1 or count == LAST_COUNT:
+        raise Refusal(Status.AEAD_OFLOW)
+    family = FAMILIES.get(msg_type)
+    if version != 1 or family is None or not fw.profile.messages >> family.feature & 1:
+        raise Refusal(Status.INVALID_PARAM)
+    answer = family.run(fw, Asker(guest, gctx_paddr, vmpck), payload)
+    size = len(answer)
+    if (response_paddr & IN_PAGE) + HEADER_SIZE + size > PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    fields = _GCM, HEADER_VERSION, HEADER_SIZE, msg_type + 1, 1, size, _GAP4, vmpck, _GAP35
+    message = seal_raw(cipher, Header.ENGINE.pack(_NO_TAG, seqno + 1, _GAP8, *fields), answer)
+    guest.counts[vmpck] = guest.counts[vmpck] + 2 & (1 << 64) - 1
+    fw.store(response_paddr, message)
+
+
+def _pages(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: int) -> None:
+    """Refuse pages that are not what they have to be. The state of the request's may be any."""
+    context, _ = fw.look_up(gctx_paddr)
+    _, request_lo = fw.look_up(request_paddr)
+    response, response_lo = fw.look_up(response_paddr)
+    if context is not RmpState.CONTEXT:
+        raise Refusal(Status.INVALID_GUEST)
+    if response is not RmpState.FIRMWARE:
+        raise Refusal(Status.INVALID_PAGE_STATE)
+    if (request_lo | response_lo) & LO_PAGE_SIZE:
+        raise Refusal(Status.INVALID_PAGE_SIZE)
+
+
+def _message(fw: Processor, address: int) -> tuple[bytes, bytes]:
+    """Return header and ciphertext of the request at *address*."""
+    at = address & IN_PAGE
+    if at + HEADER_SIZE > PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    header = fw.load(address, HEADER_SIZE)
+    _, _, _, algo, version, header_size, _, _, size, _, _, _ = Header.ENGINE.unpack(header)
+    known = version == HEADER_VERSION and header_size == HEADER_SIZE and algo == _GCM
+    if not known or not size or size % PAYLOAD_UNIT or at + HEADER_SIZE + size > PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    return header, fw.load(address + HEADER_SIZE, size)
