@@ -140,6 +140,30 @@ STRUCTURES = {
     "set_state": "page_commands:SetState",
     "reclaim": "page_commands:Reclaim",
     "unsmash": "page_commands:Unsmash",
+    "sev_init": "sev_commands:SevInit",
+    "sev_init_ex": "sev_commands:SevInitEx",
+    "pek_csr": "sev_commands:PekCsr",
+    "pek_cert_import": "sev_commands:PekCertImport",
+    "pdh_cert_export": "sev_commands:PdhCertExport",
+    "sev_download": "sev_commands:SevDownload",
+    "sev_get_id": "sev_commands:SevGetId",
+    "sev_handle": "sev_commands:SevHandle",
+    "sev_activate": "sev_commands:SevActivate",
+    "sev_activate_ex": "sev_commands:SevActivateEx",
+    "sev_guest_status": "sev_commands:SevGuestStatus",
+    "sev_copy": "sev_commands:SevCopy",
+    "sev_launch_start": "sev_commands:SevLaunchStart",
+    "sev_launch_update": "sev_commands:SevLaunchUpdate",
+    "sev_launch_measure": "sev_commands:SevLaunchMeasure",
+    "sev_transport": "sev_commands:SevTransport",
+    "sev_attestation": "sev_commands:SevAttestation",
+    "sev_report": "sev_commands:SevReport",
+    "sev_send_start": "sev_commands:SevSendStart",
+    "sev_receive_start": "sev_commands:SevReceiveStart",
+    "sev_dbg": "sev_commands:SevDbg",
+    "sev_swap_out": "sev_commands:SevSwapOut",
+    "sev_swap_in": "sev_commands:SevSwapIn",
+    "sev_swap_mdata": "sev_commands:SevSwapMdata",
     "rmp_entry": "rmp:RmpEntry",
     "rmp_operand": "rmp:RmpOperand",
 }
@@ -223,6 +247,9 @@ WORDS = {
     "swap_in_flags": "page_commands:SwapInFlags",
     "move_flags": "page_commands:MoveFlags",
     "reclaim_page": "page_commands:ReclaimPage",
+    "sev_policy": "sev_commands:SevPolicy",
+    "sev_swap_out_flags": "sev_commands:SevSwapOutFlags",
+    "sev_swap_in_flags": "sev_commands:SevSwapInFlags",
     "rmp_lo": "rmp:RmpLo",
     "rmp_hi": "rmp:RmpHi",
     "rmp_read_size": "rmp:RmpReadSize",
@@ -280,6 +307,7 @@ ENUMS = {
     "mitigation_subcommand": "firmware:MitigationSubcommand",
     "launch_page_type": "launch_commands:LaunchPageType",
     "swap_page_type": "page_commands:SwapPageType",
+    "sev_guest_state": "sev_commands:SevGuestState",
     "rmp_state": "rmp:RmpState",
     "rmp_gpa_state": "rmp_words:RmpGpaState",
 }
@@ -577,6 +605,7 @@ def test_a_command_agrees_with_its_row(row):
     assert structure(mine.buffer) == row.get("buffer")
     assert [structure(kind) for kind in others] == row.get("also", [])
     assert mine.direction == row["direction"]
+    assert mine.on_length == row.get("on_length", False)
     assert [(p.field, structure(p.kind), p.direction) for p in mine.pointers] == expected
 
 

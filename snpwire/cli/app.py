@@ -15,6 +15,7 @@ from .options import (
     File,
     Form,
     Gpa,
+    Id,
     Json,
     KindName,
     Length,
@@ -56,7 +57,8 @@ def top(
 @app.command(
     epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
-    + "\n  auto                whatever identify says"
+    + "\n  command             the buffer of the firmware command that --id names"
+    "\n  auto                whatever identify says"
 )
 def decode(
     kind: KindName,
@@ -77,6 +79,7 @@ def decode(
     direction: Way = None,
     gpa: Gpa = None,
     product: Model = None,
+    command: Id = None,
     redact: Annotated[
         bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")
     ] = False,
@@ -98,7 +101,7 @@ def decode(
     return run(
         kind,
         file,
-        Wanted(form, offset, length, page, way, gpa, product, redact),
+        Wanted(form, offset, length, page, way, gpa, product, redact, command),
         hexdump=hexdump,
         json=json,
         fields=fields,
@@ -126,13 +129,16 @@ def encode(
         typer.Option("-o", "--output", metavar="FILE", help="write here, whole or not at all"),
     ] = None,
     as_hex: Annotated[bool, typer.Option("--hex", help="hex text instead of bytes")] = False,
+    command: Id = None,
     corrupt: Corrupt = None,
 ) -> int:
     """Encode JSON and --set to bytes."""
     from .encode import encode as run
 
     wrong = tuple(corrupt or ())
-    return run(kind, file, settings or [], output=output, as_hex=as_hex, corrupt=wrong)
+    return run(
+        kind, file, settings or [], output=output, as_hex=as_hex, corrupt=wrong, command=command
+    )
 
 
 @app.command(epilog="Example: snpwire identify dump.bin")
@@ -204,12 +210,13 @@ def diff(
     offset: Offset = None,
     length: Length = None,
     page: Page = None,
+    command: Id = None,
 ) -> int:
     """Compare two values, field by field."""
     from .diff import diff as run
     from .documents import Wanted
 
-    return run(kind, left, right, Wanted(form, offset, length, page), json=json)
+    return run(kind, left, right, Wanted(form, offset, length, page, id=command), json=json)
 
 
 app.command(

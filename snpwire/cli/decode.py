@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..errors import UsageError
-from .documents import Wanted, read
+from .documents import COMMAND, Wanted, read
 from .sink import note, say, style
 
 if TYPE_CHECKING:
@@ -35,9 +35,13 @@ def decode(
         from ..view.json import document, dumps
 
         say([dumps(document(doc, full=json == "full", only=only))])
-    elif hexdump:
+    elif hexdump or doc.kind.name == COMMAND:
         from ..view.hex import annotated, legend
 
+        if not hexdump:
+            from ..view.tree import decision_lines, heading
+
+            say([heading(doc), *decision_lines(doc)])
         say(legend(doc))
         say(annotated(doc, only=only, style=style()))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import DecodeError, InputError
+from ..errors import DecodeError, InputError, UsageError
 from ..view.document import Document, Inner
 from ..wire import Kind, kind
 from .reading import Reading, reading
@@ -13,7 +13,8 @@ from .source import Source, SourceError, cut, load
 if TYPE_CHECKING:
     from ..context import Context, Direction
 
-
+COMMAND = "command"
+"""What stands for KIND where ``--id`` chooses it."""
 MIGRATION = ("guest-context", "export-rsp", "import-req", "absorb-req", "absorb-noma-req")
 GUEST = frozenset(("message", "report", "report-rsp", "key-req", "key-req-v2", *MIGRATION))
 """Kinds of which more has to be decided than their bytes say."""
@@ -30,6 +31,8 @@ class Wanted(NamedTuple):
     gpa: int | None = None
     product: str | None = None
     redact: bool = False
+    id: str | None = None
+    """The command whose buffer it is, where KIND is ``command``."""
 
 
 def read(name: str, file: str, wanted: Wanted) -> tuple[Document, Source]:
@@ -37,6 +40,10 @@ def read(name: str, file: str, wanted: Wanted) -> tuple[Document, Source]:
 
     Raises InputError, DecodeError by way of SourceError, and OSError.
     """
+    if name == COMMAND:
+        return _read_command(file, wanted)
+    if wanted.id is not None:
+        raise UsageError(f"--id is for a command, not for {name}", help="decode command --id 0x94")
     chosen = None if name == "auto" else kind(name)
     size = chosen.type.SIZE if chosen and _is_fixed(chosen) else None
     piece = cut(wanted.offset, wanted.length, wanted.page, size)
@@ -50,6 +57,26 @@ def read(name: str, file: str, wanted: Wanted) -> tuple[Document, Source]:
         raise SourceError(source.name, InputError(str(exc), help=_size_help(exc, source))) from None
     except InputError as exc:
         raise SourceError(source.name, exc) from None
+
+
+def _read_command(file: str, wanted: Wanted) -> tuple[Document, Source]:
+    """Read a command's buffer as what ``--id`` makes it."""
+    from .command import fits, layouts, named, parsed
+
+    number = named(wanted.id)
+    names = layouts(number)
+    size = kind(names[0]).type.SIZE if names else None
+    piece = cut(wanted.offset, wanted.length, wanted.page, size)
+    known = (lambda count: fits(number, count)) if names else None
+    source = load(file, form=wanted.form, piece=piece, fits=known)
+    try:
+        chosen, value, said = parsed(number, source.data)
+    except DecodeError as exc:
+        longer = size is not None and len(source.data) > size
+        hint = f"--length {size} takes as many from the beginning" if longer else ""
+        raise SourceError(source.name, InputError(str(exc), help=hint)) from None
+    doc = document(chosen, value, wanted, size=len(source.data), base=source.base)
+    return doc._replace(chosen=(*said, *doc.chosen)), source
 
 
 def _is_fixed(chosen: Kind) -> bool:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
 from .corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
+from .documents import COMMAND
 from .sink import say, write_file
 from .source import SourceError, contents, shown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROW = 32
 
@@ -23,8 +27,19 @@ def encode(
     output: str | None,
     as_hex: bool,
     corrupt: tuple[str, ...] = (),
+    command: str | None = None,
 ) -> int:
     """Build one value and write it. Nothing is written if it does not build."""
+    if name == COMMAND:
+        from .command import form_of
+
+        if corrupt:
+            raise UsageError("--corrupt is about guest messages, not about commands")
+        data = built(name, file, settings, form=lambda plain: form_of(plain, command))
+        emit(data, output=output, as_hex=as_hex)
+        return 0
+    if command is not None:
+        raise UsageError(f"--id is for a command, not for {name}", help="encode command --id 0x94")
     wanted = kind(name)
     if LIST in corrupt:
         from ..crypto.corruption import wrong_alone
@@ -35,18 +50,31 @@ def encode(
     return 0
 
 
-def built(name: str, file: str | None, settings: list[str], *, zero: bool = False) -> bytes:
-    """Build a value of JSON and ``--set``; with neither, of standard input, or of *zero* fields."""
+def built(
+    name: str,
+    file: str | None,
+    settings: list[str],
+    *,
+    zero: bool = False,
+    form: Callable[[Any], tuple[str, Any]] | None = None,
+) -> bytes:
+    """Build a value of JSON and ``--set``; with neither, of standard input, or of *zero* fields.
+
+    The kind called *name* is built, or what *form* makes of the JSON: a schema and its class.
+    """
+    choose = form or (lambda plain: (name, kind(name).type))
     given: Any = {}
     if file is not None or not (settings or zero):
-        given = _object("-" if file is None else file, name)
+        given, record = _object("-" if file is None else file, choose)
+    else:
+        record = choose(given)[1]
     for setting in settings:
         path, found, value = setting.partition("=")
         if not found:
             raise UsageError(f"--set {setting!r} has no value", help="--set path=value")
         place(given, path.strip(), _value(value))
     try:
-        data: bytes = kind(name).type.from_plain(given).build()
+        data: bytes = record.from_plain(given).build()
     except EncodeError as exc:
         raise SourceError("--set" if file is None and settings else shown_name(file), exc) from None
     return data
@@ -94,18 +122,22 @@ def _corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
     return after(rows, header.build() + data[HEADER_SIZE:])
 
 
-def _object(file: str, name: str) -> dict[str, Any]:
-    """Read the JSON object of a file or of standard input."""
+def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:
+    """Read the JSON object of a file or of standard input, and choose what it is to be."""
     shown = shown_name(file)
     try:
-        given = fields_of(loads(contents(file).decode("utf-8-sig")), name)
+        plain = loads(contents(file).decode("utf-8-sig"))
+        name, record = choose(plain)
+        given = fields_of(plain, name)
+    except UsageError:
+        raise
     except UnicodeDecodeError as exc:
         raise InputError(f"{shown}: not UTF-8 at byte {exc.start:#x}, so not JSON") from None
     except SnpwireError as exc:
         raise SourceError(shown, exc) from None
     if not isinstance(given, dict):
         raise InputError(f"{shown}: expected a JSON object of fields")
-    return given
+    return given, record
 
 
 def _value(text: str) -> Any:

@@ -92,6 +92,14 @@ Model = Annotated[
 ]
 
 
+Id = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--id",
+        metavar="ID",
+        help="the firmware command, where KIND is command: 0x94, SNP_GUEST_REQUEST",
+    ),
+]
 KeyFile = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(

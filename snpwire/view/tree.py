@@ -40,8 +40,7 @@ class Row(NamedTuple):
 def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> Iterator[str]:
     """Yield the lines of a document; with *everything*, also what is zero and not marked valid."""
     yield style.mark(style.strong, heading(doc))
-    for decision in doc.decisions:
-        yield f"{decision.what}  {decision.choice}: {decision.reason}"
+    yield from decision_lines(doc)
     rows = list(_rows(doc, everything))
     yield from table(rows, style)
     if doc.product:
@@ -58,6 +57,12 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
         yield finding_text(finding, style)
     if doc.refused:
         yield refusal_text(doc.refused, doc.status)
+
+
+def decision_lines(doc: Document) -> Iterator[str]:
+    """Yield a line for each choice that the bytes alone did not make."""
+    for decision in doc.decisions:
+        yield f"{decision.what}  {decision.choice}: {decision.reason}"
 
 
 def refusal_text(finding: Finding, status: str = "") -> str:

@@ -144,6 +144,70 @@ RECORDS: dict[str, Kind] = {
         ("cmd-page-reclaim", "page_commands:Reclaim", "command buffer: SNP_PAGE_RECLAIM"),
         ("cmd-page-unsmash", "page_commands:Unsmash", "command buffer: SNP_PAGE_UNSMASH"),
         ("metadata-entry", "migration:MetadataEntry", "what is kept of a page swapped out"),
+        ("cmd-sev-init", "sev_commands:SevInit", "command buffer: INIT of SEV"),
+        ("cmd-sev-init-ex", "sev_commands:SevInitEx", "command buffer: INIT_EX of SEV"),
+        ("cmd-sev-pek-csr", "sev_commands:PekCsr", "command buffer: PEK_CSR of SEV"),
+        (
+            "cmd-sev-pek-cert-import",
+            "sev_commands:PekCertImport",
+            "command buffer: PEK_CERT_IMPORT of SEV",
+        ),
+        (
+            "cmd-sev-pdh-cert-export",
+            "sev_commands:PdhCertExport",
+            "command buffer: PDH_CERT_EXPORT of SEV",
+        ),
+        (
+            "cmd-sev-download",
+            "sev_commands:SevDownload",
+            "command buffer: DOWNLOAD_FIRMWARE of SEV",
+        ),
+        ("cmd-sev-get-id", "sev_commands:SevGetId", "command buffer: GET_ID of SEV"),
+        ("cmd-sev-handle", "sev_commands:SevHandle", "command buffer: a guest of SEV and no more"),
+        ("cmd-sev-activate", "sev_commands:SevActivate", "command buffer: ACTIVATE of SEV"),
+        ("cmd-sev-activate-ex", "sev_commands:SevActivateEx", "command buffer: ACTIVATE_EX of SEV"),
+        (
+            "cmd-sev-guest-status",
+            "sev_commands:SevGuestStatus",
+            "command buffer and answer: GUEST_STATUS of SEV",
+        ),
+        ("cmd-sev-copy", "sev_commands:SevCopy", "command buffer: COPY of SEV"),
+        (
+            "cmd-sev-launch-start",
+            "sev_commands:SevLaunchStart",
+            "command buffer: LAUNCH_START of SEV",
+        ),
+        (
+            "cmd-sev-launch-update",
+            "sev_commands:SevLaunchUpdate",
+            "command buffer: LAUNCH_UPDATE_DATA, _VMSA of SEV",
+        ),
+        (
+            "cmd-sev-launch-measure",
+            "sev_commands:SevLaunchMeasure",
+            "command buffer: LAUNCH_MEASURE of SEV",
+        ),
+        ("cmd-sev-transport", "sev_commands:SevTransport", "command buffer: a packet of SEV"),
+        (
+            "cmd-sev-attestation",
+            "sev_commands:SevAttestation",
+            "command buffer: ATTESTATION of SEV",
+        ),
+        ("sev-report", "sev_commands:SevReport", "answer of ATTESTATION of SEV"),
+        ("cmd-sev-send-start", "sev_commands:SevSendStart", "command buffer: SEND_START of SEV"),
+        (
+            "cmd-sev-receive-start",
+            "sev_commands:SevReceiveStart",
+            "command buffer: RECEIVE_START of SEV",
+        ),
+        ("cmd-sev-dbg", "sev_commands:SevDbg", "command buffer: DBG_DECRYPT, DBG_ENCRYPT of SEV"),
+        ("cmd-sev-swap-out", "sev_commands:SevSwapOut", "command buffer: SWAP_OUT of SEV"),
+        ("cmd-sev-swap-in", "sev_commands:SevSwapIn", "command buffer: SWAP_IN of SEV"),
+        (
+            "sev-swap-mdata",
+            "sev_commands:SevSwapMdata",
+            "what is kept of a page swapped out, of SEV",
+        ),
         ("rmp", "rmp:RmpEntry", "entry of the reverse map table, as in memory"),
     )
 }
@@ -154,6 +218,9 @@ def kind(name: str) -> Kind:
     try:
         return RECORDS[name]
     except KeyError:
+        if name == "command":
+            hint = "decode, encode and diff take it with --id; each buffer is a kind, cmd-..., too"
+            raise UsageError("a command is of many kinds", help=hint) from None
         some = " ".join(list(RECORDS)[:20])
         hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None
