@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from binascii import Error as BadBase64
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -141,11 +141,16 @@ def _documents(data: bytes, label: bytes) -> list[bytes]:
 
 
 def _base64(text: bytes, line: int) -> bytes:
+    """Read the one way there is to write bytes: what no byte needs of the last digit is zero."""
+    digits = b"".join(text.split())
+    where = f"the PEM block that starts in line {line}"
     try:
-        return a2b_base64(b"".join(text.split()), strict_mode=True)
+        data = a2b_base64(digits, strict_mode=True)
     except BadBase64:
-        reason = f"the PEM block that starts in line {line} has more than base64 in it"
-        raise CertificateError(reason) from None
+        raise CertificateError(f"{where} has more than base64 in it") from None
+    if b2a_base64(data, newline=False) != digits:
+        raise CertificateError(f"{where} has bits set in its last digit that belong to no byte")
+    return data
 
 
 def arrange(given: Iterable[X509], wanted: Kind | None = None) -> Chain:

@@ -8,6 +8,7 @@ refuse serial number 0, which is what every VCEK has.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import CertificateError
@@ -113,6 +114,12 @@ def oid(item: Item) -> str:
     contents = item.expect(OID, "an object identifier").contents
     if not contents or contents[-1] & 0x80 or len(contents) > MAX_OID:
         raise item.error("an object identifier cannot be read")
+    return _dotted(contents)
+
+
+@lru_cache(maxsize=256)
+def _dotted(contents: bytes) -> str:
+    """Write the numbers of an identifier; a certificate names the same ones over and over."""
     numbers, number = [], 0
     for byte in contents:
         number = number << 7 | byte & 0x7F

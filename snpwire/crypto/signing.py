@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey as PrivateKey
 
 ECDSA = ec.ECDSA(SHA384())
+USED = 48
+"""How many bytes of each number the curve has."""
+NUMBERS_SIZE = 0x90
 
 
 def check(data: bytes, signature: Signature, key: EcKey) -> None:
@@ -51,11 +54,23 @@ def sign(data: bytes, key: PrivateKey) -> Signature:
 
 
 def check_report(report: bytes, key: EcKey) -> None:
-    """Verify the signature of *report*, over its bytes as they are.
+    """Verify the signature of *report*, over its bytes as they are, to its last bit.
 
     Raises SignatureError, and DecodeError if it has not the size of a report.
     """
-    check(report[:SIGNED], Report.parse(report).signature, key)
+    signature = Report.parse(report).signature
+    check_unused(signature)
+    check(report[:SIGNED], signature, key)
+
+
+def check_unused(signature: Signature) -> None:
+    """Check that what the two numbers leave of *signature* is zero. Raises SignatureError.
+
+    No signature covers those bytes. go-sev-guest refuses them; the firmware does not look at them
+    in an ID block's, so that ``check`` alone does not either.
+    """
+    if any(signature.r[USED:] + signature.s[USED:] + signature.build()[NUMBERS_SIZE:]):
+        raise SignatureError("bytes that the signature does not use are set")
 
 
 def sign_report(report: bytes, key: PrivateKey) -> bytes:

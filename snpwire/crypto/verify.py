@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ..errors import CertificateError, SignatureError, shown
 from ..product import ProductDecision, TcbLayout, decide
 from ..wire.launch import IdKey
-from ..wire.report import SIGNED, Report, SignatureAlgo, SigningKey
+from ..wire.report import SIGNED, Report, Signature, SignatureAlgo, SigningKey
 from . import certificates as certs
 from .certificates import AMD_ROOTS, Chain, Kind, kind_of
 from .extensions import Endorsement, endorsement
 from .link import Link, broken
-from .signing import check_report, key_digest
+from .signing import check, check_unused, key_digest
 from .x509 import EcKey
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .policy import Policy
     from .x509 import X509, Crl
 
-__all__ = ["Link", "broken", "verify"]
+__all__ = ["Link", "broken", "verify", "verify_chain"]
 
 COMPONENTS = {
     "fmc": "fmcSPL",
@@ -42,7 +42,6 @@ LAYOUTS = {0: TcbLayout.CLASSIC, 1: TcbLayout.TURIN}
 SIGNERS = {SigningKey.VCEK: Kind.VCEK, SigningKey.VLEK: Kind.VLEK}
 KNOWN_VERSIONS = range(2, 6)
 DIGEST_SIZE = 48
-_NUMBERS_END = SIGNED + 0x90
 
 
 def verify(
@@ -71,14 +70,32 @@ def verify(
     links = [*_report(value, decision), *_present(chain)]
     if chain.key:
         links += [
-            _signature(report, chain.key),
+            _signature(report, value.signature, chain.key),
             _signing_key(value, chain.key),
             *_endorsed(value, decision, chain.key, chain),
         ]
-    links += [*_chain(chain), _root(chain, roots), *_dates(chain, at), _crl(chain, crl, at)]
+    links += _upward(chain, roots, crl, at)
     if id_keys is not None:
         links.append(_id_key(value, id_keys))
     return links + (policy.check(value, decision) if policy else [])
+
+
+def verify_chain(
+    certificates: Iterable[X509],
+    *,
+    roots: Mapping[str, str] = AMD_ROOTS,
+    crl: Crl | None = None,
+    at: datetime | None = None,
+) -> list[Link]:
+    """Return every link of a chain alone, up to a root; what is asked for is as in ``verify``."""
+    chain = certs.arrange(certificates)
+    return [*_present(chain), *_upward(chain, roots, crl, at)]
+
+
+def _upward(
+    chain: Chain, roots: Mapping[str, str], crl: Crl | None, at: datetime | None
+) -> list[Link]:
+    return [*_chain(chain), _root(chain, roots), *_dates(chain, at), _crl(chain, crl, at)]
 
 
 def _signer(report: Report) -> SigningKey:
@@ -109,13 +126,8 @@ def _report(report: Report, decision: ProductDecision) -> Iterator[Link]:
     known = algo == SignatureAlgo.ECDSA_P384_SHA384
     yield Link("signature-algo", known, f"{algo.name}, {int(algo)}")
     yield Link("tcb-layout", None if decision.assumed else True, decision.reason)
-    rest = any(report.build()[_NUMBERS_END:]) or any(report.signature.r[48:])
-    rest = rest or any(report.signature.s[48:])
-    yield Link(
-        "signature-reserved",
-        not rest,
-        "bytes that the signature does not use are set" if rest else "unused bytes are zero",
-    )
+    unused = partial(check_unused, report.signature)
+    yield _judged("signature-reserved", "unused bytes are zero", unused)
 
 
 def _present(chain: Chain) -> Iterator[Link]:
@@ -138,14 +150,14 @@ def _judged(name: str, good: str, check: Callable[[], None]) -> Link:
     return Link(name, True, good)
 
 
-def _signature(report: bytes, certificate: X509) -> Link:
-    def check() -> None:
+def _signature(report: bytes, signature: Signature, certificate: X509) -> Link:
+    def fits() -> None:
         if not isinstance(certificate.key, EcKey):
             raise SignatureError("the certificate has no key of P-384")
-        check_report(report, certificate.key)
+        check(report[:SIGNED], signature, certificate.key)
 
     good = f"signed by the key of {kind_of(certificate)}"
-    return _judged("report-signature", good, check)
+    return _judged("report-signature", good, fits)
 
 
 def _signing_key(report: Report, certificate: X509) -> Link:
