@@ -310,6 +310,10 @@ ENUMS = {
     "sev_guest_state": "sev_commands:SevGuestState",
     "rmp_state": "rmp:RmpState",
     "rmp_gpa_state": "rmp_words:RmpGpaState",
+    "rmpupdate_result": "rmp_words:RmpUpdateResult",
+    "psmash_result": "rmp_words:PsmashResult",
+    "pvalidate_result": "rmp_words:PvalidateResult",
+    "rmpadjust_result": "rmp_words:RmpAdjustResult",
 }
 
 GUIDS = {

@@ -42,6 +42,48 @@ class RmpAdjust(Word, width=64, spec="RMPADJUST, rDX (OpenVMM, coconut-svsm, Lin
     vmsa = bit(16, "The page is a save area; heeded at VMPL 0 alone")
 
 
+class RmpUpdateResult(OpenEnum):
+    """What RMPUPDATE leaves in EAX; RMPREAD has the first three."""
+
+    SUCCESS = 0, "the entry is changed"
+    FAIL_INPUT = 1, "the operand or the address cannot be"
+    FAIL_PERMISSION = 2, "it ran in a guest, or the entry is immutable"
+    FAIL_INUSE = 3, "another processor changes the entry, or runs from the page"
+    FAIL_OVERLAP = 4, "pages of 4 KiB and of 2 MiB would overlap"
+
+
+class PsmashResult(OpenEnum):
+    """What PSMASH leaves in EAX."""
+
+    SUCCESS = 0, "the page is split"
+    FAIL_INPUT = 1, "the address cannot be"
+    FAIL_PERMISSION = 2, "it ran in a guest"
+    FAIL_INUSE = 3, "another processor changes the entry; Linux tries again"
+    FAIL_BADADDR_LINUX2021 = (
+        4,
+        "no page that can be split, in a header of Linux before SNP was merged",
+    )
+    FAIL_BADADDR = 7, "no page that can be split (Microsoft)"
+
+
+class PvalidateResult(OpenEnum):
+    """What PVALIDATE leaves in EAX; the carry flag tells that nothing had to change."""
+
+    SUCCESS = 0, "the page is what was asked for"
+    FAIL_INPUT = 1, "the operands cannot be"
+    FAIL_PERMISSION = 2, "not at VMPL 0 (VeriSMo alone)"
+    FAIL_SIZEMISMATCH = 6, "2 MiB were asked for and the page has 4 KiB"
+
+
+class RmpAdjustResult(OpenEnum):
+    """What RMPADJUST leaves in EAX, and RMPQUERY."""
+
+    SUCCESS = 0, "the rights are given"
+    FAIL_INPUT = 1, "the operands cannot be"
+    FAIL_PERMISSION = 2, "the level is not below one's own, or has more rights than oneself"
+    FAIL_SIZEMISMATCH = 6, "2 MiB were asked for and the page has 4 KiB"
+
+
 class NpfInfo(Word, width=64, spec="#VMEXIT(NPF), EXITINFO1 (OpenVMM, Linux)"):
     """Why an access to guest memory left the guest."""
 

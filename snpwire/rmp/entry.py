@@ -1,0 +1,122 @@
+"""One entry as two plain numbers: its bits, what can go wrong with its page, and who keeps it.
+
+Instructions and firmware change millions of entries, one after the other or as arrays; named fields
+of ``RmpLo`` are too slow for the one and not wanted for the other, so both work with these masks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ..bits import OpenEnum
+from ..wire.rmp import RmpHi, RmpLo
+from ..wire.rmp_words import NpfInfo, RmpFirmwareGpa, RmpGpaState
+
+if TYPE_CHECKING:
+    from ..wire.rmp import RmpState
+
+ASSIGNED = RmpLo.assigned.mask
+LARGE = RmpLo.page_size.mask
+"""The page has 2 MiB."""
+IMMUTABLE = RmpLo.immutable.mask
+COUNT = RmpLo.subpage_count.mask
+ONE_MORE = 1 << RmpLo.subpage_count.low
+"""What one more page adds to ``subpage_count``."""
+GPA = RmpLo.gpa.mask
+ASID = RmpLo.asid.mask
+VMSA = RmpLo.vmsa.mask
+VALIDATED = RmpLo.validated.mask
+LOCK = RmpLo.lock.mask
+GPA_LOW, ASID_LOW = RmpLo.gpa.low, RmpLo.asid.low
+
+SPAN = ASSIGNED | LARGE
+"""An entry with both bits stands for 512 pages: those of the 2 MiB that begin with its own."""
+REGION = 512
+OPERAND = ASSIGNED | LARGE | IMMUTABLE | GPA | ASID
+"""What the operand of RMPUPDATE can say of a page."""
+RIGHTS = RmpHi.vmpl0.mask | RmpHi.vmpl1.mask | RmpHi.vmpl2.mask | RmpHi.vmpl3.mask
+FULL = 0x1F
+"""Every right that there is. Milan has no shadow stacks and gives 0xF."""
+METADATA_NOTE = RmpFirmwareGpa.of(state=RmpGpaState.METADATA) << GPA_LOW
+NOTE_STATE = RmpFirmwareGpa.state.mask << GPA_LOW
+NOTE_PFN = RmpFirmwareGpa.pfn.mask << GPA_LOW
+FIRMWARE_LO = ASSIGNED | IMMUTABLE | LOCK
+"""First quadword of a page of the firmware."""
+HV_FIXED_LO = IMMUTABLE
+
+
+class FaultKind(OpenEnum):
+    """What an instruction or an access ends in when it does not end by itself."""
+
+    NONE = 0, "it went through"
+    PF = 1, "page fault (#PF); the code is the error code"
+    NPF = 2, "exit for a nested page fault (#VMEXIT); the code is EXITINFO1"
+    VC = 3, "exception of the guest (#VC); the code is the error code"
+    GP = 4, "general protection fault (#GP)"
+    VMEXIT_INVALID = 5, "VMRUN gives up (#VMEXIT, VMEXIT_INVALID)"
+
+
+class Fault(NamedTuple):
+    """A fault and its code."""
+
+    kind: FaultKind
+    code: int = 0
+
+
+class Outcome(NamedTuple):
+    """What an instruction of a guest leaves: a number in EAX and the carry flag, or a fault."""
+
+    status: int = 0
+    """Number in EAX; without meaning where there is a fault."""
+    fault: Fault | None = None
+    carry: bool = False
+
+
+RMP_ERROR = 1 << 31
+"""Bit of the error code of a page fault: the reverse map table forbids it."""
+PAGE_NOT_VALIDATED = 0x404
+"""Error code of #VC for a page that the guest has not accepted."""
+NOT_VALIDATED = Fault(FaultKind.VC, PAGE_NOT_VALIDATED)
+
+_TOUCHED = NpfInfo.of(present=1, write=1, user=1, rmp=1, gpa_final=1)
+NOT_OWNED = Fault(FaultKind.NPF, _TOUCHED)
+"""PVALIDATE or RMPADJUST of a page that is not the guest's, or not there."""
+TOO_SMALL = Fault(FaultKind.NPF, _TOUCHED | NpfInfo.sizem.mask)
+"""PVALIDATE or RMPADJUST of 4 KiB within a page of 2 MiB. Linux was seen to log this code."""
+NOT_READABLE = Fault(FaultKind.NPF, NpfInfo.of(present=1, user=1, rmp=1, gpa_final=1))
+"""RMPQUERY of a page that is not the guest's."""
+
+
+class Entries(Protocol):
+    """A table that can be read and changed one page at a time.
+
+    Where it also has ``counters``, one number for each ASID, they are kept up to date.
+    """
+
+    @property
+    def pages(self) -> int:
+        """Return how many pages have an entry."""
+
+    def entry(self, page: int) -> tuple[int, int]:
+        """Return both quadwords of the entry of a page."""
+
+    def set(self, page: int, lo: int, hi: int) -> None:
+        """Change both quadwords of the entry of a page."""
+
+    def state(self, page: int) -> RmpState:
+        """Return the state of a page; DEFAULT beyond the table."""
+
+
+def resolved(table: Entries, page: int) -> tuple[int, int, int]:
+    """Return the page whose entry speaks for *page*, and the two quadwords of that entry.
+
+    An entry of 4 KiB that no guest owns gives way to that of a 2 MiB page around it. Source:
+    AMD-ASPFW sev_mcmd.c, SNP_DBG_DECRYPT.
+    """
+    lo, hi = table.entry(page)
+    head = page & -REGION
+    if head != page and not lo & (LARGE | ASID):
+        top, rights = table.entry(head)
+        if top & LARGE:
+            return head, top, rights
+    return page, lo, hi
