@@ -8,20 +8,22 @@ import numpy as np
 
 from ..bits import OpenEnum
 from ..wire.rmp import RmpLo, RmpState
-from .states import Classifier
-from .tiles import TILE, resolve_tile, tiles
+from .pages import LARGE
+from .states import Scratch, aligned
+from .tiles import SIZE, TILE, shared, spread, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from .runs import Runs
-    from .tiles import Extent, Progress
+    from .tiles import Data, Extent, Progress
 
 _STATES = 16
 _SIZES = 2
 _ASIDS = RmpLo.asid.limit + 1
+_LARGE = _STATES
+_SPEAKS = _ASIDS * _SIZES * _STATES - _STATES
 
 
 class RmpOwner(OpenEnum):
@@ -94,22 +96,65 @@ class Census:
 
 
 def census(
-    extents: Sequence[Extent],
-    data: Runs | Iterable[tuple[int, int]] | None = None,
-    progress: Progress | None = None,
+    extents: Sequence[Extent], data: Data = None, progress: Progress = None, threads: int = 1
 ) -> Census:
     """Count the pages of *extents*; those outside *data* are not read, and taken as zeroes."""
-    counts = np.zeros(_ASIDS * _SIZES * _STATES, np.int64)
-    scratch = Classifier(TILE)
-    for _, words in tiles(extents, data, TILE, progress):
-        low = scratch.lo[: len(words)]
-        np.copyto(low, words[:, 0])
-        resolve_tile(low)
-        key = scratch.states(len(low)).astype(np.uint16)
-        key |= (low & np.uint64(RmpLo.page_size.mask)).astype(np.uint16) << 3
-        key |= ((low & np.uint64(RmpLo.asid.mask)) >> np.uint64(46)).astype(np.uint16)
-        found = np.bincount(key)
-        counts[: len(found)] += found
+    tallies: list[_Tally] = []
+
+    def count(parts: Iterable[Extent]) -> None:
+        tally = _Tally()
+        tallies.append(tally)
+        for _, words in parts:
+            tally.add(words)
+
+    shared(tiles(extents, data, progress, TILE), count, threads)
+    counts = np.sum([tally.counts for tally in tallies], axis=0)
     total = sum(len(extent.words) for extent in extents)
     counts[RmpState.HYPERVISOR] += total - int(counts.sum())
     return Census(counts)
+
+
+class _Tally:
+    """Counts of the pages of tiles, kept by ASID << 5 | size << 4 | state."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(_ASIDS * _SIZES * _STATES, np.int64)
+        self._scratch = Scratch(TILE)
+        self._key = aligned(TILE, np.uint16)
+        self._work = aligned(TILE, np.uint16)
+        self._flag = aligned(TILE, np.bool_)
+
+    def add(self, words: NDArray[np.uint64]) -> None:
+        """Count the pages of a tile."""
+        lo, states = self._scratch.load(words[:, 0]), self._scratch.states()
+        key, work = self._key[: len(lo)], self._work[: len(lo)]
+        np.copyto(work, lo, casting="unsafe")
+        np.bitwise_and(work, SIZE, out=work)
+        np.left_shift(work, 3, out=work)
+        np.left_shift(self._scratch.asid, 2, out=key)
+        np.bitwise_or(key, work, out=key)
+        np.bitwise_or(key, states, out=key)
+        if work[::LARGE].any():
+            self._resolve(key, work)
+        self._count(key[: len(words)])
+
+    def _resolve(self, key: NDArray[np.uint16], work: NDArray[np.uint16]) -> None:
+        """Count silent pages of 2 MiB as what the entry that speaks for them says."""
+        silent = self._flag[: len(key)]
+        np.bitwise_and(key, _SPEAKS, out=work)
+        np.equal(work, 0, out=silent)
+        rows = silent.reshape(-1, LARGE)
+        np.logical_and(rows, key[::LARGE, None] & _LARGE, out=rows)
+        spread(key, rows, work)
+
+    def _count(self, key: NDArray[np.uint16]) -> None:
+        """Count equal keys: those that follow one another at once, if there are many such."""
+        turns = self._flag[: len(key)]
+        turns[0] = True
+        np.not_equal(key[1:], key[:-1], out=turns[1:])
+        if np.count_nonzero(turns) > len(key) // 16:
+            found = np.bincount(key)
+            self.counts[: len(found)] += found
+            return
+        starts = np.flatnonzero(turns)
+        np.add.at(self.counts, key[starts], np.diff(starts, append=len(key)))

@@ -8,23 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UsageError
-from ..wire.rmp import RmpLo, RmpState
+from ..wire.rmp import RmpState
 from . import census, search
 from .pages import LARGE, page_number, page_numbers
 from .runs import Runs
-from .states import Classifier, state_of_low
-from .tiles import TILE, shared, tiles
+from .states import Scratch, state_of_low
+from .tiles import SIZE, SPEAKS, TILE, shared, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
-    from .tiles import Extent, Progress
-
-SIZE = RmpLo.page_size.mask
-SPEAKS = SIZE | RmpLo.asid.mask
-"""An entry with none of these bits says nothing where the 2 MiB around it are one page."""
+    from .tiles import Data, Extent, Progress
 
 
 class Reading(ABC):
@@ -87,7 +83,7 @@ class Reading(ABC):
         *,
         out: NDArray[np.uint8] | None = None,
         threads: int = 1,
-        progress: Progress | None = None,
+        progress: Progress = None,
     ) -> NDArray[np.uint8]:
         """Return the number of the ``RmpState`` of each of *pages*, or of every page of the table.
 
@@ -107,32 +103,33 @@ class Reading(ABC):
             self._some_states(numbers.reshape(-1), result.reshape(-1))
         return result
 
-    def _all_states(self, out: NDArray[np.uint8], threads: int, progress: Progress | None) -> None:
+    def _all_states(self, out: NDArray[np.uint8], threads: int, progress: Progress) -> None:
         if sum(len(extent.words) for extent in self.extents) < self.pages:
             out[:] = RmpState.DEFAULT
 
         def classify(part: Iterable[Extent]) -> None:
-            scratch = Classifier(TILE)
+            scratch = Scratch(TILE)
             for first, words in part:
-                np.copyto(scratch.lo[: len(words)], words[:, 0])
-                out[first : first + len(words)] = scratch.states(len(words))
+                scratch.load(words[:, 0])
+                out[first : first + len(words)] = scratch.states()[: len(words)]
 
-        shared(tiles(self.extents, None, TILE, progress), classify, threads)
+        shared(tiles(self.extents, None, progress, TILE), classify, threads)
 
     def _some_states(self, pages: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
-        scratch = Classifier(TILE)
+        scratch = Scratch(min(TILE, len(pages)))
         for first in range(0, len(pages), TILE):
             low, known = self.lows(pages[first : first + TILE])
-            scratch.lo[: len(low)] = low
+            scratch.load(low)
             part = out[first : first + TILE]
-            part[:] = scratch.states(len(low))
+            part[:] = scratch.states()[: len(part)]
             part[~known] = RmpState.DEFAULT
 
     def census(
         self,
         *,
-        data: Runs | Iterable[tuple[int, int]] | None = None,
-        progress: Progress | None = None,
+        data: Data = None,
+        threads: int = 1,
+        progress: Progress = None,
     ) -> census.Census:
         """Count all pages by state, owner, ASID and size, as the entries that speak have it.
 
@@ -140,7 +137,7 @@ class Reading(ABC):
         image with holes only what is there has to be read. *progress* is told, each time, how many
         pages more were counted. Raises UsageError.
         """
-        return census.census(self.extents, data, progress)
+        return census.census(self.extents, data, progress, threads)
 
     def find_each(
         self,
@@ -148,9 +145,9 @@ class Reading(ABC):
         state: RmpState | Collection[RmpState] | None = None,
         gpa: int | range | None = None,
         rights: Mapping[int, int] | None = None,
-        data: Runs | Iterable[tuple[int, int]] | None = None,
-        progress: Progress | None = None,
-        **fields: int,
+        data: Data = None,
+        progress: Progress = None,
+        **fields: int | None,
     ) -> Iterator[Runs]:
         """Yield what ``find`` returns, a part of the table at a time, runs cut where parts end."""
         wanted = search.Wanted(state=state, gpa=gpa, rights=rights, **fields)
@@ -162,16 +159,17 @@ class Reading(ABC):
         state: RmpState | Collection[RmpState] | None = None,
         gpa: int | range | None = None,
         rights: Mapping[int, int] | None = None,
-        data: Runs | Iterable[tuple[int, int]] | None = None,
-        progress: Progress | None = None,
-        **fields: int,
+        data: Data = None,
+        progress: Progress = None,
+        **fields: int | None,
     ) -> Runs:
         """Return the pages that fit all that is given, as the entries that speak have it.
 
-        *state* is one or several, *gpa* a guest page number or a range of them (pages without ASID
-        have none), *rights* what each VMPL must at least have (bits of ``VmplMask``), and *fields*
-        are those of ``RmpLo``, such as ``asid=3`` or ``page_size=1``. Only pages in *data* are
-        looked at; *progress* as in ``census``. Raises UsageError, EncodeError.
+        *state* is one or several; *gpa* a guest page number or a range of them, which pages without
+        ASID do not have; *rights* what each VMPL must at least have, as bits of ``VmplMask``; and
+        *fields* are those of ``RmpLo``, such as ``asid=3`` or ``page_size=1``. None asks nothing.
+        Only pages in *data* are looked at; *progress* as in ``census``. Pages without an entry are
+        not found. Raises UsageError and EncodeError.
         """
         return Runs.joined(
             self.find_each(

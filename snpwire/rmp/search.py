@@ -9,17 +9,17 @@ import numpy as np
 from ..bits import nearest
 from ..errors import UsageError
 from ..wire.rmp import RmpHi, RmpLo, RmpState
-from .pages import LARGE
+from .pages import LARGE, page_number
 from .runs import Runs
-from .states import Classifier
-from .tiles import TILE, resolve_tile, tiles
+from .states import Scratch
+from .tiles import SIZE, SPEAKS, TILE, spread, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .tiles import Extent, Progress
+    from .tiles import Data, Extent, Progress
 
 
 class Wanted:
@@ -31,24 +31,41 @@ class Wanted:
         state: RmpState | Collection[RmpState] | None = None,
         gpa: int | range | None = None,
         rights: Mapping[int, int] | None = None,
-        **fields: int,
+        **fields: int | None,
     ) -> None:
-        """Take the criteria of ``Reading.find``. Raises UsageError."""
-        several = (state,) if isinstance(state, RmpState) else state
-        self.states = None if several is None else np.zeros(256, np.bool_)
-        if self.states is not None:
-            self.states[[int(one) for one in several or ()]] = True
-        self.gpa = range(gpa, gpa + 1) if isinstance(gpa, int) else gpa
-        self.low = _fields(fields)
+        """Take the criteria of ``Reading.find``. Raises UsageError and EncodeError."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        self.states = None if state is None else _states(state)
+        self.gpa = None if gpa is None else _ends(gpa)
+        self.bits, self.values = _fields(given)
         self.need = _rights(rights or {})
+
+
+def _states(state: RmpState | Collection[RmpState]) -> NDArray[np.bool_]:
+    """Return whether each number is one of the states; shape (256,)."""
+    wanted = np.zeros(256, np.bool_)
+    for one in (state,) if isinstance(state, int) else state:
+        if not RmpState(one).known:
+            raise UsageError(f"{one} is no state of a page")
+        wanted[one] = True
+    return wanted
+
+
+def _ends(gpa: int | range) -> tuple[int, int]:
+    """Return the first and the last of guest page numbers; of none, one that is not before it."""
+    span = gpa if isinstance(gpa, range) else range(gpa, gpa + 1)
+    if not len(span):
+        return 1, 0
+    if span.step != 1:
+        raise UsageError(f"guest pages have to follow one another, got {span}")
+    return page_number(span.start), page_number(span.stop - 1)
 
 
 def _fields(fields: Mapping[str, int]) -> tuple[int, int]:
     """Return the bits of ``RmpLo`` that count, and their values."""
     for name in fields:
         if name not in RmpLo.BITS:
-            hint = nearest(name, RmpLo.BITS)
-            raise UsageError(f"an entry has no field {name!r}", help=hint)
+            raise UsageError(f"an entry has no field {name!r}", help=nearest(name, RmpLo.BITS))
     return sum(RmpLo.BITS[name].mask for name in fields), int(RmpLo.of(**fields))
 
 
@@ -56,46 +73,56 @@ def _rights(rights: Mapping[int, int]) -> int:
     """Return the bits of ``RmpHi`` that have to be set."""
     for vmpl in rights:
         if vmpl not in range(4):
-            raise UsageError(f"{vmpl} is no VMPL: they go from 0 to 3")
+            raise UsageError(f"{vmpl} is no VMPL: those go from 0 to 3")
     return int(RmpHi.of(**{f"vmpl{vmpl}": int(mask) for vmpl, mask in rights.items()}))
 
 
 def find(
-    extents: Sequence[Extent],
-    wanted: Wanted,
-    data: Runs | Iterable[tuple[int, int]] | None = None,
-    progress: Progress | None = None,
+    extents: Sequence[Extent], wanted: Wanted, data: Data = None, progress: Progress = None
 ) -> Iterator[Runs]:
     """Yield the pages that fit, a tile at a time. Pages outside *data* are not looked at."""
-    scratch = Classifier(TILE)
-    for first, words in tiles(extents, data, TILE, progress):
-        yield Runs.of_mask(_fitting(words, wanted, scratch), first)
+    scratch = Scratch(TILE)
+    for first, words in tiles(extents, data, progress, TILE):
+        fits = _fitting(words, wanted, scratch)
+        yield Runs.of_mask(fits[: len(words)], first)
 
 
-def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> NDArray[np.bool_]:
-    low = scratch.lo[: len(words)]
-    np.copyto(low, words[:, 0])
-    heads = _heads(low)
-    resolve_tile(low)
-    bits, values = wanted.low
-    fits: NDArray[np.bool_] = low & np.uint64(bits) == values
+def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Scratch) -> NDArray[np.bool_]:
+    """Tell for each page of a tile whether the entry that speaks for it fits."""
+    lo = scratch.load(words[:, 0])
+    fits: NDArray[np.bool_] = lo & np.uint64(wanted.bits) == wanted.values
     if wanted.states is not None:
-        fits &= wanted.states[scratch.states(len(low))]
-    if wanted.gpa is not None:
-        fits &= low & np.uint64(RmpLo.asid.mask) != 0
-        frame = (low & np.uint64(RmpLo.gpa.mask)) >> np.uint64(12)
-        frame += (np.arange(len(low)) - heads).astype(np.uint64)
-        fits &= (frame >= wanted.gpa.start) & (frame < wanted.gpa.stop)
+        fits &= wanted.states[scratch.states()]
     if wanted.need:
-        high = words[:, 1][heads]
-        fits &= high & np.uint64(wanted.need) == wanted.need
+        has = words[:, 1] & np.uint64(wanted.need) == wanted.need
+        fits[: len(has)] &= has
+    silent = None
+    if (lo[::LARGE] & np.uint64(SIZE)).any():
+        silent = _silent(lo)
+        spread(fits.view(np.uint8), silent, np.empty(len(fits), np.uint8))
+    if wanted.gpa is not None:
+        fits &= _mapped(lo, silent, wanted.gpa)
     return fits
 
 
-def _heads(low: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return for each entry of a tile the place of the one that speaks for it."""
-    places = np.arange(len(low))
-    heads = places & -LARGE
-    silent = low & np.uint64(RmpLo.page_size.mask | RmpLo.asid.mask) == 0
-    large = low[heads] & np.uint64(RmpLo.page_size.mask) != 0
-    return np.where(silent & large, heads, places)
+def _silent(lo: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which entries of a tile another one speaks for; shape (n, 512)."""
+    rows: NDArray[np.bool_] = (lo & np.uint64(SPEAKS) == 0).reshape(-1, LARGE)
+    rows &= (lo[::LARGE, None] & np.uint64(SIZE)) != 0
+    return rows
+
+
+def _mapped(
+    lo: NDArray[np.uint64], silent: NDArray[np.bool_] | None, gpa: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Tell for each page of a tile whether it is a guest's at one of the addresses *gpa*."""
+    whose = lo & np.uint64(RmpLo.asid.mask | RmpLo.gpa.mask)
+    if silent is not None:
+        spread(whose, silent, np.empty_like(whose))
+        inside = np.arange(LARGE, dtype=np.uint64) << np.uint64(12)
+        whose += (silent * inside).reshape(-1)
+    frame = whose & np.uint64(RmpLo.gpa.mask)
+    found: NDArray[np.bool_] = whose & np.uint64(RmpLo.asid.mask) != 0
+    found &= frame >= gpa[0] << 12
+    found &= frame <= gpa[1] << 12
+    return found

@@ -1,11 +1,11 @@
 """The state of many entries at once, told from one byte of what counts in each.
 
-``wire.rmp.STATES`` has the rules; nothing is decided here. Which bits of an entry count is known,
-and of ``asid`` and ``gpa`` mostly whether they are zero: that is one byte, and the rules are asked
-about every possible one beforehand. Only for a page of the firmware whose ``gpa`` is not zero
-(metadata, the IOMMU, or nothing known) it takes more: how many of the borders that the rules name
-its ``gpa`` has reached. A tile of entries that has none of these, which is nearly every one, skips
-that.
+``wire.rmp.STATES`` has the rules; nothing is decided here. Five bits of an entry count, of ``asid``
+whether it is zero, and for a page of the firmware ``gpa``. Its values are told apart by the borders
+at which the answer of a rule changes. What lies between two borders is of one kind, and so is all
+that the rules answer alike: there are four kinds, which is two bits more. So it is one byte in all,
+and the rules are asked about every byte beforehand. The borders are looked for in tiles alone that
+have a page whose state depends on them.
 
 A table is gone through in tiles that stay in the cache, each step from one piece of scratch memory
 to the next, and the byte is looked up for two entries at a time. Masks over the whole table take 20
@@ -15,24 +15,23 @@ times as long, and as much memory again as the table (``tools/performance.md``).
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import cache
+from functools import cache, reduce
+from itertools import pairwise
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..wire.rmp import STATES, RmpLo, RmpState
+from .pages import LARGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MIXED = 0xFF
-"""In place of a state: the byte does not tell it."""
-
-_BYTE = {"assigned": 0, "gpa": 1, "immutable": 2, "asid": 3, "vmsa": 5, "validated": 6, "lock": 7}
-"""Bits of the byte: fields as they are, of ``gpa`` and ``asid`` whether they are not zero.
-
-The others lie as in bits 7:0 and 63:56 of the entry, so that nothing has to be shifted.
-"""
+_BITS = {"assigned": 0, "immutable": 2, "asid": 3, "vmsa": 5, "validated": 6, "lock": 7}
+"""Bits of the byte. All but ``asid`` lie as in bits 7:0 and 63:56 of an entry, unshifted."""
+_KINDS = (0x00, 0x02, 0x10, 0x12)
+"""The two bits that are left, for the kind of ``gpa``."""
 _LOW = RmpLo.assigned.mask | RmpLo.immutable.mask
 _HIGH = (RmpLo.vmsa.mask | RmpLo.validated.mask | RmpLo.lock.mask) >> 56
 _ASID, _GPA = RmpLo.asid.mask, RmpLo.gpa.mask
@@ -41,31 +40,27 @@ BORDERS = sorted({end for note in _NOTES for end in (note.start, note.stop)} - {
 """Values of ``gpa`` at which the answer of a rule changes."""
 
 
+@cache
 def _by_rules(key: int, gpa: int) -> RmpState:
-    """Return the state of an entry with this byte and this ``gpa``."""
-    values = {name: key >> bit & 1 for name, bit in _BYTE.items()} | {"gpa": gpa}
+    """Return the state of an entry with this byte, without a kind, and this ``gpa``."""
+    values = {name: key >> bit & 1 for name, bit in _BITS.items()} | {"gpa": gpa}
     for rule in STATES:
         if all(values[name] in allowed for name, allowed in rule.fields.items()):
             return rule.state
     return RmpState.INVALID
 
 
-@cache
-def _by_border() -> tuple[tuple[RmpState, ...], ...]:
-    """Return the state for each number of borders reached, and each byte."""
-    starts = [0, *BORDERS]
-    return tuple(tuple(_by_rules(key, gpa) for key in range(256)) for gpa in starts)
-
-
-@cache
-def _by_byte() -> tuple[RmpState | None, ...]:
-    """Return the state for each byte, None where ``gpa`` has to be known."""
-    none, *others = _by_border()
-    found: list[RmpState | None] = []
-    for key in range(256):
-        states = {row[key] for row in others} if key >> _BYTE["gpa"] & 1 else {none[key]}
-        found.append(states.pop() if len(states) == 1 else None)
-    return tuple(found)
+_ANSWERS = [tuple(_by_rules(key & ~_KINDS[-1], gpa) for key in range(256)) for gpa in (0, *BORDERS)]
+"""The state of each byte, for each number of borders reached."""
+_DISTINCT = list(dict.fromkeys(_ANSWERS))
+_KIND = [dict(zip(_DISTINCT, _KINDS, strict=True))[answers] for answers in _ANSWERS]
+"""The bits of the kind, for each number of borders reached."""
+_STATES = tuple(_DISTINCT[_KINDS.index(key & _KINDS[-1])][key] for key in range(256))
+"""The state for each byte."""
+_DEPENDS = [key for key, states in enumerate(zip(*_DISTINCT, strict=True)) if len(set(states)) > 1]
+_SET = reduce(and_, _DEPENDS)
+_SAME = _SET | 0xFF & ~reduce(or_, _DEPENDS)
+"""Bytes whose state depends on the kind, and no others, have the bits _SET alone set of _SAME."""
 
 
 def state_of_low(lo: int) -> RmpState:
@@ -76,26 +71,17 @@ def state_of_low(lo: int) -> RmpState:
     key = lo & _LOW | lo >> 56 & _HIGH
     if lo & _ASID:
         key |= 8
-    if lo & _GPA:
-        key |= 2
-    state = _by_byte()[key]
-    if state is None:
-        return _by_border()[bisect_right(BORDERS, lo >> 12 & RmpLo.gpa.limit)][key]
-    return state
+    elif lo & _GPA:
+        key |= _KIND[bisect_right(BORDERS, (lo & _GPA) >> 12)]
+    return _STATES[key]
 
 
 @cache
 def _pairs() -> NDArray[np.uint16]:
     """Return the states of two entries for their two bytes; shape (65536,)."""
-    one = np.array([MIXED if s is None else s for s in _by_byte()], np.uint16)
+    one = np.array(_STATES, np.uint16)
     pairs = one[:, None] << np.uint16(8) | one
     return pairs.reshape(-1).astype(np.uint16)
-
-
-@cache
-def _exact() -> NDArray[np.uint8]:
-    """Return the state for (borders reached << 8 | byte); shape (256 * (borders + 1),)."""
-    return np.array(_by_border(), np.uint8).reshape(-1)
 
 
 def aligned(size: int, dtype: Any) -> NDArray[Any]:
@@ -106,60 +92,85 @@ def aligned(size: int, dtype: Any) -> NDArray[Any]:
     return room[start : start + wanted].view(dtype)
 
 
-class Classifier:
-    """Scratch memory for a tile of up to *size* entries, an even number; not for two threads.
+class Scratch:
+    """Memory for one tile of a table, of up to *size* entries; not for two threads at once.
 
-    It takes 24 bytes an entry.
+    It takes 24 bytes an entry. Arrays that it returns are overwritten with the next tile, and go on
+    to a multiple of 512 entries: those behind the last of the tile are zero.
     """
 
     def __init__(self, size: int) -> None:
-        self.lo = aligned(size, np.uint64)
-        """Where the first quadwords go before ``states``."""
-        self._work = aligned(size, np.uint64)
-        self._short = aligned(size, np.uint16)
-        self._asid = aligned(size, np.uint16)
-        self._key = aligned(size, np.uint8)
-        self._part = aligned(size, np.uint8)
-        self._flag = aligned(size, np.bool_)
-        self._states = aligned(size, np.uint8)
+        room = -(-size // LARGE) * LARGE
+        self._lo = aligned(room, np.uint64)
+        self._work = aligned(room, np.uint64)
+        self._short = aligned(room, np.uint16)
+        self._asid = aligned(room, np.uint16)
+        self._key = aligned(room, np.uint8)
+        self._part = aligned(room, np.uint8)
+        self._flag = aligned(room, np.bool_)
+        self._states = aligned(room, np.uint8)
+        self.room = 0
+        """Entries of the tile, and zeroes behind them up to a multiple of 512."""
 
-    def states(self, count: int) -> NDArray[np.uint8]:
-        """Return the states of the first *count* entries of ``lo``; valid until the next call."""
-        even = count + 1 & ~1
-        self.lo[count:even] = 0
-        key, states = self._key[:even], self._states[:even]
-        self._fill(even)
+    def load(self, lows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Copy the first quadwords of a tile, and return the copy; shape (room,)."""
+        self.room = -(-len(lows) // LARGE) * LARGE
+        np.copyto(self._lo[: len(lows)], lows)
+        self._lo[len(lows) : self.room] = 0
+        return self.lo
+
+    @property
+    def lo(self) -> NDArray[np.uint64]:
+        """The first quadwords of the tile; shape (room,)."""
+        return self._lo[: self.room]
+
+    @property
+    def asid(self) -> NDArray[np.uint16]:
+        """What ``states`` found: bits 63:48 of each entry, of ``asid`` alone; shape (room,)."""
+        return self._asid[: self.room]
+
+    def states(self) -> NDArray[np.uint8]:
+        """Return the states of the entries of the tile, as numbers; shape (room,)."""
+        key, states = self._key[: self.room], self._states[: self.room]
+        if not self.lo.max(initial=0):
+            self.asid[:] = 0
+            states[:] = _STATES[0]
+            return states
+        self._fill()
+        part, flag = self._part[: self.room], self._flag[: self.room]
+        np.bitwise_and(key, _SAME, out=part)
+        np.equal(part, _SET, out=flag)
+        if flag.any():
+            self._tell_kinds()
         np.take(_pairs(), key.view(np.uint16), out=states.view(np.uint16), mode="clip")
-        if states.max(initial=0) == MIXED:
-            self._settle(even)
-        return states[:count]
+        return states
 
-    def _fill(self, even: int) -> None:
-        """Put together the byte of each entry, and leave its ``gpa`` in the scratch memory."""
-        lo, work, short = self.lo[:even], self._work[:even], self._short[:even]
-        key, part, flag = self._key[:even], self._part[:even], self._flag[:even]
+    def _fill(self) -> None:
+        """Put together the byte of each entry, but for the kind."""
+        room, lo, asid = self.room, self.lo, self.asid
+        work, short = self._work[:room], self._short[:room]
+        key, part, flag = self._key[:room], self._part[:room], self._flag[:room]
         np.copyto(key, lo, casting="unsafe")
         np.bitwise_and(key, _LOW, out=key)
         np.right_shift(lo, 48, out=work)
         np.copyto(short, work, casting="unsafe")
-        np.bitwise_and(short, _ASID >> 48, out=self._asid[:even])
-        np.not_equal(self._asid[:even], 0, out=flag)
-        np.multiply(flag.view(np.uint8), 1 << _BYTE["asid"], out=part)
+        np.bitwise_and(short, _ASID >> 48, out=asid)
+        np.not_equal(asid, 0, out=flag)
+        np.multiply(flag.view(np.uint8), 1 << _BITS["asid"], out=part)
         np.bitwise_or(key, part, out=key)
         np.right_shift(short, 8, out=short)
         np.copyto(part, short, casting="unsafe")
         np.bitwise_and(part, _HIGH, out=part)
         np.bitwise_or(key, part, out=key)
-        np.bitwise_and(lo, _GPA, out=work)
-        np.not_equal(work, 0, out=flag)
-        np.multiply(flag.view(np.uint8), 1 << _BYTE["gpa"], out=part)
-        np.bitwise_or(key, part, out=key)
 
-    def _settle(self, even: int) -> None:
-        """Tell the states anew, with the borders that ``gpa`` has reached."""
-        work, short, flag = self._work[:even], self._short[:even], self._flag[:even]
-        np.copyto(short, self._key[:even])
-        for border in BORDERS:
-            np.greater_equal(work, border << 12, out=flag)
-            np.add(short, 256, out=short, where=flag)
-        np.take(_exact(), short, out=self._states[:even], mode="clip")
+    def _tell_kinds(self) -> None:
+        """Add the kinds to the bytes: where ``gpa`` reaches a border, one gives way to the next."""
+        room = self.room
+        key, part, flag, gpa = (
+            memory[:room] for memory in (self._key, self._part, self._flag, self._work)
+        )
+        np.bitwise_and(self.lo, _GPA, out=gpa)
+        for border, (before, here) in zip(BORDERS, pairwise(_KIND), strict=True):
+            np.greater_equal(gpa, border << 12, out=flag)
+            np.multiply(flag.view(np.uint8), before ^ here, out=part)
+            np.bitwise_xor(key, part, out=key)

@@ -1,9 +1,8 @@
-"""How a whole table is gone through: a tile at a time, 2 MiB pages never cut."""
+"""How a whole table is gone through: a tile at a time, no page of 2 MiB cut in two."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,15 +13,18 @@ from .runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
 
-    Progress = Callable[[int], object]
+    Data = Runs | Iterable[tuple[int, int]] | None
+    Progress = Callable[[int], object] | None
 
-TILE = 1 << 15
-"""Pages of a tile: 512 KiB of the table. A multiple of those in a 2 MiB page."""
-
-_SPEAKS = RmpLo.page_size.mask | RmpLo.asid.mask
+TILE = 1 << 16
+"""Pages of a tile, a multiple of 512: 1 MiB of a table. ``tools/performance.md`` has others."""
+SIZE = RmpLo.page_size.mask
+SPEAKS = SIZE | RmpLo.asid.mask
+"""An entry with none of these bits says nothing where the 2 MiB around it are one page."""
 
 
 class Extent(NamedTuple):
@@ -39,15 +41,13 @@ class Extent(NamedTuple):
 
 
 def tiles(
-    extents: Sequence[Extent],
-    data: Runs | Iterable[tuple[int, int]] | None = None,
-    size: int = TILE,
-    progress: Progress | None = None,
+    extents: Sequence[Extent], data: Data = None, progress: Progress = None, size: int = TILE
 ) -> Iterator[Extent]:
     """Yield the entries of *data*, or all, at most *size* at a time, as parts of *extents*.
 
-    A tile starts where a page of 2 MiB can, and so contains the entry that speaks for its pages.
-    *progress* is told how many pages each tile had, once it is done with.
+    A tile starts where a page of 2 MiB can, and so has the entry that speaks for its pages.
+    *progress* is told how many pages a tile had when the next one is asked for, by the thread that
+    asks.
     """
     runs = data if isinstance(data, Runs) or data is None else Runs.of(data)
     for extent in extents:
@@ -61,34 +61,42 @@ def tiles(
                     progress(end - first)
 
 
-def resolve_tile(words: NDArray[np.uint64]) -> None:
-    """Put the quadword of a 2 MiB page in place of those that it speaks for.
+def spread(values: NDArray[Any], silent: NDArray[np.bool_], work: NDArray[Any]) -> None:
+    """Give silent entries of a tile the value of the entry that speaks for them.
 
-    *words*, of shape (pages,), are quadwords of a tile and are changed.
+    *values*, integers or truths for each entry, are changed; *work* is memory of the same kind.
+    Both have a shape of (512 * n,), *silent* one of (n, 512). A masked copy would take ten times as
+    long, since the processor guesses what the mask will say next.
     """
-    large = words[::LARGE] & np.uint64(RmpLo.page_size.mask)
-    if not large.any():
-        return
-    for row in np.flatnonzero(large).tolist():
-        part = words[row * LARGE : (row + 1) * LARGE]
-        np.copyto(part, part[0], where=part & np.uint64(_SPEAKS) == 0)
+    rows = values.reshape(-1, LARGE)
+    change = work[: len(values)].reshape(-1, LARGE)
+    np.bitwise_xor(rows, rows[:, :1].copy(), out=change)
+    np.multiply(change, silent.view(np.uint8), out=change)
+    np.bitwise_xor(rows, change, out=rows)
 
 
-def shared(parts: Iterator[Extent], work: Callable[[Iterable[Extent]], None], threads: int) -> None:
+def shared(
+    parts: Iterator[Extent], work: Callable[[Iterable[Extent]], object], threads: int
+) -> None:
     """Have *threads* threads do *work*, each on those of *parts* that it comes to take."""
     if threads == 1:
-        return work(parts)
-    lock = Lock()
+        work(parts)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    lock, stop = Lock(), Event()
 
     def taken() -> Iterator[Extent]:
         while True:
             with lock:
-                part = next(parts, None)
+                part = None if stop.is_set() else next(parts, None)
             if part is None:
                 return
             yield part
 
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, taken()) for _ in range(threads)]:
-            done.result()
-    return None
+        try:
+            for done in [pool.submit(work, taken()) for _ in range(threads)]:
+                done.result()
+        finally:
+            stop.set()  # where one of them failed, or this thread was interrupted
