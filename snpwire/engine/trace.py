@@ -1,0 +1,121 @@
+"""What happened, step by step: who did what, to which bytes, and what became of pages.
+
+A step is written where the thing is done, by the one who does it, and only if somebody listens: who
+asks for no trace pays one comparison for each step. With one thread the same seed gives the same
+trace, byte for byte, so a trace holds nothing of the outside: no date, no address of an object.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..bits import OpenEnum, Word
+from ..wire.event import Gpa, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+GUEST, HYPERVISOR, FIRMWARE = "guest", "hypervisor", "firmware"
+"""The actors. The machine is none: it does what these three tell it."""
+
+
+class Written(NamedTuple):
+    """Bytes that a step wrote, or carried from one to another."""
+
+    kind: str
+    """What ``snpwire decode`` takes them for; empty for bytes of no known kind."""
+    address: int
+    """Where they lie: guest-physical if a guest wrote them, else physical."""
+    data: bytes
+    before: bytes | None = None
+    """What lay there before, where that is of interest."""
+
+
+class Moved(NamedTuple):
+    """One page whose state in the reverse map table changed."""
+
+    page: int
+    """Number of the physical page."""
+    before: str
+    after: str
+
+
+class Step(NamedTuple):
+    """One thing that one of them did."""
+
+    time: int
+    """Virtual time in nanoseconds."""
+    actor: str
+    vm: str
+    vcpu: int
+    action: str
+    """A stable name, such as ``seal``."""
+    facts: Mapping[str, Any]
+    """What there is to say about it."""
+    written: tuple[Written, ...] = ()
+    moved: tuple[Moved, ...] = ()
+
+    def to_plain(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return the step in JSON's terms; bytes by their digest, or *whole*."""
+        plain: dict[str, Any] = {
+            "time": self.time,
+            "actor": self.actor,
+            "vm": self.vm,
+            "vcpu": self.vcpu,
+            "action": self.action,
+            **{name: plain_fact(fact) for name, fact in self.facts.items()},
+        }
+        if self.written:
+            plain["written"] = [_written(item, whole) for item in self.written]
+        if self.moved:
+            plain["moved"] = [
+                {"page": f"{item.page:#x}", "before": item.before, "after": item.after}
+                for item in self.moved
+            ]
+        return plain
+
+
+def plain_fact(fact: object) -> object:
+    """Return a fact in JSON's terms: addresses and words in hex, codes by name, counts as such."""
+    if isinstance(fact, OpenEnum | Word):
+        return fact.to_plain()
+    if isinstance(fact, Gpa | Value):
+        return f"{int(fact):#x}"
+    return fact.hex() if isinstance(fact, bytes) else fact
+
+
+def _written(item: Written, whole: bool) -> dict[str, Any]:
+    plain: dict[str, Any] = {"kind": item.kind, "address": f"{item.address:#x}"}
+    shown = _hex if whole else _digest
+    plain["data" if whole else "sha256"] = shown(item.data)
+    if item.before is not None:
+        plain["before"] = shown(item.before)
+    return plain
+
+
+def _hex(data: bytes) -> str:
+    return data.hex()
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+class Trace:
+    """The steps of a machine, kept in order or handed on to those who listen."""
+
+    def __init__(self, *listeners: Callable[[Step], object], keep: bool = True) -> None:
+        self.steps: list[Step] = []
+        self._listeners = (self.steps.append, *listeners) if keep else listeners
+
+    def add(self, step: Step) -> None:
+        """Take a step."""
+        for listener in self._listeners:
+            listener(step)
+
+    def lines(self, *, whole: bool = False) -> list[str]:
+        """Return the steps kept as lines of JSON."""
+        import json
+
+        return [json.dumps(step.to_plain(whole=whole)) for step in self.steps]
