@@ -126,12 +126,13 @@ def check_id_block(block: bytes, auth: bytes, *, author: bool = False) -> None:
     known = SignatureAlgo.ECDSA_P384_SHA384
     if page.id_key_algo != known or (author and page.auth_key_algo != known):
         raise SignatureError("the algorithm is not ECDSA P-384 with SHA-384")
-    _check_by("ID key", block, page.id_block_sig, page.id_key)
+    check_by("ID key", block, page.id_block_sig, page.id_key)
     if author:
-        _check_by("author key", page.id_key.build(), page.id_key_sig, page.author_key)
+        check_by("author key", page.id_key.build(), page.id_key_sig, page.author_key)
 
 
-def _check_by(name: str, data: bytes, signature: Signature, key: IdKey) -> None:
+def check_by(name: str, data: bytes, signature: Signature, key: IdKey) -> None:
+    """Verify a signature by the key called *name*. Raises SignatureError, which names it."""
     if key.curve != Curve.P384:
         raise SignatureError(f"the {name} is not on P-384")
     try:

@@ -30,6 +30,8 @@ class Chip:
         self.running_version = (profile.api_major, profile.api_minor, profile.build)
         self.committed_version = self.running_version
         self.config_tcb = 0
+        self.vcek_tcb = profile.tcb
+        """TCB version that the VCEK in use was derived for; ``derive`` renews it."""
         self.mask_chip_id = self.mask_chip_key = False
         self.platform_info = profile.platform_info
         self.vlek: bytes | None = None
@@ -53,13 +55,20 @@ class Chip:
         """Return the TCB version that keys and reports stand for."""
         return self.config_tcb or self.committed_tcb
 
+    def derive(self, tcb: int | None = None) -> None:
+        """Make the VCEK anew: for *tcb*, or for the committed one with the microcode that runs."""
+        if tcb is None:
+            running = self.tcb(self.current_tcb).microcode
+            tcb = int(self.tcb(self.committed_tcb).replace(microcode=running))
+        self.vcek_tcb = tcb
+
     def vcek_hash(self, tcb: int) -> bytes:
         """Return the hash that the VCEK of a TCB version is made from."""
         return chip_hash(self.sticks, tcb)
 
     def vcek(self) -> PrivateKey:
-        """Return the VCEK of the reported TCB version."""
-        return key_pair(self.vcek_hash(self.reported_tcb), VCEK_LABEL)
+        """Return the VCEK in use."""
+        return key_pair(self.vcek_hash(self.vcek_tcb), VCEK_LABEL)
 
     def vlek_key(self) -> PrivateKey | None:
         """Return the VLEK, if one is loaded."""

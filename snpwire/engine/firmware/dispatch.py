@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...wire.command import CommandId
 from ...wire.status import Status
-from . import platform, request
+from . import activation, launch, measure, pages, platform, request
 from .processor import Processor, Refusal
 
 if TYPE_CHECKING:
@@ -30,12 +30,28 @@ HANDLERS: dict[int, Handler] = {
     int(CommandId.SNP_INIT): Handler(0, platform.init),
     int(CommandId.SNP_INIT_EX): Handler(0x40, platform.init_ex),
     int(CommandId.SNP_PLATFORM_STATUS): Handler(0x8, platform.status),
+    int(CommandId.SNP_DF_FLUSH): Handler(0, activation.df_flush),
+    int(CommandId.SNP_GCTX_CREATE): Handler(0x8, activation.create),
+    int(CommandId.SNP_DECOMMISSION): Handler(0x8, activation.decommission),
+    int(CommandId.SNP_ACTIVATE): Handler(0x10, activation.activate),
+    int(CommandId.SNP_ACTIVATE_EX): Handler(0x20, activation.activate_ex),
+    int(CommandId.SNP_GUEST_STATUS): Handler(0x10, activation.guest_status),
     int(CommandId.SNP_GUEST_REQUEST): Handler(0x18, request.guest_request),
+    int(CommandId.SNP_LAUNCH_START): Handler(0x30, launch.start),
+    int(CommandId.SNP_LAUNCH_UPDATE): Handler(0x20, measure.update),
+    int(CommandId.SNP_LAUNCH_FINISH): Handler(0x40, launch.finish),
+    int(CommandId.SNP_PAGE_SET_STATE): Handler(0x10, pages.set_state),
+    int(CommandId.SNP_PAGE_RECLAIM): Handler(0x8, pages.reclaim),
+    int(CommandId.SNP_PAGE_UNSMASH): Handler(0x8, pages.unsmash),
 }
 
 
 class Firmware(Processor):
     """The secure processor with its mailbox."""
+
+    def wbinvd(self) -> None:
+        """Take note that every core of the host has written its caches back."""
+        self.asids.written_back = True
 
     def mailbox(self, command: int, buffer: int = 0) -> Status:
         """Carry a command out and return its status; what host and guest do raises nothing."""

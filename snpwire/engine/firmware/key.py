@@ -61,7 +61,7 @@ def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     elif vlek and fw.chip.vlek:
         secret = fw.chip.vlek
     else:
-        secret = fw.chip.vcek_hash(tcb if fields & _TCB else fw.chip.reported_tcb)
+        secret = fw.chip.vcek_hash(tcb if fields & _TCB else fw.chip.vcek_tcb)
     mixed = _mixed(guest, root, fields, vmpl, svn, tcb)
     return bytes(32) + kdf(secret, GUEST_KEY_LABEL, mixed, KEY_SIZE)
 

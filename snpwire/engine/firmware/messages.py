@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...wire.message import MsgType
+from ...wire.migration import StatusRsp
+from . import cpuid, key, migration, report, tsc
 from .processor import Refusal
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Family(NamedTuple):
     feature: int
     """Its bit in what SNP_FEATURE_INFO tells of messages."""
     size: int
-    """Bytes of the request. A shorter one goes on in scratch memory, which is zero here."""
+    """Bytes of the request; a shorter one goes on in scratch memory, zero here. 0: any."""
     answer: Callable[[Processor, Asker, bytes], bytes]
     failed: Callable[[Status], bytes]
 
@@ -50,11 +52,17 @@ def status_and_zeros(size: int) -> Callable[[Status], bytes]:
 
 
 def _families() -> dict[int, Family]:
-    from . import key, report
-
+    done = status_and_zeros(StatusRsp.SIZE)
     return {
+        int(MsgType.CPUID_REQ): Family(0, 0, cpuid.answer, status_and_zeros(0)),
         int(MsgType.KEY_REQ): Family(1, 0x20, key.answer, status_and_zeros(0x40)),
         int(MsgType.REPORT_REQ): Family(2, 0x60, report.answer, report.failed),
+        int(MsgType.EXPORT_REQ): Family(3, 0x10, migration.export, migration.export_failed),
+        int(MsgType.IMPORT_REQ): Family(4, 0x320, migration.import_, done),
+        int(MsgType.ABSORB_REQ): Family(5, 0x320, migration.absorb, done),
+        int(MsgType.VMRK_REQ): Family(6, 0x40, migration.vmrk, done),
+        int(MsgType.ABSORB_NOMA_REQ): Family(7, 0x320, migration.absorb_noma, done),
+        int(MsgType.TSC_INFO_REQ): Family(8, 0x80, tsc.answer, status_and_zeros(0x80)),
     }
 
 

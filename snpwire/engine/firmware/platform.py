@@ -32,7 +32,7 @@ def init(fw: Processor, _raw: bytes) -> None:
     """Start SNP with the table written anew. Raises Refusal."""
     _begin(fw, rebuild=True, listed=False)
     _build(fw, [])
-    fw.chip.state = PlatformState.INIT
+    _started(fw)
 
 
 def init_ex(fw: Processor, raw: bytes) -> None:
@@ -52,7 +52,14 @@ def init_ex(fw: Processor, raw: bytes) -> None:
             if listed:
                 fixed.extend(page_ranges(fw, command.list_paddr, PAGE))
         _build(fw, fixed)
+    _started(fw)
+
+
+def _started(fw: Processor) -> None:
     fw.chip.state = PlatformState.INIT
+    fw.chip.guest_count = 0
+    fw.chip.derive()
+    fw.asids.restart(fw.profile.highest_asid)
 
 
 def _begin(fw: Processor, *, rebuild: bool, listed: bool) -> None:
@@ -90,7 +97,6 @@ def _build(fw: Processor, fixed: list[range]) -> None:
         lo, hi = fw.table.entry(first)
         fw.table.set(first, lo | len(others) << _SUBPAGES_SHIFT, hi)
     fw.chip.rmp_ready = True
-    fw.chip.guest_count = 0
 
 
 def _pages(area: range) -> range:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
+from ..cpuid import CpuidPolicy
 from ..entries import state_of_entry
 from ..memory import C_BIT, FIRMWARE, PAGE
+from .asids import Asids
 from .chip import TEST_CHIP, Chip
 from .context import Context
 
@@ -44,12 +46,15 @@ class Processor:
         *,
         random: Callable[[int], bytes],
         secret: bytes | Sticks = TEST_CHIP,
+        cpuid: CpuidPolicy | None = None,
     ) -> None:
         self.memory = memory
         self.table = table
         self.profile = profile
         self.random = random
         self.chip = Chip(profile, secret)
+        self.cpuid = cpuid or CpuidPolicy({})
+        self.asids = Asids()
         self.contexts: dict[int, Context] = {}
         memory.install(FIRMWARE, self.chip.id)
 
@@ -105,6 +110,7 @@ class Processor:
         """Return the guest whose context is at *address*. Refuses a page that holds none."""
         if self.look_up(address)[0] != RmpState.CONTEXT:
             raise Refusal(Status.INVALID_GUEST)
+        self.reach(address, PAGE)
         return self.context(address)
 
     def change(self, address: int, clear: int, put: int) -> None:

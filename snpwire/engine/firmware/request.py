@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .processor import Processor
 
 BUFFER = Struct("<QQQ")
-LAST_COUNT = (1 << 64) - 2
+_WORD = (1 << 64) - 1
+LAST_COUNT = _WORD - 1
 """A key whose count is this has no number left. The firmware compares with this one alone."""
 _GCM = int(Aead.AES_256_GCM)
 _GAP8, _GAP4, _GAP35, _NO_TAG = bytes(8), bytes(4), bytes(35), bytes(32)
@@ -53,7 +54,7 @@ def guest_request(fw: Processor, raw: bytes) -> None:
     except AuthError:
         raise Refusal(Status.BAD_MEASUREMENT) from None
     count = guest.counts[vmpck]
-    if seqno != count + 1 or count == LAST_COUNT:
+    if seqno != (count + 1) & _WORD or count == LAST_COUNT:
         raise Refusal(Status.AEAD_OFLOW)
     family = FAMILIES.get(msg_type)
     if version != 1 or family is None or not fw.profile.messages >> family.feature & 1:
@@ -64,7 +65,7 @@ def guest_request(fw: Processor, raw: bytes) -> None:
         raise Refusal(Status.INVALID_PARAM)
     fields = _GCM, HEADER_VERSION, HEADER_SIZE, msg_type + 1, 1, size, _GAP4, vmpck, _GAP35
     message = seal_raw(cipher, Header.ENGINE.pack(_NO_TAG, seqno + 1, _GAP8, *fields), answer)
-    guest.counts[vmpck] = guest.counts[vmpck] + 2 & (1 << 64) - 1
+    guest.counts[vmpck] = (guest.counts[vmpck] + 2) & _WORD
     fw.store(response_paddr, message)
 
 

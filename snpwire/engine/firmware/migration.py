@@ -1,0 +1,221 @@
+"""Messages of migration agents: a guest's context leaves one processor and enters another.
+
+The checks of each message and their order are those that AMD-ASPFW was seen to make, surprises
+included: ABSORB asks neither whether the guest is bound to the agent that sends it nor for the
+incoming root entry, and counts the size last; ABSORB_NOMA takes the incoming counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...wire.message import PAYLOAD_MAX
+from ...wire.migration import (
+    CONTEXT_SIZE,
+    CONTEXT_VERSION,
+    AbsorbNomaReq,
+    AbsorbReq,
+    ContextFlags,
+    ExportReq,
+    ExportRsp,
+    GuestContext,
+    GuestState,
+    ImportReq,
+    MetadataEntry,
+    StatusRsp,
+    VmrkReq,
+)
+from ...wire.status import Status
+from .activation import decommission_guest
+from .context import NO_AGENT, Context
+from .processor import IN_PAGE, Refusal
+
+if TYPE_CHECKING:
+    from .messages import Asker
+    from .processor import Processor
+
+_DONE = bytes(StatusRsp.SIZE)
+_IMI_EN = 1
+
+
+def export_failed(status: Status) -> bytes:
+    """Return the answer without a context: size and version are there all the same."""
+    answer = ExportRsp(status=status, gctx_size=CONTEXT_SIZE, gctx_version=CONTEXT_VERSION)
+    return answer.build().ljust(PAYLOAD_MAX, b"\0")
+
+
+def export(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Give a guest's context out, to its migration agent or to itself. Raises Refusal."""
+    request = ExportReq.parse(payload)
+    if int(request.select) & ~_IMI_EN or any(payload[0xC:]):
+        raise Refusal(Status.INVALID_PARAM)
+    target = _target(fw, request.gctx_paddr)
+    if target.state != GuestState.RUNNING:
+        raise Refusal(Status.INVALID_GUEST_STATE)
+    itself = request.gctx_paddr == asker.address and target.agent == NO_AGENT
+    if not (itself and not asker.vmpck) and not _bound(target, asker):
+        raise Refusal(Status.INVALID_GUEST)
+    image = bool(request.select)
+    answer = ExportRsp(
+        status=Status.SUCCESS,
+        gctx_size=CONTEXT_SIZE,
+        gctx_version=CONTEXT_VERSION,
+        gctx=exported(target, image=image),
+    )
+    if not image:
+        decommission_guest(fw, request.gctx_paddr, target)
+    return answer.build().ljust(PAYLOAD_MAX, b"\0")
+
+
+def import_(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Put a context into a guest that was only created. Raises Refusal."""
+    request = ImportReq.parse(payload)
+    if request.gctx_paddr & IN_PAGE or any(payload[0x10:0x20]):
+        raise Refusal(Status.INVALID_PARAM)
+    _sized(request)
+    target = _target(fw, request.gctx_paddr)
+    if target.state != GuestState.INIT:
+        raise Refusal(Status.INVALID_GUEST_STATE)
+    incoming = request.incoming_gctx
+    if not incoming.root_md_entry.mdata.valid:
+        raise Refusal(Status.INVALID_MDATA_ENTRY)
+    _take(target, incoming)
+    _take_identity(target, incoming)
+    target.imd = incoming.imd
+    target.report_id = fw.random(32)
+    target.imi_en = False
+    _owned(target, asker)
+    return _DONE
+
+
+def absorb(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Put a context into a guest whose launch was that of a migration image. Raises Refusal."""
+    request = AbsorbReq.parse(payload)
+    if request.gctx_paddr & IN_PAGE or any(payload[0x10:0x20]):
+        raise Refusal(Status.INVALID_PARAM)
+    target = _target(fw, request.gctx_paddr)
+    if target.state != GuestState.LAUNCH or not target.imi_en:
+        raise Refusal(Status.INVALID_GUEST_STATE)
+    if target.root_md_entry.mdata.valid:
+        raise Refusal(Status.INVALID_MDATA_ENTRY)
+    incoming = request.incoming_gctx
+    if incoming.imd != target.ld:
+        raise Refusal(Status.BAD_MEASUREMENT)
+    _sized(request)
+    _take(target, incoming)
+    _take_identity(target, incoming)
+    target.imd = incoming.imd
+    _owned(target, asker)
+    return _DONE
+
+
+def absorb_noma(_fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Take a context oneself; identity, flags and the image's digest stay. Raises Refusal."""
+    request = AbsorbNomaReq.parse(payload)
+    if any(payload[:0x8]) or any(payload[0x10:0x20]):
+        raise Refusal(Status.INVALID_PARAM)
+    guest, incoming = asker.guest, request.incoming_gctx
+    if guest.agent != NO_AGENT:
+        raise Refusal(Status.INVALID_GUEST)
+    if incoming.imd != guest.ld or incoming.imd != guest.imd:
+        raise Refusal(Status.BAD_MEASUREMENT)
+    _sized(request)
+    _take(guest, incoming)
+    return _DONE
+
+
+def vmrk(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+    """Give a guest that is launched its VM root key. Raises Refusal."""
+    request = VmrkReq.parse(payload)
+    if asker.vmpck or any(payload[0x8:0x20]):
+        raise Refusal(Status.INVALID_PARAM)
+    target = _target(fw, request.gctx_paddr)
+    if target.state != GuestState.LAUNCH or target.imi_en:
+        raise Refusal(Status.INVALID_GUEST_STATE)
+    if not _bound(target, asker):
+        raise Refusal(Status.INVALID_GUEST)
+    target.vmrk = request.vmrk
+    return _DONE
+
+
+def _target(fw: Processor, address: int) -> Context:
+    """Return the guest that a message is about. Refuses an address that is none."""
+    if address & IN_PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    return fw.guest(address)
+
+
+def _bound(target: Context, asker: Asker) -> bool:
+    """Tell whether the asker is the target's agent. Addresses are compared with their C-bits."""
+    return target.agent == asker.address and target.report_id_ma == asker.guest.report_id
+
+
+def _sized(request: ImportReq | AbsorbReq | AbsorbNomaReq) -> None:
+    if (request.in_gctx_size, request.in_gctx_version) != (CONTEXT_SIZE, CONTEXT_VERSION):
+        raise Refusal(Status.INVALID_PARAM)
+
+
+def _owned(target: Context, asker: Asker) -> None:
+    """Make the asker the agent of a guest, which runs from now on."""
+    target.agent = asker.address
+    target.report_id_ma = asker.guest.report_id
+    target.es = True
+    target.state = GuestState.RUNNING
+
+
+def exported(guest: Context, *, image: bool) -> GuestContext:
+    """Return what leaves of a guest; as an initial migration image, without its root entry."""
+    counts, keys = guest.counts, guest.vmpcks
+    return GuestContext(
+        ld=guest.ld,
+        oek=guest.oek,
+        **{f"vmpck{number}": key for number, key in enumerate(keys)},
+        vmrk=guest.vmrk,
+        host_data=guest.host_data,
+        id_key_digest=guest.id_key_digest,
+        author_key_digest=guest.author_key_digest,
+        report_id=guest.report_id,
+        imd=guest.imd,
+        **{f"msg_count{number}": count for number, count in enumerate(counts)},
+        root_md_entry=MetadataEntry() if image else guest.root_md_entry,
+        flags=ContextFlags.of(
+            author_key_en=guest.author_key_en,
+            id_block_en=guest.id_block_en,
+            vcek_dis=guest.vcek_dis,
+        ),
+        policy=guest.policy,
+        state=guest.state,
+        oek_iv_count=guest.oek_iv_count,
+        id_block=guest.id_block,
+        gosvw=guest.gosvw,
+        desired_tsc_freq=guest.desired_tsc_freq,
+        psp_tsc_offset=guest.psp_tsc_offset,
+        launch_tcb=guest.launch_tcb,
+    )
+
+
+def _take(guest: Context, incoming: GuestContext) -> None:
+    """Give a guest keys, counts, digest and settings; counts are not looked at."""
+    guest.policy = int(incoming.policy)
+    guest.oek, guest.oek_iv_count = incoming.oek, incoming.oek_iv_count
+    guest.vmpcks = incoming.vmpck0, incoming.vmpck1, incoming.vmpck2, incoming.vmpck3
+    guest.counts = [
+        incoming.msg_count0,
+        incoming.msg_count1,
+        incoming.msg_count2,
+        incoming.msg_count3,
+    ]
+    guest.vmrk, guest.host_data, guest.ld = incoming.vmrk, incoming.host_data, incoming.ld
+    guest.root_md_entry, guest.gosvw = incoming.root_md_entry, incoming.gosvw
+    guest.desired_tsc_freq = incoming.desired_tsc_freq
+    guest.psp_tsc_offset = incoming.psp_tsc_offset
+    guest.launch_tcb = incoming.launch_tcb
+
+
+def _take_identity(guest: Context, incoming: GuestContext) -> None:
+    """Give a guest what its launch proved of it. That it may not use the VCEK is lost."""
+    guest.id_block = incoming.id_block
+    guest.id_key_digest = incoming.id_key_digest
+    guest.author_key_digest = incoming.author_key_digest
+    guest.id_block_en = incoming.flags.has("id_block_en")
+    guest.author_key_en = incoming.flags.has("author_key_en")
