@@ -72,6 +72,10 @@ def test_other_blocks_of_pem_are_passed_over():
             pem(CHAIN[0]).replace(b"-----END CERTIFICATE-----\n", b"") + pem(CHAIN[1]),
             "the PEM block that starts in line 1 has more than base64 in it",
         ),
+        (
+            pem(b"0\0").replace(b"MAA=", b"MAB="),
+            "the PEM block that starts in line 1 has bits set in its last digit that belong to no",
+        ),
         (pem(b"\x30\x05"), "the DER is cut short: 5 bytes announced, 0 there at 0x0"),
         (CHAIN[0][:-1], "the DER is cut short"),
         (CHAIN[0] + b"\n", "1 bytes too many"),
