@@ -9,11 +9,12 @@ from authority import AFTER, BEFORE, NOW, amd, report
 from realfiles import CHAINS, certificate_files, needed, real, report_bytes
 
 from snpwire.crypto.certificates import AMD_ROOTS, load, load_crl
+from snpwire.crypto.id_keys import OwnerKeys
 from snpwire.crypto.kds import addresses
 from snpwire.crypto.policy import Policy
 from snpwire.crypto.signing import id_key, key_digest
 from snpwire.crypto.verify import broken, verify, verify_chain
-from snpwire.errors import DecodeError, UsageError
+from snpwire.errors import DecodeError, KeyFormatError, UsageError
 from snpwire.product import decide
 from snpwire.wire.report import Report
 
@@ -366,15 +367,30 @@ def test_the_id_key_is_one_of_those_given():
     key = id_key(authority.ec_key("id"))
     data = report(id_key_digest=key_digest(key))
 
-    assert links(data, id_keys=[bytes(48), key_digest(key)])["id-key"].ok
-    assert links(data, id_keys=[key.build()])["id-key"].ok
-    assert names(links(data, id_keys=[bytes(48)])) == ["id-key"]
-    assert names(links(data, id_keys=[])) == ["id-key"]
-    assert (
-        links(id_keys=[bytes(48)])["id-key"].reason == "the guest was launched without an ID block"
+    def held(*keys, data=data):
+        return links(data, owner=OwnerKeys(id_keys=keys))
+
+    assert held(bytes(48), key_digest(key))["id-key"].ok
+    assert held(key.build())["id-key"].ok
+    assert "author-key" not in held(key.build())
+    assert names(held(bytes(48))) == ["id-key"]
+    assert names(held()) == ["id-key"]
+    assert held(bytes(48), data=REPORT)["id-key"].reason == (
+        "the guest was launched without an ID block"
     )
-    with pytest.raises(DecodeError):
-        links(data, id_keys=[b"short"])
+    with pytest.raises(KeyFormatError):
+        held(b"short")
+
+
+def test_the_author_s_key_is_one_of_those_given():
+    key = id_key(authority.ec_key("author"))
+    data = report(author_key_digest=key_digest(key))
+
+    assert links(data, owner=OwnerKeys(author_keys=[key.build()]))["author-key"].ok
+    wrong = links(data, owner=OwnerKeys(author_keys=[bytes(48)]))
+    assert wrong["author-key"] == ("author-key", False, "the digest is that of none of the keys")
+    found = links(owner=OwnerKeys(author_keys=[bytes(48)]))
+    assert found["author-key"].reason == "no author signed the ID key"
 
 
 # Policy

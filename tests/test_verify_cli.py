@@ -9,6 +9,7 @@ import pytest
 from realfiles import CHAINS, needed, real
 from transcripts import call
 
+from snpwire.crypto import signing
 from snpwire.wire.certs import build_table
 
 NOW = ["--at", "2026-06-01"]
@@ -157,6 +158,25 @@ class TestOwnChain:
 
         assert links(*chain, "--crl", files["crl"])["crl"]["ok"] is True
         assert failing(*chain, "--crl", files["revoked"]) == {"crl"}
+
+    def test_the_owner_s_keys_are_held_against_the_report(self, files, tmp_path):
+        page, report = tmp_path / "auth", tmp_path / "owned"
+        keys = authority.ec_key("id"), authority.ec_key("author")
+        page.write_bytes(signing.sign_id_block(bytes(0x60), *keys).build())
+        digests = [signing.key_digest(signing.id_key(key)) for key in keys]
+        report.write_bytes(authority.report(id_key_digest=digests[0], author_key_digest=digests[1]))
+        chain = [files["all.pem"], "--root", files["ark"], *NOW]
+        owned = ["--id-key", str(page), "--author-key", str(page)]
+
+        found = links(str(report), *chain, *owned)
+        assert found["id-key"]["reason"] == "the digest is that of a key given"
+        assert found["author-key"]["ok"] is True
+        assert "id-key" not in links(str(report), *chain)
+        assert failing(files["report"], *chain, *owned) == {"id-key", "author-key"}
+        said = refused(str(report), *chain, "--id-key", files["vcek"])
+        assert said.startswith(f"snpwire: {files['vcek']}: expected PEM, a key of 0x404 bytes")
+        crossed = refused(str(report), *chain, "--id-key", "-", "--author-key", "-", code=2)
+        assert "standard input can be one of the inputs alone" in crossed
 
     def test_an_all_zero_report_is_a_failure_not_a_success(self, files):
         found = links("-", files["all.pem"], *NOW, given=bytes(0x4A0), code=1)

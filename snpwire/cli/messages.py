@@ -154,6 +154,14 @@ def verify(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="FILE", help="what the report has to say, in TOML or JSON"),
     ] = None,
+    id_key: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="FILE", help="the owner's ID key: PEM, 0x404 bytes, or its digest"),
+    ] = None,
+    author_key: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="FILE", help="the author's key, which signed the ID key"),
+    ] = None,
     product: Model = None,
     at: Annotated[
         Optional[str],  # noqa: UP045
@@ -178,5 +186,7 @@ def verify(
         policy=policy,
         product=product,
         at=at,
+        id_keys=tuple(id_key or ()),
+        author_keys=tuple(author_key or ()),
     )
     return run(report, against, Wanted(form, offset, length, page), json=json)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import CertificateError, DecodeError, InputError, SnpwireError, UsageError, shown
+from ..errors import (
+    CertificateError,
+    DecodeError,
+    InputError,
+    KeyFormatError,
+    SnpwireError,
+    UsageError,
+    shown,
+)
 from ..wire.report import REPORT_SIZE
 from .sink import note, say, style
 from .source import SourceError, contents, cut, load, shown_name
 
 if TYPE_CHECKING:
+    from ..crypto.id_keys import OwnerKeys
     from ..crypto.link import Link
     from ..crypto.policy import Policy
     from ..crypto.x509 import X509, Crl
@@ -30,6 +40,8 @@ class Against(NamedTuple):
     policy: str | None = None
     product: str | None = None
     at: str | None = None
+    id_keys: tuple[str, ...] = ()
+    author_keys: tuple[str, ...] = ()
 
 
 def verify(file: str, against: Against, wanted: Wanted, *, json: bool) -> int:
@@ -51,6 +63,7 @@ def verify(file: str, against: Against, wanted: Wanted, *, json: bool) -> int:
         at=at,
         product=against.product,
         policy=policy,
+        owner=_owner(against),
     )
     failed = broken(links)
     if json:
@@ -81,7 +94,7 @@ def report_of(file: str, wanted: Wanted) -> Source:
 
 
 def _one_stdin(file: str, against: Against) -> None:
-    files = [file, *against.certificates, *against.roots]
+    files = [file, *against.certificates, *against.roots, *against.id_keys, *against.author_keys]
     files += [name for name in (against.table, against.crl, against.policy) if name is not None]
     if files.count("-") > 1:
         raise UsageError("standard input can be one of the inputs alone", help="give files")
@@ -119,7 +132,7 @@ def _certificates(against: Against) -> tuple[list[X509], Crl | None]:
 def _read(file: str, load_as: Any) -> Any:
     try:
         return load_as(contents(file))
-    except (CertificateError, DecodeError) as exc:
+    except (CertificateError, DecodeError, KeyFormatError) as exc:
         raise SourceError(shown_name(file), exc) from None
 
 
@@ -134,6 +147,17 @@ def _roots(files: tuple[str, ...]) -> dict[str, str]:
         for file in files
         for row in _read(file, load)
     }
+
+
+def _owner(against: Against) -> OwnerKeys:
+    """Read the owner's keys. Raises SourceError and OSError."""
+    from ..crypto.id_keys import OwnerKeys, digest_of
+
+    authors = partial(digest_of, author=True)
+    return OwnerKeys(
+        [_read(file, digest_of) for file in against.id_keys] or None,
+        [_read(file, authors) for file in against.author_keys] or None,
+    )
 
 
 def _time(text: str | None) -> datetime:

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 
 from ..errors import CertificateError, SignatureError, shown
 from ..product import ProductDecision, TcbLayout, decide
-from ..wire.launch import IdKey
 from ..wire.report import SIGNED, Report, Signature, SignatureAlgo, SigningKey
 from . import certificates as certs
+from . import id_keys
 from .certificates import AMD_ROOTS, Chain, Kind, kind_of
 from .extensions import Endorsement, endorsement
 from .link import Link, broken
-from .signing import check, check_unused, key_digest
+from .signing import check, check_unused
 from .x509 import EcKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from .id_keys import OwnerKeys
     from .policy import Policy
     from .x509 import X509, Crl
 
@@ -41,7 +42,6 @@ LAYOUTS = {0: TcbLayout.CLASSIC, 1: TcbLayout.TURIN}
 """Layout of a TCB version by a certificate's structVersion."""
 SIGNERS = {SigningKey.VCEK: Kind.VCEK, SigningKey.VLEK: Kind.VLEK}
 KNOWN_VERSIONS = range(2, 6)
-DIGEST_SIZE = 48
 
 
 def verify(
@@ -53,14 +53,14 @@ def verify(
     at: datetime | None = None,
     product: str | None = None,
     policy: Policy | None = None,
-    id_keys: Iterable[bytes] | None = None,
+    owner: OwnerKeys | None = None,
 ) -> list[Link]:
     """Return every link from *report* up to a root, and to what its reader wants of it.
 
-    *roots* are trusted and no others: SHA-256 of a public key, and its name. *id_keys* are the
-    owner's: keys of 0x404 bytes or their digests. *at*, which has a zone, is the time that dates
-    are checked for. Raises DecodeError if *report* has not the size of one, and UsageError for a
-    product that is not known.
+    *roots* are trusted and no others: SHA-256 of a public key, and its name. *at*, which has a
+    zone, is the time that dates are checked for. *owner* has the keys that the ID block is to be
+    signed with. Raises DecodeError if *report* has not the size of one, UsageError for a product
+    that is not known, and KeyFormatError for a key that is none.
     """
     value = Report.parse(report)
     if not any(report):
@@ -75,8 +75,8 @@ def verify(
             *_endorsed(value, decision, chain.key, chain),
         ]
     links += _upward(chain, roots, crl, at)
-    if id_keys is not None:
-        links.append(_id_key(value, id_keys))
+    if owner:
+        links += id_keys.links(value, owner)
     return links + (policy.check(value, decision) if policy else [])
 
 
@@ -283,12 +283,3 @@ def _crl(chain: Chain, crl: Crl | None, at: datetime | None) -> Link:
         return Link("crl", False, "there is no chain that the revocation list could be about")
     good = f"serial {row.serial:#x} is not revoked"
     return _judged("crl", good, partial(certs.check_revoked, crl, row, root, at))
-
-
-def _id_key(report: Report, keys: Iterable[bytes]) -> Link:
-    digests = {key if len(key) == DIGEST_SIZE else key_digest(IdKey.parse(key)) for key in keys}
-    if not any(report.id_key_digest):
-        return Link("id-key", False, "the guest was launched without an ID block")
-    known = report.id_key_digest in digests
-    reason = "the digest is that of a key given" if known else "the digest is of none of the keys"
-    return Link("id-key", known, reason)

@@ -1,0 +1,100 @@
+"""The keys of a guest's owner: what a report has of them is their SHA-384, zeros and all.
+
+A key comes as its 0x404 bytes, in the page that authenticates an ID block, as PEM (public or
+private), or as its digest: what the tools that make ID blocks read and write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from ..errors import KeyFormatError
+from ..wire.launch import IdAuth, IdKey
+from .link import Link
+from .signing import id_key, key_digest, private_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..wire.report import Report
+
+DIGEST_SIZE = 48
+
+
+class OwnerKeys(NamedTuple):
+    """Keys that a report is held against, in any form of ``digest_of``; None asks for nothing."""
+
+    id_keys: Iterable[bytes] | None = None
+    author_keys: Iterable[bytes] | None = None
+
+
+def digest_of(data: bytes, *, author: bool = False) -> bytes:
+    """Return the digest of the key in a file: of the ID key, or of the author's where both are.
+
+    Raises KeyFormatError, which does not show what was read.
+    """
+    if len(data) == DIGEST_SIZE:
+        return data
+    if len(data) == IdKey.SIZE:
+        return key_digest(IdKey.parse(data))
+    if len(data) == IdAuth.SIZE:
+        page = IdAuth.parse(data)
+        return _given(page.author_key if author else page.id_key)
+    if b"-----BEGIN " in data:
+        return key_digest(_pem(data))
+    return _digits(data)
+
+
+def links(report: Report, owner: OwnerKeys) -> Iterator[Link]:
+    """Compare the digests in *report* with those of the owner's keys. Raises KeyFormatError."""
+    for name, keys, digest, none in (
+        (
+            "id-key",
+            owner.id_keys,
+            report.id_key_digest,
+            "the guest was launched without an ID block",
+        ),
+        ("author-key", owner.author_keys, report.author_key_digest, "no author signed the ID key"),
+    ):
+        if keys is None:
+            continue
+        if not any(digest):
+            yield Link(name, False, none)
+            continue
+        known = digest in {digest_of(key) for key in keys}
+        said = "a key given" if known else "none of the keys"
+        yield Link(name, known, f"the digest is that of {said}")
+
+
+def _given(key: IdKey) -> bytes:
+    if not any(key.build()):
+        raise KeyFormatError("the page of an ID block's authentication has no such key: it is zero")
+    return key_digest(key)
+
+
+def _digits(text: bytes) -> bytes:
+    try:
+        data = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        data = b""
+    if len(data) != DIGEST_SIZE:
+        reason = "expected PEM, a key of 0x404 bytes, a page of 0x1000 or a digest of 48"
+        raise KeyFormatError(f"{reason}, got {len(text)} bytes that are none of them")
+    return data
+
+
+def _pem(data: bytes) -> IdKey:
+    if b"PRIVATE KEY-----" in data:
+        return id_key(private_key(data))
+    try:
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        raise KeyFormatError("the public key cannot be read as PEM") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
+        raise KeyFormatError("the public key is not one of P-384")
+    numbers = key.public_numbers()
+    return IdKey.of(numbers.x, numbers.y)
