@@ -351,6 +351,7 @@ OTHER_TABLES = {
     *("message", "check", "product", "kds", "oid"),
     "command",
     "page_state",
+    "log_format",  # test_log_formats
 }
 
 

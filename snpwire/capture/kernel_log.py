@@ -9,57 +9,26 @@ cut from it. Nothing raises, whatever the bytes, and where the blocks are cut ch
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .loglines import caller_of, parted, time_of
-from .logs import rmp
+from .logs.known import ANCHOR, FAMILIES, Known, breaks_off, match
 from .logs.past import Past
-from .logs.record import Line, LogRecord
+from .logs.record import Block, Line, LogRecord, Told
 from .logtext import Decoder, line_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .logs.template import Format, Template
+
+__all__ = ["FAMILIES", "LIMIT", "Reader", "RmpLine", "records", "rmp_entries"]
 
 LIMIT = 1 << 16
 """Bytes of one line that are looked at; no format comes near."""
 _JOINED = 4  # lines that a mailer may have made of one
-
-ANCHORS = ("RMP", "PFN", "rmp")
-"""Words of which every format has one: lines without any of them pass by."""
-
-_ANCHOR = re.compile("|".join(ANCHORS).encode())
-_ANCHOR_TEXT = re.compile("|".join(ANCHORS))
-
-FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
-    "rmp": ("entries of the reverse map table, and what failed on them", rmp.FORMATS),
-}
-"""Title and formats of each family."""
-
-
-class _Known(NamedTuple):
-    """A wording, where it comes from."""
-
-    family: str
-    format: Format
-    wording: Template
-
-
-def _filed() -> dict[str, list[_Known]]:
-    """Return the wordings under the word that finds each."""
-    filed: dict[str, list[_Known]] = {word: [] for word in ANCHORS}
-    for family, (_, formats) in FAMILIES.items():
-        for fmt in formats:
-            for wording in fmt.wordings:
-                found = _ANCHOR_TEXT.search("\0".join(wording.literals))
-                assert found, wording.text
-                filed[found[0]].append(_Known(family, fmt, wording))
-    return filed
-
-
-_FILED = _filed()
+_NEAR, _FAR = 8, 4096  # lines that may stand between those of a block, by whether it watches
+_REMEMBERED = 20
 
 
 class RmpLine(NamedTuple):
@@ -90,6 +59,15 @@ def rmp_entries(chunks: Iterable[bytes]) -> Iterator[RmpLine]:
             yield RmpLine(fields["pfn"], fields["lo"], None, record.line)
 
 
+class _Open(NamedTuple):
+    """A block that waits for further lines."""
+
+    known: Known
+    head: Line
+    fields: dict[str, Any]
+    block: Block
+
+
 class Reader:
     """A log while it comes in."""
 
@@ -98,10 +76,17 @@ class Reader:
         """Lines seen so far."""
         self.known = 0
         """Lines that went into records."""
+        self.broken: list[int] = []
+        """The first of the lines that break off within a known format."""
+        self.broken_count = 0
+        self.odd: Counter[str] = Counter()
+        """Lines whose bytes were odd, of those that were looked at: latin-1, nul, long."""
         self.text = Decoder()
         self._past = Past()
         self._rest = bytearray()
         self._head: list[Line] = []
+        self._open: list[_Open] = []
+        self._last: dict[int, int] = {}
 
     @property
     def passed(self) -> int:
@@ -129,24 +114,35 @@ class Reader:
             yield from self._block(bytes(self._rest) + b"\n")
             self._rest = bytearray()
         self._give_up()
+        for waiting in list(self._open):
+            yield self._ended(waiting)
+
+    def cut(self) -> Iterator[LogRecord]:
+        """Take the end of one file; another one follows, with its own encoding."""
+        yield from self.close()
+        self.text = Decoder()
+
+    def idle(self) -> Iterator[LogRecord]:
+        """Yield what is still open, because nothing has come for some time."""
+        self._give_up()
+        for waiting in list(self._open):
+            if not waiting.block.pending:
+                yield self._ended(waiting)
 
     def _keep(self, data: bytes) -> None:
-        """Put off the beginning of a line."""
+        """Put off the beginning of a line, and no more of it than is looked at."""
         end = data.endswith(b"\n")
-        room = LIMIT - len(self._rest)
-        self._rest += data[: max(room, 0)] if len(data) > room else data
+        self._rest += data[: LIMIT - len(self._rest)]
         if end and not self._rest.endswith(b"\n"):
             self._rest += b"\n"
 
     def _block(self, block: bytes) -> Iterator[LogRecord]:
         """Read whole lines."""
         before, counted, at = self.lines, 0, 0
-        size = len(block)
-        while at < size:
-            if self._head:
-                start = at
-            else:
-                found = _ANCHOR.search(block, at)
+        while at < len(block):
+            start = at
+            if not self._watching():
+                found = ANCHOR.search(block, at)
                 if found is None:
                     break
                 start = block.rfind(b"\n", at, found.start()) + 1 or at
@@ -158,74 +154,106 @@ class Reader:
             at = end + 1
         self.lines = before + block.count(b"\n", counted)
 
+    def _watching(self) -> bool:
+        """Tell whether the next line counts, whatever is in it."""
+        return bool(self._head) or any(waiting.block.watches for waiting in self._open)
+
     def _line(self, raw: bytes) -> Iterator[LogRecord]:
-        text, _ = line_text(raw)
+        """Read one line: part of an open block, a format, the rest of a broken line, or none."""
+        text, odd = line_text(raw)
+        if odd:
+            self.odd[odd] += 1
+        if len(raw) >= LIMIT:
+            self.odd["long"] += 1
         prefix, message = parted(text)
         line = Line(self.lines, self.lines, prefix, " ".join(message.split()))
-        if record := self._match(line):
-            self._head = []
-            self.known += 1
-            yield record
+        for waiting in reversed(self._open):
+            if waiting.block.take(line):
+                self.known += 1
+                self._last[id(waiting.block)] = line.number
+                if waiting.block.done:
+                    yield self._ended(waiting)
+                return
+        yield from self._outlived(line)
+        whole = self._read(line)
+        if whole is None:
             return
-        if self._head:
-            if record := self._continued(line):
-                yield record
-                return
-            if self._head:
-                return
-        if self._breaks_off(line):
-            self._head = [line]
+        known, joined, fields = whole
+        self._past.line = joined
+        told = known.format.tell(fields, self._past)
+        if isinstance(told, Told):
+            yield self._record(known, joined, fields, told)
+            return
+        yield from self._superseded(known, joined)
+        self._open.append(_Open(known, joined, fields, told))
+        self._last[id(told)] = joined.last
 
-    def _match(self, line: Line) -> LogRecord | None:
-        for known in _candidates(line.text):
-            if known.wording.key in line.text:
-                fields = known.wording.match(line.text)
-                if fields is not None:
-                    return self._record(known, line, fields)
+    def _read(self, line: Line) -> tuple[Known, Line, dict[str, Any]] | None:
+        """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
+        found = match(line.text)
+        if found is None and self._head and not line.prefix:
+            for glue in (" ", ""):
+                parts = [*self._head, line]
+                text = glue.join(part.text for part in parts)
+                whole = Line(parts[0].number, line.number, parts[0].prefix, text)
+                if found := match(text):
+                    self.known += len(parts)
+                    self._head = []
+                    return found[0], whole, found[1]
+                if len(parts) < _JOINED and breaks_off(text):
+                    self._head = parts
+                    return None
+        self._give_up()
+        if found:
+            self.known += 1
+            return found[0], line, found[1]
+        if breaks_off(line.text):
+            self._head = [line]
         return None
 
-    def _record(self, known: _Known, line: Line, fields: dict[str, Any]) -> LogRecord:
-        self._past.line = line.number
-        told = known.format.tell(fields, self._past)
+    def _record(self, known: Known, line: Line, fields: dict[str, Any], told: Told) -> LogRecord:
         return LogRecord(
             known.format.kind,
             known.format.key,
             known.family,
             line.number,
             line.last,
-            time_of(line.prefix),
-            caller_of(line.prefix),
+            told.time or time_of(line.prefix),
+            told.caller or caller_of(line.prefix),
             {**fields, **told.fields},
-            *told[:-1],
+            told.said,
+            told.meaning,
+            told.cause,
+            told.consequence,
+            told.remedy,
         )
 
-    def _breaks_off(self, line: Line) -> bool:
-        return any(known.wording.broken(line.text) for known in _candidates(line.text))
+    def _ended(self, waiting: _Open) -> LogRecord:
+        """Return the record of a block, which no further line can change."""
+        self._open.remove(waiting)
+        last = self._last.pop(id(waiting.block))
+        head = waiting.head._replace(last=last)
+        return self._record(waiting.known, head, waiting.fields, waiting.block.told())
 
-    def _continued(self, line: Line) -> LogRecord | None:
-        """Join *line* to those kept, if that makes a known format or the beginning of one."""
-        head = self._head[0]
-        if not line.prefix:
-            so_far = [part.text for part in self._head] + [line.text]
-            for glue in (" ", ""):
-                whole = Line(head.number, line.number, head.prefix, glue.join(so_far))
-                if record := self._match(whole):
-                    self.known += len(so_far)
-                    self._head = []
-                    return record
-            if len(so_far) < _JOINED and any(
-                self._breaks_off(line._replace(text=glue.join(so_far))) for glue in (" ", "")
-            ):
-                self._head.append(line)
-                return None
-        self._give_up()
-        return None
+    def _outlived(self, line: Line) -> Iterator[LogRecord]:
+        """End the blocks that have waited too long for a line of their own."""
+        for waiting in list(self._open):
+            patience = _NEAR if waiting.block.watches else _FAR
+            if line.number - self._last[id(waiting.block)] > patience:
+                yield self._ended(waiting)
+
+    def _superseded(self, known: Known, line: Line) -> Iterator[LogRecord]:
+        """End the block before, of the same kind and from the same thread."""
+        caller = caller_of(line.prefix)
+        for waiting in list(self._open):
+            same = waiting.known.format is known.format
+            if same and caller_of(waiting.head.prefix) == caller:
+                yield self._ended(waiting)
 
     def _give_up(self) -> None:
+        """Let the broken line that is kept pass by, and remember where it was."""
+        if self._head:
+            self.broken_count += 1
+            if len(self.broken) < _REMEMBERED:
+                self.broken.append(self._head[0].number)
         self._head = []
-
-
-def _candidates(text: str) -> Iterator[_Known]:
-    """Yield the wordings that *text* may have."""
-    for word in dict.fromkeys(_ANCHOR_TEXT.findall(text)):
-        yield from _FILED[word]

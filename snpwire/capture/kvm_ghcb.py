@@ -24,6 +24,8 @@ from typing import NamedTuple
 from snpwire.errors import InputError
 
 VALUES = ("sw_exit_code", "sw_exit_info_1", "sw_exit_info_2", "sw_scratch")
+NAMES = (*VALUES, "valid_bitmap")
+"""What begins each of the lines below the first."""
 
 _HEADER = re.compile(r"\bGHCB \(GPA=([0-9a-fA-F]{1,16})\)( snapshot)?:")
 _VALUE = re.compile(rf"\b({'|'.join(VALUES)}) +([0-9a-fA-F]{{1,16}}) is_valid: ([01])\b")
@@ -104,7 +106,7 @@ class _Block:
         self._fields[field[1]] = field
 
     def missing(self) -> list[str]:
-        return [name for name in (*VALUES, "valid_bitmap") if name not in self._fields]
+        return [name for name in NAMES if name not in self._fields]
 
     def incomplete(self) -> InputError:
         names = ", ".join(self.missing())

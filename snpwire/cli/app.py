@@ -219,6 +219,39 @@ def diff(
     return run(kind, left, right, Wanted(form, offset, length, page, id=command), json=json)
 
 
+@app.command(
+    epilog="Example: dmesg | snpwire log --only rmp,guest\n\n\b\nFamilies of records:\n"
+    "  rmp    entries of the reverse map table, and what failed on them\n"
+    "  boot   how SNP was started on a host\n"
+    "  ccp    commands to the firmware, with their buffers\n"
+    "  kvm    what KVM refused, and the pages it dumps\n"
+    "  term   guests that ended themselves\n"
+    "  trace  KVM's tracepoints\n"
+    "  guest  the guest's kernel and its guest driver\n"
+    "  qemu   launches that QEMU could not make\n"
+    "  iommu  events of the IOMMU about the RMP"
+)
+def log(
+    file: File = "-",
+    only: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="A,B", help="records of these families alone"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print an object of JSON a line")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("-f", "--follow", help="go on as the file grows, also when it is rotated"),
+    ] = False,
+    numbers: Annotated[
+        bool, typer.Option("-n", "--number", help="begin with the line's number and time")
+    ] = False,
+) -> int:
+    """Read a kernel log, a trace or QEMU's messages: what they say of SNP."""
+    from .log import run
+
+    return run(file, only=only, json=json, follow=follow, numbers=numbers)
+
+
 app.command(
     epilog="Example: snpwire seal report-req --set vmpl=1 --key-file vmpck --seqno 1 -o page.bin"
     "\n\nTYPE is the name or the number of a message (report-req, tsc-info-req, 5), the kind of"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 Fields = Mapping[str, Any]
 
@@ -35,6 +35,9 @@ class Told(NamedTuple):
     remedy: str = ""
     fields: Fields = {}
     """What is known beyond the fields of the line."""
+    time: str = ""
+    """When, where the message itself has it."""
+    caller: str = ""
 
 
 class Line(NamedTuple):
@@ -105,3 +108,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 53:
         return hex(value)  # a reader of JSON may round it
     return value
+
+
+class Block(Protocol):
+    """Lines that become one record together, while they come in."""
+
+    watches: bool
+    """Whether it has to see every line, because its own have nothing that marks them."""
+
+    def take(self, line: Line) -> bool:
+        """Tell whether *line* belongs to it, and keep what it says."""
+
+    @property
+    def done(self) -> bool:
+        """Tell whether nothing can follow."""
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether more is sure to follow, however long that takes."""
+
+    def told(self) -> Told:
+        """Return what has been said."""

@@ -16,6 +16,8 @@ from .record import Hex, Told
 from .template import form
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .past import Past
 
 UPDATE_RESULTS: dict[int, str] = {
@@ -25,6 +27,15 @@ UPDATE_RESULTS: dict[int, str] = {
     4: "FAIL_OVERLAP: a 4K page within a 2M entry, or a 2M page over assigned 4K entries",
 }
 """What RMPUPDATE answers (Linux, Microsoft's description of the instruction)."""
+
+SPLIT_RESULTS: dict[int, str] = {
+    1: "FAIL_INPUT: not a 2M entry, or out of line",
+    2: "FAIL_PERMISSION",
+    3: "FAIL_INUSE: another core changes the entry, or a running guest uses the page",
+    4: "FAIL_BADADDR, as Linux of 2021 numbers it",
+    7: "FAIL_BADADDR, as Microsoft numbers it",
+}
+"""What PSMASH answers."""
 
 _GPA = RmpLo.BITS["gpa"].mask
 _NOTE = 1 << 12
@@ -98,7 +109,7 @@ def _rights(hi: int) -> dict[str, list[str]]:
     return {f"vmpl{level}": mask.names() for level, mask in masks if mask}
 
 
-def _compared(lo: int, before: tuple[int, dict[str, Any]]) -> str:
+def _compared(lo: int, before: tuple[int, Mapping[str, Any]]) -> str:
     number, fields = before
     word = RmpLo(lo)
     wrong = [name for name in _DECODED if int(getattr(word, name)) != fields[name]]
@@ -114,7 +125,7 @@ def _decoded(fields: dict[str, Any], past: Past) -> Told:
     """Tell an entry printed as fields: sub-pages, lock and rights are not among them."""
     pfn = _pfn(fields)
     values = {name: int(fields[name]) for name in _DECODED}
-    past.entry = past.line, values | {"pfn": pfn}
+    past.entry = past.line.number, values | {"pfn": pfn}
     wide = [name for name, value in values.items() if value >> RmpLo.BITS[name].width or value < 0]
     if wide:
         return Told(f"PFN {pfn:#x}", f"no entry can be so: {', '.join(wide)} out of range")

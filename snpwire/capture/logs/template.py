@@ -11,14 +11,11 @@ knows a line that breaks off within the format: mail breaks long lines. Blanks a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from .record import Hex, Quad, Told
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .past import Past
+from .past import Past
+from .record import Block, Hex, Quad, Told
 
 _FIELD = re.compile(r"\{(\w+):(\w+)\}")
 _LEAST = 12  # characters of a format that a broken line must have
@@ -45,8 +42,10 @@ CONVERSIONS: dict[str, Conversion] = {
     "q": Conversion("[0-9a-fA-F]{16}", _quad),  # %016llx
     "w": Conversion("[0-9a-fA-F]{8}", _hex),  # %08x
     "d": Conversion("-?[0-9]{1,20}", int),
+    "b": Conversion(" ?-?[0-9]{1,10}", int),  # %3d
     "n": Conversion("-?[0-9]{1,20}", Hex),  # %lld that may need all 64 bits
     "s": Conversion(r"[^'\]\n]{0,200}?", str),
+    "a": Conversion("[0-9a-fA-F:.]{1,32}", str),  # a PCI address
     "o": Conversion(r"\S{1,200}", str),
     "r": Conversion(".{0,400}", str),
 }
@@ -115,17 +114,19 @@ def _shortened(conversion: Conversion, rest: str) -> bool:
     return "{16}" in conversion.pattern and re.fullmatch("[0-9a-fA-F]{1,15}", rest) is not None
 
 
+Tell = Callable[[dict[str, Any], Past], Told | Block]
+"""What makes something of a format's fields: a record, or a block that further lines fill."""
+
+
 class Format(NamedTuple):
     """A format, its wordings, and what is made of it."""
 
     key: str
     kind: str
     wordings: tuple[Template, ...]
-    tell: Callable[[dict[str, Any], Past], Told]
+    tell: Tell
 
 
-def form(
-    key: str, kind: str, wording: str, tell: Callable[[dict[str, Any], Past], Told], *older: str
-) -> Format:
+def form(key: str, kind: str, wording: str, tell: Tell, *older: str) -> Format:
     """Return a format with its wordings, today's first."""
     return Format(key, kind, tuple(Template(text) for text in (wording, *older)), tell)

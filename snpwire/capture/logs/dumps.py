@@ -1,0 +1,142 @@
+"""What KVM prints over several lines: the GHCB that it refused, and a save area before launch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...context import Direction, context_of
+from ...errors import InputError
+from ...wire.ghcb import Page, ValidBitmap
+from ...wire.vmsa import Vmsa
+from .. import dumplines, kvm_ghcb
+from .operands import exit_name, request_words
+from .record import Hex, Line, Quad, Told
+from .template import form
+
+if TYPE_CHECKING:
+    from .past import Past
+
+
+class _Ghcb:
+    """The five lines of a GHCB, in any order."""
+
+    watches = False
+    pending = False
+
+    def __init__(self, head: Line) -> None:
+        self._lines = [head.text]
+        self._seen: set[str] = set()
+
+    def take(self, line: Line) -> bool:
+        name = next((n for n in kvm_ghcb.NAMES if f"{n} " in line.text), None)
+        if name is None or name in self._seen or "GHCB (" in line.text:
+            return False
+        self._seen.add(name)
+        self._lines.append(line.text)
+        return True
+
+    @property
+    def done(self) -> bool:
+        return len(self._seen) == len(kvm_ghcb.NAMES)
+
+    def told(self) -> Told:
+        try:
+            block = kvm_ghcb.parse("\n".join(self._lines))
+        except InputError as error:
+            return Told("GHCB", f"not whole: {error.reason}")
+        return _ghcb_told(block)
+
+
+def _ghcb_told(block: kvm_ghcb.GhcbBlock) -> Told:
+    """Tell a GHCB: the exit, its operands, and what the exit needs that is not marked valid."""
+    values = block.values
+    code, info1, info2 = (values[f"sw_exit_{n}"] for n in ("code", "info_1", "info_2"))
+    bitmap = ValidBitmap(block.bitmap)
+    meaning = request_words(code, info1, info2) or "no source names this exit"
+    if not block.bitmap_known:
+        meaning += "; the bitmap is what KVM left, so it says nothing (Linux up to 6.12)"
+    elif missing := _missing(block):
+        meaning += f"; not marked valid, though this exit needs it: {', '.join(missing)}"
+    said = (
+        f"GHCB gpa {block.gpa:#x}  exit {code:#x} {exit_name(code)}  info1 {info1:#x}"
+        f"  info2 {info2:#x}  scratch {values['sw_scratch']:#x}"
+    )
+    fields: dict[str, Any] = {
+        "gpa": Hex(block.gpa),
+        "snapshot": block.snapshot,
+        **{name: Quad(value) for name, value in values.items()},
+        "exit": exit_name(code),
+        "is_valid": block.is_valid,
+        "valid_bitmap": bitmap.names() if block.bitmap_known else None,
+    }
+    return Told(said, meaning, fields=fields)
+
+
+def _missing(block: kvm_ghcb.GhcbBlock) -> list[str]:
+    page = Page(**block.values, valid_bitmap=block.bitmap)
+    event = context_of(page, direction=Direction.REQUEST).event
+    needed = (
+        "sw_exit_code",
+        "sw_exit_info_1",
+        "sw_exit_info_2",
+        *(event.required if event else ()),
+    )
+    return [name for name in needed if not page.valid_bitmap.has(name)]
+
+
+def _ghcb(fields: dict[str, Any], past: Past) -> _Ghcb:
+    return _Ghcb(past.line)
+
+
+class _Vmsa:
+    """Rows of sixteen bytes, which have neither offset nor label."""
+
+    watches = True
+    pending = False
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._last = 16
+
+    def take(self, line: Line) -> bool:
+        row = dumplines.parse(line.number, line.text)
+        if row is None or row.offset is not None or row.label or row.width != 1:
+            return False
+        self._data += row.data(words=False)
+        self._last = row.size
+        return True
+
+    @property
+    def done(self) -> bool:
+        return len(self._data) >= Vmsa.SIZE or self._last < 16
+
+    def told(self) -> Told:
+        data = self._data[: Vmsa.SIZE]
+        if not data:
+            return Told("save area", "its bytes are not in the log")
+        vmsa = Vmsa.parse(data.ljust(Vmsa.SIZE, b"\0"))
+        names = ("rip", "rsp", "cr0", "cr3", "cr4", "efer")
+        said = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in names)
+        features = vmsa.sev_features
+        fields = {"size": len(data), "data": data, **{n: Quad(getattr(vmsa, n)) for n in names}}
+        return Told(
+            f"save area of {len(data)} bytes  {said}",
+            f"SEV_FEATURES {int(features):#x} {' '.join(features.names())}".strip(),
+            fields={**fields, "sev_features": features},
+        )
+
+
+def _vmsa(fields: dict[str, Any], past: Past) -> _Vmsa:
+    return _Vmsa()
+
+
+FORMATS = (
+    form(
+        "kvm_ghcb_dump_header_new",
+        "kvm-ghcb",
+        "GHCB (GPA={gpa:x}) snapshot:",
+        _ghcb,
+        "GHCB (GPA={gpa:x}):",
+    ),
+    form("kvm_vmsa_dump", "kvm-vmsa", "Virtual Machine Save Area (VMSA):", _vmsa),
+)

@@ -1,0 +1,131 @@
+"""KVM's tracepoints about exits of encrypted guests, as ftrace, trace-cmd and perf print them.
+
+Numbers are bare hex. An exit event shows the hypervisor's answer; it comes when the page is let go
+before the next VMRUN, so that a request which ends the guest has none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...wire.msr import REQUESTS, MsrInfo, word_of
+from ...wire.rmp_words import NpfInfo
+from .operands import answer_words, enum_words, exit_name, request_words, word_words
+from .record import Told
+from .template import form
+
+if TYPE_CHECKING:
+    from .past import Past
+
+_COLUMNS = re.compile(
+    r"(?P<task>\S.{0,31}?)(?:-| )(?P<pid>[0-9]{1,10}) (?:\([ 0-9-]{1,8}\) )?\[(?P<cpu>[0-9]{3,5})\]"
+    r"(?: (?P<flags>[^\s:]{1,8}))? (?P<time>[0-9]{1,12}\.[0-9]{1,9}): "
+)
+
+
+def _with_columns(told: Told, past: Past) -> Told:
+    """Add what stands before the event: task, process, core, flags and time."""
+    found = _COLUMNS.search(past.line.text)
+    if found is None:
+        return told
+    more = {
+        "task": found["task"],
+        "pid": int(found["pid"]),
+        "cpu": int(found["cpu"]),
+        "flags": found["flags"] or "",
+    }
+    caller = f"{found['task']}-{found['pid']}"
+    return told._replace(fields={**more, **told.fields}, time=found["time"], caller=caller)
+
+
+def _numbers(fields: dict[str, Any]) -> str:
+    code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
+    name = exit_name(code)
+    return f"vcpu {fields['vcpu']}  exit {code:#x} {name}  info1 {info1:#x}  info2 {info2:#x}"
+
+
+def _enter(fields: dict[str, Any], past: Past) -> Told:
+    code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
+    meaning = request_words(code, info1, info2) or "no source names this exit"
+    told = Told(f"-> {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
+    return _with_columns(told, past)
+
+
+def _exit(fields: dict[str, Any], past: Past) -> Told:
+    code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
+    meaning = answer_words(code, info1, info2)
+    told = Told(f"<- {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
+    return _with_columns(told, past)
+
+
+def _bare(fields: dict[str, Any], past: Past) -> Told:
+    told = Told(
+        _numbers(fields),
+        "enter or exit: the event's name is not in the line",
+        fields={"exit": exit_name(fields["exit_code"])},
+    )
+    return _with_columns(told, past)
+
+
+def _msr(fields: dict[str, Any], past: Past) -> Told:
+    word = word_of(int(fields["ghcb_msr"]))
+    info = MsrInfo(fields["ghcb_msr"] & 0xFFF)
+    result = fields.get("result")
+    arrow = "->" if result is None else "<-"
+    said = f"{arrow} vcpu {fields['vcpu']}  msr {fields['ghcb_msr']:#018x}"
+    meaning = f"{enum_words(info)}: {info.doc}" if info.known else "no message that is known"
+    rest = word_words(word).partition(f"info {enum_words(info)}")
+    if values := " ".join(f"{rest[0]} {rest[2]}".split()):
+        meaning += f" ({values})"
+    if result is not None:
+        said += f"  result {result}"
+        if result == 0 and info in REQUESTS:
+            meaning += "; the user's program answers later"
+    told = Told(said, meaning, fields={"message": info})
+    return _with_columns(told, past)
+
+
+def _fault(fields: dict[str, Any], past: Past) -> Told:
+    error = NpfInfo(fields["error_code"])
+    level = {1: "4K", 2: "2M"}.get(fields["rmp_level"], str(fields["rmp_level"]))
+    split = fields["psmash_ret"]
+    meaning = f"nested page fault: {word_words(error)}; the RMP has the page at {level}"
+    if split:
+        meaning += f"; PSMASH failed with {split}"
+    said = (
+        f"vcpu {fields['vcpu']}  gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}"
+        f"  error {int(error):#x}  level {level}  psmash {split}"
+    )
+    return _with_columns(Told(said, meaning, fields={"error_bits": word_words(error)}), past)
+
+
+_BODY = (
+    "vcpu {vcpu:d}, exit_reason {exit_code:x}, exit_info1 {exit_info1:x}, exit_info2 {exit_info2:x}"
+)
+FORMATS = (
+    form("trace_kvm_vmgexit_enter", "vmgexit-enter", f"kvm_vmgexit_enter: {_BODY}", _enter),
+    form("trace_kvm_vmgexit_exit", "vmgexit-exit", f"kvm_vmgexit_exit: {_BODY}", _exit),
+    form("trace_kvm_vmgexit", "vmgexit", _BODY, _bare),
+    form(
+        "trace_kvm_vmgexit_msr_protocol_exit",
+        "msr-exit",
+        "kvm_vmgexit_msr_protocol_exit: vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
+        _msr,
+        "vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
+    ),
+    form(
+        "trace_kvm_vmgexit_msr_protocol_enter",
+        "msr-enter",
+        "kvm_vmgexit_msr_protocol_enter: vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
+        _msr,
+        "vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
+    ),
+    form(
+        "trace_kvm_rmp_fault",
+        "rmp-npf",
+        "vcpu {vcpu:d} gpa {gpa:x} pfn 0x{pfn:x} error_code 0x{error_code:x}"
+        " rmp_level {rmp_level:d} psmash_ret {psmash_ret:d}",
+        _fault,
+    ),
+)

@@ -1,0 +1,243 @@
+"""What KVM says of its guests' exits and pages. Reasons are those that it answers the guest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...wire.operands import MalformedReason, SevFeatures
+from .operands import exit_name, word_words
+from .record import Hex, Told
+from .template import form
+
+if TYPE_CHECKING:
+    from .past import Past
+
+_ORIGIN = re.compile(r"kvm \[(\d{1,10})\]: vcpu(\d{1,10}), guest rIP: 0x([0-9a-fA-F]{1,16})")
+
+
+def _origin(past: Past) -> dict[str, Any]:
+    """Return process, virtual processor and instruction, which KVM puts before some messages."""
+    found = _ORIGIN.search(past.line.text)
+    if found is None:
+        return {}
+    return {"pid": int(found[1]), "vcpu": int(found[2]), "guest_rip": Hex(found[3], 16)}
+
+
+def _refused(reason: MalformedReason | None, said: str, meaning: str) -> Any:
+    """Return what tells a refused exit; *said* and *meaning* may name fields."""
+
+    def tell(fields: dict[str, Any], past: Past) -> Told:
+        origin = _origin(past)
+        who = f"vcpu {origin['vcpu']}  " if origin else ""
+        shown = dict(fields)
+        if "exit_code" in fields:
+            shown["name"] = exit_name(fields["exit_code"])
+            origin["exit"] = shown["name"]
+        text = meaning.format(**shown)
+        if reason is not None:
+            text += f"; KVM answers malformed input, reason {reason:d} {reason.name}"
+            origin["reason"] = reason
+        return Told(f"{who}{said.format(**shown)}", text, fields=origin)
+
+    return tell
+
+
+def _unsupported(fields: dict[str, Any], past: Past) -> Told:
+    """Tell the exit by which a guest reports a #VC that it cannot handle."""
+    code = int(fields["info1"])
+    origin = _origin(past)
+    who = f"vcpu {origin['vcpu']}  " if origin else ""
+    return Told(
+        f"{who}unsupported #VC  error code {code:#x} {exit_name(code)}  info2 {fields['info2']:#x}",
+        "the guest met a #VC that it cannot handle, and said so",
+        consequence="KVM_RUN fails with EINVAL",
+        fields={**origin, "exit": exit_name(code)},
+    )
+
+
+def _features(fields: dict[str, Any], past: Past) -> Told:
+    given, wanted = SevFeatures(fields["given"]), SevFeatures(fields["wanted"])
+    told = _refused(
+        _R.INVALID_INPUT,
+        "AP creation with SEV_FEATURES {given:#x}, the guest has {wanted:#x}",
+        f"they differ in {word_words(SevFeatures(given ^ wanted))}",
+    )
+    told_now: Told = told(fields, past)
+    return told_now
+
+
+_V = "vmgexit: "
+_R = MalformedReason
+_FORMATS = (
+    form(
+        "kvm_vmgexit_bad_usage",
+        "kvm-refused",
+        f"{_V}ghcb usage {{usage:p}} is not valid",
+        _refused(_R.INVALID_USAGE, "ghcb usage {usage:#x}", "KVM knows usage 0 alone"),
+    ),
+    form(
+        "kvm_vmgexit_bad_event",
+        "kvm-refused",
+        f"{_V}exit code {{exit_code:p}} is not valid",
+        _refused(_R.INVALID_EVENT, "exit {exit_code:#x} {name}", "KVM does not serve this exit"),
+    ),
+    form(
+        "kvm_vmgexit_bad_input",
+        "kvm-refused",
+        f"{_V}exit code {{exit_code:p}} input is not valid",
+        _refused(
+            _R.MISSING_INPUT,
+            "exit {exit_code:#x} {name}",
+            "a field that it needs is not marked valid, or operands cannot be right; the GHCB"
+            " follows if kvm_amd.dump_invalid_vmcb=1",
+        ),
+    ),
+    form(
+        "kvm_vmgexit_not_registered",
+        "kvm-refused",
+        f"{_V}GHCB GPA [{{gpa:p}}] is not registered.",
+        _refused(
+            None,
+            "GHCB at gpa {gpa:#x}",
+            "not the page that the guest registered; KVM_RUN fails with EINVAL",
+        ),
+    ),
+    form(
+        "kvm_vmgexit_no_gpa",
+        "kvm-refused",
+        f"{_V}GHCB gpa is not set",
+        _refused(None, "GHCB gpa is 0", "the MSR holds no page; the guest goes on unanswered"),
+    ),
+    form(
+        "kvm_vmgexit_map_fail",
+        "kvm-refused",
+        f"{_V}error mapping GHCB [{{gpa:p}}] from guest",
+        _refused(
+            None,
+            "GHCB at gpa {gpa:#x}",
+            "no memory of the guest lies there; the guest goes on unanswered",
+        ),
+    ),
+    form(
+        "kvm_vmgexit_unsupported",
+        "kvm-unsupported-event",
+        f"{_V}unsupported event - exit_info_1={{info1:p}}, exit_info_2={{info2:p}}",
+        _unsupported,
+    ),
+    form(
+        "kvm_scratch_missing",
+        "kvm-scratch",
+        f"{_V}scratch gpa not provided",
+        _refused(_R.INVALID_SCRATCH_AREA, "sw_scratch is 0", "this exit needs a scratch area"),
+    ),
+    form(
+        "kvm_scratch_range",
+        "kvm-scratch",
+        f"{_V}scratch area is outside of GHCB shared buffer area ({{first:p}} - {{last:p}})",
+        _refused(
+            _R.INVALID_SCRATCH_AREA,
+            "sw_scratch {first:#x} to {last:#x}",
+            "it begins in the GHCB and does not stay in the shared buffer, 0x800 to 0xfef",
+        ),
+    ),
+    form(
+        "kvm_scratch_len",
+        "kvm-scratch",
+        f"{_V}scratch length ({{length:p}}) not valid for scratch address ({{address:p}})",
+        _refused(
+            _R.INVALID_SCRATCH_AREA,
+            "sw_scratch {address:#x}  {length:#x} bytes",
+            "the end of it lies beyond all addresses",
+        ),
+    ),
+    form(
+        "kvm_scratch_limit",
+        "kvm-scratch",
+        f"{_V}scratch area exceeds KVM limits ({{length:p}} requested, {{limit:p}} limit)",
+        _refused(
+            _R.INVALID_SCRATCH_AREA,
+            "sw_scratch of {length:#x} bytes",
+            "outside the GHCB KVM takes at most {limit:#x}",
+        ),
+    ),
+    form(
+        "kvm_ap_bad_apic",
+        "kvm-ap-refused",
+        f"{_V}invalid AP APIC ID [{{apic_id:p}}] from guest",
+        _refused(
+            _R.INVALID_INPUT,
+            "AP creation for APIC id {apic_id:#x}",
+            "no virtual processor has this APIC id",
+        ),
+    ),
+    form(
+        "kvm_ap_bad_inj",
+        "kvm-ap-refused",
+        f"{_V}invalid AP injection mode [{{features:p}}] from guest",
+        _refused(
+            _R.INVALID_INPUT,
+            "AP creation with SEV_FEATURES {features:#x}",
+            "bits 3 and 4, restricted and alternate injection, have to be those of the guest",
+        ),
+    ),
+    form(
+        "kvm_ap_bad_features",
+        "kvm-ap-refused",
+        f"{_V}mismatched AP sev_features [{{given:p}}] != [{{wanted:p}}] from guest",
+        _features,
+    ),
+    form(
+        "kvm_ap_bad_vmsa",
+        "kvm-ap-refused",
+        f"{_V}invalid AP VMSA address [{{gpa:p}}] from guest",
+        _refused(
+            _R.INVALID_INPUT,
+            "AP creation with the save area at {gpa:#x}",
+            "it does not start a page of memory",
+        ),
+    ),
+    form(
+        "kvm_ap_2m_vmsa",
+        "kvm-ap-refused",
+        f"{_V}AP VMSA address [{{gpa:p}}] from guest is unsafe as it is 2M aligned",
+        _refused(
+            _R.INVALID_INPUT,
+            "AP creation with the save area at {gpa:#x}",
+            "an erratum: a save area on a 2M boundary makes the 2M beside it look in use",
+        ),
+    ),
+    form(
+        "kvm_ap_bad_request",
+        "kvm-ap-refused",
+        f"{_V}invalid AP creation request [{{request:p}}] from guest",
+        _refused(
+            _R.INVALID_INPUT, "AP creation request {request:#x}", "0, 1 and 2 are known, no others"
+        ),
+    ),
+    form(
+        "kvm_jump_table",
+        "kvm-refused",
+        f"{_V}unsupported AP jump table request - exit_info_1={{info1:p}}",
+        _refused(_R.INVALID_INPUT, "AP jump table request {info1:#x}", "0 sets it, 1 asks for it"),
+    ),
+)
+
+
+def _hint(fields: dict[str, Any], past: Past) -> Told:
+    return Told(
+        "no dump of the GHCB",
+        "KVM printed this in its place",
+        remedy="set kvm_amd.dump_invalid_vmcb=1 and let it happen again",
+    )
+
+
+FORMATS = (
+    *_FORMATS,
+    form(
+        "kvm_ghcb_dump_hint",
+        "kvm-hint",
+        "set kvm_amd.dump_invalid_vmcb=1 to dump internal KVM state.",
+        _hint,
+    ),
+)

@@ -1,0 +1,67 @@
+"""What the numbers of an exit say, in few words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...bits import Flags, OpenEnum, Word
+from ...wire.event import Zero
+from ...wire.exits import ExitCode, answer, event_of, events_of
+
+if TYPE_CHECKING:
+    from ...wire.event import Operand
+
+
+def exit_name(code: int) -> str:
+    """Return the name of an exit code, or that it has none."""
+    found = ExitCode(code)
+    return found.name if found.known else "unknown"
+
+
+def request_words(code: int, info1: int, info2: int) -> str:
+    """Return what the operands of a request say."""
+    event = event_of(code, info1)
+    if event is None:
+        return ""
+    told = operand_words(event.info1, info1), operand_words(event.info2, info2)
+    return ", ".join(filter(None, (event.title, *told)))
+
+
+def answer_words(code: int, info1: int, info2: int) -> str:
+    """Return what the operands of an answer say; the event is the first that the code has."""
+    rows = events_of(code)
+    operand = answer(rows[0] if rows else None, info1)
+    action = "" if info1 & 0xFFFF_FFFF == 0 else f"action {info1 & 0xFFFF_FFFF}"
+    return ", ".join(filter(None, (action, operand_words(operand, info2))))
+
+
+def operand_words(operand: Operand, raw: int) -> str:
+    """Return an operand's value by name; nothing where it carries nothing, as it should."""
+    value = operand.type(raw)
+    if isinstance(value, Zero):
+        return f"{raw:#x} where nothing belongs" if raw else ""
+    if isinstance(value, OpenEnum | Word):
+        told = enum_words(value) if isinstance(value, OpenEnum) else word_words(value)
+        return f"{operand.label} {told}".strip() if told else ""
+    return f"{operand.label} {raw:#x}".strip()
+
+
+def enum_words(value: OpenEnum) -> str:
+    """Return the name of a code, or its number."""
+    return value.name if value.known else f"{int(value):#x}, which has no name"
+
+
+def word_words(word: Word) -> str:
+    """Return the fields of a word that are set."""
+    if isinstance(word, Flags):
+        return " ".join(word.names()) or "no bit set"
+    said = []
+    for field in word.BITS.values():
+        value = field.value(word)
+        if isinstance(value, OpenEnum):
+            said.append(f"{field.name} {enum_words(value)}")
+        elif value:
+            said.append(field.name if field.width == 1 else f"{field.name} {int(value):#x}")
+    if word.unknown:
+        said.append(f"unnamed bits {word.unknown:#x}")
+    return " ".join(said)

@@ -1,0 +1,166 @@
+"""What QEMU says of a launch that failed: who refused it, and over which CPUID register."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...wire.status import NO_FW_CALL, Status
+from .errnos import errno_text
+from .record import Line, Told
+from .template import Template, form
+
+if TYPE_CHECKING:
+    from .past import Past
+
+_REGISTERS = ("eax", "ebx", "ecx", "edx")
+_SET = "eax:0x{{{0}eax:w}}, ebx: 0x{{{0}ebx:w}}, ecx: 0x{{{0}ecx:w}}, edx: 0x{{{0}edx:w}}"
+_GIVEN, _WANTED = _SET.format("provided_"), _SET.format("expected_")
+
+
+def _launch(fields: dict[str, Any], past: Past) -> Told:
+    """Tell who refused: the firmware where it gave a status, else the kernel."""
+    ret, error = fields["ret"], fields["fw_error"]
+    status = Status(error & 0xFFFF_FFFF)
+    said = f"ret {ret}  fw_error {error} {status.name if status.known else 'unknown'}"
+    what = fields.get("what", "")
+    if error == 0 or error & 0xFFFF_FFFF == NO_FW_CALL:
+        meaning = f"the kernel refused, the firmware was not asked: {errno_text(ret)}"
+        who = "kernel"
+    else:
+        meaning = f"the firmware refused, not the kernel: {status.doc or 'no status that is known'}"
+        who = "firmware"
+    return Told(
+        f"{what}  {said}".strip(),
+        meaning,
+        fields={"what": what, "refused_by": who, "status": status},
+    )
+
+
+def _named(command: str) -> Any:
+    def tell(fields: dict[str, Any], past: Past) -> Told:
+        return _launch({**fields, "what": command}, past)
+
+    return tell
+
+
+def _mismatch(fields: dict[str, Any], past: Past) -> Told:
+    return _differing(fields)
+
+
+def _differing(fields: dict[str, Any]) -> Told:
+    """Tell which registers the firmware wants otherwise."""
+    wrong = {
+        name: fields[f"provided_{name}"] ^ fields[f"expected_{name}"]
+        for name in _REGISTERS
+        if fields.get(f"provided_{name}") != fields.get(f"expected_{name}")
+    }
+    told = ", ".join(f"{name} bits {_bits(mask)}" for name, mask in wrong.items())
+    return Told(
+        f"CPUID {fields['function']:#x} index {fields['index']:#x}  "
+        + "  ".join(
+            f"{name} {fields[f'provided_{name}']:#x} should be {fields[f'expected_{name}']:#x}"
+            for name in wrong
+        ),
+        f"the firmware does not vouch for {told}" if told else "provided and expected are the same",
+        cause="the virtual processor shows the guest what this processor or firmware does not have",
+        consequence="the launch fails with INVALID_PARAM",
+        remedy="start QEMU with these bits off, or with another -cpu",
+        fields={"differ": sorted(wrong)},
+    )
+
+
+def _bits(mask: int) -> str:
+    """Return the numbers of the set bits, runs as ``first-last``."""
+    runs: list[list[int]] = []
+    for number in (n for n in range(32) if mask >> n & 1):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+class _Complaint:
+    """A complaint over three lines: function, provided, expected."""
+
+    watches = False
+    pending = False
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+        self._wanted = [Template(f"provided: {_GIVEN}"), Template(f"expected: {_WANTED}")]
+
+    def take(self, line: Line) -> bool:
+        found = self._wanted[0].match(line.text) if self._wanted else None
+        if found is None:
+            return False
+        del self._wanted[0]
+        self._fields |= found
+        return True
+
+    @property
+    def done(self) -> bool:
+        return not self._wanted
+
+    def told(self) -> Told:
+        if self._wanted:
+            said = f"CPUID {self._fields['function']:#x} index {self._fields['index']:#x}"
+            return Told(said, "what was expected is not in the log")
+        told = _differing(self._fields)
+        return told._replace(fields={**self._fields, **told.fields})
+
+
+def _complaint(fields: dict[str, Any], past: Past) -> _Complaint:
+    return _Complaint(fields)
+
+
+def _count(fields: dict[str, Any], past: Past) -> Told:
+    given, wanted = fields["provided"], fields["expected"]
+    return Told(
+        f"CPUID entries {given}, expected {wanted}",
+        "the firmware gave back another number of entries than it was given",
+    )
+
+
+def _page(fields: dict[str, Any], past: Past) -> Told:
+    return Told("CPUID page", "the firmware did not take it; what it would take is said before")
+
+
+FORMATS = (
+    form(
+        "qemu_cpuid_line",
+        "cpuid-mismatch",
+        "CPUID validation failed for function 0x{function:x}, index: 0x{index:x},"
+        f" provided: {_GIVEN}, expected: {_WANTED}",
+        _mismatch,
+    ),
+    form(
+        "qemu_cpuid_head",
+        "cpuid-mismatch",
+        "CPUID validation failed for function 0x{function:x}, index: 0x{index:x}.",
+        _complaint,
+    ),
+    form(
+        "qemu_cpuid_count",
+        "cpuid-count",
+        "CPUID validation failed due to count mismatch, provided: {provided:d},"
+        " expected: {expected:d}",
+        _count,
+    ),
+    form("qemu_cpuid_page", "cpuid-page", "SEV-SNP: failed update CPUID page", _page),
+    *(
+        form(
+            f"qemu_{command.lower()}",
+            "launch-failed",
+            f"{command} ret={{ret:d}} fw_error={{fw_error:d}} '{{text:s}}'",
+            _named(command),
+        )
+        for command in ("SNP_LAUNCH_START", "SNP_LAUNCH_UPDATE", "SNP_LAUNCH_FINISH")
+    ),
+    form(
+        "qemu_launch",
+        "launch-failed",
+        "{what:o} ret={ret:d} fw_error={fw_error:d} '{text:s}'",
+        _launch,
+    ),
+)

@@ -1,0 +1,160 @@
+"""``snpwire log``: what a log says of SNP, a line for each event, or an object of JSON."""
+
+from __future__ import annotations
+
+import json as plain_json
+import sys
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from ..bits import nearest
+from ..capture.kernel_log import FAMILIES, LIMIT, Reader
+from ..capture.logtext import foreign
+from ..errors import InputError, UsageError, shown
+from .follow import Mark, chunks, followed
+from .sink import note, style
+from .source import shown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..capture.logs.record import LogRecord
+    from ..view.style import Style
+
+SNIFF = 16
+"""Bytes that tell a file which is no text."""
+
+
+def run(file: str, *, only: str | None, json: bool, follow: bool, numbers: bool) -> int:
+    """Print the records of a log, then what was counted."""
+    wanted = families(only)
+    reader = Reader()
+    counts: Counter[str] = Counter()
+    shape = style()
+    source = _checked(followed(file) if follow else chunks(file), file)
+    try:
+        for record in _records(reader, source, file, live=follow or file == "-"):
+            counts[record.family] += 1
+            if record.family in wanted:
+                sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
+    except KeyboardInterrupt:
+        for record in reader.close():
+            counts[record.family] += 1
+            if record.family in wanted:
+                sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
+        _summary(reader, counts, wanted)
+        raise
+    _summary(reader, counts, wanted)
+    return 0
+
+
+def families(only: str | None) -> frozenset[str]:
+    """Return the families that were asked for. Raises UsageError."""
+    if only is None:
+        return frozenset(FAMILIES)
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for name in names:
+        if name not in FAMILIES:
+            hint = nearest(name, FAMILIES) or f"they are: {' '.join(FAMILIES)}"
+            raise UsageError(f"there is no family {shown(name)} of records", help=hint)
+    if not names:
+        raise UsageError("--only names no family", help=f"they are: {' '.join(FAMILIES)}")
+    return frozenset(names)
+
+
+def _checked(source: Iterable[bytes | Mark], file: str) -> Iterator[bytes | Mark]:
+    """Pass *source* on unless it begins as a file does that is no text. Raises InputError."""
+    pieces = iter(source)
+    head: list[bytes | Mark] = []
+    begun = b""
+    for piece in pieces:
+        head.append(piece)
+        begun += piece if isinstance(piece, bytes) else b""
+        if len(begun) >= SNIFF or b"\n" in begun or isinstance(piece, Mark):
+            break
+    if what := foreign(begun):
+        kind, instead = what
+        raise InputError(f"{shown_name(file)}: this is {kind}, not the text of a log", help=instead)
+    yield from chain(head, pieces)
+
+
+def _records(
+    reader: Reader, source: Iterable[bytes | Mark], file: str, *, live: bool
+) -> Iterator[LogRecord]:
+    """Yield records; where somebody may be watching, each chunk's are shown before the next."""
+    for piece in source:
+        if isinstance(piece, bytes):
+            yield from reader.feed(piece)
+        elif piece is Mark.PAUSE:
+            yield from reader.idle()
+        else:
+            yield from reader.cut()
+            note(f"{shown_name(file)}: {piece.value}; it goes on behind line {reader.lines}")
+        if live:
+            sys.stdout.flush()
+    yield from reader.close()
+
+
+def _json(record: LogRecord) -> str:
+    return f"{plain_json.dumps(record.to_plain())}\n"
+
+
+def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
+    """Return a record on one line, and what to do about it on those below."""
+    place = f"{record.line}: {record.time}  " if numbers else ""
+    lines = [
+        shape.mark(shape.faint, place.replace(":   ", ":  "))
+        + printable(record.said)
+        + shape.mark(shape.faint, printable(f"   {record.meaning}" if record.meaning else ""))
+    ]
+    for name in ("cause", "consequence", "remedy"):
+        text = getattr(record, name)
+        if text and text not in record.meaning:
+            lines.append(f"  {name:<12} {printable(text)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def printable(text: str) -> str:
+    """Return *text* without what could move a terminal's cursor, or what its encoding lacks."""
+    if text.isascii() and text.isprintable():
+        return text
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _summary(reader: Reader, counts: Counter[str], wanted: frozenset[str]) -> None:
+    """Say what was read, what passed by, and what was odd."""
+    kept = {name: counts[name] for name in FAMILIES if counts[name] and name in wanted}
+    left = sum(count for name, count in counts.items() if name not in wanted)
+    told = ", ".join(f"{name} {count}" for name, count in kept.items())
+    more = f", {left} of other families" if left else ""
+    total = sum(kept.values())
+    note(
+        f"{_number(reader.lines, 'line')}: {_number(total, 'record')}"
+        f"{f' ({told})' if told else ''}{more}; {reader.passed} passed by"
+    )
+    for text in oddities(reader):
+        note(text)
+
+
+def oddities(reader: Reader) -> Iterator[str]:
+    """Yield what was odd about the bytes of a log."""
+    if reader.text.encoding.startswith("utf-16"):
+        yield f"read as {reader.text.encoding.upper()}"
+    if count := reader.odd["latin-1"]:
+        yield f"{_number(count, 'line')} no UTF-8: read as Latin-1"
+    if count := reader.odd["nul"]:
+        yield f"{_number(count, 'line')} with zero bytes, which were left out"
+    if count := reader.odd["long"]:
+        yield f"{_number(count, 'line')} longer than {LIMIT} bytes: the rest was not looked at"
+    if reader.broken_count:
+        lines = ", ".join(map(str, reader.broken))
+        more = ", ..." if reader.broken_count > len(reader.broken) else ""
+        what = _number(reader.broken_count, "line")
+        yield f"{what} broken off within a known format, passed by: {lines}{more}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
