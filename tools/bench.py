@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench_contests import Contest, contests
 from bench_messages import messages
+from bench_rmp import rmp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +31,12 @@ class Scale(NamedTuple):
     slice: float
     """Seconds that one way is repeated in one round, at least once."""
     pages: int
+    entries: int
+    """Entries of a table of pages: 16 bytes each."""
 
 
-FULL = Scale(21, 0.004, 100_000)
-QUICK = Scale(15, 0.001, 20_000)
+FULL = Scale(21, 0.004, 100_000, 1 << 26)
+QUICK = Scale(15, 0.001, 20_000, 1 << 23)
 
 
 class Row(NamedTuple):
@@ -56,7 +59,7 @@ def main() -> int:
     """Print the table; with --check, return 1 if a target was missed."""
     options = arguments()
     scale = QUICK if options.quick else FULL
-    every = contests(scale.pages) | messages()
+    every = contests(scale.pages) | messages() | rmp(scale.entries)
     chosen = {name: make for name, make in every.items() if options.only in name}
     if not chosen:
         sys.exit(f"no contest is called {options.only!r}: {', '.join(every)}")

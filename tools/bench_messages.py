@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench_contests import Contest, Rival, timed
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,7 +49,7 @@ def seal_open() -> Contest:
     """Compare a message sealed and opened again with the two calls of the cipher that it needs."""
     raw, payload = Random(1).randbytes(KEY_SIZE), Random(2).randbytes(ReportRsp.SIZE)
     value = header(NUMBER)
-    names = {
+    names: dict[str, Any] = {
         "key": Vmpck(raw),
         "raw": raw,
         "payload": payload,

@@ -10,7 +10,7 @@ from ..bits import OpenEnum
 from ..wire.rmp import RmpLo, RmpState
 from .pages import LARGE
 from .states import Scratch, aligned
-from .tiles import SIZE, TILE, shared, spread, tiles
+from .tiles import SIZE, shared, spread, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,8 @@ _STATES = 16
 _SIZES = 2
 _ASIDS = RmpLo.asid.limit + 1
 _LARGE = _STATES
-_SPEAKS = _ASIDS * _SIZES * _STATES - _STATES
+_KEYS = _ASIDS * _SIZES * _STATES
+_SPEAKS = _KEYS - _STATES
 
 
 class RmpOwner(OpenEnum):
@@ -100,14 +101,15 @@ def census(
 ) -> Census:
     """Count the pages of *extents*; those outside *data* are not read, and taken as zeroes."""
     tallies: list[_Tally] = []
+    size = tile_size(_Tally.BYTES, _Tally.BESIDE, threads)
 
     def count(parts: Iterable[Extent]) -> None:
-        tally = _Tally()
+        tally = _Tally(size)
         tallies.append(tally)
         for _, words in parts:
             tally.add(words)
 
-    shared(tiles(extents, data, progress, TILE), count, threads)
+    shared(tiles(extents, size, data, progress), count, threads)
     counts = np.sum([tally.counts for tally in tallies], axis=0)
     total = sum(len(extent.words) for extent in extents)
     counts[RmpState.HYPERVISOR] += total - int(counts.sum())
@@ -117,12 +119,16 @@ def census(
 class _Tally:
     """Counts of the pages of tiles, kept by ASID << 5 | size << 4 | state."""
 
-    def __init__(self) -> None:
-        self.counts = np.zeros(_ASIDS * _SIZES * _STATES, np.int64)
-        self._scratch = Scratch(TILE)
-        self._key = aligned(TILE, np.uint16)
-        self._work = aligned(TILE, np.uint16)
-        self._flag = aligned(TILE, np.bool_)
+    BYTES = Scratch.BYTES + 2 + 2 + 1 + 8
+    """What is kept of an entry, and the 64 bits that ``bincount`` makes of its key."""
+    BESIDE = Scratch.BESIDE + 2 * 8 * _KEYS
+
+    def __init__(self, size: int) -> None:
+        self.counts = np.zeros(_KEYS, np.int64)
+        self._scratch = Scratch(size)
+        self._key = aligned(size, np.uint16)
+        self._work = aligned(size, np.uint16)
+        self._flag = aligned(size, np.bool_)
 
     def add(self, words: NDArray[np.uint64]) -> None:
         """Count the pages of a tile."""

@@ -13,7 +13,7 @@ from . import census, search
 from .pages import LARGE, page_number, page_numbers
 from .runs import Runs
 from .states import Scratch, state_of_low
-from .tiles import SIZE, SPEAKS, TILE, shared, tiles
+from .tiles import SIZE, SPEAKS, shared, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -107,20 +107,23 @@ class Reading(ABC):
         if sum(len(extent.words) for extent in self.extents) < self.pages:
             out[:] = RmpState.DEFAULT
 
+        size = tile_size(Scratch.BYTES, Scratch.BESIDE, threads)
+
         def classify(part: Iterable[Extent]) -> None:
-            scratch = Scratch(TILE)
+            scratch = Scratch(size)
             for first, words in part:
                 scratch.load(words[:, 0])
                 out[first : first + len(words)] = scratch.states()[: len(words)]
 
-        shared(tiles(self.extents, None, progress, TILE), classify, threads)
+        shared(tiles(self.extents, size, None, progress), classify, threads)
 
     def _some_states(self, pages: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
-        scratch = Scratch(min(TILE, len(pages)))
-        for first in range(0, len(pages), TILE):
-            low, known = self.lows(pages[first : first + TILE])
+        size = min(tile_size(Scratch.BYTES + 40), len(pages) + 1)
+        scratch = Scratch(size)
+        for first in range(0, len(pages), size):
+            low, known = self.lows(pages[first : first + size])
             scratch.load(low)
-            part = out[first : first + TILE]
+            part = out[first : first + size]
             part[:] = scratch.states()[: len(part)]
             part[~known] = RmpState.DEFAULT
 

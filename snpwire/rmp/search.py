@@ -12,7 +12,7 @@ from ..wire.rmp import RmpHi, RmpLo, RmpState
 from .pages import LARGE, page_number
 from .runs import Runs
 from .states import Scratch
-from .tiles import SIZE, SPEAKS, TILE, spread, tiles
+from .tiles import SIZE, SPEAKS, spread, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .tiles import Data, Extent, Progress
+
+_BYTES = Scratch.BYTES + 48
+"""What a search takes for a page of a tile, its masks and quadwords included."""
 
 
 class Wanted:
@@ -41,14 +44,13 @@ class Wanted:
         self.need = _rights(rights or {})
 
 
-def _states(state: RmpState | Collection[RmpState]) -> NDArray[np.bool_]:
-    """Return whether each number is one of the states; shape (256,)."""
-    wanted = np.zeros(256, np.bool_)
-    for one in (state,) if isinstance(state, int) else state:
+def _states(state: RmpState | Collection[RmpState]) -> list[int]:
+    """Return the numbers of the states."""
+    several = [state] if isinstance(state, int) else [*state]
+    for one in several:
         if not RmpState(one).known:
             raise UsageError(f"{one} is no state of a page")
-        wanted[one] = True
-    return wanted
+    return [int(one) for one in several]
 
 
 def _ends(gpa: int | range) -> tuple[int, int]:
@@ -81,8 +83,9 @@ def find(
     extents: Sequence[Extent], wanted: Wanted, data: Data = None, progress: Progress = None
 ) -> Iterator[Runs]:
     """Yield the pages that fit, a tile at a time. Pages outside *data* are not looked at."""
-    scratch = Scratch(TILE)
-    for first, words in tiles(extents, data, progress, TILE):
+    size = tile_size(_BYTES, Scratch.BESIDE)
+    scratch = Scratch(size)
+    for first, words in tiles(extents, size, data, progress):
         fits = _fitting(words, wanted, scratch)
         yield Runs.of_mask(fits[: len(words)], first)
 
@@ -92,7 +95,8 @@ def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Scratch) -> NDA
     lo = scratch.load(words[:, 0])
     fits: NDArray[np.bool_] = lo & np.uint64(wanted.bits) == wanted.values
     if wanted.states is not None:
-        fits &= wanted.states[scratch.states()]
+        states = scratch.states()
+        fits &= np.logical_or.reduce([states == state for state in wanted.states])
     if wanted.need:
         has = words[:, 1] & np.uint64(wanted.need) == wanted.need
         fits[: len(has)] &= has

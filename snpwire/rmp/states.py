@@ -4,8 +4,8 @@
 whether it is zero, and for a page of the firmware ``gpa``. Its values are told apart by the borders
 at which the answer of a rule changes. What lies between two borders is of one kind, and so is all
 that the rules answer alike: there are four kinds, which is two bits more. So it is one byte in all,
-and the rules are asked about every byte beforehand. The borders are looked for in tiles alone that
-have a page whose state depends on them.
+and the rules are asked about every byte beforehand. Kinds are looked for only where there are pages
+whose state depends on them.
 
 A table is gone through in tiles that stay in the cache, each step from one piece of scratch memory
 to the next, and the byte is looked up for two entries at a time. Masks over the whole table take 20
@@ -14,6 +14,7 @@ times as long, and as much memory again as the table (``tools/performance.md``).
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from functools import cache, reduce
 from itertools import pairwise
@@ -38,6 +39,12 @@ _ASID, _GPA = RmpLo.asid.mask, RmpLo.gpa.mask
 _NOTES = [rule.fields["gpa"] for rule in STATES if "gpa" in rule.fields]
 BORDERS = sorted({end for note in _NOTES for end in (note.start, note.stop)} - {0})
 """Values of ``gpa`` at which the answer of a rule changes."""
+FEW = 32
+"""If one entry in so many depends on its ``gpa``, or more, those of all entries are compared."""
+BLOCK = 1 << 15
+"""Entries whose ``gpa`` are compared at once."""
+_TOP = 3 if sys.byteorder == "little" else 0
+"""Which 16 bits of a quadword in memory are the uppermost."""
 
 
 @cache
@@ -95,20 +102,23 @@ def aligned(size: int, dtype: Any) -> NDArray[Any]:
 class Scratch:
     """Memory for one tile of a table, of up to *size* entries; not for two threads at once.
 
-    It takes 24 bytes an entry. Arrays that it returns are overwritten with the next tile, and go on
-    to a multiple of 512 entries: those behind the last of the tile are zero.
+    Arrays that it returns are overwritten with the next tile, and go on to a multiple of 512
+    entries: those behind the last of the tile are zero.
     """
+
+    BYTES = 15 + 4
+    """What it takes for an entry, and half of the 64 bits that ``take`` makes of two bytes."""
+    BESIDE = 8 * BLOCK
 
     def __init__(self, size: int) -> None:
         room = -(-size // LARGE) * LARGE
         self._lo = aligned(room, np.uint64)
-        self._work = aligned(room, np.uint64)
-        self._short = aligned(room, np.uint16)
+        self._top = aligned(room, np.uint16)
         self._asid = aligned(room, np.uint16)
         self._key = aligned(room, np.uint8)
         self._part = aligned(room, np.uint8)
-        self._flag = aligned(room, np.bool_)
         self._states = aligned(room, np.uint8)
+        self._gpa = aligned(min(room, BLOCK), np.uint64)
         self.room = 0
         """Entries of the tile, and zeroes behind them up to a multiple of 512."""
 
@@ -137,40 +147,48 @@ class Scratch:
             states[:] = _STATES[0]
             return states
         self._fill()
-        part, flag = self._part[: self.room], self._flag[: self.room]
-        np.bitwise_and(key, _SAME, out=part)
-        np.equal(part, _SET, out=flag)
-        if flag.any():
-            self._tell_kinds()
+        self._tell_kinds()
         np.take(_pairs(), key.view(np.uint16), out=states.view(np.uint16), mode="clip")
         return states
 
     def _fill(self) -> None:
         """Put together the byte of each entry, but for the kind."""
         room, lo, asid = self.room, self.lo, self.asid
-        work, short = self._work[:room], self._short[:room]
-        key, part, flag = self._key[:room], self._part[:room], self._flag[:room]
+        top, key, part = self._top[:room], self._key[:room], self._part[:room]
         np.copyto(key, lo, casting="unsafe")
         np.bitwise_and(key, _LOW, out=key)
-        np.right_shift(lo, 48, out=work)
-        np.copyto(short, work, casting="unsafe")
-        np.bitwise_and(short, _ASID >> 48, out=asid)
-        np.not_equal(asid, 0, out=flag)
-        np.multiply(flag.view(np.uint8), 1 << _BITS["asid"], out=part)
+        np.copyto(top, lo.view(np.uint16)[_TOP::4])
+        np.bitwise_and(top, _ASID >> 48, out=asid)
+        np.not_equal(asid, 0, out=part.view(np.bool_))
+        np.multiply(part, 1 << _BITS["asid"], out=part)
         np.bitwise_or(key, part, out=key)
-        np.right_shift(short, 8, out=short)
-        np.copyto(part, short, casting="unsafe")
+        np.right_shift(top, 8, out=top)
+        np.copyto(part, top, casting="unsafe")
         np.bitwise_and(part, _HIGH, out=part)
         np.bitwise_or(key, part, out=key)
 
     def _tell_kinds(self) -> None:
-        """Add the kinds to the bytes: where ``gpa`` reaches a border, one gives way to the next."""
-        room = self.room
-        key, part, flag, gpa = (
-            memory[:room] for memory in (self._key, self._part, self._flag, self._work)
-        )
-        np.bitwise_and(self.lo, _GPA, out=gpa)
+        """Add the kinds to the bytes, if there is one whose state depends on it."""
+        part = self._part[: self.room]
+        depends = part.view(np.bool_)
+        np.bitwise_and(self._key[: self.room], _SAME, out=part)
+        np.equal(part, _SET, out=depends)
+        count = np.count_nonzero(depends)
+        if count > self.room // FEW:
+            for first in range(0, self.room, BLOCK):
+                self._tell_block(slice(first, min(first + BLOCK, self.room)))
+        elif count:
+            places = np.flatnonzero(depends)
+            gpa = self.lo[places] & np.uint64(_GPA)
+            reached = np.searchsorted(np.array(BORDERS, np.uint64) << np.uint64(12), gpa, "right")
+            self._key[places] |= np.array(_KIND, np.uint8)[reached]
+
+    def _tell_block(self, block: slice) -> None:
+        """Add all kinds: where ``gpa`` reaches a border, one kind gives way to the next."""
+        key, part = self._key[block], self._part[block]
+        gpa = self._gpa[: len(key)]
+        np.bitwise_and(self._lo[block], _GPA, out=gpa)
         for border, (before, here) in zip(BORDERS, pairwise(_KIND), strict=True):
-            np.greater_equal(gpa, border << 12, out=flag)
-            np.multiply(flag.view(np.uint8), before ^ here, out=part)
+            np.greater_equal(gpa, border << 12, out=part.view(np.bool_))
+            np.multiply(part, before ^ here, out=part)
             np.bitwise_xor(key, part, out=key)

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     Data = Runs | Iterable[tuple[int, int]] | None
     Progress = Callable[[int], object] | None
 
-TILE = 1 << 16
-"""Pages of a tile, a multiple of 512: 1 MiB of a table. ``tools/performance.md`` has others."""
+TILE = 1 << 17
+"""Pages of a tile at most, a multiple of 512: 2 MiB of a table. A longer one is no faster."""
+LEAST = 1 << 13
+"""Pages of a tile at least, however many threads there are."""
+ROOM = 15 << 18
+"""Bytes that tiles being worked on may take in all: with what else there is, less than 4 MiB."""
 SIZE = RmpLo.page_size.mask
 SPEAKS = SIZE | RmpLo.asid.mask
 """An entry with none of these bits says nothing where the 2 MiB around it are one page."""
@@ -40,8 +44,18 @@ class Extent(NamedTuple):
         return self.first + len(self.words)
 
 
+def tile_size(each: int, beside: int = 0, threads: int = 1) -> int:
+    """Return the pages of a tile for which a thread needs *each* bytes a page, and *beside*.
+
+    Two threads want long tiles more than one does: whoever starts the next step has to wait until
+    the other lets go of the interpreter.
+    """
+    fits = (ROOM // threads - beside) // each
+    return max(min(LEAST, TILE), min(TILE, fits // LARGE * LARGE))
+
+
 def tiles(
-    extents: Sequence[Extent], data: Data = None, progress: Progress = None, size: int = TILE
+    extents: Sequence[Extent], size: int, data: Data = None, progress: Progress = None
 ) -> Iterator[Extent]:
     """Yield the entries of *data*, or all, at most *size* at a time, as parts of *extents*.
 
