@@ -12,6 +12,10 @@
     - AuthError       its tag does not fit; says nothing about why
   + CertificateError  bytes are no certificate; names the offset
   + SignatureError    a signature does not fit what it is said to sign
+  + EngineError       something went wrong inside the machine that is emulated
+    - AccessError     the reverse map table does not allow an access
+    - DriverError     the guest's driver gives up, as Linux would: an errno, and what came back
+    - StoppedError    the guest does not run on: its hypervisor could not answer it
 """
 
 from __future__ import annotations
@@ -137,3 +141,37 @@ class CertificateError(SnpwireError):
 
 class SignatureError(SnpwireError):
     """A signature does not fit what it is said to sign."""
+
+
+class EngineError(SnpwireError):
+    """Something went wrong inside the machine that is emulated."""
+
+
+class AccessError(EngineError):
+    """The reverse map table does not allow an access to a page."""
+
+    def __init__(self, reason: str, address: int) -> None:
+        super().__init__(f"{reason} at {address:#x}")
+        self.address = address
+
+
+class DriverError(EngineError):
+    """The guest's driver has no answer for its caller."""
+
+    def __init__(self, errno: str, reason: str, *, exitinfo2: int = 0, pages: int = 0) -> None:
+        super().__init__(f"{errno}: {reason}")
+        self.errno = errno
+        self.reason = reason
+        self.exitinfo2 = exitinfo2
+        """What the hypervisor and the firmware said, as the ioctl hands it on."""
+        self.pages = pages
+        """How many pages the certificates need, where they did not fit."""
+
+
+class StoppedError(EngineError):
+    """A guest does not run on."""
+
+    def __init__(self, vm: str, reason: str) -> None:
+        super().__init__(f"VM {vm} does not run on: {reason}")
+        self.vm = vm
+        self.reason = reason

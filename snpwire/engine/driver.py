@@ -1,0 +1,250 @@
+"""The guest's driver: what Linux does to have one message answered (sev-guest.c, core.c).
+
+``exchange`` is a generator that yields how long the driver sleeps, in nanoseconds, so that many
+guests can wait side by side; ``run`` lets the machine's time pass instead.
+
+* BUSY: the same bytes again after 2 seconds, until more than 60 have passed since the first time.
+* A certificate buffer that is too small: the same bytes again as a plain request, so that both
+  sides count on, then EIO with the number of pages needed. The key is kept, also where the second
+  attempt fails, contrary to a comment in Linux.
+* Any other failure: the key is wiped. Nobody knows then whether the number was used.
+* A status inside the answer is no failure: the caller gets the payload.
+
+The number moves on by 2 whatever came of it.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import DriverError
+from ..wire.event import Gpa, Value
+from ..wire.exits import ExitCode
+from ..wire.message import PAYLOAD_MAX, MsgType, payload_kind
+from ..wire.operands import VmmError
+from .clock import SECOND
+from .memory import PAGE
+from .trace import GUEST, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from .faults import Injections
+    from .hypervisor import Hypervisor
+    from .space import Space
+    from .stream import Stream
+    from .vm import Vcpu
+    from .world import World
+
+RETRY_DELAY, RETRY_LIMIT = 2 * SECOND, 60 * SECOND
+BUSY, INVALID_LEN = int(VmmError.BUSY) << 32, int(VmmError.INVALID_LEN) << 32
+NO_ANSWER = (1 << 64) - 1
+"""What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
+PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
+EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
+BLANK = bytes(PAGE)
+
+
+class Buffers(NamedTuple):
+    """Where the guest's shared pages are, in its own addresses."""
+
+    request: int
+    response: int
+    data: int
+    pages: int
+    """How many pages of 4 KiB there are at ``data`` for certificates."""
+
+
+class Answer(NamedTuple):
+    """What a request came to."""
+
+    payload: bytes
+    certificates: bytes = b""
+    """The certificate buffer, all of it, of an extended request."""
+
+
+class Request(NamedTuple):
+    """What is to be asked."""
+
+    type: int
+    payload: bytes
+    version: int = 1
+    pages: int | None = None
+    """Pages for certificates; None for a plain request."""
+
+
+class Driver:
+    """One driver: one processor's GHCB, one set of buffers, one key."""
+
+    def __init__(
+        self,
+        world: World,
+        hypervisor: Hypervisor,
+        space: Space,
+        vcpu: Vcpu,
+        buffers: Buffers,
+        stream: Stream,
+    ) -> None:
+        self._world = world
+        self._hypervisor = hypervisor
+        self._space = space
+        self._vcpu = vcpu
+        self.buffers = self.named = buffers
+        self.stream = stream
+        self._lock = Lock()
+        self.faults: Injections | None = None
+        """What goes wrong in the guest, if anything is to."""
+
+    def run(self, request: Request) -> Answer:
+        """Have a request answered. Raises DriverError and StoppedError."""
+        with self._lock:
+            steps = self.exchange(request)
+            while True:
+                try:
+                    pause = next(steps)
+                except StopIteration as end:
+                    answer: Answer = end.value
+                    return answer
+                self._world.wait(pause)
+
+    def exchange(self, request: Request) -> Generator[int, None, Answer]:
+        """Have a request answered, sleeping where Linux does.
+
+        Raises DriverError, StoppedError, and AccessError if its own pages were taken from it.
+        """
+        stream = self.stream
+        if len(request.payload) > PAYLOAD_MAX:
+            reason = f"a payload has at most {PAYLOAD_MAX} bytes, got {len(request.payload)}"
+            raise DriverError("EINVAL", reason)
+        if self.faults is not None:
+            self.named = self.buffers
+            self.faults.fire("prepare", self, request)
+        message = self.seal_only(request)
+        try:
+            pages = yield from self._sent(request, message)
+            answer = bytes(self._space.seen(self.buffers.response))
+            payload = stream.open(message, answer)
+        except DriverError as exc:
+            if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
+                self._disable(exc)
+            raise
+        if self._world.trace:
+            kind = payload_kind(request.type + 1)
+            written = Written(kind, 0, payload), Written("message", self.buffers.response, answer)
+            self._say("open", written, number=stream.number, vmpck=stream.vmpck)
+        return Answer(payload, self._data(pages) if pages else b"")
+
+    def _sent(self, request: Request, message: bytes) -> Generator[int, None, int]:
+        """Send a message until it is answered, and count on; return the pages of certificates."""
+        clock = self._world.clock
+        self._put(message)
+        if self.faults is not None:
+            self.faults.fire("exit", self, request)
+        pages, needed, began = request.pages, 0, clock.now
+        while True:
+            result = self._exit(pages)
+            if result == BUSY and clock.now - began <= RETRY_LIMIT:
+                self._say("wait", nanoseconds=RETRY_DELAY)
+                yield RETRY_DELAY
+            elif result == INVALID_LEN and pages is not None:
+                needed = WORD.unpack_from(self._ghcb(), 0x318)[0]
+                self._say("again-plain", needed=needed)
+                pages = None
+            else:
+                break
+        self.stream.number += 2
+        if result == BUSY:
+            raise DriverError("ETIMEDOUT", "BUSY for more than a minute", exitinfo2=result)
+        if needed:
+            reason = f"the certificates take {needed} pages, there is room for {request.pages}"
+            raise DriverError("EIO", reason, exitinfo2=INVALID_LEN, pages=needed)
+        if result:
+            raise _failed(result)
+        return pages or 0
+
+    def _put(self, message: bytes) -> None:
+        """Lay a message where the hypervisor finds it; the page for the answer is empty then."""
+        self._space.shared(self.buffers.response)[:] = BLANK
+        self._space.shared(self.buffers.request)[:] = message.ljust(PAGE, b"\0")
+
+    def seal_only(self, request: Request) -> bytes:
+        """Seal a message under the next number, without sending it. Raises DriverError."""
+        number = self.stream.next_number()
+        message = self.stream.seal(request.type, request.version, request.payload, number)
+        self._say_sealed(request, number, message)
+        return message
+
+    def send_once(self, request: Request) -> int:
+        """Send a message without counting it, as a program that holds no lock; return the result.
+
+        Raises DriverError and StoppedError.
+        """
+        self._put(self.seal_only(request))
+        return self._exit(request.pages)
+
+    def unregister(self) -> None:
+        """Speak through another page from now on, without a word to the hypervisor."""
+        self._vcpu.msr = self.buffers.data
+
+    def _ghcb(self) -> bytearray:
+        return self._space.shared(self._vcpu.msr)
+
+    def _exit(self, pages: int | None) -> int:
+        """Fill in the GHCB, leave the guest, and return ``sw_exit_info_2``.
+
+        Where the hypervisor refused the exit that is what it was before, as in Linux.
+        """
+        buffers, ghcb = self.named, self._ghcb()
+        code, low = PLAIN, 0
+        high = 0b111 << 114 - 64
+        if pages is not None:
+            code, low, high = EXTENDED, 1 << 63, high | 1 << 99 - 64
+            WORD.pack_into(ghcb, 0x1F8, buffers.data)
+            WORD.pack_into(ghcb, 0x318, pages)
+        EXIT.pack_into(ghcb, 0x390, code, buffers.request, buffers.response)
+        PAIR.pack_into(ghcb, 0x3F0, low, high)
+        if self._world.trace:
+            where = (Written("ghcb", self._vcpu.msr, bytes(ghcb)),)
+            request, response = Gpa(buffers.request), Gpa(buffers.response)
+            self._say("exit", where, code=ExitCode(code), request=request, response=response)
+        self._hypervisor.vmgexit(self._vcpu)
+        info1, info2 = PAIR.unpack_from(ghcb, 0x398)
+        return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)
+
+    def _data(self, pages: int) -> bytes:
+        start = self.buffers.data
+        return b"".join(bytes(self._space.shared(start + n * PAGE)) for n in range(pages))
+
+    def _disable(self, error: DriverError) -> None:
+        self.stream.disable()
+        if self._world.trace:
+            exitinfo2, vmpck = Value(error.exitinfo2), self.stream.vmpck
+            said = error.reason
+            self._say("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=said)
+
+    def _say_sealed(self, request: Request, number: int, message: bytes) -> None:
+        if self._world.trace:
+            buffers = self.buffers
+            kind = payload_kind(request.type, request.version)
+            written = (
+                Written(kind, 0, request.payload),
+                Written("message", buffers.request, message.ljust(PAGE, b"\0")),
+            )
+            facts = {"type": MsgType(request.type), "version": request.version}
+            vmpck = self.stream.vmpck
+            self._say("seal", written, vmpck=vmpck, number=number, **facts)
+
+    def _say(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
+        vcpu = self._vcpu
+        self._world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
+
+
+def _failed(result: int) -> DriverError:
+    """Return the error of a result that is neither success nor one that Linux knows."""
+    if result == NO_ANSWER:
+        return DriverError("EIO", "the hypervisor refused the exit", exitinfo2=result)
+    fw_error, vmm_error = result & 0xFFFF_FFFF, result >> 32
+    said = f"firmware {fw_error:#x}, hypervisor {vmm_error:#x}"
+    return DriverError("EIO", f"the request failed: {said}", exitinfo2=result)

@@ -1,0 +1,153 @@
+"""Faults that are put into a run: how they are named, when they strike, and what they lead to.
+
+``NAME[*N][@STEP]``: the fault called NAME strikes N times, once unless told, beginning with the
+STEP-th time that its point is passed. Points are passed once for each exit, so a request that is
+sent again passes them again. ``catalogue`` has the faults themselves.
+
+Every fault says what a correct party makes of it, and who notices. A run that comes to something
+else is wrong somewhere: in a guest, a hypervisor or a firmware that is tested, or in this model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from ..bits import nearest
+from ..errors import UsageError, shown
+from .outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .policy import Policy
+    from .world import World
+
+MOST = 1_000_000
+"""Highest number of times, and of steps."""
+
+
+class Fault(NamedTuple):
+    """One thing that can go wrong."""
+
+    name: str
+    actor: str
+    """Who does it: ``guest``, ``hypervisor`` or ``firmware``."""
+    point: str
+    """Where: the guest's ``prepare`` and ``exit``; the hypervisor's ``arrive``, ``send``,
+    ``issue``, ``status``, ``answer`` and ``result``."""
+    help: str
+    notices: str
+    """Who notices, if anybody does."""
+    outcome: Outcome
+    """What the request has to come to."""
+    act: Callable[[Any, Any], None]
+    """Called with the guest's driver and its request, or the hypervisor's requests and exchange."""
+    undo: Callable[[Any, Any], None] | None = None
+    """What the hypervisor does when the exchange is over, to be as it was."""
+    own_pages: Outcome | None = None
+    """What it comes to where the guest's own pages are used, if that differs."""
+    extended: Outcome | None = None
+    """What an extended request comes to, if that differs."""
+    first: int = 1
+    """The step that it strikes at unless told."""
+    breaks: str = ""
+    """The invariant that it breaks by itself: nothing a correct party can do about it."""
+    needs: str = ""
+    """``neighbour``: another VM; ``own-pages``: a policy under which the guest's pages are used."""
+
+    def leads_to(self, policy: Policy, *, extended: bool, times: int) -> Outcome:
+        """Return what a request has to come to that met the fault so many times."""
+        if self.name == "busy":
+            return self.outcome if times <= BUSY_MOST else BUSY_FOREVER
+        if extended and self.extended is not None:
+            return self.extended
+        if policy.pages == "guest" and self.own_pages is not None:
+            return self.own_pages
+        return self.outcome
+
+
+BUSY_MOST = 31
+"""How often a guest hears BUSY and still asks again: every 2 seconds, for a minute."""
+BUSY_FOREVER = Outcome("ETIMEDOUT", 2 << 32, alive=False)
+
+
+class Injection(NamedTuple):
+    """A fault that is to strike, and when."""
+
+    fault: Fault
+    times: int = 1
+    step: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``NAME[*N][@STEP]``. Raises UsageError, with the nearest name."""
+        from .catalogue import FAULTS
+
+        rest, _, step = text.partition("@")
+        name, _, times = rest.partition("*")
+        fault = FAULTS.get(name)
+        if fault is None:
+            hint = nearest(name, FAULTS) or "--inject list prints them"
+            raise UsageError(f"there is no fault {shown(name)}", help=hint)
+        at = _number(text, step) if "@" in text else fault.first
+        return cls(fault, _number(text, times) if "*" in rest else 1, at)
+
+
+def _number(text: str, digits: str) -> int:
+    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits[:9]) <= MOST:
+        hint = "NAME, NAME*3 for three times, NAME@2 from the second time on"
+        raise UsageError(f"{shown(text)}: {shown(digits)} is no number from 1 on", help=hint)
+    return int(digits)
+
+
+class Armed:
+    """An injection, and how often its point was passed."""
+
+    __slots__ = ("fault", "passed", "steps", "struck")
+
+    def __init__(self, injection: Injection) -> None:
+        self.fault = injection.fault
+        self.steps = range(injection.step, injection.step + injection.times)
+        self.passed = self.struck = 0
+
+    def due(self) -> bool:
+        """Count that the point is passed, and tell whether the fault strikes."""
+        self.passed += 1
+        if self.passed not in self.steps:
+            return False
+        self.struck += 1
+        return True
+
+
+class Injections:
+    """All faults of a run."""
+
+    def __init__(self, world: World, armed: Iterable[Injection]) -> None:
+        self._world = world
+        self.armed = [Armed(injection) for injection in armed]
+        self._struck: list[Fault] = []
+        self._undo: list[Fault] = []
+
+    def fire(self, point: str, who: Any, what: Any) -> None:
+        """Let the faults of a point strike that are due."""
+        for armed in self.armed:
+            if armed.fault.point == point and armed.due():
+                self._strike(armed.fault, who, what)
+        if point == "result":
+            while self._undo:
+                fault = self._undo.pop()
+                if fault.undo is not None:
+                    fault.undo(who, what)
+
+    def _strike(self, fault: Fault, who: Any, what: Any) -> None:
+        self._struck.append(fault)
+        if fault.undo is not None:
+            self._undo.append(fault)
+        if self._world.trace:
+            self._world.note(fault.actor, "", 0, "fault", fault=fault.name, help=fault.help)
+        fault.act(who, what)
+
+    def struck(self) -> list[Fault]:
+        """Return the faults that struck since this was asked last."""
+        found, self._struck = self._struck, []
+        return found

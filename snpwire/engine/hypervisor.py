@@ -1,0 +1,150 @@
+"""The hypervisor: what it does when a guest leaves, and the one place where it answers.
+
+Exits are validated as KVM of Linux 6.12 does, by ``rules.ghcb``; a guest request that is well
+formed beyond doubt skips the rules, which would take longer than all the rest of it. What KVM fails
+KVM_RUN for stops the guest here.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ..context import Direction, context_of
+from ..errors import StoppedError
+from ..rules.ghcb import refusal
+from ..wire.event import Gpa, Value
+from ..wire.exits import ExitCode
+from ..wire.ghcb import Page
+from ..wire.operands import Action
+from . import exits, msr
+from .memory import PAGE
+from .requests import REPORT_REQ, TYPE_AT, Exchange, Requests
+from .trace import HYPERVISOR, Written
+
+if TYPE_CHECKING:
+    from .host import Host
+    from .vm import Vcpu
+
+EXIT = Struct("<4Q")
+EXIT_AT, BITMAP_AT, USAGE_AT = 0x390, 0x3F0, 0xFFC
+RAX_AT, OTHERS_AT, INFO_AT = 0x1F8, 0x308, 0x398
+WORD, PAIR, TRIPLE = Struct("<Q"), Struct("<2Q"), Struct("<3Q")
+RAX_BIT, RCX_BIT, RDX_BIT, RBX_BIT = 1 << 63, 1 << 97 - 64, 1 << 98 - 64, 1 << 99 - 64
+EXIT_BITS = 0b111 << 114 - 64
+ANSWER_BITS = RCX_BIT | RDX_BIT | RBX_BIT | 0b11 << 115 - 64
+"""Upper half of the valid bitmap as KVM leaves it: rcx, rdx, rbx, and both operands."""
+REQUEST, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
+BUFFER_RULE = "certificate-buffer"
+MALFORMED = int(Action.MALFORMED_INPUT)
+
+
+class Hypervisor:
+    """Answers exits."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.world = host.world
+        self.requests = Requests(host)
+
+    def vmgexit(self, vcpu: Vcpu) -> None:
+        """Do what the guest left for. Raises StoppedError if the guest does not run on."""
+        with self.world.lock:
+            if vcpu.vm.stopped:
+                raise StoppedError(vcpu.vm.name, vcpu.vm.stopped)
+            try:
+                self._answer(vcpu)
+            except StoppedError as exc:
+                vcpu.vm.stopped = exc.reason
+                if self.world.trace:
+                    self._say(vcpu, "stop", reason=exc.reason)
+                raise
+
+    def _answer(self, vcpu: Vcpu) -> None:
+        if vcpu.msr & 0xFFF:
+            msr.answer(self.host, vcpu)
+            return
+        ghcb = self._ghcb(vcpu)
+        code, info1, info2, _ = EXIT.unpack_from(ghcb, EXIT_AT)
+        if code == REQUEST and self._well_formed(ghcb, info1, info2):
+            self._request(vcpu, ghcb, Exchange(vcpu, info1, info2))
+        else:
+            self._checked(vcpu, ghcb)
+
+    def _ghcb(self, vcpu: Vcpu) -> bytearray:
+        """Return the page that the guest speaks through. Raises StoppedError."""
+        gpa = vcpu.msr
+        page = vcpu.vm.map.get(gpa >> 12)
+        if page is None:
+            raise StoppedError(vcpu.vm.name, f"no GHCB can be mapped at {gpa:#x}")
+        if gpa != vcpu.ghcb_gpa:
+            registered = "none" if vcpu.ghcb_gpa is None else f"{vcpu.ghcb_gpa:#x}"
+            reason = f"KVM_RUN fails with EINVAL: the GHCB is at {gpa:#x}, registered is"
+            raise StoppedError(vcpu.vm.name, f"{reason} {registered}")
+        if not self.host.is_ours(page):
+            reason = "KVM_RUN fails with EFAULT: the GHCB at"
+            raise StoppedError(vcpu.vm.name, f"{reason} {gpa:#x} is a private page")
+        return self.host.page(page)
+
+    @staticmethod
+    def _well_formed(ghcb: bytearray, info1: int, info2: int) -> bool:
+        """Tell whether KVM is certain to take a plain guest request."""
+        marked = PAIR.unpack_from(ghcb, BITMAP_AT)[1] & EXIT_BITS == EXIT_BITS
+        aligned = not (info1 | info2) & PAGE - 1 and info1 != info2
+        return marked and aligned and not any(ghcb[USAGE_AT:])
+
+    def _checked(self, vcpu: Vcpu, ghcb: bytearray) -> None:
+        """Let the rules judge the page, then do what it asks for."""
+        page = Page.parse(ghcb)
+        context = context_of(page, direction=Direction.REQUEST, gpa=vcpu.msr)
+        found = refusal(page, context)
+        asked = page.sw_exit_code == EXTENDED
+        if asked and found and found.code == BUFFER_RULE and not self._for_report(vcpu, page):
+            found = None  # KVM looks at rax and rbx only where the message is a report request
+        if found:
+            if self.world.trace:
+                self._say(vcpu, "refuse", reason=found.reason, why=found.text)
+            self.write(vcpu, ghcb, MALFORMED, found.reason)
+        elif page.sw_exit_code in (REQUEST, EXTENDED):
+            x = Exchange(vcpu, page.sw_exit_info_1, page.sw_exit_info_2)
+            x.extended, x.data_gpa, x.data_pages = asked, page.rax, page.rbx
+            self._request(vcpu, ghcb, x)
+        else:
+            info1, info2, registers = exits.answer(self.host, vcpu, page)
+            self.write(vcpu, ghcb, info1, info2, registers)
+
+    def _for_report(self, vcpu: Vcpu, page: Page) -> bool:
+        place = vcpu.vm.map.get(page.sw_exit_info_1 >> 12)
+        return place is None or self.host.page(place)[TYPE_AT] == REPORT_REQ
+
+    def _request(self, vcpu: Vcpu, ghcb: bytearray, x: Exchange) -> None:
+        """Serve a guest request, with the registers that KVM hands back for one."""
+        result = self.requests.serve(x)
+        rax, rbx = (x.data_gpa, x.pages_needed or x.data_pages) if x.extended else (0, 0)
+        self.write(vcpu, ghcb, 0, result, (rax, 0, 0, rbx))
+
+    def write(
+        self,
+        vcpu: Vcpu,
+        ghcb: bytearray,
+        info1: int,
+        info2: int,
+        registers: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> None:
+        """Write an answer: both operands, and rax, rcx, rdx and rbx, all marked valid as by KVM.
+
+        This is the only place that writes one to a page.
+        """
+        before = bytes(ghcb) if self.world.trace else None
+        rax, rcx, rdx, rbx = registers
+        WORD.pack_into(ghcb, RAX_AT, rax)
+        TRIPLE.pack_into(ghcb, OTHERS_AT, rcx, rdx, rbx)
+        PAIR.pack_into(ghcb, INFO_AT, info1, info2)
+        PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, ANSWER_BITS)
+        if self.world.trace:
+            written = (Written("ghcb", vcpu.msr, bytes(ghcb), before),)
+            facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
+            self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "resume", written, (), **facts)
+
+    def _say(self, vcpu: Vcpu, action: str, **facts: object) -> None:
+        self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, action, (), (), **facts)

@@ -1,0 +1,130 @@
+"""One machine: memory, the reverse map table, a secure processor, a hypervisor, and guests.
+
+    machine = Machine(profile_named("milan"), seed=1)
+    guest = machine.add("a guest")
+    report = guest.report(bytes(64))
+
+All chance comes from the seed and all time is virtual, so that on one thread the same calls give
+the same bytes. Several threads may use one machine: a lock stands where Linux has mutexes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import EngineError, UsageError
+from ..wire.command import CommandId
+from . import launch
+from .entries import SparseEntries
+from .faults import Injections
+from .firmware import Firmware
+from .guest import Guest
+from .host import Host
+from .hypervisor import Hypervisor
+from .memory import AddressMap, Memory
+from .policy import Pages, Policy
+from .space import Space
+from .trace import HYPERVISOR
+from .vm import Vm
+from .world import World
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .faults import Fault, Injection
+    from .profile import Profile
+    from .trace import Trace
+
+MEGABYTE = 1 << 20
+RMP = range(8 * MEGABYTE, 9 * MEGABYTE)
+SIZE = 252 * MEGABYTE
+"""As much memory as a table of 1 MiB has entries for."""
+MOST_VCPUS = 16
+
+
+class Machine:
+    """A host with everything on it."""
+
+    def __init__(self, profile: Profile, *, seed: int = 0, trace: Trace | None = None) -> None:
+        self.world = World(seed, trace)
+        self.profile = profile
+        memory = Memory(AddressMap(dram=(range(SIZE),), rmp=RMP))
+        table = SparseEntries(RMP)
+        chance = self.world.random.randbytes
+        self.firmware = Firmware(memory, table, profile, random=chance)
+        self.host = Host(self.world, memory, table, self.firmware, SIZE >> 12)
+        self.hypervisor = Hypervisor(self.host)
+        self.guests: dict[str, Guest] = {}
+        self._asids = list(range(profile.snp_asids, 0, -1))
+        self.run(CommandId.SNP_INIT)
+        self._flush()
+
+    @property
+    def clock(self) -> Clock:
+        """Return the machine's clock."""
+        return self.world.clock
+
+    def run(self, command: CommandId, buffer: bytes = b"") -> None:
+        """Give the firmware a command. Raises EngineError unless it succeeds."""
+        status = self.host.command(command, buffer)
+        if status:
+            raise EngineError(f"{command.name} ends with {status.name}")
+
+    def _flush(self) -> None:
+        """Write the caches back and flush the data fabric, so that ASIDs can be used."""
+        self.firmware.wbinvd()
+        self.run(CommandId.SNP_DF_FLUSH)
+
+    def add(
+        self,
+        name: str = "vm",
+        *,
+        vcpus: int = 1,
+        policy: Policy | None = None,
+        image: launch.Image | None = None,
+    ) -> Guest:
+        """Launch a VM and start its guest. Raises UsageError and EngineError."""
+        if name in self.guests:
+            raise UsageError(f"there is a VM {name!r} already")
+        if not 1 <= vcpus <= MOST_VCPUS:
+            raise UsageError(f"a VM has 1 to {MOST_VCPUS} processors, got {vcpus}")
+        if not self._asids:
+            raise EngineError(f"all {self.profile.snp_asids} ASIDs are taken")
+        with self.world.lock:
+            vm = Vm(name, self._asids.pop(), policy or Policy())
+            launch.launch(self.host, vm, image or launch.Image(), vcpus)
+            if self.world.trace:
+                self.world.note(HYPERVISOR, name, 0, "launched", asid=vm.asid, vcpus=vcpus)
+            guest = Guest(self.world, self.hypervisor, vm, Space(self.host, vm))
+        self.guests[name] = guest
+        return guest
+
+    def inject(self, *injections: Injection) -> Injections:
+        """Let faults strike from now on, and no others; return what tells which did.
+
+        Raises UsageError for a fault that cannot happen on this machine.
+        """
+        for injection in injections:
+            self._prepare(injection.fault)
+        faults = Injections(self.world, injections)
+        self.hypervisor.requests.faults = faults if injections else None
+        for guest in self.guests.values():
+            for driver in guest.drivers:
+                driver.faults = faults if injections else None
+        return faults
+
+    def _prepare(self, fault: Fault) -> None:
+        if fault.needs == "neighbour" and len(self.guests) < 2:
+            self.add("neighbour").key()
+        if fault.needs == "own-pages":
+            policies = [guest.vm.policy for guest in self.guests.values()]
+            if not any(policy.pages is Pages.GUEST for policy in policies):
+                hint = 'a policy with pages = "guest"'
+                raise UsageError(f"{fault.name} needs the guest's own pages", help=hint)
+
+    def remove(self, name: str) -> None:
+        """Take a VM down and have its pages back. Raises EngineError."""
+        with self.world.lock:
+            guest = self.guests.pop(name)
+            launch.dismantle(self.host, guest.vm)
+            self._flush()
+            self._asids.append(guest.vm.asid)

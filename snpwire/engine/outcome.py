@@ -1,0 +1,72 @@
+"""What a request came to, as the guest's programs see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import AccessError, DriverError, EngineError, StoppedError
+from ..wire.operands import VmmError
+from ..wire.status import Status
+
+if TYPE_CHECKING:
+    from .driver import Answer, Driver, Request
+
+STOPPED, CRASHED = "stopped", "crashed"
+NO_ANSWER = (1 << 64) - 1
+
+
+class Outcome(NamedTuple):
+    """How a request ended."""
+
+    errno: str = ""
+    """Linux's name of the error; empty for an answer. ``stopped``: the VM does not run on;
+    ``crashed``: the guest made an access that the processor does not allow."""
+    exitinfo2: int = 0
+    alive: bool = True
+    """The key can be used for the next request."""
+
+    def __str__(self) -> str:
+        """Return it in words: ``EIO, firmware BAD_MEASUREMENT, key wiped``."""
+        if not self.errno:
+            return "answered"
+        parts = [self.errno, *exitinfo2_words(self.exitinfo2)]
+        if self.errno not in (STOPPED, CRASHED):
+            parts.append("key alive" if self.alive else "key wiped")
+        return ", ".join(parts)
+
+
+def exitinfo2_words(value: int) -> list[str]:
+    """Say which half of ``exitinfo2`` speaks, and what it says."""
+    if value in (0, NO_ANSWER):
+        return ["no answer from the hypervisor"] if value else []
+    fw_error, vmm_error = value & 0xFFFF_FFFF, value >> 32
+    words = [f"hypervisor {VmmError(vmm_error).name}"] if vmm_error else []
+    return words + ([f"firmware {Status(fw_error).name}"] if fw_error else [])
+
+
+class Tried(NamedTuple):
+    """A request that was made: how it ended, and the answer or the error."""
+
+    outcome: Outcome
+    answer: Answer | None = None
+    error: EngineError | None = None
+
+
+def attempt(driver: Driver, request: Request) -> Tried:
+    """Make a request and catch what comes of it."""
+    try:
+        answer = driver.run(request)
+    except EngineError as exc:
+        return Tried(outcome_of(exc, alive=driver.stream.alive), error=exc)
+    return Tried(Outcome(), answer)
+
+
+def outcome_of(error: EngineError, *, alive: bool) -> Outcome:
+    """Return what an error comes to."""
+    if isinstance(error, DriverError):
+        return Outcome(error.errno, error.exitinfo2, alive)
+    if isinstance(error, StoppedError):
+        return Outcome(STOPPED)
+    if isinstance(error, AccessError):
+        return Outcome(CRASHED)
+    raise error

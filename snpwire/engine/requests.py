@@ -1,0 +1,293 @@
+"""Guest requests in the hypervisor: one path, from the exit to the one place that answers it.
+
+``Requests.serve`` takes every request through the same steps, and whatever a step finds, the next
+ones see it in the exchange: ``vmm`` is the hypervisor's own error, ``status`` the firmware's. The
+review of 2021 asked for an order in which no path forgets the lock, the copy or the error. Here the
+lock is held around all of it, pages are had back before anything else is said, and the caller
+writes the answer.
+
+Two ways lead to the firmware. KVM of Linux 6.12 copies the guest's page to one of its own, gives
+the firmware another of its own to answer in, which stays the firmware's for good, and copies that
+to the guest. The patches of 2021 gave the firmware the guest's pages, and the one for the answer
+had to become the firmware's and the hypervisor's again for each request.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ..errors import StoppedError
+from ..wire.command import CommandId
+from ..wire.event import Gpa, Value
+from ..wire.message import MsgType
+from ..wire.operands import VmmError
+from ..wire.status import Status
+from .clock import seconds
+from .memory import PAGE
+from .policy import Pages, Second
+from .trace import FIRMWARE, HYPERVISOR, Written
+
+if TYPE_CHECKING:
+    from .faults import Injections
+    from .host import Host
+    from .vm import Vcpu, Vm
+
+COMMAND = Struct("<QQQ")
+TYPE_AT, VMPCK_AT = 0x34, 0x3C
+REPORT_REQ = int(MsgType.REPORT_REQ)
+EMPTY_TABLE = bytes(24)
+"""The certificate table without certificates: KVM writes its last entry and nothing else."""
+OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmError.BUSY)
+
+
+class Exchange:
+    """One request on its way: what the guest named, what was sent, what came back."""
+
+    __slots__ = (
+        "answer",
+        "context_spa",
+        "data_gpa",
+        "data_pages",
+        "extended",
+        "forged",
+        "issue",
+        "kept_back",
+        "lent",
+        "pages_needed",
+        "request",
+        "request_gpa",
+        "request_spa",
+        "response_gpa",
+        "response_spa",
+        "result",
+        "status",
+        "vcpu",
+        "vm",
+        "vmm",
+    )
+
+    def __init__(self, vcpu: Vcpu, request_gpa: int, response_gpa: int) -> None:
+        self.vcpu = vcpu
+        self.vm = vcpu.vm
+        self.request_gpa = request_gpa
+        self.response_gpa = response_gpa
+        self.extended = False
+        self.data_gpa = self.data_pages = 0
+        self.request = b""
+        """The message as the hypervisor read it."""
+        self.context_spa = self.vm.context << 12
+        self.request_spa = self.response_spa = 0
+        self.issue = True
+        """The command is to be given; a fault may keep it back."""
+        self.lent = self.kept_back = False
+        """The guest's own page is the firmware's now; it is to stay so, by a fault."""
+        self.forged: bytes | None = None
+        """What a hypervisor made up that answers itself."""
+        self.vmm = self.status = self.pages_needed = 0
+        self.answer: bytes | None = None
+        """What is copied to the guest, if anything is."""
+        self.result = 0
+
+
+class Requests:
+    """What the hypervisor does with guest requests."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.world = host.world
+        self.busy_until = 0
+        """When the secure processor will be done; it does one thing at a time."""
+        self.spare = host.allocate()
+        """A page of the hypervisor's with nothing in it."""
+        self.faults: Injections | None = None
+        """What goes wrong, if anything is to."""
+        self.last: dict[str, Exchange] = {}
+        """The last request of each VM that was answered: a forger would have kept it."""
+
+    def serve(self, x: Exchange) -> int:
+        """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
+        if self.faults is not None:
+            self.faults.fire("arrive", self, x)
+        if not x.vmm:
+            x.request = self._message(x)
+            x.vmm = self._admitted(x)
+        if not x.vmm and x.extended:
+            x.vmm = self._certificates(x)
+        if not x.vmm:
+            if x.vm.policy.pages is Pages.BOUNCE:
+                self._by_copies(x)
+            else:
+                self._by_own_pages(x)
+        x.result = x.vmm << 32 | x.status
+        if self.faults is not None:
+            self.faults.fire("result", self, x)
+        if not x.result:
+            self.last[x.vm.name] = x
+        return x.result
+
+    def _message(self, x: Exchange) -> bytes:
+        """Return the page that the guest named. Raises StoppedError if it has none there."""
+        return bytes(self.host.page(self._page(x.vm, x.request_gpa)))
+
+    def _page(self, vm: Vm, gpa: int) -> int:
+        page = vm.map.get(gpa >> 12)
+        if page is None:
+            raise StoppedError(vm.name, f"KVM_RUN fails with EIO: no memory at {gpa:#x}")
+        return page
+
+    def _admitted(self, x: Exchange) -> int:
+        """Return BUSY if the policy keeps the request out, and else wait for its turn."""
+        vm, clock = x.vm, self.world.clock
+        throttle, now = vm.policy.throttle, clock.now
+        if throttle is not None and not vm.window.admits(throttle, now):
+            vm.throttled += 1
+            within = seconds(throttle.interval)
+            self._say(x, "throttle", self._seen(x), burst=throttle.burst, interval=within)
+            return BUSY
+        second = vm.policy.second
+        if second is not Second.WAIT:
+            until = vm.busy_until
+            if second is Second.BUSY_STREAM:
+                until = vm.stream_until[x.request[VMPCK_AT] & 3]
+            if now < until:
+                self._say(x, "busy", self._seen(x), until=until, per=str(second))
+                return BUSY
+        start = max(now, self.busy_until)
+        if start > now:
+            self._say(x, "wait", nanoseconds=start - now)
+            clock.now = start
+        return OK
+
+    @staticmethod
+    def _seen(x: Exchange) -> tuple[Written, ...]:
+        return (Written("message", x.request_gpa, x.request),)
+
+    def _certificates(self, x: Exchange) -> int:
+        """Put the certificates where the guest wants them, or say how many pages they take."""
+        vm, policy = x.vm, x.vm.policy.certificates
+        if x.request[TYPE_AT] != REPORT_REQ:
+            return OK
+        table = vm.certificates if policy.chain else b""
+        needed = max(-(-len(table) // PAGE), policy.pages)
+        if needed > x.data_pages:
+            x.pages_needed = needed
+            self._say(x, "certificates", needed=needed, given=x.data_pages)
+            return INVALID_LEN
+        if x.data_pages:
+            data = (table or EMPTY_TABLE).ljust(needed * PAGE, b"\0") if needed else EMPTY_TABLE
+            for start in range(0, len(data), PAGE):
+                self._write(vm, x.data_gpa + start, data[start : start + PAGE])
+            if self.world.trace:
+                written = (Written("certs", x.data_gpa, data),)
+                self._say(x, "certificates", written, needed=needed, given=x.data_pages)
+        return OK
+
+    def _write(self, vm: Vm, gpa: int, data: bytes) -> None:
+        """Write to a guest's shared page. Raises StoppedError if it is none."""
+        page = self._page(vm, gpa)
+        if not self.host.is_ours(page):
+            reason = f"KVM_RUN fails with EFAULT: #PF, RMP violation at {page << 12:#x}"
+            raise StoppedError(vm.name, f"{reason}, a page of {self.host.owners.get(page, '?')}")
+        self.host.page(page)[: len(data)] = data
+
+    def _by_copies(self, x: Exchange) -> None:
+        """Copy the request in, have it answered, copy the answer out."""
+        vm, host = x.vm, self.host
+        request, response = vm.bounce
+        x.request_spa, x.response_spa = request << 12, response << 12
+        if self.faults is not None:
+            self.faults.fire("send", self, x)
+        host.page(request)[:] = x.request.ljust(PAGE, b"\0")
+        if self.world.trace:
+            self._say(x, "copy-in", (Written("message", x.request_spa, x.request),))
+        self._issue(x)
+        if not x.status or vm.policy.copy_on_failure:
+            x.answer = bytes(host.page(x.response_spa >> 12))
+        if self.faults is not None:
+            self.faults.fire("answer", self, x)
+        if x.answer is not None:
+            self._write(vm, x.response_gpa, x.answer)
+            if self.world.trace:
+                self._say(x, "copy-out", (Written("message", x.response_gpa, x.answer),))
+
+    def _by_own_pages(self, x: Exchange) -> None:
+        """Make the guest's page the firmware's, have it answered there, and take it back.
+
+        A page that is not the hypervisor's before is not touched; one that cannot be had back is
+        lost. Either way the guest reads INVALID_ADDRESS, as from the patches of 2021.
+        """
+        vm, host = x.vm, self.host
+        request, response = self._page(vm, x.request_gpa), self._page(vm, x.response_gpa)
+        x.request_spa, x.response_spa = request << 12, response << 12
+        if self.faults is not None:
+            self.faults.fire("send", self, x)
+            host.page(request)[:] = x.request.ljust(PAGE, b"\0")
+        if host.is_ours(response):
+            x.lent = not host.give(response, f"firmware, for {vm.name}", fixed=True)
+        if not x.lent:
+            x.status = int(Status.INVALID_ADDRESS)
+            return
+        try:
+            self._issue(x)
+        finally:
+            back = x.kept_back or host.take_from_firmware(response)
+        if not back:
+            x.status = int(Status.INVALID_ADDRESS)
+        elif self.faults is not None and not x.kept_back:
+            x.answer = bytes(host.page(response))
+            self.faults.fire("answer", self, x)
+            self._write(vm, x.response_gpa, x.answer)
+
+    def _issue(self, x: Exchange) -> None:
+        """Give the command, and let the time pass that it takes. Raises StoppedError."""
+        vm, clock = x.vm, self.world.clock
+        if self.faults is not None:
+            self.faults.fire("issue", self, x)
+            if not x.issue:
+                if x.forged is not None:
+                    self.host.page(x.response_spa >> 12)[:] = x.forged
+                return
+        if self.host.dead:
+            raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
+        x.status = int(self.give(x))
+        clock.now += vm.policy.latency.draw(self.world.random)
+        self.busy_until = vm.busy_until = clock.now
+        vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
+        if self.world.trace and not x.status:
+            answer = bytes(self.host.page(x.response_spa >> 12))
+            written = (Written("message", x.response_spa, answer),)
+            self.world.note(FIRMWARE, vm.name, x.vcpu.apic_id, "answer", written)
+        if self.faults is not None:
+            self.faults.fire("status", self, x)
+
+    def give(self, x: Exchange) -> Status:
+        """Give the firmware the command for a request."""
+        buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
+        return self.host.command(CommandId.SNP_GUEST_REQUEST, buffer)
+
+    def kept(self, vm: str) -> bytes | None:
+        """Return a request that another VM had answered, if there was one."""
+        return next((x.request for name, x in self.last.items() if name != vm), None)
+
+    def another_context(self, vm: Vm) -> int:
+        """Return the address of another VM's context, or of none if there is no other."""
+        owners = self.host.owners.items()
+        mine = f"context of {vm.name}"
+        others = (page for page, who in owners if who.startswith("context of ") and who != mine)
+        return next(others, 0) << 12
+
+    def _say(
+        self, x: Exchange, action: str, written: tuple[Written, ...] = (), **facts: object
+    ) -> None:
+        """Add a step of the hypervisor's to the trace, if there is one."""
+        if self.world.trace:
+            self.world.note(HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts)
+
+
+def words_of(x: Exchange) -> dict[str, object]:
+    """Return the addresses of an exchange as facts for a step."""
+    facts: dict[str, object] = {"request": Gpa(x.request_gpa), "response": Gpa(x.response_gpa)}
+    if x.extended:
+        facts |= {"data": Gpa(x.data_gpa), "pages": x.data_pages}
+    return facts | {"result": Value(x.result)}

@@ -1,0 +1,100 @@
+"""A guest's memory as the guest sees it: private pages under its key, shared ones as they are.
+
+The processor checks every access against the reverse map table. Private memory has to be the
+guest's, at that address, and accepted; a shared page can be written only while it is the
+hypervisor's, and read at any time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import AccessError
+from ..rmp.entry import ASID, ASID_LOW, ASSIGNED, GPA, IMMUTABLE, VALIDATED
+from ..rmp.single.guest import pvalidate, rmpadjust
+from ..wire.event import Gpa
+from .trace import GUEST, Moved
+
+if TYPE_CHECKING:
+    from .host import Host
+    from .vm import Vm
+
+NEEDED = ASSIGNED | ASID | GPA | IMMUTABLE | VALIDATED
+
+
+class Space:
+    """The memory of one guest."""
+
+    def __init__(self, host: Host, vm: Vm) -> None:
+        self._host = host
+        self._vm = vm
+        self._memory, self._table = host.memory, host.table
+
+    def page(self, gpa: int) -> int:
+        """Return the physical page behind an address. Raises AccessError if there is none."""
+        page = self._vm.map.get(gpa >> 12)
+        if page is None:
+            raise AccessError("#VMEXIT(NPF): the guest has no memory", gpa)
+        return page
+
+    def read(self, gpa: int, size: int) -> bytes:
+        """Return *size* bytes of private memory. Raises AccessError."""
+        place = self._private(gpa) << 12 | gpa & 0xFFF
+        return self._memory.read(place, size, self._vm.asid)
+
+    def write(self, gpa: int, data: bytes) -> None:
+        """Write to private memory, within a page. Raises AccessError."""
+        place = self._private(gpa) << 12 | gpa & 0xFFF
+        self._memory.write(place, data, self._vm.asid)
+
+    def _private(self, gpa: int) -> int:
+        page = self.page(gpa)
+        lo = self._table.entry(page)[0]
+        mine = ASSIGNED | self._vm.asid << ASID_LOW | gpa & GPA
+        if lo & NEEDED != mine | VALIDATED:
+            known = lo & NEEDED == mine
+            reason = "#VC: a page that is not validated" if known else "#VMEXIT(NPF), RMP: a page"
+            raise AccessError(f"{reason}, in state {self._table.state(page).name}", gpa)
+        return page
+
+    def shared(self, gpa: int) -> bytearray:
+        """Return the bytes of a shared page, to be changed in place. Raises AccessError."""
+        page = self.page(gpa)
+        if not self._host.is_ours(page):
+            state = self._table.state(page).name
+            raise AccessError(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
+        return self._host.page(page)
+
+    def seen(self, gpa: int) -> bytearray:
+        """Return the bytes of a shared page to be read: no check forbids it. Raises AccessError."""
+        return self._host.page(self.page(gpa))
+
+    def accept(self, gpa: int, *, validate: bool = True) -> None:
+        """Execute PVALIDATE. Raises AccessError unless that changes the page.
+
+        A page that was accepted before has been swapped under the guest: it must not go on.
+        """
+        page = self.page(gpa)
+        before = self._table.state(page)
+        asid = self._vm.asid
+        done = pvalidate(self._table, page, gpa >> 12, asid=asid, validate=int(validate))
+        if done.fault is not None or done.status or done.carry:
+            said = done.fault or ("no change" if done.carry else f"EAX {int(done.status)}")
+            raise AccessError(f"PVALIDATE: {said}, page in state {before.name}", gpa)
+        self._moved("pvalidate", gpa, page, before.name)
+
+    def adjust(self, gpa: int, rdx: int) -> None:
+        """Execute RMPADJUST at VMPL 0. Raises AccessError if it fails."""
+        page = self.page(gpa)
+        before = self._table.state(page)
+        done = rmpadjust(self._table, page, gpa >> 12, rdx, asid=self._vm.asid)
+        if done.fault is not None or done.status:
+            raise AccessError(f"RMPADJUST: {done.fault or int(done.status)}", gpa)
+        self._moved("rmpadjust", gpa, page, before.name)
+
+    def _moved(self, action: str, gpa: int, page: int, before: str) -> None:
+        world = self._host.world
+        if world.trace:
+            after = self._table.state(page).name
+            moved = (Moved(page, before, after),) if after != before else ()
+            world.note(GUEST, self._vm.name, 0, action, (), moved, page=Gpa(gpa))
