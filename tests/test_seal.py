@@ -80,6 +80,23 @@ def test_every_message_is_sealed_by_every_name(name, target, key):
         )
 
 
+NAMED = {name: target for name, target in targets().items() if target.kind}
+
+
+@pytest.mark.parametrize("slot", range(4))
+@pytest.mark.parametrize(("name", "target"), NAMED.items(), ids=NAMED)
+def test_every_payload_under_every_key_opens_to_itself(name, target, slot, key):
+    image = bytes((7 * at + slot) % 251 for at in range(kind(target.kind).type.SIZE))
+    fields, _, _ = call(["decode", target.kind, "--from", "raw", "--json"], image)
+    words = ["--vmpck", str(slot), "--version", str(target.version), *SEALING, key]
+
+    page = sealed(name, "-", *words, given=fields)
+    payload, errors, code = call(["open", "--key-file", key, "-o", "-"], page)
+
+    assert (payload, errors, code) == (image.ljust(padded(len(image)), b"\0"), b"", 0)
+    assert (page[0x34], page[0x35], page[0x3C]) == (target.msg_type, target.version, slot)
+
+
 def test_every_payload_of_every_version_has_a_name():
     named = {(t.msg_type, t.version, t.kind) for t in targets().values()}
 
