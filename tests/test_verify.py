@@ -12,7 +12,7 @@ from snpwire.crypto.certificates import AMD_ROOTS, load, load_crl
 from snpwire.crypto.id_keys import OwnerKeys
 from snpwire.crypto.kds import addresses
 from snpwire.crypto.policy import Policy
-from snpwire.crypto.signing import id_key, key_digest
+from snpwire.crypto.signing import id_key, key_digest, sign_id_block
 from snpwire.crypto.verify import broken, verify, verify_chain
 from snpwire.errors import DecodeError, KeyFormatError, UsageError
 from snpwire.product import decide
@@ -386,7 +386,10 @@ def test_the_author_s_key_is_one_of_those_given():
     key = id_key(authority.ec_key("author"))
     data = report(author_key_digest=key_digest(key))
 
-    assert links(data, owner=OwnerKeys(author_keys=[key.build()]))["author-key"].ok
+    page = sign_id_block(bytes(0x60), authority.ec_key("id"), authority.ec_key("author")).build()
+
+    for given in (key.build(), page):
+        assert links(data, owner=OwnerKeys(author_keys=[given]))["author-key"].ok
     wrong = links(data, owner=OwnerKeys(author_keys=[bytes(48)]))
     assert wrong["author-key"] == ("author-key", False, "the digest is that of none of the keys")
     found = links(owner=OwnerKeys(author_keys=[bytes(48)]))

@@ -51,23 +51,21 @@ def digest_of(data: bytes, *, author: bool = False) -> bytes:
 
 def links(report: Report, owner: OwnerKeys) -> Iterator[Link]:
     """Compare the digests in *report* with those of the owner's keys. Raises KeyFormatError."""
-    for name, keys, digest, none in (
-        (
-            "id-key",
-            owner.id_keys,
-            report.id_key_digest,
-            "the guest was launched without an ID block",
-        ),
-        ("author-key", owner.author_keys, report.author_key_digest, "no author signed the ID key"),
-    ):
-        if keys is None:
-            continue
-        if not any(digest):
-            yield Link(name, False, none)
-            continue
-        known = digest in {digest_of(key) for key in keys}
-        said = "a key given" if known else "none of the keys"
-        yield Link(name, known, f"the digest is that of {said}")
+    if owner.id_keys is not None:
+        digests = {digest_of(key) for key in owner.id_keys}
+        none = "the guest was launched without an ID block"
+        yield _held("id-key", report.id_key_digest, digests, none)
+    if owner.author_keys is not None:
+        digests = {digest_of(key, author=True) for key in owner.author_keys}
+        none = "no author signed the ID key"
+        yield _held("author-key", report.author_key_digest, digests, none)
+
+
+def _held(name: str, digest: bytes, known: set[bytes], none: str) -> Link:
+    if not any(digest):
+        return Link(name, False, none)
+    said = "a key given" if digest in known else "none of the keys"
+    return Link(name, digest in known, f"the digest is that of {said}")
 
 
 def _given(key: IdKey) -> bytes:
