@@ -9,7 +9,7 @@ import numpy as np
 from ..bits import OpenEnum
 from ..wire.rmp import RmpLo, RmpState
 from .pages import LARGE
-from .states import Scratch, aligned
+from .states import Classifier, aligned
 from .tiles import SIZE, shared, spread, tile_size, tiles
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def census(
         for _, words in parts:
             tally.add(words)
 
-    shared(tiles(extents, size, data, progress), count, threads)
+    shared(tiles(extents, data, size, progress), count, threads)
     counts = np.sum([tally.counts for tally in tallies], axis=0)
     total = sum(len(extent.words) for extent in extents)
     counts[RmpState.HYPERVISOR] += total - int(counts.sum())
@@ -119,25 +119,26 @@ def census(
 class _Tally:
     """Counts of the pages of tiles, kept by ASID << 5 | size << 4 | state."""
 
-    BYTES = Scratch.BYTES + 2 + 2 + 1 + 8
+    BYTES = Classifier.BYTES + 2 + 2 + 1 + 8
     """What is kept of an entry, and the 64 bits that ``bincount`` makes of its key."""
-    BESIDE = Scratch.BESIDE + 2 * 8 * _KEYS
+    BESIDE = Classifier.BESIDE + 2 * 8 * _KEYS
 
     def __init__(self, size: int) -> None:
         self.counts = np.zeros(_KEYS, np.int64)
-        self._scratch = Scratch(size)
+        self._scratch = Classifier(size)
         self._key = aligned(size, np.uint16)
         self._work = aligned(size, np.uint16)
         self._flag = aligned(size, np.bool_)
 
     def add(self, words: NDArray[np.uint64]) -> None:
         """Count the pages of a tile."""
-        lo, states = self._scratch.load(words[:, 0]), self._scratch.states()
+        lo = self._scratch.load(words[:, 0])
+        states = self._scratch.states(len(lo))
         key, work = self._key[: len(lo)], self._work[: len(lo)]
         np.copyto(work, lo, casting="unsafe")
         np.bitwise_and(work, SIZE, out=work)
         np.left_shift(work, 3, out=work)
-        np.left_shift(self._scratch.asid, 2, out=key)
+        np.left_shift(self._scratch.asid[: len(lo)], 2, out=key)
         np.bitwise_or(key, work, out=key)
         np.bitwise_or(key, states, out=key)
         if work[::LARGE].any():

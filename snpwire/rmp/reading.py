@@ -12,7 +12,7 @@ from ..wire.rmp import RmpState
 from . import census, search
 from .pages import LARGE, page_number, page_numbers
 from .runs import Runs
-from .states import Scratch, state_of_low
+from .states import Classifier, state_of_low
 from .tiles import SIZE, SPEAKS, shared, tile_size, tiles
 
 if TYPE_CHECKING:
@@ -107,24 +107,24 @@ class Reading(ABC):
         if sum(len(extent.words) for extent in self.extents) < self.pages:
             out[:] = RmpState.DEFAULT
 
-        size = tile_size(Scratch.BYTES, Scratch.BESIDE, threads)
+        size = tile_size(Classifier.BYTES, Classifier.BESIDE, threads)
 
         def classify(part: Iterable[Extent]) -> None:
-            scratch = Scratch(size)
+            scratch = Classifier(size)
             for first, words in part:
-                scratch.load(words[:, 0])
-                out[first : first + len(words)] = scratch.states()[: len(words)]
+                np.copyto(scratch.lo[: len(words)], words[:, 0])
+                out[first : first + len(words)] = scratch.states(len(words))
 
-        shared(tiles(self.extents, size, None, progress), classify, threads)
+        shared(tiles(self.extents, None, size, progress), classify, threads)
 
     def _some_states(self, pages: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
-        size = min(tile_size(Scratch.BYTES + 40), len(pages) + 1)
-        scratch = Scratch(size)
+        size = min(tile_size(Classifier.BYTES + 40), len(pages) + 1)
+        scratch = Classifier(size)
         for first in range(0, len(pages), size):
             low, known = self.lows(pages[first : first + size])
-            scratch.load(low)
+            scratch.lo[: len(low)] = low
             part = out[first : first + size]
-            part[:] = scratch.states()[: len(part)]
+            part[:] = scratch.states(len(low))
             part[~known] = RmpState.DEFAULT
 
     def census(

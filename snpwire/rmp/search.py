@@ -11,8 +11,8 @@ from ..errors import UsageError
 from ..wire.rmp import RmpHi, RmpLo, RmpState
 from .pages import LARGE, page_number
 from .runs import Runs
-from .states import Scratch
-from .tiles import SIZE, SPEAKS, spread, tile_size, tiles
+from .states import Classifier
+from .tiles import SIZE, silent, spread, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .tiles import Data, Extent, Progress
 
-_BYTES = Scratch.BYTES + 48
+_BYTES = Classifier.BYTES + 48
 """What a search takes for a page of a tile, its masks and quadwords included."""
 
 
@@ -83,48 +83,38 @@ def find(
     extents: Sequence[Extent], wanted: Wanted, data: Data = None, progress: Progress = None
 ) -> Iterator[Runs]:
     """Yield the pages that fit, a tile at a time. Pages outside *data* are not looked at."""
-    size = tile_size(_BYTES, Scratch.BESIDE)
-    scratch = Scratch(size)
-    for first, words in tiles(extents, size, data, progress):
+    size = tile_size(_BYTES, Classifier.BESIDE)
+    scratch = Classifier(size)
+    for first, words in tiles(extents, data, size, progress):
         fits = _fitting(words, wanted, scratch)
         yield Runs.of_mask(fits[: len(words)], first)
 
 
-def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Scratch) -> NDArray[np.bool_]:
+def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> NDArray[np.bool_]:
     """Tell for each page of a tile whether the entry that speaks for it fits."""
     lo = scratch.load(words[:, 0])
     fits: NDArray[np.bool_] = lo & np.uint64(wanted.bits) == wanted.values
     if wanted.states is not None:
-        states = scratch.states()
+        states = scratch.states(len(lo))
         fits &= np.logical_or.reduce([states == state for state in wanted.states])
     if wanted.need:
         has = words[:, 1] & np.uint64(wanted.need) == wanted.need
         fits[: len(has)] &= has
-    silent = None
-    if (lo[::LARGE] & np.uint64(SIZE)).any():
-        silent = _silent(lo)
-        spread(fits.view(np.uint8), silent, np.empty(len(fits), np.uint8))
+    large = bool((lo[::LARGE] & np.uint64(SIZE)).any())
+    if large:
+        spread(fits.view(np.uint8), silent(lo), np.empty(len(fits), np.uint8))
     if wanted.gpa is not None:
-        fits &= _mapped(lo, silent, wanted.gpa)
+        fits &= _mapped(lo, wanted.gpa, large=large)
     return fits
 
 
-def _silent(lo: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which entries of a tile another one speaks for; shape (n, 512)."""
-    rows: NDArray[np.bool_] = (lo & np.uint64(SPEAKS) == 0).reshape(-1, LARGE)
-    rows &= (lo[::LARGE, None] & np.uint64(SIZE)) != 0
-    return rows
-
-
-def _mapped(
-    lo: NDArray[np.uint64], silent: NDArray[np.bool_] | None, gpa: tuple[int, int]
-) -> NDArray[np.bool_]:
+def _mapped(lo: NDArray[np.uint64], gpa: tuple[int, int], *, large: bool) -> NDArray[np.bool_]:
     """Tell for each page of a tile whether it is a guest's at one of the addresses *gpa*."""
     whose = lo & np.uint64(RmpLo.asid.mask | RmpLo.gpa.mask)
-    if silent is not None:
-        spread(whose, silent, np.empty_like(whose))
-        inside = np.arange(LARGE, dtype=np.uint64) << np.uint64(12)
-        whose += (silent * inside).reshape(-1)
+    if large:
+        rows = silent(lo)
+        spread(whose, rows, np.empty_like(whose))
+        whose += (rows * np.arange(0, LARGE << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
     frame = whose & np.uint64(RmpLo.gpa.mask)
     found: NDArray[np.bool_] = whose & np.uint64(RmpLo.asid.mask) != 0
     found &= frame >= gpa[0] << 12

@@ -99,11 +99,10 @@ def aligned(size: int, dtype: Any) -> NDArray[Any]:
     return room[start : start + wanted].view(dtype)
 
 
-class Scratch:
-    """Memory for one tile of a table, of up to *size* entries; not for two threads at once.
+class Classifier:
+    """Scratch memory for one tile of a table, of up to *size* entries; not for two threads at once.
 
-    Arrays that it returns are overwritten with the next tile, and go on to a multiple of 512
-    entries: those behind the last of the tile are zero.
+    Arrays that it returns are overwritten with the next tile.
     """
 
     BYTES = 15 + 4
@@ -112,49 +111,44 @@ class Scratch:
 
     def __init__(self, size: int) -> None:
         room = -(-size // LARGE) * LARGE
-        self._lo = aligned(room, np.uint64)
+        self.lo = aligned(room, np.uint64)
+        """Where the first quadwords go; shape (size,), or up to the next multiple of 512."""
+        self.asid = aligned(room, np.uint16)
+        """What ``states`` finds beside: bits 63:48 of each entry, of ``asid`` alone."""
         self._top = aligned(room, np.uint16)
-        self._asid = aligned(room, np.uint16)
         self._key = aligned(room, np.uint8)
         self._part = aligned(room, np.uint8)
         self._states = aligned(room, np.uint8)
         self._gpa = aligned(min(room, BLOCK), np.uint64)
-        self.room = 0
-        """Entries of the tile, and zeroes behind them up to a multiple of 512."""
 
     def load(self, lows: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Copy the first quadwords of a tile, and return the copy; shape (room,)."""
-        self.room = -(-len(lows) // LARGE) * LARGE
-        np.copyto(self._lo[: len(lows)], lows)
-        self._lo[len(lows) : self.room] = 0
-        return self.lo
+        """Copy the first quadwords of a tile, and return the copy.
 
-    @property
-    def lo(self) -> NDArray[np.uint64]:
-        """The first quadwords of the tile; shape (room,)."""
-        return self._lo[: self.room]
+        It goes on to a multiple of 512 entries; those behind the last are zero.
+        """
+        room = -(-len(lows) // LARGE) * LARGE
+        np.copyto(self.lo[: len(lows)], lows)
+        self.lo[len(lows) : room] = 0
+        return self.lo[:room]
 
-    @property
-    def asid(self) -> NDArray[np.uint16]:
-        """What ``states`` found: bits 63:48 of each entry, of ``asid`` alone; shape (room,)."""
-        return self._asid[: self.room]
-
-    def states(self) -> NDArray[np.uint8]:
-        """Return the states of the entries of the tile, as numbers; shape (room,)."""
-        key, states = self._key[: self.room], self._states[: self.room]
-        if not self.lo.max(initial=0):
-            self.asid[:] = 0
+    def states(self, count: int) -> NDArray[np.uint8]:
+        """Return the states of the first *count* entries of ``lo``, as numbers; shape (count,)."""
+        even = count + 1 & ~1
+        self.lo[count:even] = 0
+        key, states = self._key[:even], self._states[:even]
+        if not self.lo[:even].max(initial=0):
+            self.asid[:even] = 0
             states[:] = _STATES[0]
-            return states
-        self._fill()
-        self._tell_kinds()
+            return states[:count]
+        self._fill(even)
+        self._tell_kinds(even)
         np.take(_pairs(), key.view(np.uint16), out=states.view(np.uint16), mode="clip")
-        return states
+        return states[:count]
 
-    def _fill(self) -> None:
+    def _fill(self, count: int) -> None:
         """Put together the byte of each entry, but for the kind."""
-        room, lo, asid = self.room, self.lo, self.asid
-        top, key, part = self._top[:room], self._key[:room], self._part[:room]
+        lo, asid, top = self.lo[:count], self.asid[:count], self._top[:count]
+        key, part = self._key[:count], self._part[:count]
         np.copyto(key, lo, casting="unsafe")
         np.bitwise_and(key, _LOW, out=key)
         np.copyto(top, lo.view(np.uint16)[_TOP::4])
@@ -167,17 +161,17 @@ class Scratch:
         np.bitwise_and(part, _HIGH, out=part)
         np.bitwise_or(key, part, out=key)
 
-    def _tell_kinds(self) -> None:
+    def _tell_kinds(self, count: int) -> None:
         """Add the kinds to the bytes, if there is one whose state depends on it."""
-        part = self._part[: self.room]
+        part = self._part[:count]
         depends = part.view(np.bool_)
-        np.bitwise_and(self._key[: self.room], _SAME, out=part)
+        np.bitwise_and(self._key[:count], _SAME, out=part)
         np.equal(part, _SET, out=depends)
-        count = np.count_nonzero(depends)
-        if count > self.room // FEW:
-            for first in range(0, self.room, BLOCK):
-                self._tell_block(slice(first, min(first + BLOCK, self.room)))
-        elif count:
+        depending = np.count_nonzero(depends)
+        if depending > count // FEW:
+            for first in range(0, count, BLOCK):
+                self._tell_block(slice(first, min(first + BLOCK, count)))
+        elif depending:
             places = np.flatnonzero(depends)
             gpa = self.lo[places] & np.uint64(_GPA)
             reached = np.searchsorted(np.array(BORDERS, np.uint64) << np.uint64(12), gpa, "right")
@@ -187,7 +181,7 @@ class Scratch:
         """Add all kinds: where ``gpa`` reaches a border, one kind gives way to the next."""
         key, part = self._key[block], self._part[block]
         gpa = self._gpa[: len(key)]
-        np.bitwise_and(self._lo[block], _GPA, out=gpa)
+        np.bitwise_and(self.lo[block], _GPA, out=gpa)
         for border, (before, here) in zip(BORDERS, pairwise(_KIND), strict=True):
             np.greater_equal(gpa, border << 12, out=part.view(np.bool_))
             np.multiply(part, before ^ here, out=part)

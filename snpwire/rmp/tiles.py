@@ -55,7 +55,7 @@ def tile_size(each: int, beside: int = 0, threads: int = 1) -> int:
 
 
 def tiles(
-    extents: Sequence[Extent], size: int, data: Data = None, progress: Progress = None
+    extents: Sequence[Extent], data: Data = None, size: int = TILE, progress: Progress = None
 ) -> Iterator[Extent]:
     """Yield the entries of *data*, or all, at most *size* at a time, as parts of *extents*.
 
@@ -73,6 +73,26 @@ def tiles(
                 yield Extent(first, extent.words[first - extent.first : end - extent.first])
                 if progress is not None:
                     progress(end - first)
+
+
+def resolve_tile(words: NDArray[np.uint64]) -> None:
+    """Give silent entries of a tile the quadword of the entry that speaks for them.
+
+    *words*, of shape (pages,), are first quadwords and are changed.
+    """
+    whole = words[: len(words) // LARGE * LARGE]
+    if (whole[::LARGE] & np.uint64(SIZE)).any():
+        spread(whole, silent(whole), np.empty_like(whole))
+    rest = words[len(whole) :]
+    if rest.size and int(rest[0]) & SIZE:
+        rest[rest & np.uint64(SPEAKS) == 0] = rest[0]
+
+
+def silent(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which entries of a tile another one speaks for; shape (n, 512), *words* (512 * n,)."""
+    rows: NDArray[np.bool_] = (words & np.uint64(SPEAKS) == 0).reshape(-1, LARGE)
+    rows &= words[::LARGE, None] & np.uint64(SIZE) != 0
+    return rows
 
 
 def spread(values: NDArray[Any], silent: NDArray[np.bool_], work: NDArray[Any]) -> None:
