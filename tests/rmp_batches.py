@@ -141,7 +141,7 @@ def named(rng, model, page):
         entry, off = model.entries[page], 0
         if page % 512 and not entry["size"] and not entry["asid"] and model.head(page)["size"]:
             entry, off = model.head(page), page % 512
-        gpa, asid = entry["gpa"] + off, entry["asid"]
+        gpa, asid = (entry["gpa"] + off) % (1 << 39), entry["asid"]
     return rarely(rng, rng.choice(FRAMES), gpa), rarely(rng, 1, asid)
 
 
