@@ -17,7 +17,14 @@ from .wire.tcb import PRODUCTS, Product, TcbClassic, TcbLayout, TcbTurin, produc
 if TYPE_CHECKING:
     from .wire.report import Report
 
-__all__ = ["ProductDecision", "TcbLayout", "decide", "product_named"]
+__all__ = [
+    "EntryLayout",
+    "ProductDecision",
+    "TcbLayout",
+    "decide",
+    "entry_layout",
+    "product_named",
+]
 
 
 class ProductDecision(NamedTuple):
@@ -44,6 +51,40 @@ def decide(report: Report, *, product: str | None = None) -> ProductDecision:
         row = product_named(product)
         return ProductDecision(row, row.layout, _forced(row, report))
     return _by_cpuid(report) if report.version >= 3 else _by_chip_id(report)
+
+
+class EntryLayout(NamedTuple):
+    """Whether the bits of a table's entry are known on a processor."""
+
+    choice: str
+    """The products whose bits are taken, or ``unknown``."""
+    reason: str
+
+    @property
+    def known(self) -> bool:
+        """Tell whether an entry can be read at all."""
+        return self.choice == MEASURED
+
+
+MEASURED = "milan, genoa"
+"""Where AMD-ASPFW and Linux agree on the bits of an entry in memory."""
+GENERATIONS = {"zen3": "Milan", "zen4": "Genoa", "zen5": "Turin", "0x19": "Genoa", "0x1a": "Turin"}
+"""Other names of a family that a person may use, and a product of it."""
+
+
+def entry_layout(family: str | None) -> EntryLayout:
+    """Decide how an entry of the reverse map table in memory is laid out.
+
+    Raises UsageError for a family that is not known.
+    """
+    if family is None:
+        reason = "an entry does not tell the processor; --family turin shows what is sure there"
+        return EntryLayout(MEASURED, reason)
+    row = product_named(GENERATIONS.get(family.lower(), family))
+    if row.layout is TcbLayout.CLASSIC:
+        return EntryLayout(MEASURED, f"as asked for: {row.name}")
+    reason = f"{row.name}, as asked for: no source has its bits, Linux prints both quadwords unread"
+    return EntryLayout("unknown", reason)
 
 
 def product_named(name: str) -> Product:

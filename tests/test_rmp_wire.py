@@ -9,6 +9,7 @@ from test_specs import SPECS
 from snpwire.wire.operands import PscPageSize
 from snpwire.wire.rmp import (
     ENTRIES_OFFSET,
+    SEGMENTS,
     STATES,
     RmpEntry,
     RmpHi,
@@ -153,7 +154,11 @@ def test_registers_and_segments_give_addresses():
     assert (segment.address, segment.mapped_size_gb) == (0x1_2340_0000, 128)
     assert RmpCfg(0x2501).rmp_segment_size == 37  # 128 GiB
     assert RmpCfg(0x2501).segmented_rmp_en == 1
-    assert SPECS["rmp"]["limits"] == {"entry_size": RmpEntry.SIZE, "entries_offset": ENTRIES_OFFSET}
+    assert SPECS["rmp"]["limits"] == {
+        "entry_size": RmpEntry.SIZE,
+        "entries_offset": ENTRIES_OFFSET,
+        "segments": SEGMENTS,
+    }
 
 
 def test_rmpadjust_has_the_rights_eight_bits_up():

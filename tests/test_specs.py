@@ -27,6 +27,7 @@ from snpwire.wire import (
     command,
     cpuid,
     ghcb,
+    mailbox,
     message,
     migration,
     msr,
@@ -166,6 +167,8 @@ STRUCTURES = {
     "sev_swap_mdata": "sev_commands:SevSwapMdata",
     "rmp_entry": "rmp:RmpEntry",
     "rmp_operand": "rmp:RmpOperand",
+    "vmpl_masks": "rmp:VmplMasks",
+    "rst_segment": "rmp:RstSegment",
 }
 
 WORDS = {
@@ -261,6 +264,7 @@ WORDS = {
     "rst_entry": "rmp_words:RstEntry",
     "rmpadjust_rdx": "rmp_words:RmpAdjust",
     "npf_exitinfo1": "rmp_words:NpfInfo",
+    "page_fault": "rmp_words:PageFault",
 }
 
 ENUMS = {
@@ -352,6 +356,7 @@ OTHER_TABLES = {
     "command",
     "page_state",
     "log_format",  # test_log_formats
+    "register",
 }
 
 
@@ -612,6 +617,18 @@ def test_a_command_agrees_with_its_row(row):
     assert mine.direction == row["direction"]
     assert mine.on_length == row.get("on_length", False)
     assert [(p.field, structure(p.kind), p.direction) for p in mine.pointers] == expected
+
+
+def test_registers_of_the_mailbox_are_those_of_the_specification():
+    keys = ("name", "role", "naples", "later")
+    words = {name: load(home) for name, home in WORDS.items()}
+
+    assert [tuple(row[key] for key in keys) for row in rows("register")] == [
+        tuple(getattr(register, key) for key in keys) for register in mailbox.REGISTERS
+    ]
+    assert [words[row["ring"]].__name__ for row in rows("register")] == [
+        register.ring for register in mailbox.REGISTERS
+    ]
 
 
 # Guest messages

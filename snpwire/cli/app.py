@@ -12,6 +12,7 @@ from . import messages
 from .options import (
     AsJson,
     Corrupt,
+    Family,
     File,
     Form,
     Gpa,
@@ -79,6 +80,7 @@ def decode(
     direction: Way = None,
     gpa: Gpa = None,
     product: Model = None,
+    family: Family = None,
     command: Id = None,
     redact: Annotated[
         bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")
@@ -101,7 +103,7 @@ def decode(
     return run(
         kind,
         file,
-        Wanted(form, offset, length, page, way, gpa, product, redact, command),
+        Wanted(form, offset, length, page, way, gpa, product, redact, command, family),
         hexdump=hexdump,
         json=json,
         fields=fields,
@@ -160,7 +162,10 @@ def identify(
     epilog="Example: snpwire explain exitinfo2 0x200000000\n\n\b\nWHAT is one of\n"
     "  exit, exitinfo1, exitinfo2, msr, status, action, reason, inject, bitmap, psc,\n"
     "  features, sev-features, term, guid, svsm, svsm-result, policy, platform-info, key-info,\n"
-    "  tcb, guest-fields, msg-type, product, KIND@OFFSET,\n"
+    "  tcb, guest-fields, msg-type, product,\n"
+    "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
+    "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
+    "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
     "  or kds, whose VALUE is the file of a report",
 )
 def explain(
@@ -176,6 +181,7 @@ def explain(
     ] = None,
     answer: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
     product: Model = None,
+    family: Family = None,
     json: AsJson = False,
 ) -> int:
     """Explain one number, or the place of a byte."""
@@ -186,7 +192,7 @@ def explain(
     from ..view.explain import Question
     from .explain import run
 
-    return run(what, Question(value, exit_code, info1, answer, product), json=json)
+    return run(what, Question(value, exit_code, info1, answer, product, family), json=json)
 
 
 @app.command(epilog="Example: snpwire layout ghcb --format c")

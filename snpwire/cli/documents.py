@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMAND = "command"
 """What stands for KIND where ``--id`` chooses it."""
 MIGRATION = ("guest-context", "export-rsp", "import-req", "absorb-req", "absorb-noma-req")
+RMP = frozenset(("rmp", "rmpread", "rmpupdate", "rst"))
 GUEST = frozenset(("message", "report", "report-rsp", "key-req", "key-req-v2", *MIGRATION))
 """Kinds of which more has to be decided than their bytes say."""
 
@@ -33,6 +34,8 @@ class Wanted(NamedTuple):
     redact: bool = False
     id: str | None = None
     """The command whose buffer it is, where KIND is ``command``."""
+    family: str | None = None
+    """The processor whose reverse map table it is."""
 
 
 def read(name: str, file: str, wanted: Wanted) -> tuple[Document, Source]:
@@ -139,13 +142,17 @@ def document(
         refused = refusal(value, context)
     elif chosen.name == "msr":
         meanings = msr_meanings(value)
-    elif chosen.name == "rmp":
-        from ..view.rmp_topics import rmp_meanings
+    elif chosen.name in RMP:
+        from .rmp_reading import rmp_reading
 
-        meanings = rmp_meanings(value)
+        other = rmp_reading(chosen.name, value, wanted.family)
+        meanings = other.meanings
     elif chosen.name in GUEST:
         other = reading(chosen.name, value, wanted.direction, wanted.product)
         meanings, refused = other.meanings, other.refused
+    elif chosen.name.startswith("cmd-"):
+        other = _command(value)
+        refused = other.refused
     found = tuple(findings(value, context or other.given))
     made = Document(
         chosen,
@@ -161,8 +168,17 @@ def document(
         other.decisions,
         other.product,
         other.marks,
+        unknown=other.unknown,
     )
     return made.without_secrets() if wanted.redact else made
+
+
+def _command(value: Any) -> Reading:
+    """Ask what the firmware answers to a command's buffer."""
+    from ..rules.commands import refusal
+
+    found = refusal(value)
+    return Reading(refused=found[0], status=found[1].name) if found else Reading()
 
 
 def _inner(page: Any, context: Context) -> tuple[Inner, ...]:

@@ -30,10 +30,19 @@ def run(what: str, question: Question, *, json: bool) -> int:
 
 
 def _findings(what: str, question: Question) -> list[Finding]:
-    """Return what the rules say of a value of the GHCB MSR; other numbers stand for themselves."""
-    if what != "msr":
-        return []
-    from ..rules import findings
-    from ..wire.msr import Msr
+    """Return what the rules say of a value of the GHCB MSR, or of an entry of the RMP.
 
-    return findings(Msr(value=question.number()))
+    Other numbers stand for themselves.
+    """
+    from ..rules import findings
+
+    if what == "msr":
+        from ..wire.msr import Msr
+
+        return findings(Msr(value=question.number()))
+    if what == "rmp":
+        from ..product import entry_layout
+        from ..view.rmp_topics import entry_of
+
+        return findings(entry_of(question), entry_layout(question.family))
+    return []

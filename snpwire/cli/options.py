@@ -92,6 +92,17 @@ Model = Annotated[
 ]
 
 
+Family = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--family",
+        metavar="NAME",
+        callback=one_of(
+            "milan", "genoa", "turin", "venice", "zen3", "zen4", "zen5", "0x19", "0x1a"
+        ),
+        help="milan, genoa, turin, venice, zen3..zen5, 0x19, 0x1a: whose reverse map table",
+    ),
+]
 Id = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(

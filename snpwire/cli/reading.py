@@ -31,6 +31,8 @@ class Reading(NamedTuple):
     """What the rules are given."""
     refused: Finding | None = None
     status: str = ""
+    unknown: tuple[str, ...] = ()
+    """What the structure cannot tell."""
 
 
 def reading(name: str, value: Any, direction: Direction | None, product: str | None) -> Reading:

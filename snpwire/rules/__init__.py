@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from ..context import Context, Direction
     from ..finding import Finding
-    from ..product import ProductDecision
+    from ..product import EntryLayout, ProductDecision
 
-    Reading = Context | Direction | ProductDecision
-    """How a value is to be read: a GHCB page, a guest message, a report."""
+    Reading = Context | Direction | ProductDecision | EntryLayout
+    """How a value is to be read: a GHCB page, a guest message, a report, an entry of the RMP."""
 
 __all__ = ["TABLE", "findings"]
 
@@ -68,6 +68,41 @@ TABLE: dict[str, str] = {
     "migration:GuestContext": "migration:CONTEXT",
     "tsc:TscInfoReq": "payloads:TSC_REQ",
     "tsc:TscInfoRsp": "payloads:TSC_RSP",
+    "platform:InitEx": "commands:RULES",
+    "platform:ShutdownEx": "commands:RULES",
+    "platform:PlatformStatusCommand": "commands:RULES",
+    "platform:Config": "commands:RULES",
+    "platform:Commit": "commands:RULES",
+    "platform:RangeList": "commands:RULES",
+    "firmware:DownloadFirmwareEx": "commands:RULES",
+    "firmware:VlekLoad": "commands:RULES",
+    "firmware:FeatureInfoCommand": "commands:RULES",
+    "firmware:VerifyMitigation": "commands:RULES",
+    "firmware:HvReportReq": "commands:RULES",
+    "mailbox:RingBuffer": "commands:RULES",
+    "launch_commands:GctxCreate": "commands:RULES",
+    "launch_commands:Decommission": "commands:RULES",
+    "launch_commands:Activate": "commands:RULES",
+    "launch_commands:ActivatePadded": "commands:RULES",
+    "launch_commands:ActivateEx": "commands:RULES",
+    "launch_commands:GuestStatusCommand": "commands:RULES",
+    "launch_commands:LaunchStart": "commands:RULES",
+    "launch_commands:LaunchUpdate": "commands:RULES",
+    "launch_commands:LaunchFinish": "commands:RULES",
+    "launch_commands:GuestRequest": "commands:RULES",
+    "launch_commands:Dbg": "commands:RULES",
+    "launch_commands:PageInfo": "commands:RULES",
+    "page_commands:SwapOut": "commands:RULES",
+    "page_commands:SwapIn": "commands:RULES",
+    "page_commands:Move": "commands:RULES",
+    "page_commands:MdInit": "commands:RULES",
+    "page_commands:SetState": "commands:RULES",
+    "page_commands:Reclaim": "commands:RULES",
+    "page_commands:Unsmash": "commands:RULES",
+    "rmp:RmpEntry": "rmp:ENTRY",
+    "rmp:RmpOperand": "rmp:OPERAND",
+    "rmp:SegmentTable": "rmp:SEGMENTS",
+    "rmp:VmplMasks": "rmp:MASKS",
 }
 """``module:Class`` below ``wire``, and ``module:TUPLE`` below ``rules``."""
 

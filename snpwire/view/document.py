@@ -61,6 +61,8 @@ class Document(NamedTuple):
     marks: tuple[Mark, ...] = ()
     redacted: frozenset[str] = frozenset()
     """Fields that are not to be shown."""
+    unknown: tuple[str, ...] = ()
+    """What there is to know and the value cannot tell."""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

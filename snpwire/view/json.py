@@ -50,6 +50,8 @@ def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None =
         out["base"] = doc.base
     if doc.absent:
         out["absent"] = sorted(doc.absent)
+    if doc.unknown:
+        out["unknown"] = list(doc.unknown)
     if doc.redacted:
         out["redacted"] = sorted(doc.redacted)
     if doc.inner:

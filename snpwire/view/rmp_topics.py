@@ -13,7 +13,10 @@ from .tree import Row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..wire.rmp import RmpEntry, RmpHi, RmpLo, RmpState
+    from ..wire.rmp import RmpEntry, RmpHi, RmpLo, RmpOperand, RmpState, SegmentTable
+
+
+UNREAD = "not known"
 
 
 def rmp(question: Question) -> Iterator[Row]:
@@ -21,20 +24,35 @@ def rmp(question: Question) -> Iterator[Row]:
 
     The low quadword is first. Both are hex, with ``0x`` or without, as logs have them.
     """
-    from ..wire.rmp import RmpEntry, state_of
+    from ..product import entry_layout
+    from ..wire.rmp import state_of
 
-    first, found, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
-    if not found:
-        raise UsageError(f"{question.text!r} is no LO:HI", help="explain rmp 0x4:0x0")
-    entry = RmpEntry(lo=_quadword(first), hi=_quadword(second))
+    entry = entry_of(question)
+    layout = entry_layout(question.family)
+    if not layout.known:
+        yield Row("", "", "layout", layout.choice, layout.reason)
+        for name, word in (("lo", entry.lo), ("hi", entry.hi)):
+            yield Row("", "", name, int_text(word, 8), UNREAD)
+        return
     state = state_of(entry.lo, entry.hi)
     yield Row("", "", "state", state.name, state.doc)
+    yield Row("", "", "layout", layout.choice, layout.reason)
     yield from _owner(entry.lo, state)
     for name, word, text in (("lo", entry.lo, ""), ("hi", entry.hi, rights(entry.hi))):
         yield Row("", "", name, int_text(word, 8), text)
         for part in parts(word):
             if part.shown or name == "lo":  # a state is made of zeros as well
                 yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+
+
+def entry_of(question: Question) -> RmpEntry:
+    """Return the entry that ``LO:HI`` stands for. Raises UsageError."""
+    from ..wire.rmp import RmpEntry
+
+    first, found, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
+    if not found:
+        raise UsageError(f"{question.text!r} is no LO:HI", help="explain rmp 0x4:0x0")
+    return RmpEntry(lo=_quadword(first), hi=_quadword(second))
 
 
 def _quadword(text: str) -> int:
@@ -58,12 +76,38 @@ def rights(hi: RmpHi) -> str:
     return ", ".join(f"VMPL{level}: {' '.join(mask.names())}" for level, mask in masks if mask)
 
 
-def rmp_meanings(entry: RmpEntry) -> dict[str, Meaning]:
-    """Return what the two quadwords of an entry say: its state, and the rights."""
+def rmp_meanings(entry: RmpEntry, *, known: bool) -> dict[str, Meaning]:
+    """Return what the two quadwords of an entry say: its state, and the rights.
+
+    Where the bits are not *known* each says that.
+    """
     from ..wire.rmp import state_of
+
+    if not known:
+        return {name: Meaning(UNREAD, int(getattr(entry, name))) for name in ("lo", "hi")}
 
     state = code_text(state_of(entry.lo, entry.hi))
     return {
         "lo": Meaning(state, entry.lo, bits=True),
         "hi": Meaning(rights(entry.hi), entry.hi, bits=True),
+    }
+
+
+def read_meanings(operand: RmpOperand) -> dict[str, Meaning]:
+    """Return what RMPREAD tells: the states that the page may have."""
+    from ..wire.rmp import states_of
+
+    states = states_of(operand)
+    names = " or ".join(state.name for state in states)
+    text = f"{names}: {states[0].doc}" if len(states) == 1 else names
+    return {"assigned": Meaning(text)}
+
+
+def segment_meanings(table: SegmentTable) -> dict[str, Meaning]:
+    """Return where the entries of each segment are."""
+    from .register_topics import segment_text
+
+    return {
+        f"segments[{index}].entry": Meaning(segment_text(segment.entry), segment.entry)
+        for index, segment in enumerate(table.elements)
     }

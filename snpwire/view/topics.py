@@ -29,6 +29,8 @@ class Question(NamedTuple):
     answer: bool = False
     product: str | None = None
     """The product whose TCB versions are meant."""
+    family: str | None = None
+    """The processor whose reverse map table is meant."""
 
     def number(self, limit: int = 64) -> int:
         """Return the number. Raises UsageError if there is none, or if it has too many bits."""

@@ -51,6 +51,8 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
         yield f"redacted: {' '.join(sorted(doc.redacted))}"
     if not everything and (hidden := sum(1 for group in _empty(doc) if "reserved" not in group)):
         yield f"{hidden} more are zero: --all shows them"
+    if doc.unknown:
+        yield f"unknown, since it is not told: {' '.join(doc.unknown)}"
     if doc.absent:
         yield f"not shown by this input: {' '.join(sorted(doc.absent))}"
     for finding in doc.findings:

@@ -209,6 +209,10 @@ RECORDS: dict[str, Kind] = {
             "what is kept of a page swapped out, of SEV",
         ),
         ("rmp", "rmp:RmpEntry", "entry of the reverse map table, as in memory"),
+        ("rmpread", "rmp:RmpOperand", "entry of the reverse map table, as RMPREAD writes it"),
+        ("rmpupdate", "rmp:RmpOperand", "operand of RMPUPDATE"),
+        ("rst", "rmp:SegmentTable", "segment table of the reverse map table"),
+        ("vmpl-masks", "rmp:VmplMasks", "rights of the four privilege levels"),
     )
 }
 

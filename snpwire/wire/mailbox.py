@@ -7,6 +7,8 @@ register is the control, the low half of the address the head, the high half the
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from construct import Int8ul, Int16ul, Int32ul, Int64ul
 
 from ..bits import Flags, Word, bit, bits
@@ -105,3 +107,45 @@ class RingBuffer(Record, size=0x28, spec="AMD-ASPFW sev_mcmd.h, RING_BUFFER"):
     low_q_threshold: int = at(0x22, Int16ul, "Entries at which the low queue is nearly empty")
     high_q_threshold: int = at(0x24, Int16ul, "Entries at which the high queue is nearly empty")
     int_on_empty: int = at(0x26, Int16ul, "Interrupt when nearly empty; bit 0 alone counts")
+
+
+class Register(NamedTuple):
+    """One register of the mailbox, at its places in the BAR of the device."""
+
+    name: str
+    """What the firmware calls it."""
+    role: str
+    naples: int
+    later: int
+    """From Rome on."""
+    doc: str
+    ring: str
+    """The word that it holds while rings are in use."""
+
+
+REGISTERS = (
+    Register(
+        "MP0_C2PMSG_32", "CmdResp", 0x10580, 0x10980, "the command, then its end", "RbControl"
+    ),
+    Register(
+        "MP0_C2PMSG_56", "CmdBufAddr_Lo", 0x105E0, 0x109E0, "low half of the address", "RbHead"
+    ),
+    Register("MP0_C2PMSG_57", "CmdBufAddr_Hi", 0x105E4, 0x109E4, "high half of it", "RbTail"),
+)
+"""In the order in which a driver reads them; it writes low half, high half, command.
+
+Places are Linux's (sp-pci.c, ``sevv1`` and ``sevv2``), names AMD-ASPFW's (sev_mcmd.h).
+"""
+
+CAUSE_BITS = 10
+"""Bits of one cause of an error stack."""
+
+
+def causes(stack: int) -> list[int]:
+    """Return the causes that the firmware left in the address registers, the latest first.
+
+    AMD-ASPFW shifts a number of ten bits in for each; it has numbers 1 to 100, without a meaning
+    that is published. The stack is empty when a command begins.
+    """
+    numbers = (stack >> low & (1 << CAUSE_BITS) - 1 for low in range(0, 64, CAUSE_BITS))
+    return [number for number in numbers if number]

@@ -7,15 +7,17 @@ the same bits hold there. What RMPREAD writes and RMPUPDATE takes is promised, a
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from construct import Int8ul, Int32ul, Int64ul
 
 from ..bits import OpenEnum, Word, bit, bits
+from ..block import Block
 from ..codec import as_word
-from ..layout import Record, at
+from ..layout import Record, at, nested
 from .operands import PscPageSize
-from .rmp_words import RmpFirmwareGpa, RmpGpaState
+from .rmp_words import RmpFirmwareGpa, RmpGpaState, RstEntry, VmplMask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +73,52 @@ class RmpEntry(Record, size=16, spec=SPEC):
 
     lo: RmpLo = at(0x0, as_word(RmpLo), "Whose the page is")
     hi: RmpHi = at(0x8, as_word(RmpHi), "What each privilege level may do")
+
+
+class VmplMasks(Record, size=4, spec=f"{SPEC}: bytes 8 to 11"):
+    """What each privilege level may do with one page."""
+
+    vmpl0: VmplMask = at(0x0, as_word(VmplMask), "Rights of VMPL 0")
+    vmpl1: VmplMask = at(0x1, as_word(VmplMask), "Rights of VMPL 1")
+    vmpl2: VmplMask = at(0x2, as_word(VmplMask), "Rights of VMPL 2")
+    vmpl3: VmplMask = at(0x3, as_word(VmplMask), "Rights of VMPL 3")
+
+
+class RstSegment(Record, size=8, spec="RMP segment table (newer Linux)"):
+    """One segment of the table."""
+
+    entry: RstEntry = at(0x0, as_word(RstEntry), "Where its entries are, and for how much memory")
+
+
+class SegmentTableHead(Record, size=0, spec="RMP segment table (newer Linux)"):
+    """Nothing: the table begins with its first segment."""
+
+
+SEGMENTS = 512
+
+
+class SegmentTable(
+    Block,
+    head=SegmentTableHead,
+    element=("segments", nested(RstSegment), "One segment"),
+    count="",  # counted by looking for the last
+    limit=SEGMENTS,
+    spec="RMP segment table (newer Linux)",
+):
+    """A page of 512 segments, the first for the lowest addresses; 16 KiB behind RMP_BASE.
+
+    Zeros behind the last segment are the rest. A piece of the page can be read as well.
+    """
+
+    @classmethod
+    def announced(cls, head: SegmentTableHead, data: bytes) -> int:
+        """Return how many segments there are up to the last that is not zero."""
+        return -(-len(data.rstrip(b"\0")) // RstSegment.SIZE)
+
+    @classmethod
+    def counting(cls, head: SegmentTableHead, number: int) -> SegmentTableHead:
+        """Return *head*: it has no counter."""
+        return head
 
 
 class RmpReadSize(Word, width=8, spec="Linux struct rmpentry (RMPREAD)"):
@@ -162,3 +210,23 @@ def state_of(lo: int, hi: int) -> RmpState:
         if all(values[name] in allowed for name, allowed in rule.fields.items()):
             return rule.state
     return RmpState.INVALID
+
+
+HIDDEN = ("validated", "vmsa", "lock")
+"""Bits that decide a state and that RMPREAD does not tell."""
+
+
+def states_of(operand: RmpOperand) -> tuple[RmpState, ...]:
+    """Return the states that a page may have of which RMPREAD tells this, in their order.
+
+    INVALID is among them only if there is no other: no bit that is hidden makes a state of it.
+    """
+    seen = RmpLo.of(
+        assigned=operand.assigned & 1,
+        immutable=operand.immutable & 1,
+        gpa=operand.gpa >> 12 & RmpLo.gpa.limit,
+        asid=operand.asid & RmpLo.asid.limit,
+    )
+    hidden = (dict(zip(HIDDEN, bits, strict=True)) for bits in product((0, 1), repeat=len(HIDDEN)))
+    found = {state_of(seen.replace(**bits), 0) for bits in hidden}
+    return tuple(sorted(found - {RmpState.INVALID})) or (RmpState.INVALID,)

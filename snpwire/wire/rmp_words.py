@@ -137,3 +137,17 @@ class RstEntry(Word, width=64, spec="RMP segment table (newer Linux)"):
     def address(self) -> int:
         """Return the address of the segment's first entry."""
         return self.segment_base << 20
+
+
+class PageFault(Word, width=32, spec="#PF error code (Linux trap_pf.h)"):
+    """Why an access of the host, or within a guest, made a page fault."""
+
+    present = bit(0, "The page is present: a right was missing")
+    write = bit(1, "It was a write")
+    user = bit(2, "It was an access of user mode")
+    reserved_bit = bit(3, "A reserved bit is set in a page table")
+    fetch = bit(4, "It was an instruction fetch")
+    protection_key = bit(5, "A protection key forbids it")
+    shadow_stack = bit(6, "It was an access of the shadow stack")
+    sgx = bit(15, "An enclave forbids it (not AMD)")
+    rmp = bit(31, "The reverse map table forbids it")
