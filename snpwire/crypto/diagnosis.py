@@ -11,6 +11,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from ..errors import KeyFormatError, MessageError
 from ..wire.message import (
     AAD_END,
@@ -25,9 +27,9 @@ from ..wire.message import (
     MsgType,
 )
 from ..wire.secrets import SecretsPage
-from .attempt import Attempt, Trial
+from .attempt import Attempt, Trial, fits
 from .flips import flips
-from .sealing import CUT_SHORT, NONCE_TAIL, PAGE, checked
+from .sealing import CUT_SHORT, NONCE_TAIL, PAGE, SIZE, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -241,11 +243,12 @@ def _places(base: Trial, raw: bytes) -> Iterator[Attempt]:
 
 def _sizes(base: Trial, raw: bytes, header: Header) -> Attempt:
     """Try every size of the payload, with the header's size as received and set right."""
-    name, code = "payload of another size", "auth-msg-size"
+    name, code, cipher = "payload of another size", "auth-msg-size", AESGCM(base.key)
+    before, after = base.aad[: SIZE.start - AAD_START], base.aad[SIZE.stop - AAD_START :]
     for size in range(min(len(raw) - HEADER_SIZE, PAYLOAD_MAX) + 1):
-        ciphertext = raw[HEADER_SIZE : HEADER_SIZE + size]
-        for aad in (base.aad, header.replace(msg_size=size).build()[AAD_START:]):
-            if base._replace(ciphertext=ciphertext, aad=aad).opens():
+        sealed = raw[HEADER_SIZE : HEADER_SIZE + size] + base.tag
+        for aad in (base.aad, before + size.to_bytes(2, "little") + after):
+            if fits(cipher, base.nonce, sealed, aad):
                 meaning = f"the payload has {size} bytes, and msg_size says {header.msg_size}"
                 return Attempt(name, code, True, meaning)
     return Attempt(name, code, False, "msg_size is not the payload's")

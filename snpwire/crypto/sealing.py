@@ -33,7 +33,7 @@ NONCE_TAIL = bytes(4)
 _TAG_REST = bytes(32 - TAG_SIZE)
 _SEQNO = slice(0x20, 0x28)
 _ALGO = 0x30
-_SIZE = slice(0x36, 0x38)
+SIZE = slice(0x36, 0x38)
 _GCM = int(Aead.AES_256_GCM)
 TOO_LONG, CUT_SHORT = "message-too-long", "message-cut-short"
 
@@ -102,7 +102,7 @@ def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:
 def seal_raw(key: Vmpck, raw: bytes, payload: bytes) -> bytes:
     """Return the message whose header is *raw*, with its size and its tag filled in."""
     size = len(payload).to_bytes(2, "little")
-    aad = raw[AAD_START : _SIZE.start] + size + raw[_SIZE.stop : AAD_END]
+    aad = raw[AAD_START : SIZE.start] + size + raw[SIZE.stop : AAD_END]
     sealed = key._cipher.encrypt(raw[_SEQNO] + NONCE_TAIL, payload, aad)
     return b"".join(
         (sealed[-TAG_SIZE:], _TAG_REST, raw[_SEQNO.start : AAD_START], aad, sealed[:-TAG_SIZE])
