@@ -240,6 +240,50 @@ class Model:
         rdx = target + entry["vmpl"][target] * 256 + entry["vmsa"] * 65536
         return 0, None, rdx, entry["size"]
 
+    # ------------------------------------------------------------------ access
+
+    def access(self, page, name, gpa, asid, vmpl, large):
+        """Return the fault of an access, as Table 15-39 has it; None if there is none."""
+        if name in ("HOST_READ", "HOST_FETCH", "GUEST_READ", "SNP_SHARED_READ"):
+            return None
+        refused = {
+            "HOST_WRITE": (1, 0x8000_0003),
+            "HOST_PAGE_TABLE": (1, 0x8000_0001),
+            "GUEST_WRITE": (NPF, 0x1_8000_0007),
+            "SNP_SHARED_WRITE": (NPF, 0x1_8000_0007),
+            "GUEST_PAGE_TABLE": (NPF, 0x2_8000_0007),
+            "VMRUN_VMCB": (4, 0),
+            "VMRUN_AVIC": (5, 0),
+        }
+        if name in refused:
+            if not self.covered(page):
+                return None
+            head, entry = self.head(page), self.entries[page]
+            if entry["size"] == 0 and entry["asid"] == 0 and head["size"]:
+                entry = head
+            used = head["assigned"] or head["count"] if large else entry["assigned"]
+            return refused[name] if used else None
+        entry = self.own(page, gpa, asid)
+        if name == "VMRUN_VMSA":
+            return None if entry and entry["vmsa"] else (5, 0)
+        code, wanted = {
+            "SNP_READ": (0x5_8000_0005, 1),
+            "SNP_WRITE": (0x5_8000_0007, 2),
+            "SNP_FETCH": (0x5_8000_0015, 8),
+            "SNP_FETCH_USER": (0x5_8000_0015, 4),
+            "SNP_PAGE_TABLE": (0x6_8000_0007, 3),
+        }[name]
+        if entry is None:
+            return NPF, code
+        if entry["size"] != large:
+            return NPF, code | SIZEM
+        if not entry["validated"]:
+            return VC, 0x404
+        mask = entry["vmpl"][vmpl]
+        if mask & wanted != wanted or mask & 3 == 2:
+            return NPF, code | 0x10_0000_0000
+        return None
+
     # ------------------------------------------------------------------ the firmware
 
     def size(self, page):
