@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import BLOCKS, image_of, patched
 from strategies import RECORDS as CLASSES
 
+from snpwire.rules import signs_host
 from snpwire.rules.identify import PROBES, UNKNOWN, Candidate, candidates
 from snpwire.wire import RECORDS
 from snpwire.wire.apic import ApicIdList
@@ -44,6 +45,11 @@ MANIFEST = ServicesManifest(
     b"data",
 )
 
+
+def built(kind: str, **fields: object) -> bytes:
+    return RECORDS[kind].type.from_plain(fields).build()
+
+
 EXAMPLES: dict[str, bytes] = {
     "ghcb": CPUID.build(),
     "ghcb-hyperv": HypervPage(ghcb_usage=1, protocol_version=2, output_gpa=0x1000).build(),
@@ -72,6 +78,35 @@ EXAMPLES: dict[str, bytes] = {
     "vmsa": (VECTORS / "vmsa.bin").read_bytes(),
     "idblock": (VECTORS / "idblock.bin").read_bytes(),
     "idauth": (VECTORS / "idauth.bin").read_bytes(),
+    "cmd-shutdown-ex": built("cmd-shutdown-ex", length=8, flags=["iommu_snp_shutdown"]),
+    "cmd-commit": built("cmd-commit", length=4),
+    "cmd-page-set-state": built("cmd-page-set-state", length=16, list_paddr=0x5000),
+    "cmd-vlek-load": built("cmd-vlek-load", length=16, vlek_wrapped_paddr=0x1002),
+    "cmd-feature-info": built("cmd-feature-info", length=16, ecx_in=1, feature_info_paddr=0x1000),
+    "cmd-activate-ex": built(
+        "cmd-activate-ex", ex_len=32, gctx_paddr=0x5000, asid=3, numids=2, ids_paddr=0x9000
+    ),
+    "cmd-download-ex": built("cmd-download-ex", length=24, fw_paddr=0x1000, fw_len=0x12345),
+    "cmd-hv-report": built("cmd-hv-report", length=24, gctx_paddr=0x5000, hv_report_paddr=0x6000),
+    "cmd-mitigation": built("cmd-mitigation", length=64, subcommand=1, vector="0x3"),
+    "cmd-launch-start": built("cmd-launch-start", gctx_paddr=0x1_0100_0000, policy="0x30000"),
+    "cmd-launch-update": built(
+        "cmd-launch-update", gctx_paddr=0x1_0100_0000, page=2, page_paddr=0x1_0100_5000
+    ),
+    "guest-status": built("guest-status", policy="0x30000", asid=5, state="RUNNING"),
+    "platform-status": built(
+        "platform-status", api_major=1, api_minor=55, state="INIT", current_tcb=1
+    ),
+    "range-list": built(
+        "range-list",
+        ranges=[{"base": 0x1000, "page_count": 1}, {"base": 0xFD_0000_0000, "page_count": 512}],
+    ),
+    "page-info": built("page-info", length=0x70, page_type="NORMAL", gpa=0x1000),
+    "rmp": built("rmp", lo="0x6010fffffffff001", hi="0x1f"),
+    "rmpread": built("rmpread", gpa=0xFFFF_FFFF_F000, assigned=1, asid=2),
+    "rst": built("rst", segments=[{"entry": "0x8800022"}, {"entry": "0x55b00080"}]).ljust(
+        0x1000, b"\0"
+    ),
 }
 
 
@@ -244,6 +279,30 @@ def test_a_tpm_command_is_told_by_the_size_it_repeats():
         "TPM tag 0x8001",
     )
     assert of("svsm-vtpm-rsp", VtpmResponse(outbuf_size=4).build()) is None
+
+
+HOST = [kind for kind in EXAMPLES if kind in signs_host.PROBES]
+
+
+@pytest.mark.parametrize("kind", HOST)
+def test_what_passes_between_host_and_firmware_is_never_loud(kind):
+    assert of(kind, EXAMPLES[kind]).score <= 0.5
+
+
+@pytest.mark.parametrize("kind", HOST)
+def test_a_byte_more_or_a_sign_less_is_another_thing(kind):
+    data = EXAMPLES[kind]
+
+    assert of(kind, data + b"\1") is None
+    assert of(kind, b"\xff" * len(data)) is None
+    assert of(kind, bytes(len(data) - 1) + b"\2") is None
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_random_bytes_are_seldom_an_entry(data):
+    found = of("rmp", data)
+
+    assert found is None or found.score < 0.4
 
 
 @pytest.mark.parametrize("size", [1, 8, 4096, 8192])

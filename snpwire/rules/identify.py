@@ -1,8 +1,8 @@
 """What some bytes may be: candidates, and the plain facts that speak for each.
 
-Scores order the candidates and no more. Four of the kinds have so little shape (a doorbell page, a
-calling area, a list of ids, a jump table) that nothing can speak for them loudly. A
-candidate always decodes as its kind.
+Scores order the candidates and no more. Some kinds have so little shape (a doorbell page, a calling
+area, a list of ids, a jump table, command buffers, an entry of the reverse map table) that nothing
+can speak for them loudly. A candidate always decodes as its kind.
 
 A larger image is not searched: one of several pages is told apart only by cutting it out.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import signs, signs_guest
+from . import signs, signs_guest, signs_host
 from .signs import PAGE, empty
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .signs import Fact
 
-PROBES = signs.PROBES | signs_guest.PROBES
+PROBES = signs.PROBES | signs_guest.PROBES | signs_host.PROBES
 """Each kind that is looked for."""
 UNKNOWN = "unknown"
 """Kind of the one candidate that says why there is no other."""
