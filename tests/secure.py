@@ -3,11 +3,12 @@
 from hashlib import shake_128
 
 from snpwire.crypto.sealing import Vmpck, open_message, seal
-from snpwire.engine.entries import FIRMWARE_LO, SparseEntries
+from snpwire.engine.entries import SparseEntries
 from snpwire.engine.firmware import Firmware
 from snpwire.engine.firmware.context import NO_AGENT, NO_AGENT_ID, Context
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
+from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.wire.command import CommandId
 from snpwire.wire.message import HEADER_SIZE, Aead, Header
 from snpwire.wire.migration import GuestState
@@ -66,7 +67,7 @@ class Bench(Firmware):
         number = guest.counts[vmpck] + 1 if seqno is None else seqno
         key = guest.vmpcks[vmpck]
         assert self.send(sealed(msg_type, payload, number, vmpck, key=key), **places) == 0
-        raw = self.memory.read(places.get("response", RESPONSE), 0x1000 - HEADER_SIZE)
+        raw = self.memory.read(places.get("response", RESPONSE), 0x1000)
         return open_message(Vmpck(key), raw)
 
 

@@ -7,8 +7,8 @@ from snpwire.crypto.derive import VLEK_LABEL, key_pair
 from snpwire.crypto.sealing import Vmpck, open_message
 from snpwire.crypto.signing import check_report
 from snpwire.crypto.x509 import EcKey
-from snpwire.engine.entries import FIRMWARE_LO
 from snpwire.engine.profile import NAMES
+from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.wire.key import KeyReq, KeyRsp
 from snpwire.wire.message import MsgType
 from snpwire.wire.migration import GuestState

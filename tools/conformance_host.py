@@ -6,11 +6,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from snpwire.crypto.derive import Sticks
-from snpwire.engine.entries import FIRMWARE_LO, HV_FIXED_LO, SparseEntries
+from snpwire.engine.entries import SparseEntries
 from snpwire.engine.firmware import Firmware
 from snpwire.engine.firmware.context import Context
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
+from snpwire.rmp.entry import FIRMWARE_LO, HV_FIXED_LO
 from snpwire.wire.launch import IdBlock
 from snpwire.wire.migration import GuestState, MetadataEntry
 from snpwire.wire.platform import PlatformState
@@ -24,7 +25,6 @@ TABLE = range(0x80_0000, 0x90_0000)
 DRAM = (range(0x400_0000), range(0x410_0000, 0x1400_0000))
 BUFFER = 0x10_0000
 """Where commands are put: memory of the host that no row names."""
-PLAIN_SECRET = Sticks(0, (bytes(48),) * 8)
 VMSA, GUEST_ASID, VALIDATED = 1 << 61, 5 << 51, 1 << 62
 METADATA_NOTE, IOMMU_NOTE = 1 << 48 | 1 << 12, 2 << 48 | 1 << 12
 
@@ -101,9 +101,10 @@ def host(row: Row, seed: str = "") -> Firmware:
     )
     tcb = platform.get("committed_tcb", row.get("committed_tcb", 0))
     hashes = tuple(map(bytes.fromhex, platform.get("hash_sticks", ())))
-    secret = Sticks(tcb, hashes) if hashes else PLAIN_SECRET
     layout = AddressMap(DRAM, TABLE, areas(platform.get("tmrs")))
-    fw = Firmware(Memory(layout), SparseEntries(TABLE), profile, random=draws(seed), secret=secret)
+    fw = Firmware(Memory(layout), SparseEntries(TABLE), profile, random=draws(seed))
+    if hashes:
+        fw.chip.sticks = Sticks(tcb, hashes)
     fw.chip.state = PlatformState(platform.get("snp_state", row.get("snp_state", 1)))
     settings(fw, platform, tcb)
     return fw

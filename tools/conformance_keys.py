@@ -65,7 +65,7 @@ def _pair(row: Row) -> str:
 
 def _guest_key(row: Row) -> str:
     fw = host(row)
-    fw.chip.secret = bytes.fromhex(row["stick_seed"])
+    fw.chip.sticks = derive.sticks(bytes.fromhex(row["stick_seed"]), row["committed_tcb"])
     fw.chip.vlek = bytes.fromhex(row["vlek_key"]) if row["vlek_key"] else None
     if fw.chip.vcek_hash(row["committed_tcb"]).hex() != row["vcek_hash"]:
         return "another VCEK"

@@ -71,15 +71,14 @@ def sticks(seed: bytes, tcb: int) -> Sticks:
 def chip_hash(held: Sticks, tcb: int) -> bytes:
     """Return the hash that the VCEK of TCB version *tcb* is made from.
 
-    Raises KeyFormatError if a component before the microcode is above that of *held*.
+    What is made anew begins with the first component that is below that of *held*, and the
+    microcode is in any case. A component above it leads nowhere, so that it is taken as equal.
     """
     wanted, have = tcb.to_bytes(8, "little"), held.tcb.to_bytes(8, "little")
     last = _COMPONENTS - 1
-    first = next((i for i in range(last) if wanted[i] != have[i]), last)
+    first = next((i for i in range(last) if wanted[i] < have[i]), last)
     if first == last:
         return _hash(_hashed(held.hashes[last], 255 - wanted[last]))
-    if wanted[first] > have[first]:
-        raise KeyFormatError(f"no stick of TCB version {held.tcb:#x} leads to {tcb:#x}")
     done = _hashed(held.hashes[first], have[first] - wanted[first] - 1)
     for level in wanted[first + 1 :]:
         done = _hashed(_next_base(done), 255 - level)

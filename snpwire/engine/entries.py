@@ -9,30 +9,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Protocol
 
+from ..rmp.entry import Entries as TableEntries
 from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState, state_of
 
-PAGES_2M = 512
-FIRMWARE_LO = 0x8000_0000_0000_0005
-"""First quadword of a page of the firmware: assigned, immutable, locked."""
-HV_FIXED_LO = 0x4
-"""First quadword of a page that stays the hypervisor's."""
 
-
-class Entries(Protocol):
-    """A reverse map table: one entry for each page of 4 KiB."""
-
-    @property
-    def pages(self) -> int:
-        """Return how many pages have an entry."""
-
-    def entry(self, page: int) -> tuple[int, int]:
-        """Return the two quadwords of a page."""
-
-    def set(self, page: int, lo: int, hi: int) -> None:
-        """Put two quadwords in their place."""
-
-    def state(self, page: int) -> RmpState:
-        """Return the state of a page; DEFAULT for one without an entry."""
+class Entries(TableEntries, Protocol):
+    """A reverse map table that knows where it lies itself."""
 
     def holds(self, address: int) -> bool:
         """Tell whether *address* lies in the table itself."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from ...rmp.entry import LARGE, VMSA
 from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
 from ...wire.migration import GuestState
-from ...wire.rmp import RmpLo, RmpState
+from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..memory import C_BIT, PAGE
 from .context import Context
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 COUNTERS = 2048
 """ASIDs that have a counter of pages at the start of the table."""
 MAX_IDS = 1024
-_VMSA = RmpLo.BITS["vmsa"].mask
 _TWO = Struct("<QQ")
 
 
@@ -33,7 +33,7 @@ def create(fw: Processor, raw: bytes) -> None:
     state, lo = fw.look_up(address)
     if state != RmpState.FIRMWARE:
         raise Refusal(Status.INVALID_PAGE_STATE)
-    if RmpLo(lo).page_size:
+    if lo & LARGE:
         raise Refusal(Status.INVALID_PAGE_SIZE)
     fw.reach(address, PAGE)
     guest = Context()
@@ -42,7 +42,7 @@ def create(fw: Processor, raw: bytes) -> None:
     guest.launch_mit_vector = fw.profile.mitigations
     fw.contexts[(address & ~C_BIT) >> 12] = guest
     fw.scramble(address)
-    fw.change(address, 0, _VMSA)
+    fw.change(address, 0, VMSA)
 
 
 def activate(fw: Processor, raw: bytes) -> None:
@@ -127,7 +127,7 @@ def decommission_guest(fw: Processor, address: int, guest: Context) -> None:
     if guest.state != GuestState.INIT:
         fw.chip.guest_count = (fw.chip.guest_count - 1) & 0xFFFF_FFFF
     guest.wipe()
-    fw.change(address, _VMSA, 0)
+    fw.change(address, VMSA, 0)
 
 
 def df_flush(fw: Processor, _raw: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha384, shake_256
 from typing import TYPE_CHECKING
 
-from ...crypto.derive import VCEK_LABEL, VLEK_LABEL, Sticks, chip_hash, key_pair, sticks
+from ...crypto.derive import VCEK_LABEL, VLEK_LABEL, chip_hash, key_pair, sticks
 from ...wire.platform import PlatformState
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ CHIP_ID_SIZE = 64
 class Chip:
     """One processor, its settings, and how far SNP is started."""
 
-    def __init__(self, profile: Profile, secret: bytes | Sticks = TEST_CHIP) -> None:
+    def __init__(self, profile: Profile, secret: bytes = TEST_CHIP) -> None:
         self.profile = profile
         self.secret = secret
         self.state = PlatformState.UNINIT
@@ -38,17 +38,17 @@ class Chip:
         """The hash that the VLEK is made from, once one is loaded."""
         self.guest_count = 0
         size = profile.product.chip_id_size or CHIP_ID_SIZE
-        self.id = shake_256(b"chip id" + self._seed).digest(size).ljust(CHIP_ID_SIZE, b"\0")
+        self.id = shake_256(b"chip id" + secret).digest(size).ljust(CHIP_ID_SIZE, b"\0")
+        self.sticks = sticks(secret, self.committed_tcb)
+        """The chip's hashes for the committed TCB version."""
 
-    @property
-    def _seed(self) -> bytes:
-        return b"".join(self.secret.hashes) if isinstance(self.secret, Sticks) else self.secret
-
-    @property
-    def sticks(self) -> Sticks:
-        """Return the chip's hashes for the committed TCB version."""
-        held = self.secret
-        return held if isinstance(held, Sticks) else sticks(held, self.committed_tcb)
+    def commit(self) -> None:
+        """Let what runs now be what cannot be undone; a reported TCB version is forgotten."""
+        self.committed_tcb = self.current_tcb
+        self.committed_version = self.running_version
+        self.sticks = sticks(self.secret, self.committed_tcb)
+        self.config_tcb = 0
+        self.derive()
 
     @property
     def reported_tcb(self) -> int:

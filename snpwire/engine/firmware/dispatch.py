@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...wire.command import CommandId
 from ...wire.status import Status
-from . import activation, launch, measure, pages, platform, request
+from . import activation, debugging, launch, measure, moving, pages, platform, request, settings
 from .processor import Processor, Refusal
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class Handler(NamedTuple):
 HANDLERS: dict[int, Handler] = {
     int(CommandId.SNP_INIT): Handler(0, platform.init),
     int(CommandId.SNP_INIT_EX): Handler(0x40, platform.init_ex),
+    int(CommandId.SNP_SHUTDOWN): Handler(0, platform.shutdown),
+    int(CommandId.SNP_SHUTDOWN_EX): Handler(0x8, platform.shutdown_ex),
+    int(CommandId.SNP_CONFIG): Handler(0x40, settings.config),
+    int(CommandId.SNP_COMMIT): Handler(0x4, settings.commit),
+    int(CommandId.SNP_VLEK_LOAD): Handler(0x10, settings.load_vlek),
+    int(CommandId.SNP_FEATURE_INFO): Handler(0x10, settings.feature_info),
     int(CommandId.SNP_PLATFORM_STATUS): Handler(0x8, platform.status),
     int(CommandId.SNP_DF_FLUSH): Handler(0, activation.df_flush),
     int(CommandId.SNP_GCTX_CREATE): Handler(0x8, activation.create),
@@ -40,6 +46,12 @@ HANDLERS: dict[int, Handler] = {
     int(CommandId.SNP_LAUNCH_START): Handler(0x30, launch.start),
     int(CommandId.SNP_LAUNCH_UPDATE): Handler(0x20, measure.update),
     int(CommandId.SNP_LAUNCH_FINISH): Handler(0x40, launch.finish),
+    int(CommandId.SNP_DBG_DECRYPT): Handler(0x18, debugging.decrypt),
+    int(CommandId.SNP_DBG_ENCRYPT): Handler(0x18, debugging.encrypt),
+    int(CommandId.SNP_PAGE_SWAP_OUT): Handler(0x30, moving.swap_out),
+    int(CommandId.SNP_PAGE_SWAP_IN): Handler(0x30, moving.swap_in),
+    int(CommandId.SNP_PAGE_MOVE): Handler(0x20, moving.move),
+    int(CommandId.SNP_PAGE_MD_INIT): Handler(0x10, pages.md_init),
     int(CommandId.SNP_PAGE_SET_STATE): Handler(0x10, pages.set_state),
     int(CommandId.SNP_PAGE_RECLAIM): Handler(0x8, pages.reclaim),
     int(CommandId.SNP_PAGE_UNSMASH): Handler(0x8, pages.unsmash),

@@ -11,44 +11,29 @@ from hashlib import sha384
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...rmp.entry import GPA, GPA_LOW, IMMUTABLE, LARGE, LOCK, REGION, VALIDATED, VMSA
+from ...rmp.single.firmware import asid_of
 from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
 from ...wire.launch_commands import LaunchPageType, LaunchUpdate, PageInfo
 from ...wire.migration import GuestState
-from ...wire.rmp import RmpLo, RmpState
+from ...wire.rmp import RmpState
 from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
 from ..memory import C_BIT, PAGE
-from .processor import IN_PAGE, LO_PAGE_SIZE, Refusal
-from .tsc import tsc_scale
+from .processor import IN_PAGE, Refusal
+from .savearea import TWEAKED, measured, prepared
 
 if TYPE_CHECKING:
     from .context import Context
     from .processor import Processor
 
-PAGES_2M = 512
 IN_2M = 0x1F_FFFF
 SECRETS_VERSION = 3
-TWEAKED = bytes.fromhex(
-    "0000000000800088"  # RIP, RSP, RAX
-    "00000000eeff0000"  # RCX, RDX, RBX, RBP, RSI, RDI, R8 to R15
-    "f0ffffffffffffff"  # x87, XMM, YMM
-    "ff3f000000000000"
-    "000000000000ffff"  # opmask and ZMM
-    "ffffffffffffffff"
-    "ffffffffffffffff"
-    "ffffffffffffff00"
-)
-"""Quadwords of a save area that register protection changes, a bit each, lowest first."""
 _PAGE_INFO = Struct("<48s48sHBBBBBBQ")
-_WORD = Struct("<Q")
-_TSC_SCALE, _TSC_OFFSET, _NONCE, _ZEROS, _CRC, _FEATURES = 0x2F0, 0x2F8, 0x300, 0x380, 0x388, 0x3B0
-_SECURE_TSC, _REG_PROT = 1 << 9, 1 << 14
 _NO_CONTENTS = bytes(48)
 _SMALL_ONLY = (LaunchPageType.VMSA, LaunchPageType.SECRETS, LaunchPageType.CPUID)
 _MEASURED = (LaunchPageType.NORMAL, LaunchPageType.VMSA)
 _LAUNCH_PAGE_RESERVED, _PERMS_RESERVED = ~0x1F, 0xFF
-_GONE = RmpLo.BITS["immutable"].mask | RmpLo.BITS["lock"].mask
-_VALIDATED, _VMSA = RmpLo.BITS["validated"].mask, RmpLo.BITS["vmsa"].mask
 _CPUID_HEAD = Struct("<LLQ")
 _CPUID_ROOM = MAX_FUNCTIONS * CpuidFunction.SIZE
 
@@ -80,8 +65,8 @@ def update(fw: Processor, raw: bytes) -> None:
     _ready(guest, lo, imi_page=bool(page.imi_page))
     allowed = perms.vmpl1_perms, perms.vmpl2_perms, perms.vmpl3_perms
     kind = _Kind(int(page.page_type), page.imi_page, allowed)
-    gpa = RmpLo(lo).address
-    for index in range(PAGES_2M if lo & LO_PAGE_SIZE else 1):
+    gpa = (lo & GPA) >> GPA_LOW << 12
+    for index in range(REGION if lo & LARGE else 1):
         at = index * PAGE
         _add(fw, guest, command.page_paddr + at, kind, gpa + at)
     _give(fw, command.page_paddr, kind)
@@ -89,7 +74,7 @@ def update(fw: Processor, raw: bytes) -> None:
 
 def _sized(command: LaunchUpdate, lo: int) -> None:
     """Refuse a page of another size than the command's, and sizes and types that do not go."""
-    large, kind = bool(lo & LO_PAGE_SIZE), command.page.page_type
+    large, kind = bool(lo & LARGE), command.page.page_type
     if large != bool(command.page.page_size):
         raise Refusal(Status.INVALID_PAGE_SIZE)
     if large and command.page_paddr & IN_2M:
@@ -106,7 +91,7 @@ def _ready(guest: Context, lo: int, *, imi_page: bool) -> None:
         raise Refusal(Status.INVALID_GUEST_STATE)
     if not (guest.active or guest.pending):
         raise Refusal(Status.INACTIVE)
-    if RmpLo(lo).asid != guest.asid:
+    if asid_of(lo) != guest.asid:
         raise Refusal(Status.INVALID_PAGE_OWNER)
     if guest.imi_en and not imi_page:
         raise Refusal(Status.INVALID_PARAM)
@@ -117,7 +102,7 @@ def _add(fw: Processor, guest: Context, address: int, kind: _Kind, gpa: int) -> 
     data = fw.load(address, PAGE)
     contents = _NO_CONTENTS
     if kind.type in _MEASURED:
-        contents = sha384(_measured(data) if kind.type == LaunchPageType.VMSA else data).digest()
+        contents = sha384(measured(data) if kind.type == LaunchPageType.VMSA else data).digest()
     data = _filled(fw, guest, address, kind.type, data)
     guest.ld = extended(guest.ld, contents, kind.type, kind.imi, kind.perms, gpa)
     if kind.imi:
@@ -138,15 +123,10 @@ def extended(
     return sha384(info).digest()
 
 
-def _measured(save_area: bytes) -> bytes:
-    """Return a save area as it is measured."""
-    return save_area[:_TSC_SCALE] + bytes(16) + save_area[_NONCE:]
-
-
 def _filled(fw: Processor, guest: Context, address: int, page_type: int, data: bytes) -> bytes:
     """Return what a page of this type holds for the guest. Refuses CPUID values that are wrong."""
     if page_type == LaunchPageType.VMSA:
-        return _save_area(fw, guest, data)
+        return prepared(fw, guest, data)
     if page_type == LaunchPageType.ZERO:
         return bytes(PAGE)
     if page_type == LaunchPageType.SECRETS:
@@ -154,29 +134,6 @@ def _filled(fw: Processor, guest: Context, address: int, page_type: int, data: b
     if page_type == LaunchPageType.CPUID:
         _check_cpuid(fw, address, data)
     return data
-
-
-def _save_area(fw: Processor, guest: Context, data: bytes) -> bytes:
-    area = bytearray(data)
-    features = _WORD.unpack_from(area, _FEATURES)[0]
-    if features & _REG_PROT:
-        _tweak(area, fw.random(8))
-    if features & _SECURE_TSC:
-        scale = tsc_scale(guest.desired_tsc_freq, fw.profile.tsc_khz)
-        _WORD.pack_into(area, _TSC_SCALE, scale)
-        _WORD.pack_into(area, _TSC_OFFSET, 0)
-    _WORD.pack_into(area, _ZEROS, 0)
-    area[_CRC : _CRC + 8] = b"\xff" * 8
-    return bytes(area)
-
-
-def _tweak(area: bytearray, nonce: bytes) -> None:
-    """Put a nonce into a save area, and mix it into the quadwords that are protected."""
-    area[_NONCE : _NONCE + 8] = nonce
-    mixed = int.from_bytes(nonce, "little")
-    for word in range(8 * len(TWEAKED)):
-        if TWEAKED[word >> 3] >> (word & 7) & 1:
-            _WORD.pack_into(area, 8 * word, _WORD.unpack_from(area, 8 * word)[0] ^ mixed)
 
 
 def _secrets(fw: Processor, guest: Context) -> bytes:
@@ -208,6 +165,6 @@ def _give(fw: Processor, address: int, kind: _Kind) -> None:
     """Make a page the guest's, accepted, with the permissions given; VMPL 0 keeps its own."""
     number = (address & ~C_BIT) >> 12
     lo, hi = fw.table.entry(number)
-    lo = lo & ~_GONE | _VALIDATED | (_VMSA if kind.type == LaunchPageType.VMSA else 0)
+    lo = lo & ~(IMMUTABLE | LOCK) | VALIDATED | (VMSA if kind.type == LaunchPageType.VMSA else 0)
     first, second, third = kind.perms
     fw.table.set(number, lo, hi & ~0xFFFF_FF00 | first << 8 | second << 16 | third << 24)

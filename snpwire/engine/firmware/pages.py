@@ -1,56 +1,92 @@
-"""Commands that change what the table says of a page: take it back, join it, fix it."""
+"""Commands that change what the table says of a page: take it back, join it, fix it, note it.
+
+What happens to an entry, and the checks that read one, are in ``snpwire.rmp.single``.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ...wire.page_commands import ReclaimPage, SetState
-from ...wire.rmp import RmpLo, RmpState
-from ...wire.rmp_words import RmpFirmwareGpa
+from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE, REGION
+from ...rmp.single import Guest
+from ...rmp.single import md_init as noted
+from ...rmp.single import reclaim as taken_back
+from ...rmp.single import unsmash as joined
+from ...wire.migration import GuestState
+from ...wire.page_commands import MdInit, ReclaimPage, SetState
+from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..entries import FIRMWARE_LO, HV_FIXED_LO, PAGES_2M, state_of_entry
 from ..memory import C_BIT, PAGE
-from .processor import IN_PAGE, LO_PAGE_SIZE, Refusal
+from .processor import IN_PAGE, Refusal
 from .ranges import page_ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .processor import Processor
 
-IN_2M = 0x1F_FFFF
-SIZE_2M = IN_2M + 1
-RECLAIMABLE = (RmpState.METADATA, RmpState.FIRMWARE, RmpState.PRE_GUEST, RmpState.PRE_SWAP)
-IMMUTABLE = RmpLo.BITS["immutable"].mask
-HELD = IMMUTABLE | RmpLo.BITS["lock"].mask
-"""What keeps RMPUPDATE away from an entry; the lock follows the other bit."""
-SUBPAGES = RmpLo.BITS["subpage_count"]
+SIZE_2M = REGION * PAGE
+IN_2M = SIZE_2M - 1
 _RECLAIM_RESERVED = 0xFFE
-_NOTE = RmpFirmwareGpa.BITS["state"].mask << RmpLo.BITS["gpa"].low
+
+
+def done(status: Status) -> None:
+    """Refuse unless *status* is success."""
+    if status:
+        raise Refusal(status)
+
+
+def number(address: int) -> int:
+    """Return the number of the page at an address; the C-bit is not looked at."""
+    return (address & ~C_BIT) >> 12
+
+
+def guest_of(fw: Processor, address: int, *, active: bool) -> Guest:
+    """Return the guest whose context may be at *address*, and what speaks against it.
+
+    *active* asks for one that has an ASID. What lies in a page that holds no context is not looked
+    at: the state of that page is asked about first.
+    """
+    page = number(address)
+    if fw.table.state(page) != RmpState.CONTEXT:
+        return Guest(page)
+    guest, status = fw.context(address), fw.memory.reach(address, PAGE)
+    if not status and guest.state == GuestState.INIT:
+        status = Status.INVALID_GUEST_STATE
+    if not status and active and not guest.agreed_asid:
+        status = Status.INACTIVE
+    return Guest(page, guest.asid, status)
+
+
+@contextmanager
+def undone(fw: Processor, *pages: int) -> Iterator[None]:
+    """Put the entries of *pages* back if what follows is refused.
+
+    The firmware writes entries last. Here they come first, for their checks come before those of
+    the memory that is copied.
+    """
+    entries = [(page, fw.table.entry(page)) for page in pages if page < fw.table.pages]
+    try:
+        yield
+    except Refusal:
+        for page, entry in entries:
+            fw.table.set(page, *entry)
+        raise
 
 
 def reclaim(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_RECLAIM: give a page back to the host. Raises Refusal.
-
-    A page that is not immutable stays as it is, whatever its state: that is no error. A page that
-    has no entry is treated as one whose entry is zero; to the firmware that entry is whatever lies
-    on its stack.
-    """
+    """SNP_PAGE_RECLAIM: give a page back to the host. Raises Refusal."""
     word = ReclaimPage(int.from_bytes(raw, "little"))
     if word & _RECLAIM_RESERVED:
         raise Refusal(Status.INVALID_PARAM)
     fw.started()
-    address, large = word & ~IN_PAGE, bool(word & 1)
+    address, large = word & ~IN_PAGE, word & 1
     fw.reach(address, SIZE_2M if large else PAGE)
-    state, lo = fw.look_up(address)
-    if bool(lo & LO_PAGE_SIZE) != large:
-        raise Refusal(Status.INVALID_PAGE_SIZE)
-    if large and address & IN_2M:
-        raise Refusal(Status.INVALID_ADDRESS)
-    if not lo & IMMUTABLE:
-        return
-    if state not in RECLAIMABLE:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    fw.change(address, HELD | (_NOTE if state == RmpState.METADATA else 0), 0)
-    fw.forget(address)
+    fw.look_up(address)
+    done(taken_back(fw.table, number(address), large))
+    if fw.table.state(number(address)) != RmpState.CONTEXT:
+        fw.forget(address)
 
 
 def unsmash(fw: Processor, raw: bytes) -> None:
@@ -61,34 +97,10 @@ def unsmash(fw: Processor, raw: bytes) -> None:
     fw.started()
     if fw.look_up(address)[0] == RmpState.DEFAULT:
         raise Refusal(Status.INVALID_PAGE_STATE)
-    place = address & ~C_BIT
-    table = fw.memory.map.rmp
-    if place < table.stop and table.start < place + SIZE_2M:
+    start, own = address & ~C_BIT, fw.memory.map.rmp
+    if start < own.stop and own.start < start + SIZE_2M:
         raise Refusal(Status.INVALID_ADDRESS)
-    first = place >> 12
-    if first + PAGES_2M > fw.table.pages:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    entries = [fw.table.entry(page) for page in range(first, first + PAGES_2M)]
-    _joinable(entries)
-    lo, hi = entries[0]
-    fw.table.set(first, lo & ~SUBPAGES.mask | LO_PAGE_SIZE, hi)
-    clear = HELD | RmpLo.BITS["asid"].mask
-    for page, (lo, hi) in enumerate(entries[1:], first + 1):
-        fw.table.set(page, lo & ~clear | 1, hi)
-
-
-def _joinable(entries: list[tuple[int, int]]) -> None:
-    """Refuse entries that are not 512 pages of one guest, in order from a 2 MiB boundary on."""
-    first, second = RmpLo(entries[0][0]), entries[0][1]
-    state = state_of_entry(int(first))
-    fits = first.gpa % PAGES_2M == 0
-    for index, (lo, hi) in enumerate(entries):
-        word = RmpLo(lo)
-        own = word.immutable and word.asid and not word.vmsa and not word.page_size
-        same = hi == second and word.asid == first.asid and state_of_entry(lo) == state
-        fits = fits and bool(own) and same and word.gpa == first.gpa + index
-    if not fits:
-        raise Refusal(Status.INVALID_PAGE_STATE)
+    done(joined(fw.table, number(address)))
 
 
 def set_state(fw: Processor, raw: bytes) -> None:
@@ -102,30 +114,48 @@ def set_state(fw: Processor, raw: bytes) -> None:
     if any(raw[0x4:0x8]) or command.list_paddr & IN_PAGE:
         raise Refusal(Status.INVALID_PARAM)
     fw.started()
-    table = fw.memory.map.rmp
+    table, most = fw.memory.map.rmp, fw.table.pages
     own = range(table.start >> 12, -(-table.stop // PAGE))
-    for pages in list(page_ranges(fw, command.list_paddr, SIZE_2M)):
-        _fix(fw, range(pages.start, min(pages.stop, fw.table.pages)), own)
-
-
-def _fix(fw: Processor, pages: range, own: range) -> None:
-    """Make *pages* HV_FIXED, but for the table's *own*."""
-    given = [page for page in pages if page not in own]
-    for page in given:
-        lo = fw.table.entry(page)[0]
-        if lo & ~SUBPAGES.mask != FIRMWARE_LO:
+    given = list(page_ranges(fw, command.list_paddr, SIZE_2M))
+    parts = [part for pages in given for part in _without(pages, own, most)]
+    for page in (page for part in parts for page in part):
+        if fw.table.entry(page)[0] & ~COUNT != FIRMWARE_LO:
             raise Refusal(Status.INVALID_PAGE_STATE)
-    for page in given:
-        lo, _ = fw.table.entry(page)
-        fw.table.set(page, HV_FIXED_LO | lo & SUBPAGES.mask, 0)
-    for first in range(pages.start, pages.stop, PAGES_2M):
-        _count_out(fw, first, sum(first < page < first + PAGES_2M for page in given))
+    for part in parts:
+        _fix(fw, part)
 
 
-def _count_out(fw: Processor, first: int, fewer: int) -> None:
-    """Take pages off what the entry on a 2 MiB boundary counts."""
-    lo, hi = fw.table.entry(first)
-    count = SUBPAGES.value(lo) - fewer
-    if count < 0:
-        raise Refusal(Status.INVALID_ADDRESS)
-    fw.table.set(first, lo & ~SUBPAGES.mask | count << SUBPAGES.low, hi)
+def _without(pages: range, own: range, most: int) -> tuple[range, range]:
+    """Return what is left of *pages* before and behind the table's *own*, below *most*."""
+    before = range(pages.start, min(pages.stop, own.start, most))
+    return before, range(max(pages.start, own.stop), min(pages.stop, most))
+
+
+def _fix(fw: Processor, pages: range) -> None:
+    """Make *pages* HV_FIXED, and count them out where the first of their 2 MiB counts them."""
+    for head in range(pages.start & -REGION, pages.stop, REGION):
+        part = range(max(pages.start, head), min(pages.stop, head + REGION))
+        lo, hi = fw.table.entry(head)
+        left = (lo & COUNT) - (len(part) - (head in part)) * ONE_MORE
+        if left < 0:
+            raise Refusal(Status.INVALID_ADDRESS)
+        for page in part:
+            fw.table.set(page, HV_FIXED_LO, 0)
+        base, rights = (HV_FIXED_LO, 0) if head in part else (lo & ~COUNT, hi)
+        fw.table.set(head, base | left, rights)
+
+
+def md_init(fw: Processor, raw: bytes) -> None:
+    """SNP_PAGE_MD_INIT: make a page of the firmware hold metadata of a guest. Raises Refusal."""
+    command = MdInit.parse(raw)
+    if (command.gctx_paddr | command.page_paddr) & IN_PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    fw.started()
+    fw.look_up(command.gctx_paddr)
+    _, lo = fw.look_up(command.page_paddr)
+    guest = guest_of(fw, command.gctx_paddr, active=False)
+    size = SIZE_2M if lo & LARGE else PAGE
+    page = number(command.page_paddr)
+    with undone(fw, page):
+        done(noted(fw.table, page, guest))
+        fw.store(command.page_paddr, bytes(size))

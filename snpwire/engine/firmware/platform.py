@@ -9,10 +9,18 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...wire.platform import InitEx, PlatformFlags, PlatformState, PlatformStatus, RmpFlags
+from ...rmp.entry import FIRMWARE_LO, HV_FIXED_LO, ONE_MORE, REGION
+from ...wire.platform import (
+    InitEx,
+    PlatformFlags,
+    PlatformState,
+    PlatformStatus,
+    RmpFlags,
+    ShutdownEx,
+)
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..entries import FIRMWARE_LO, HV_FIXED_LO, PAGES_2M, fill
+from ..entries import fill
 from ..memory import PAGE
 from .processor import Refusal, fits_page
 from .ranges import page_ranges
@@ -24,8 +32,8 @@ MEGABYTE = 1 << 20
 NOBODYS = range(0xFD_0000_0000, 0x100_0000_0000)
 """Addresses near 1 TiB that are no memory."""
 _INIT_RMP, _LIST_EN = 1, 2
+_IOMMU, _X86 = 1, 2
 _KNOWN_FLAGS = _INIT_RMP | _LIST_EN
-_SUBPAGES_SHIFT = 3
 
 
 def init(fw: Processor, _raw: bytes) -> None:
@@ -92,10 +100,10 @@ def _build(fw: Processor, fixed: list[range]) -> None:
         fill(fw.table, pages, HV_FIXED_LO, 0)
     fill(fw.table, _pages(NOBODYS), HV_FIXED_LO, 0)
     fill(fw.table, own, FIRMWARE_LO, 0)
-    for first in range(own.start & -PAGES_2M, own.stop, PAGES_2M):
-        others = range(max(own.start, first + 1), min(own.stop, first + PAGES_2M))
+    for first in range(own.start & -REGION, own.stop, REGION):
+        others = range(max(own.start, first + 1), min(own.stop, first + REGION))
         lo, hi = fw.table.entry(first)
-        fw.table.set(first, lo | len(others) << _SUBPAGES_SHIFT, hi)
+        fw.table.set(first, lo | len(others) * ONE_MORE, hi)
     fw.chip.rmp_ready = True
 
 
@@ -105,6 +113,41 @@ def _pages(area: range) -> range:
 
 def _overlap(first: range, second: range) -> bool:
     return first.start < second.stop and second.start < first.stop
+
+
+def shutdown(fw: Processor, _raw: bytes) -> None:
+    """SNP_SHUTDOWN: stop SNP. Raises Refusal."""
+    if fw.chip.state == PlatformState.INIT:
+        _stop(fw)
+
+
+def shutdown_ex(fw: Processor, raw: bytes) -> None:
+    """SNP_SHUTDOWN_EX: stop SNP, and what the buffer names with it. Raises Refusal.
+
+    Without a platform that was started nothing is looked at, the buffer included. ASIDs that are
+    not clean come before what is wrong with the buffer.
+    """
+    command = ShutdownEx.parse(raw)
+    if fw.chip.state == PlatformState.UNINIT:
+        return
+    if not fw.asids.all_clean():
+        raise Refusal(Status.DF_FLUSH_REQUIRED)
+    flags = int(command.flags)
+    alone = flags & _X86 and not flags & _IOMMU
+    if command.length != ShutdownEx.SIZE or flags & ~(_IOMMU | _X86) or alone:
+        raise Refusal(Status.INVALID_PARAM)
+    _stop(fw)
+    if flags & _IOMMU:
+        fw.chip.rmp_ready = False
+
+
+def _stop(fw: Processor) -> None:
+    """Forget guests and the VLEK; the table stays as it is."""
+    if not fw.asids.all_clean():
+        raise Refusal(Status.DF_FLUSH_REQUIRED)
+    fw.chip.state = PlatformState.UNINIT
+    fw.chip.vlek = None
+    fw.contexts.clear()
 
 
 def status(fw: Processor, raw: bytes) -> None:

@@ -17,14 +17,11 @@ from .context import Context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...crypto.derive import Sticks
     from ..entries import Entries
     from ..memory import Memory
     from ..profile import Profile
 
 IN_PAGE = 0xFFF
-LO_PAGE_SIZE = 1 << 1
-"""``page_size`` of the first quadword of an entry."""
 
 
 class Refusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
@@ -45,7 +42,7 @@ class Processor:
         profile: Profile,
         *,
         random: Callable[[int], bytes],
-        secret: bytes | Sticks = TEST_CHIP,
+        secret: bytes = TEST_CHIP,
         cpuid: CpuidPolicy | None = None,
     ) -> None:
         self.memory = memory

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from ...crypto.sealing import open_raw, seal_raw
 from ...errors import AuthError
+from ...rmp.entry import LARGE
 from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, Aead, Header
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..memory import PAGE
 from .messages import FAMILIES, Asker
-from .processor import IN_PAGE, LO_PAGE_SIZE, Refusal
+from .processor import IN_PAGE, Refusal
 
 if TYPE_CHECKING:
     from .processor import Processor
@@ -78,7 +79,7 @@ def _pages(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: i
         raise Refusal(Status.INVALID_GUEST)
     if response is not RmpState.FIRMWARE:
         raise Refusal(Status.INVALID_PAGE_STATE)
-    if (request_lo | response_lo) & LO_PAGE_SIZE:
+    if (request_lo | response_lo) & LARGE:
         raise Refusal(Status.INVALID_PAGE_SIZE)
 
 

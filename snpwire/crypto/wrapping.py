@@ -1,0 +1,62 @@
+"""What the firmware seals besides messages: pages that are swapped out, and a VLEK on its way in.
+
+Both are AES-256-GCM. A page has a number of 64 bits for a nonce, little-endian and filled up with
+zeros, and no associated data (AMD-ASPFW ccp_direct_cipher.c, sev_mcmd.c:7853). A VLEK travels as
+eight hashes under a key derived from the VCEK's hash, with its TCB version as associated data.
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ..errors import AuthError
+from ..wire.firmware import VlekWrapped
+from .derive import VLEK_WRAPPING_LABEL, kdf
+from .sealing import NONCE_TAIL
+
+TAG_SIZE = 16
+VLEK_HASHES = 8
+"""Hashes that a wrapped VLEK holds; the key is made from the last one."""
+_KEY_SIZE = 32
+_AAD = slice(0x190, 0x1A0)
+
+
+def wrap_page(key: bytes, number: int, data: bytes) -> tuple[bytes, bytes]:
+    """Return *data* sealed, and the tag."""
+    sealed = AESGCM(key).encrypt(number.to_bytes(8, "little") + NONCE_TAIL, data, None)
+    return sealed[:-TAG_SIZE], sealed[-TAG_SIZE:]
+
+
+def unwrap_page(key: bytes, number: int, sealed: bytes, tag: bytes) -> bytes:
+    """Return what was sealed. Raises AuthError."""
+    try:
+        return AESGCM(key).decrypt(number.to_bytes(8, "little") + NONCE_TAIL, sealed + tag, None)
+    except InvalidTag:
+        raise AuthError from None
+
+
+def wrap_vlek(vcek_hash: bytes, hashes: bytes, *, tcb: int, iv: bytes) -> bytes:
+    """Return eight *hashes* (of 48 bytes) as a chip takes them whose VCEK is made from a hash.
+
+    AMD's key server does this for a real chip. Raises EncodeError for a size that is wrong.
+    """
+    blank = VlekWrapped(iv=iv, vlek_wrapped=hashes, tcb_version=tcb)
+    cipher = AESGCM(_wrapping_key(vcek_hash))
+    sealed = cipher.encrypt(iv, hashes, blank.build()[_AAD])
+    tag = sealed[-TAG_SIZE:]
+    return blank.replace(vlek_wrapped=sealed[:-TAG_SIZE], vlek_auth_tag=tag).build()
+
+
+def unwrap_vlek(vcek_hash: bytes, wrapped: bytes) -> bytes:
+    """Return the eight hashes. Raises AuthError, and DecodeError for a size that is wrong."""
+    held = VlekWrapped.parse(wrapped)
+    sealed = held.vlek_wrapped + held.vlek_auth_tag
+    try:
+        return AESGCM(_wrapping_key(vcek_hash)).decrypt(held.iv, sealed, wrapped[_AAD])
+    except InvalidTag:
+        raise AuthError from None
+
+
+def _wrapping_key(vcek_hash: bytes) -> bytes:
+    return kdf(vcek_hash, VLEK_WRAPPING_LABEL, b"", _KEY_SIZE)
