@@ -13,6 +13,7 @@ from . import census, search
 from .pages import LARGE, page_number, page_numbers
 from .runs import Runs
 from .states import Classifier, state_of_low
+from .subpages import Subpages, subpages
 from .tiles import SIZE, SPEAKS, shared, tile_size, tiles
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Reading(ABC):
         large = self.lows(heads)[0] & np.uint64(SIZE) != 0
         silent = known & (low & np.uint64(SPEAKS) == 0)
         return np.where(silent & large, heads, flat).reshape(numbers.shape)
+
+    @property
+    def covered(self) -> Runs:
+        """Return the pages that have an entry."""
+        return Runs.of((extent.first, extent.stop) for extent in self.extents)
 
     def states(
         self,
@@ -142,6 +148,13 @@ class Reading(ABC):
         """
         return census.census(self.extents, data, progress, threads)
 
+    def subpages(self, *, data: Data = None, progress: Progress = None) -> Iterator[Subpages]:
+        """Yield sub-page counts as stored and as counted, a part of the table at a time.
+
+        *data* and *progress* as in ``census``. Raises UsageError.
+        """
+        return subpages(self.extents, data, progress)
+
     def find_each(
         self,
         *,
@@ -182,6 +195,7 @@ class Reading(ABC):
 
 
 def beyond(page: int, pages: int) -> UsageError:
-    """Return the error for a page that has no entry; raises it itself for no page number."""
+    """Return the error for a page that has no entry. Raises another for what is no page number."""
     page_number(page)
-    return UsageError(f"page {page:#x} has no entry: the table covers {pages:#x} pages")
+    why = f"the table covers {pages:#x} pages" if page >= pages else "no segment covers it"
+    return UsageError(f"page {page:#x} has no entry: {why}")

@@ -110,13 +110,14 @@ def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> 
 
 def _mapped(lo: NDArray[np.uint64], gpa: tuple[int, int], *, large: bool) -> NDArray[np.bool_]:
     """Tell for each page of a tile whether it is a guest's at one of the addresses *gpa*."""
-    whose = lo & np.uint64(RmpLo.asid.mask | RmpLo.gpa.mask)
+    owned = lo & np.uint64(RmpLo.asid.mask) != 0
+    frame = lo & np.uint64(RmpLo.gpa.mask)
     if large:
         rows = silent(lo)
-        spread(whose, rows, np.empty_like(whose))
-        whose += (rows * np.arange(0, LARGE << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
-    frame = whose & np.uint64(RmpLo.gpa.mask)
-    found: NDArray[np.bool_] = whose & np.uint64(RmpLo.asid.mask) != 0
-    found &= frame >= gpa[0] << 12
+        spread(owned.view(np.uint8), rows, np.empty(len(lo), np.uint8))
+        spread(frame, rows, np.empty_like(frame))
+        frame += (rows * np.arange(0, LARGE << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
+        frame &= np.uint64(RmpLo.gpa.mask)
+    found: NDArray[np.bool_] = owned & (frame >= gpa[0] << 12)
     found &= frame <= gpa[1] << 12
     return found

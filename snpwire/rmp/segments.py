@@ -14,8 +14,9 @@ import numpy as np
 from ..errors import DecodeError, UsageError
 from ..wire.rmp import ENTRIES_OFFSET, RmpEntry
 from ..wire.rmp_words import RstEntry
-from .pages import C_BIT, page_number
+from .pages import C_BIT, PAGE_LIMIT, page_number
 from .reading import Reading, beyond
+from .table import COUNTERS, Table
 from .tiles import Extent
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .table import Table
+    from .table import Buffer
 
 SEGMENTS = 512
 """Entries of the segment table."""
+HEAD = ENTRIES_OFFSET + 8 * SEGMENTS
+"""Bytes at RMP_BASE: counters, then the segment table."""
 GIB_PAGES = 1 << 18
 GIB_SHIFT = 30
 LAST_SHIFT = 52
@@ -35,16 +38,7 @@ LAST_SHIFT = 52
 class SegmentedTable(Reading):
     """Tables of one piece, each without counters, at the places that a segment table gives them."""
 
-    __slots__ = (
-        "_pages_shift",
-        "_segments",
-        "base",
-        "counters",
-        "extents",
-        "pages",
-        "rst",
-        "shift",
-    )
+    __slots__ = ("_segments", "_width", "base", "counters", "extents", "pages", "rst", "shift")
 
     def __init__(
         self,
@@ -52,26 +46,54 @@ class SegmentedTable(Reading):
         segments: Mapping[int, Table],
         *,
         shift: int,
+        counters: NDArray[np.uint64] | None = None,
         base: int | None = None,
     ) -> None:
         """Join *segments*, by index, as the entries *rst* of the segment table say.
 
-        *shift* is the power of two of the bytes that one covers. An entry of the segment table
-        whose image is missing is an error. Raises UsageError and DecodeError.
+        *shift* is the power of two of the bytes that one covers (``RmpCfg.rmp_segment_size``), and
+        *base* is RMP_BASE. Each entry of the segment table needs its image, which may be longer.
+        Raises UsageError and DecodeError.
         """
-        self.shift, self.base = shift, base
-        self.counters: NDArray[np.uint64] | None = None
-        self.rst = tuple(RstEntry(word) for word in rst)
         _bounds(len(rst), shift)
-        self._pages_shift = shift - 12
-        self._segments: dict[int, Table] = {}
-        for index, word in enumerate(self.rst):
-            covered = mapped_pages(word, shift)
-            if covered:
-                self._segments[index] = _cut(index, segments.get(index), covered)
-        parts = [(i << self._pages_shift, t) for i, t in self._segments.items()]
-        self.extents = tuple(Extent(first, t.extents[0].words) for first, t in parts)
-        self.pages = self.extents[-1].stop if self.extents else 0
+        self.shift, self.base, self.counters = shift, base, counters
+        self.rst = tuple(RstEntry(word) for word in rst)
+        self._width = shift - 12
+        self._segments = {
+            index: _cut(index, segments.get(index), covered)
+            for index, word in enumerate(self.rst)
+            if (covered := mapped_pages(word, shift))
+        }
+        if not self._segments:
+            raise DecodeError("SegmentedTable", "rst", ENTRIES_OFFSET, "no segment covers anything")
+        parts = [(index << self._width, table) for index, table in self._segments.items()]
+        self.extents = tuple(Extent(first, table.extents[0].words) for first, table in parts)
+        self.pages = self.extents[-1].stop
+        if self.pages > PAGE_LIMIT:
+            raise UsageError(f"segment {max(self._segments)} lies where no page is")
+
+    @classmethod
+    def over(
+        cls,
+        head: Buffer,
+        images: Mapping[int, Buffer],
+        *,
+        shift: int,
+        base: int | None = None,
+    ) -> SegmentedTable:
+        """Lay a table over what is at RMP_BASE, counters and segment table, and its segments.
+
+        Nothing is copied or can be changed. Raises DecodeError for a size that cannot be, and as
+        the constructor does.
+        """
+        memory = memoryview(head).cast("B").toreadonly()
+        if len(memory) < HEAD:
+            reason = f"expected {HEAD} bytes, got {len(memory)}"
+            raise DecodeError("SegmentedTable", "", None, reason)
+        words = np.frombuffer(memory[:HEAD], "<u8")
+        counters, rst = words[:COUNTERS], words[COUNTERS:].tolist()
+        tables = {index: Table.over(image, counters=False) for index, image in images.items()}
+        return cls(rst, tables, shift=shift, counters=counters, base=base)
 
     def entry(self, page: int) -> tuple[int, int]:
         """Return both quadwords of the entry of *page*. Raises UsageError where there is none."""
@@ -86,26 +108,26 @@ class SegmentedTable(Reading):
         return None if segment is None else segment.low(index)
 
     def _place(self, page: int) -> tuple[Table | None, int]:
-        segment = self._segments.get(page_number(page) >> self._pages_shift)
-        return segment, page & (1 << self._pages_shift) - 1
+        segment = self._segments.get(page_number(page) >> self._width)
+        return segment, page & (1 << self._width) - 1
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the first quadword of each page, 0 where there is none, and where there is one."""
         low = np.zeros(len(pages), np.uint64)
         known = np.zeros(len(pages), np.bool_)
-        indices = pages >> self._pages_shift
+        indices = pages >> self._width
         for index in np.unique(indices).tolist():
             segment = self._segments.get(index)
             if segment is not None:
                 here = indices == index
-                inside = pages[here] & (1 << self._pages_shift) - 1
+                inside = pages[here] & (1 << self._width) - 1
                 low[here], known[here] = segment.lows(inside)
         return low, known
 
     def holds(self, address: int) -> bool:
         """Tell whether *address* lies in a segment, or in what is at ``base``."""
         plain = address & ~C_BIT
-        if self.base is not None and self.base <= plain < self.base + ENTRIES_OFFSET + 8 * SEGMENTS:
+        if self.base is not None and self.base <= plain < self.base + HEAD:
             return True
         return any(
             self.rst[index].address <= plain < self.rst[index].address + table.size
@@ -133,7 +155,6 @@ def _cut(index: int, table: Table | None, covered: int) -> Table:
         raise UsageError(f"segment {index}: a segment has no counters of its own")
     if table.pages < covered:
         expected, got = covered * RmpEntry.SIZE, table.size
-        raise DecodeError(
-            "Table", f"segment[{index}]", None, f"expected {expected} bytes, got {got}"
-        )
+        reason = f"expected {expected} bytes, got {got}"
+        raise DecodeError("SegmentedTable", f"segments[{index}]", None, reason)
     return table if table.pages == covered else table.first(covered)

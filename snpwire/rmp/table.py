@@ -18,6 +18,8 @@ from .tiles import Extent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Buffer = bytes | bytearray | memoryview | mmap.mmap
+
 COUNTERS = ENTRIES_OFFSET // 8
 """Counters before the entries, of 64 bits, one for each ASID."""
 
@@ -61,7 +63,7 @@ class Table(Reading):
     @classmethod
     def over(
         cls,
-        buffer: bytes | bytearray | memoryview | mmap.mmap,
+        buffer: Buffer,
         *,
         counters: bool | None = None,
         writeable: bool = False,
@@ -150,7 +152,7 @@ def _sized(size: int, counters: bool) -> None:
         reason = f"expected a multiple of {RmpEntry.SIZE} bytes, got {size}"
         raise DecodeError("Table", "", None, reason)
     if counters and size < ENTRIES_OFFSET:
-        reason = f"expected {ENTRIES_OFFSET} bytes of counters, got {size}"
+        reason = f"expected {ENTRIES_OFFSET} bytes, got {size}"
         raise DecodeError("Table", "counters", 0, reason)
     if size <= (ENTRIES_OFFSET if counters else 0):
         raise DecodeError("Table", "entries", size, "expected at least one entry, got none")
