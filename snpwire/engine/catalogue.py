@@ -57,7 +57,7 @@ def changed(data: bytes, at: int, value: int | None = None) -> bytes:
 
 def _request(change: Callable[[bytes], bytes]) -> HostAct:
     def act(_: Requests, x: Exchange) -> None:
-        x.request = change(x.request)
+        x.request = change(bytes(x.request))
 
     return act
 
@@ -65,7 +65,7 @@ def _request(change: Callable[[bytes], bytes]) -> HostAct:
 def _answer(change: Callable[[bytes], bytes]) -> HostAct:
     def act(_: Requests, x: Exchange) -> None:
         if x.answer is not None:
-            x.answer = change(x.answer)
+            x.answer = change(bytes(x.answer))
 
     return act
 

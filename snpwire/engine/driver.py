@@ -94,6 +94,8 @@ class Driver:
         self.buffers = self.named = buffers
         self.stream = stream
         self._lock = Lock()
+        self._laid = PAGE
+        """Bytes of the request page that are not zero; unknown at first."""
         self.faults: Injections | None = None
         """What goes wrong in the guest, if anything is to."""
 
@@ -124,7 +126,7 @@ class Driver:
         message = self.seal_only(request)
         try:
             pages = yield from self._sent(request, message)
-            answer = bytes(self._space.seen(self.buffers.response))
+            answer = self._space.seen(self.buffers.response)
             payload = stream.open(message, answer)
         except DriverError as exc:
             if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
@@ -132,7 +134,8 @@ class Driver:
             raise
         if self._world.trace:
             kind = payload_kind(request.type + 1)
-            written = Written(kind, 0, payload), Written("message", self.buffers.response, answer)
+            found = Written("message", self.buffers.response, bytes(answer))
+            written = Written(kind, 0, payload), found
             self._say("open", written, number=stream.number, vmpck=stream.vmpck)
         return Answer(payload, self._data(pages) if pages else b"")
 
@@ -167,7 +170,11 @@ class Driver:
     def _put(self, message: bytes) -> None:
         """Lay a message where the hypervisor finds it; the page for the answer is empty then."""
         self._space.shared(self.buffers.response)[:] = BLANK
-        self._space.shared(self.buffers.request)[:] = message.ljust(PAGE, b"\0")
+        page, size = self._space.shared(self.buffers.request), len(message)
+        page[:size] = message
+        if size < self._laid:
+            page[size : self._laid] = bytes(self._laid - size)
+        self._laid = size
 
     def seal_only(self, request: Request) -> bytes:
         """Seal a message under the next number, without sending it. Raises DriverError."""

@@ -49,9 +49,10 @@ class Guest:
         self._world = world
         self._hypervisor = hypervisor
         start(hypervisor, space, vm)
-        self.drivers = [self._driver(vmpck) for vmpck in range(VMPCKS)]
+        self.drivers = [self.driver(vmpck) for vmpck in range(VMPCKS)]
 
-    def _driver(self, vmpck: int) -> Driver:
+    def driver(self, vmpck: int) -> Driver:
+        """Return a driver for a key that begins with what the secrets page holds."""
         stream = Stream(self.space, LAYOUT.secrets, vmpck)
         vcpu = self.vm.vcpus[vmpck % len(self.vm.vcpus)]
         buffers = buffers_of(vmpck)

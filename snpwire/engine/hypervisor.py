@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from .host import Host
     from .vm import Vcpu
 
-EXIT = Struct("<4Q")
-EXIT_AT, BITMAP_AT, USAGE_AT = 0x390, 0x3F0, 0xFFC
+EXIT = Struct("<3Q 72x 2Q 3068x I")
+"""Exit code and operands, the valid bitmap, and at the end of the page its usage."""
+EXIT_AT, BITMAP_AT = 0x390, 0x3F0
 RAX_AT, OTHERS_AT, INFO_AT = 0x1F8, 0x308, 0x398
 WORD, PAIR, TRIPLE = Struct("<Q"), Struct("<2Q"), Struct("<3Q")
 RAX_BIT, RCX_BIT, RDX_BIT, RBX_BIT = 1 << 63, 1 << 97 - 64, 1 << 98 - 64, 1 << 99 - 64
@@ -65,8 +66,9 @@ class Hypervisor:
             msr.answer(self.host, vcpu)
             return
         ghcb = self._ghcb(vcpu)
-        code, info1, info2, _ = EXIT.unpack_from(ghcb, EXIT_AT)
-        if code == REQUEST and self._well_formed(ghcb, info1, info2):
+        code, info1, info2, _, marked, usage = EXIT.unpack_from(ghcb, EXIT_AT)
+        aligned = not (info1 | info2) & PAGE - 1 and info1 != info2
+        if code == REQUEST and aligned and marked & EXIT_BITS == EXIT_BITS and not usage:
             self._request(vcpu, ghcb, Exchange(vcpu, info1, info2))
         else:
             self._checked(vcpu, ghcb)
@@ -85,13 +87,6 @@ class Hypervisor:
             reason = "KVM_RUN fails with EFAULT: the GHCB at"
             raise StoppedError(vcpu.vm.name, f"{reason} {gpa:#x} is a private page")
         return self.host.page(page)
-
-    @staticmethod
-    def _well_formed(ghcb: bytearray, info1: int, info2: int) -> bool:
-        """Tell whether KVM is certain to take a plain guest request."""
-        marked = PAIR.unpack_from(ghcb, BITMAP_AT)[1] & EXIT_BITS == EXIT_BITS
-        aligned = not (info1 | info2) & PAGE - 1 and info1 != info2
-        return marked and aligned and not any(ghcb[USAGE_AT:])
 
     def _checked(self, vcpu: Vcpu, ghcb: bytearray) -> None:
         """Let the rules judge the page, then do what it asks for."""

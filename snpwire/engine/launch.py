@@ -125,15 +125,17 @@ def _furnish(host: Host, vm: Vm, vcpus: int) -> None:
 
 
 def dismantle(host: Host, vm: Vm) -> None:
-    """Give a guest up and have its pages back; those that do not come back are leaked."""
-    _run(host, vm, CommandId.SNP_DECOMMISSION, Decommission(gctx_paddr=vm.context << 12).build())
-    request, response = vm.bounce
-    for page in (vm.context, response):
-        host.take_from_firmware(page)
-    for page in vm.map.values():
+    """Give a guest up, however far it has come, and have its pages back.
+
+    Those that do not come back are leaked.
+    """
+    if vm.context:
+        gctx = Decommission(gctx_paddr=vm.context << 12)
+        host.command(CommandId.SNP_DECOMMISSION, gctx.build(), watch=(vm.context,))
+    pages = [page for page in (vm.context, *vm.bounce, *vm.map.values()) if page]
+    for page in pages:
         if not host.is_ours(page) and host.take(page):
-            host.leak(page)
-    for page in (vm.context, request, response, *vm.map.values()):
+            host.take_from_firmware(page)
         host.free(page)
     vm.map.clear()
     vm.stopped = "it was taken down"

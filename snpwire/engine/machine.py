@@ -91,7 +91,11 @@ class Machine:
             raise EngineError(f"all {self.profile.snp_asids} ASIDs are taken")
         with self.world.lock:
             vm = Vm(name, self._asids.pop(), policy or Policy())
-            launch.launch(self.host, vm, image or launch.Image(), vcpus)
+            try:
+                launch.launch(self.host, vm, image or launch.Image(), vcpus)
+            except EngineError:
+                self._take_down(vm)
+                raise
             if self.world.trace:
                 self.world.note(HYPERVISOR, name, 0, "launched", asid=vm.asid, vcpus=vcpus)
             guest = Guest(self.world, self.hypervisor, vm, Space(self.host, vm))
@@ -114,6 +118,7 @@ class Machine:
 
     def _prepare(self, fault: Fault) -> None:
         if fault.needs == "neighbour" and len(self.guests) < 2:
+            self.hypervisor.requests.faults = Injections(self.world, ())
             self.add("neighbour").key()
         if fault.needs == "own-pages":
             policies = [guest.vm.policy for guest in self.guests.values()]
@@ -124,7 +129,9 @@ class Machine:
     def remove(self, name: str) -> None:
         """Take a VM down and have its pages back. Raises EngineError."""
         with self.world.lock:
-            guest = self.guests.pop(name)
-            launch.dismantle(self.host, guest.vm)
-            self._flush()
-            self._asids.append(guest.vm.asid)
+            self._take_down(self.guests.pop(name).vm)
+
+    def _take_down(self, vm: Vm) -> None:
+        launch.dismantle(self.host, vm)
+        self._flush()
+        self._asids.append(vm.asid)

@@ -44,50 +44,27 @@ OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmEr
 class Exchange:
     """One request on its way: what the guest named, what was sent, what came back."""
 
-    __slots__ = (
-        "answer",
-        "context_spa",
-        "data_gpa",
-        "data_pages",
-        "extended",
-        "forged",
-        "issue",
-        "kept_back",
-        "lent",
-        "pages_needed",
-        "request",
-        "request_gpa",
-        "request_spa",
-        "response_gpa",
-        "response_spa",
-        "result",
-        "status",
-        "vcpu",
-        "vm",
-        "vmm",
-    )
+    extended = False
+    data_gpa = data_pages = 0
+    issue = True
+    """The command is to be given; a fault may keep it back."""
+    lent = kept_back = False
+    """The guest's own page is the firmware's now; it is to stay so, by a fault."""
+    forged: bytes | None = None
+    """What a hypervisor made up that answers itself."""
+    vmm = status = pages_needed = result = 0
+    answer: bytes | bytearray | None = None
+    """What is copied to the guest, if anything is."""
+    request: bytes | bytearray = b""
+    """The page with the message: what it held when it was read, if anybody wants to see that."""
+    request_spa = response_spa = 0
 
     def __init__(self, vcpu: Vcpu, request_gpa: int, response_gpa: int) -> None:
         self.vcpu = vcpu
         self.vm = vcpu.vm
         self.request_gpa = request_gpa
         self.response_gpa = response_gpa
-        self.extended = False
-        self.data_gpa = self.data_pages = 0
-        self.request = b""
-        """The message as the hypervisor read it."""
-        self.context_spa = self.vm.context << 12
-        self.request_spa = self.response_spa = 0
-        self.issue = True
-        """The command is to be given; a fault may keep it back."""
-        self.lent = self.kept_back = False
-        """The guest's own page is the firmware's now; it is to stay so, by a fault."""
-        self.forged: bytes | None = None
-        """What a hypervisor made up that answers itself."""
-        self.vmm = self.status = self.pages_needed = 0
-        self.answer: bytes | None = None
-        """What is copied to the guest, if anything is."""
-        self.result = 0
+        self.context_spa = vcpu.vm.context << 12
 
 
 class Requests:
@@ -110,7 +87,8 @@ class Requests:
         if self.faults is not None:
             self.faults.fire("arrive", self, x)
         if not x.vmm:
-            x.request = self._message(x)
+            page = self.host.page(self._page(x.vm, x.request_gpa))
+            x.request = bytes(page) if self._watched else page
             x.vmm = self._admitted(x)
         if not x.vmm and x.extended:
             x.vmm = self._certificates(x)
@@ -122,13 +100,14 @@ class Requests:
         x.result = x.vmm << 32 | x.status
         if self.faults is not None:
             self.faults.fire("result", self, x)
-        if not x.result:
+        if self._watched and not x.result:
             self.last[x.vm.name] = x
         return x.result
 
-    def _message(self, x: Exchange) -> bytes:
-        """Return the page that the guest named. Raises StoppedError if it has none there."""
-        return bytes(self.host.page(self._page(x.vm, x.request_gpa)))
+    @property
+    def _watched(self) -> bool:
+        """Tell whether somebody wants to see or change what passes, which then has to be copied."""
+        return self.faults is not None or self.world.trace is not None
 
     def _page(self, vm: Vm, gpa: int) -> int:
         page = vm.map.get(gpa >> 12)
@@ -161,7 +140,7 @@ class Requests:
 
     @staticmethod
     def _seen(x: Exchange) -> tuple[Written, ...]:
-        return (Written("message", x.request_gpa, x.request),)
+        return (Written("message", x.request_gpa, bytes(x.request)),)
 
     def _certificates(self, x: Exchange) -> int:
         """Put the certificates where the guest wants them, or say how many pages they take."""
@@ -183,7 +162,7 @@ class Requests:
                 self._say(x, "certificates", written, needed=needed, given=x.data_pages)
         return OK
 
-    def _write(self, vm: Vm, gpa: int, data: bytes) -> None:
+    def _write(self, vm: Vm, gpa: int, data: bytes | bytearray) -> None:
         """Write to a guest's shared page. Raises StoppedError if it is none."""
         page = self._page(vm, gpa)
         if not self.host.is_ours(page):
@@ -198,18 +177,19 @@ class Requests:
         x.request_spa, x.response_spa = request << 12, response << 12
         if self.faults is not None:
             self.faults.fire("send", self, x)
-        host.page(request)[:] = x.request.ljust(PAGE, b"\0")
+        host.page(request)[:] = x.request
         if self.world.trace:
-            self._say(x, "copy-in", (Written("message", x.request_spa, x.request),))
+            self._say(x, "copy-in", (Written("message", x.request_spa, bytes(x.request)),))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
-            x.answer = bytes(host.page(x.response_spa >> 12))
+            answer = host.page(x.response_spa >> 12)
+            x.answer = bytes(answer) if self._watched else answer
         if self.faults is not None:
             self.faults.fire("answer", self, x)
         if x.answer is not None:
             self._write(vm, x.response_gpa, x.answer)
             if self.world.trace:
-                self._say(x, "copy-out", (Written("message", x.response_gpa, x.answer),))
+                self._say(x, "copy-out", (Written("message", x.response_gpa, bytes(x.answer)),))
 
     def _by_own_pages(self, x: Exchange) -> None:
         """Make the guest's page the firmware's, have it answered there, and take it back.
@@ -222,7 +202,7 @@ class Requests:
         x.request_spa, x.response_spa = request << 12, response << 12
         if self.faults is not None:
             self.faults.fire("send", self, x)
-            host.page(request)[:] = x.request.ljust(PAGE, b"\0")
+            host.page(request)[:] = x.request
         if host.is_ours(response):
             x.lent = not host.give(response, f"firmware, for {vm.name}", fixed=True)
         if not x.lent:
@@ -251,7 +231,9 @@ class Requests:
         if self.host.dead:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
         x.status = int(self.give(x))
-        clock.now += vm.policy.latency.draw(self.world.random)
+        latency = vm.policy.latency
+        if latency.low or latency.high:
+            clock.now += latency.draw(self.world.random)
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
         if self.world.trace and not x.status:
@@ -266,7 +248,7 @@ class Requests:
         buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
         return self.host.command(CommandId.SNP_GUEST_REQUEST, buffer)
 
-    def kept(self, vm: str) -> bytes | None:
+    def kept(self, vm: str) -> bytes | bytearray | None:
         """Return a request that another VM had answered, if there was one."""
         return next((x.request for name, x in self.last.items() if name != vm), None)
 

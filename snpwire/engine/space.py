@@ -29,6 +29,7 @@ class Space:
         self._host = host
         self._vm = vm
         self._memory, self._table = host.memory, host.table
+        self._shared: dict[int, tuple[int, bytearray]] = {}
 
     def page(self, gpa: int) -> int:
         """Return the physical page behind an address. Raises AccessError if there is none."""
@@ -59,11 +60,15 @@ class Space:
 
     def shared(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page, to be changed in place. Raises AccessError."""
-        page = self.page(gpa)
-        if not self._host.is_ours(page):
+        known = self._shared.get(gpa)
+        if known is None:
+            page = self.page(gpa)
+            known = self._shared[gpa] = page, self._host.page(page)
+        page, data = known
+        if self._table.entry(page)[0] & ASSIGNED:
             state = self._table.state(page).name
             raise AccessError(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
-        return self._host.page(page)
+        return data
 
     def seen(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page to be read: no check forbids it. Raises AccessError."""

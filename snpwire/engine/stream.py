@@ -1,8 +1,9 @@
 """One message stream of a guest: a VMPCK, its sequence number, and what becomes of both.
 
 Key and number live where Linux has them, in the secrets page: the number in the guest's part, 32
-bits of it. A number is also the nonce, so that no number may be used for two messages; where that
-could happen, the key is wiped instead and the stream is over.
+bits of it, from which the next kernel goes on where one starts another. A number is also the nonce,
+so that no number may be used for two messages; where that could happen, the key is wiped instead
+and the stream is over.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Stream:
         self._number_at = secrets_gpa + NUMBERS_AT + 4 * vmpck
         key = space.read(self._key_at, KEY_SIZE)
         self._key = Vmpck(key) if any(key) else None
+        self._number = int.from_bytes(space.read(self._number_at, 4), "little")
 
     @property
     def alive(self) -> bool:
@@ -67,15 +69,16 @@ class Stream:
     @property
     def number(self) -> int:
         """Return the number that was used last."""
-        return int.from_bytes(self._space.read(self._number_at, 4), "little")
+        return self._number
 
     @number.setter
     def number(self, value: int) -> None:
+        self._number = value
         self._space.write(self._number_at, value.to_bytes(4, "little"))
 
     def next_number(self) -> int:
         """Return the number of the next request. Raises DriverError if there is none left."""
-        number = self.number + 1
+        number = self._number + 1
         if number >= LAST:
             reason = f"sequence number {number:#x} of VMPCK{self.vmpck} is the end of them"
             raise DriverError("EIO", reason)
@@ -90,12 +93,13 @@ class Stream:
         raw = front + number.to_bytes(8, "little") + behind
         return seal_raw(self._key, raw, payload)
 
-    def open(self, request: bytes, answer: bytes) -> bytes:
+    def open(self, request: bytes, answer: bytearray) -> bytes:
         """Return the payload of *answer* to *request*. Raises DriverError, as Linux's EBADMSG.
 
-        Linux checks number, type, version and size, and then the tag; nothing else.
+        Linux checks number, type, version and size, and then the tag; nothing else. What is
+        checked is a copy, which nobody else can change.
         """
-        raw = answer[:HEADER_SIZE]
+        raw = bytes(answer[:HEADER_SIZE])
         fields, asked = Header.ENGINE.unpack(raw), Header.ENGINE.unpack(request[:HEADER_SIZE])
         _, number, _, _, _, _, msg_type, version, size, _, _, _ = fields
         if number != asked[1] + 1:
@@ -109,7 +113,7 @@ class Stream:
         if self._key is None:  # wiped by another thread while this one waited
             raise _bad("the key was wiped meanwhile")
         try:
-            return open_raw(self._key, raw, answer[HEADER_SIZE : HEADER_SIZE + size])
+            return open_raw(self._key, raw, bytes(answer[HEADER_SIZE : HEADER_SIZE + size]))
         except AuthError:
             raise _bad("it fails authentication") from None
 

@@ -1,0 +1,281 @@
+"""Whole machines: many guests, many threads, ten thousand steps, and the same seed twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from soak import Loss, Soak
+
+from snpwire.engine.boot import LAYOUT
+from snpwire.engine.driver import Driver, Request
+from snpwire.engine.faults import Injection
+from snpwire.engine.invariants import Watch, lent, ownerless
+from snpwire.engine.launch import Image
+from snpwire.engine.machine import Machine
+from snpwire.engine.outcome import attempt
+from snpwire.engine.policy import Latency, Policy, Spread
+from snpwire.engine.profile import profile_named
+from snpwire.engine.throttle import Throttle
+from snpwire.engine.trace import Trace
+from snpwire.errors import DriverError, EngineError, UsageError
+from snpwire.rmp.entry import ASSIGNED
+from snpwire.wire.key import KeyReq
+from snpwire.wire.message import MsgType
+from snpwire.wire.secrets import SecretsPage
+
+KEY = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
+
+
+def machine(*listeners, seed=1, profile="milan", keep=True):
+    return Machine(profile_named(profile), seed=seed, trace=Trace(*listeners, keep=keep))
+
+
+def soaked(steps, seed):
+    soak = Soak(seed)
+    for _ in range(steps):
+        soak.step()
+    return soak
+
+
+def test_ten_thousand_steps_with_faults_lose_nothing():
+    soak = soaked(10_000, seed=1)
+
+    assert soak.struck > 300
+    assert soak.machines > 10
+
+
+def keeps_its_key(monkeypatch):
+    monkeypatch.setattr(Driver, "_disable", lambda self, error: None)
+
+
+def takes_any_answer(monkeypatch):
+    monkeypatch.setattr(Driver, "exchange", lying(Driver.exchange))
+
+
+def lying(exchange):
+    def always_answered(self, request):
+        try:
+            return (yield from exchange(self, request))
+        except EngineError:
+            return None
+
+    return always_answered
+
+
+def counts_wrongly(monkeypatch):
+    monkeypatch.setattr("snpwire.engine.driver.RETRY_LIMIT", 0)
+
+
+@pytest.mark.parametrize("bug", [keeps_its_key, takes_any_answer, counts_wrongly])
+def test_a_party_that_is_wrong_is_found(bug, monkeypatch):
+    bug(monkeypatch)
+
+    with pytest.raises(Loss):
+        soaked(4000, seed=1)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_seed_gives_the_same_trace_byte_for_byte(seed):
+    first, second = lived(seed), lived(seed)
+
+    assert first == second
+    assert len(first) > 100
+
+
+def test_another_seed_gives_another_trace():
+    assert lived(1) != lived(2)
+
+
+def lived(seed):
+    """Return the trace of a machine on which this and that happens."""
+    m = machine(seed=seed)
+    latency = Latency(Spread.EXPONENTIAL, 10**8)
+    policy = Policy(throttle=Throttle(2, 10**10), latency=latency)
+    one, other = m.add("one", vcpus=2, policy=policy), m.add("other")
+    m.inject(Injection.parse("alter-answer@7"))
+    for n in range(4):
+        attempt(one.drivers[n], KEY)
+        attempt(other.drivers[0], KEY)
+    return m.world.trace.lines(whole=True)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one key", "four keys"])
+def test_threads_on_one_guest_lose_nothing(shared):
+    watch = Watch()
+    m = machine(watch, keep=False)
+    guest = m.add(vcpus=4)
+    drivers = [guest.drivers[0 if shared else n] for n in range(4)]
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(drivers[n % 4].run, KEY) for n in range(200)]
+        keys = {future.result().payload[0x20:] for future in work}
+
+    numbers = [driver.stream.number for driver in guest.drivers]
+    counts = m.firmware.contexts[guest.vm.context].counts
+    assert len(keys) == 1
+    assert sum(numbers) == 400
+    assert numbers == counts
+    assert watch.breaches == []
+
+
+def test_threads_on_guests_of_their_own_lose_nothing():
+    watch = Watch()
+    m = machine(watch, keep=False)
+
+    def life(number):
+        guest = m.add(f"vm{number}")
+        reports = [guest.report(bytes([number]) * 64) for _ in range(20)]
+        m.remove(guest.vm.name)
+        return [report[0x50] for report in reports]
+
+    with ThreadPoolExecutor(4) as pool:
+        seen = list(pool.map(life, range(8)))
+
+    assert seen == [[number] * 20 for number in range(8)]
+    assert [*watch.breaches, *ownerless(m), *lent(m)] == []
+    assert m.guests == {}
+
+
+def test_a_machine_without_a_trace_makes_no_steps():
+    m = Machine(profile_named("milan"), seed=1)
+
+    assert len(m.add().key()) == 32
+    assert m.world.trace is None
+
+
+def test_what_a_trace_sees_changes_nothing():
+    seen, unseen = machine(seed=9), Machine(profile_named("milan"), seed=9)
+
+    assert seen.add().key() == unseen.add().key()
+
+
+def test_a_guest_that_is_taken_down_gives_all_its_pages_back():
+    m = machine()
+    first = m.add("first", vcpus=2)
+    pages = {first.vm.context, *first.vm.bounce, *first.vm.map.values()}
+    asid = first.vm.asid
+
+    m.remove("first")
+    again = m.add("again", vcpus=2)
+
+    assert {page for page in pages if m.host.owners.get(page) == "first"} == set()
+    assert again.vm.asid == asid
+    assert {again.vm.context, *again.vm.map.values()} <= pages | {again.vm.context}
+    assert [*ownerless(m), *lent(m)] == []
+
+
+def test_a_guest_that_is_taken_down_asks_nothing_more():
+    m = machine()
+    guest = m.add()
+    m.remove("vm")
+
+    with pytest.raises(EngineError):
+        guest.key()
+
+
+def test_the_secrets_page_is_the_guests_alone():
+    m = machine()
+    guest = m.add()
+    page = guest.vm.map[LAYOUT.secrets >> 12]
+
+    seen = SecretsPage.parse(guest.space.read(LAYOUT.secrets, 0x1000))
+    noise = SecretsPage.parse(bytes(m.host.page(page)))
+
+    assert seen.vmpcks == m.firmware.contexts[guest.vm.context].vmpcks
+    assert set(noise.vmpcks).isdisjoint(seen.vmpcks)
+
+
+def test_numbers_are_kept_in_the_secrets_page_as_linux_keeps_them():
+    m = machine()
+    guest = m.add()
+    for _ in range(3):
+        guest.key(vmpck=2)
+
+    page = SecretsPage.parse(guest.space.read(LAYOUT.secrets, 0x1000))
+
+    assert page.os_area.counts == (0, 0, 6, 0)
+    assert page.os_area.wide_counts == (0, 0, 6, 0)
+
+
+def test_a_kernel_that_is_started_anew_goes_on_from_the_secrets_page():
+    m = machine()
+    guest = m.add()
+    guest.key(vmpck=1)
+
+    anew = guest.driver(1)
+
+    assert anew.stream.number == 2
+    assert attempt(anew, KEY).outcome.errno == ""
+
+
+@pytest.mark.parametrize("profile", ["milan", "genoa", "turin", "genoa-aspfw"])
+def test_every_profile_answers(profile):
+    m = machine(profile=profile)
+    guest = m.add()
+
+    assert guest.report(b"\x07" * 64)[0x50:0x90] == b"\x07" * 64
+    assert len(guest.key()) == 32
+
+
+def test_a_machine_tells_its_tsc_where_its_firmware_does():
+    old, new = machine(profile="milan").add(), machine(profile="genoa").add()
+
+    assert len(new.tsc()) == 0x80
+    with pytest.raises(DriverError, match="firmware 0x16"):
+        old.tsc()
+
+
+def test_a_name_is_given_once():
+    m = machine()
+    m.add("one")
+
+    with pytest.raises(UsageError, match="there is a VM 'one' already"):
+        m.add("one")
+
+
+@pytest.mark.parametrize("vcpus", [0, 17])
+def test_a_vm_has_a_possible_number_of_processors(vcpus):
+    with pytest.raises(UsageError, match=f"a VM has 1 to 16 processors, got {vcpus}"):
+        machine().add(vcpus=vcpus)
+
+
+def test_guests_stop_where_the_asids_do():
+    profile = profile_named("milan")._replace(snp_asids=2)
+    m = Machine(profile, seed=1)
+    m.add("a")
+    m.add("b")
+
+    with pytest.raises(EngineError, match="all 2 ASIDs are taken"):
+        m.add("c")
+
+
+def test_a_launch_that_the_firmware_refuses_names_the_command_and_its_status():
+    m = machine()
+    image = Image(policy=1 << 63)
+
+    with pytest.raises(EngineError, match=r"VM vm: SNP_LAUNCH_START ends with POLICY_FAILURE"):
+        m.add(image=image)
+
+    assert m.host.owners == {}
+    assert len(m.add("vm").key()) == 32
+
+
+def test_every_page_that_is_assigned_has_an_owner():
+    m = machine()
+    m.add("a", vcpus=3)
+
+    assigned = [
+        page for page in range(0x1000, m.host.used) if m.host.table.entry(page)[0] & ASSIGNED
+    ]
+
+    assert set(assigned) == set(m.host.owners)
+    assert {m.host.owners[page] for page in assigned} == {"a", "context of a", "firmware, for a"}
+
+
+def test_memory_that_is_used_up_is_said():
+    m = machine()
+    m.host._end = m.host.used + 10
+
+    with pytest.raises(EngineError, match="pages of memory are used up"):
+        m.add()
