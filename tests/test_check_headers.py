@@ -23,13 +23,29 @@ struct psc_entry { u64 cur_page : 12, gfn : 40, operation : 4, pagesize : 1, spa
 STATUS = "typedef enum { SEV_RET_NO_FW_CALL = -1, SEV_RET_SUCCESS = 0 } sev_ret_code;\n"
 
 
-def write_headers(folder, psc=PSC, status=STATUS):
+COMMANDS = """
+enum sev_cmd { SEV_CMD_SNP_COMMIT = 0x0cb, SEV_CMD_MAX };
+struct sev_data_snp_launch_start {
+    u64 gctx_paddr; u64 policy; u64 ma_gctx_paddr;
+    u32 ma_en:1; u32 imi_en:1; u32 spare:30;
+    u32 desired_tsc_khz; u8 gosvw[16];
+} __packed;
+struct sev_data_range { u64 base; u32 page_count; u32 spare; } __packed;
+struct sev_data_range_list {
+    u32 num_elements; u32 spare; struct sev_data_range ranges[];
+} __packed;
+"""
+
+
+def write_headers(folder, psc=PSC, status=STATUS, commands="", kvm=""):
     for name, text in {
         "arch/x86/include/asm/sev-common.h": psc,
+        "include/linux/psp-sev.h": commands,
+        "arch/x86/include/asm/kvm_host.h": kvm,
         "include/uapi/linux/psp-sev.h": status,
     }.items():
         path = folder / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
 
@@ -48,6 +64,38 @@ def test_headers_that_agree_pass(tmp_path):
     assert ["psc_header", "2", "fields", "agree"] in lines
     assert ["psc_entry", "4", "bits", "agree"] in lines
     assert lines[-1][:4] == ["13", "passed,", "0", "failed,"]
+
+
+@needs_gcc
+def test_buffers_of_commands_are_compared_to_their_bits(tmp_path):
+    result = check("--headers", write_headers(tmp_path, commands=COMMANDS))
+
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["launch_start", "5", "fields", "agree"] in lines
+    assert ["launch_start_flags", "2", "bits", "agree"] in lines
+    assert ["range_list", "1", "fields", "agree"] in lines
+    assert ["command", "1", "codes", "agree"] in lines
+
+
+@needs_gcc
+def test_moved_bits_of_a_word_in_the_middle_are_named(tmp_path):
+    moved = COMMANDS.replace("u32 ma_en:1; u32 imi_en:1", "u32 imi_en:1; u32 ma_en:1")
+
+    result = check("--headers", write_headers(tmp_path, commands=moved))
+
+    assert result.returncode == 1
+    assert "  launch_start_flags.ma_en value: specs 0x1, headers 0x2\n" in result.stdout
+
+
+@needs_gcc
+def test_of_a_header_that_needs_others_the_macros_are_taken_alone(tmp_path):
+    kvm = "enum a { B = NOT_HERE };\n#define PFERR_GUEST_RMP_MASK BIT_ULL(31)\n"
+
+    result = check("--headers", write_headers(tmp_path, kvm=kvm))
+
+    assert result.returncode == 0
+    assert ["npf_exitinfo1", "1", "bits", "agree"] in map(str.split, result.stdout.splitlines())
 
 
 @needs_gcc

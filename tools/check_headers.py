@@ -33,10 +33,14 @@ HEADERS = (
     "arch/x86/include/asm/sev-common.h",
     "arch/x86/include/asm/sev.h",
     "arch/x86/include/asm/msr-index.h",
+    "arch/x86/include/asm/trap_pf.h",
+    "include/linux/psp.h",
     "include/uapi/linux/psp-sev.h",
     "include/uapi/linux/sev-guest.h",
     "include/linux/psp-sev.h",
 )
+MACROS = ("arch/x86/include/asm/kvm_host.h",)
+"""Headers whose enumerations need half of a kernel; their macros alone are taken."""
 PREAMBLE = """
 #include <stddef.h>
 #include <stdint.h>
@@ -47,9 +51,13 @@ typedef u8 __u8; typedef u16 __u16; typedef u32 __u32; typedef u64 __u64;
 #define PAGE_SIZE 4096UL
 #define BIT(n) (1UL << (n))
 #define BIT_ULL(n) (1ULL << (n))
+#define GENMASK(high, low) GENMASK_ULL(high, low)
 #define GENMASK_ULL(high, low) ((~0ULL << (low)) & (~0ULL >> (63 - (high))))
 #define sizeof_field(type, member) sizeof(((type *)0)->member)
 #define BITS(type, member) ({ union { type s; u64 v; } u_ = {.v = 0}; u_.s.member = -1; u_.v; })
+#define BITS_AT(type, member, offset) ({ \\
+    union { type s; u8 b[sizeof(type) + 8]; } u_ = {.b = {0}}; u64 v_; \\
+    u_.s.member = -1; __builtin_memcpy(&v_, u_.b + offset, 8); v_; })
 #define READS(macro) ({ u64 m_ = 0; for (int i_ = 0; i_ < 64; i_++) \\
     if (macro(1ULL << i_)) m_ |= 1ULL << i_; m_; })
 #define BODY(value) ((value) & ~0xfffULL)
@@ -142,13 +150,19 @@ def groups(specs: Specs) -> Iterator[Group]:
             yield number_group(name, "numbers", named)
 
 
+def read_headers(folder: Path, names: Iterable[str]) -> str:
+    """Read headers, as far as they are there, without their comments."""
+    text = "\n".join(p.read_text() for h in names if (p := folder / h).is_file())
+    return re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+
+
 def cut_declarations(folder: Path) -> str:
     """Take the macros, the enumerations and the mapped structures out of the headers."""
-    text = "\n".join(p.read_text() for h in HEADERS if (p := folder / h).is_file())
+    text = read_headers(folder, HEADERS)
     if not text:
         raise Skip(f"no headers of a kernel in {folder}")
-    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
-    macros = re.findall(r"^[ \t]*#[ \t]*define\b(?:.*\\\n)*.*$", text, re.MULTILINE)
+    defines = text + "\n" + read_headers(folder, MACROS)
+    macros = re.findall(r"^[ \t]*#[ \t]*define\b(?:.*\\\n)*.*$", defines, re.MULTILINE)
     enums = re.findall(r"(?:\btypedef\s+)?\benum\s*\w*\s*\{[^{}]*\}[^;]*;", text)
     structs = (
         re.search(rf"\bstruct\s+{layout.type}\s*\{{[^{{}}]*\}}[^;]*;", text)

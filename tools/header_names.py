@@ -26,6 +26,11 @@ def stems(text: str) -> dict[str, str]:
     return dict(pair.split("=") for pair in text.split())
 
 
+def same(text: str) -> dict[str, str]:
+    """Return names that are the same in C."""
+    return {name: name for name in text.split()}
+
+
 # One row, one line, as far as it goes.
 # fmt: off
 STRUCTURES = {  # in the order in which C needs them; those without a table are needed by others
@@ -63,6 +68,80 @@ STRUCTURES = {  # in the order in which C needs them; those without a table are 
               "nonce_size=nonce.len manifest_gpa=manifest_buf.pa manifest_size=manifest_buf.len "
               "certificate_gpa=certificates_buf.pa certificate_size=certificates_buf.len"),
         size="offsetof({}, service_guid)"),
+    # Commands. A field that is missing in C, such as flags, is made of bits: see CODES.
+    "sev_platform_status": Layout("sev_user_data_status", stems("build_id=build")),
+    "sev_init": Layout("sev_data_init", stems("tmr_paddr=tmr_address tmr_length=tmr_len")),
+    "sev_init_ex": Layout(
+        "sev_data_init_ex",
+        stems("iex_len=length tmr_paddr=tmr_address tmr_length=tmr_len nv_paddr=nv_address "
+              "nv_length=nv_len")),
+    "pek_csr": Layout("sev_data_pek_csr", stems("pek_csr_paddr=address pek_csr_len=len")),
+    "pek_cert_import": Layout(
+        "sev_data_pek_cert_import",
+        stems("pek_cert_paddr=pek_cert_address oca_cert_paddr=oca_cert_address")),
+    "pdh_cert_export": Layout(
+        "sev_data_pdh_cert_export",
+        stems("pdh_cert_paddr=pdh_cert_address cert_chain_paddr=cert_chain_address "
+              "certs_len=cert_chain_len")),
+    "sev_download": Layout(
+        "sev_data_download_firmware", stems("firmware_paddr=address firmware_len=len")),
+    "sev_get_id": Layout("sev_data_get_id", stems("id_paddr=address id_len=len")),
+    "sev_handle": Layout("sev_data_decommission"),
+    "sev_activate": Layout("sev_data_activate"),
+    "sev_guest_status": Layout("sev_data_guest_status"),
+    "sev_launch_start": Layout(
+        "sev_data_launch_start",
+        stems("dh_cert_paddr=dh_cert_address session_paddr=session_address")),
+    "sev_launch_update": Layout(
+        "sev_data_launch_update_data", stems("paddr=address length=len")),
+    "sev_launch_measure": Layout(
+        "sev_data_launch_measure", stems("measure_paddr=address measure_len=len")),
+    "sev_transport": Layout(
+        "sev_data_launch_secret",
+        stems("hdr_paddr=hdr_address hdr_size=hdr_len guest_paddr=guest_address "
+              "trans_paddr=trans_address")),
+    "sev_attestation": Layout(
+        "sev_data_attestation_report", stems("paddr=address length=len")),
+    "sev_send_start": Layout(
+        "sev_data_send_start",
+        stems("pdh_cert_paddr=pdh_cert_address plat_certs_paddr=plat_certs_address "
+              "amd_certs_paddr=amd_certs_address session_paddr=session_address")),
+    "sev_receive_start": Layout(
+        "sev_data_receive_start",
+        stems("pdh_cert_paddr=pdh_cert_address session_paddr=session_address")),
+    "sev_dbg": Layout(
+        "sev_data_dbg", stems("src_paddr=src_addr dst_paddr=dst_addr length=len")),
+    "init_ex": Layout("sev_data_snp_init_ex"),
+    "shutdown_ex": Layout("sev_data_snp_shutdown_ex", stems("length=len")),
+    "platform_status_command": Layout("sev_data_snp_addr", stems("status_paddr=address")),
+    "platform_status": Layout(
+        "sev_user_data_snp_status",
+        stems("current_tcb=current_tcb_version reported_tcb=reported_tcb_version")),
+    "config": Layout("sev_user_data_snp_config"),
+    "commit": Layout("sev_data_snp_commit", stems("length=len")),
+    "range": Layout("sev_data_range"),
+    "range_list": Layout(
+        "sev_data_range_list", stems("n=num_elements"), element="ranges"),
+    "vlek_load": Layout(
+        "sev_user_data_snp_vlek_load",
+        stems("length=len vlek_wrapped_paddr=vlek_wrapped_address")),
+    "vlek_wrapped": Layout("sev_user_data_snp_wrapped_vlek_hashstick"),
+    "feature_info_command": Layout("sev_data_snp_feature_info"),
+    "feature_info": Layout("snp_feature_info"),
+    "gctx_create": Layout("sev_data_snp_addr", stems("gctx_paddr=address")),
+    "decommission": Layout("sev_data_snp_addr", stems("gctx_paddr=address")),
+    "activate": Layout("sev_data_snp_activate"),
+    "guest_status_command": Layout("sev_data_snp_guest_status", stems("status_paddr=address")),
+    "launch_start": Layout(
+        "sev_data_snp_launch_start", stems("desired_tsc_freq=desired_tsc_khz")),
+    "launch_update": Layout("sev_data_snp_launch_update", stems("page_paddr=address")),
+    "launch_finish": Layout("sev_data_snp_launch_finish"),
+    "guest_request": Layout(
+        "sev_data_snp_guest_request", stems("request_paddr=req_paddr response_paddr=res_paddr")),
+    "dbg": Layout("sev_data_snp_dbg", stems("src_paddr=src_addr dst_paddr=dst_addr")),
+    "reclaim": Layout("sev_data_snp_page_reclaim", stems("page=paddr")),
+    "unsmash": Layout("sev_data_snp_page_unsmash", stems("page_paddr=paddr")),
+    "rmp_operand": Layout("rmp_state", stems("page_size=pagesize")),
 }
 # What goes into the braces is the name in capitals, unless a stem is given. A lone "{}" takes
 # given stems alone: C has no counterpart of the other names. "info" is added to every MSR word.
@@ -105,7 +184,50 @@ CODES: dict[str, tuple[str, Mapping[str, str]]] = {
         "page_size=page_size action=action ignore_cf=ignore_cf pfn=pfn")),
     "hv_features": ("GHCB_HV_FT_{}", {}),
     "sev_features": ("SVM_SEV_FEAT_{}", {}),
+    "init_flags": ("BITS_AT(struct sev_data_snp_init_ex, {}, 0x0)", same(
+        "init_rmp list_paddr_en rapl_dis ciphertext_hiding_en tio_en")),
+    "shutdown_flags": ("BITS_AT(struct sev_data_snp_shutdown_ex, {}, 0x4)", same(
+        "iommu_snp_shutdown x86_snp_shutdown")),
+    "rmp_flags": ("BITS_AT(struct sev_user_data_snp_status, {}, 0x3)", stems(
+        "is_rmp_init=is_rmp_initialized alias_check_complete=alias_check_complete "
+        "is_tio_en=is_tio_en")),
+    "platform_flags": ("BITS_AT(struct sev_user_data_snp_status, {}, 0x8)", same(
+        "mask_chip_id mask_chip_key vlek_en feature_info rapl_dis ciphertext_hiding_cap "
+        "ciphertext_hiding_en tio_en")),
+    "config_flags": ("BITS_AT(struct sev_user_data_snp_config, {}, 0x8)", same(
+        "mask_chip_id mask_chip_key")),
+    "launch_start_flags": ("BITS_AT(struct sev_data_snp_launch_start, {}, 0x18)", same(
+        "ma_en imi_en")),
+    "launch_page": ("BITS_AT(struct sev_data_snp_launch_update, {}, 0x8)", same(
+        "page_size page_type imi_page")),
+    "launch_permissions": ("BITS_AT(struct sev_data_snp_launch_update, {}, 0x18)", same(
+        "vmpl1_perms vmpl2_perms vmpl3_perms")),
+    "launch_finish_flags": ("BITS_AT(struct sev_data_snp_launch_finish, {}, 0x18)", stems(
+        "id_block_en=id_block_en auth_key_en=auth_key_en vcek_dis=vcek_disabled")),
+    "feature_ebx": ("SNP_{}_SUPPORTED", {}),
+    "feature_ecx": ("SNP_{}_SUPPORTED", stems(
+        "x86_snp_shutdown=X86_SHUTDOWN rapl_dis=RAPL_DISABLE "
+        "ciphertext_hiding=CIPHER_TEXT_HIDING")),
+    "guest_policy": ("SNP_POLICY_MASK_{}", stems(
+        "abi_minor=API_MINOR abi_major=API_MAJOR reserved_must_be_one=RSVD_MBO")),
+    "sev_policy": ("SEV_POLICY_MASK_{}", {}),
+    "command_request": ("PSP_CMDRESP_{}", stems("command_id=CMD response=RESP")),
+    "command_response": ("PSP_CMDRESP_{}", stems("status=STS response=RESP")),
+    "rmpadjust_rdx": ("{}", stems("vmsa=RMPADJUST_VMSA_PAGE_BIT")),
+    "npf_exitinfo1": ("PFERR_{}_MASK", stems(
+        "reserved_bit=RSVD rmp=GUEST_RMP gpa_final=GUEST_FINAL gpa_page_table=GUEST_PAGE "
+        "enc=GUEST_ENC sizem=GUEST_SIZEM vmpl=GUEST_VMPL sss=GUEST_SSS")),
+    "page_fault": ("X86_PF_{}", stems(
+        "present=PROT reserved_bit=RSVD fetch=INSTR protection_key=PK shadow_stack=SHSTK")),
     # Enums: the code.
+    "command": ("SEV_CMD_{}", stems(
+        "PLATFORM_RESET=FACTORY_RESET LAUNCH_SECRET=LAUNCH_UPDATE_SECRET "
+        "ATTESTATION=ATTESTATION_REPORT")),
+    "sev_platform_state": ("SEV_STATE_{}", {}),
+    "launch_page_type": ("SNP_PAGE_TYPE_{}", stems("SECRETS=SECRET")),
+    "rmpupdate_result": ("RMPUPDATE_{}", {}),
+    "psmash_result": ("PSMASH_{}", {}),
+    "pvalidate_result": ("PVALIDATE_{}", {}),
     "ghcb_usage": ("{}", stems("STANDARD=GHCB_DEFAULT_USAGE")),
     "msr_info": ("GHCB_MSR_{}", stems(
         "PREF_GHCB_GPA_REQ=PREF_GPA_REQ PREF_GHCB_GPA_RESP=PREF_GPA_RESP "
@@ -163,6 +285,8 @@ CODES: dict[str, tuple[str, Mapping[str, str]]] = {
 }
 # fmt: on
 KNOWN = {
+    "sev_init.flags size": "Linux has 32 bits, AMD-ASPFW 16",
+    "sev_init_ex.flags size": "Linux has 32 bits, AMD-ASPFW 16",
     "svsm_attest_services.nonce_size size": "the specs follow coconut",
     "report_req.select size": "Linux has one reserved area that begins there",
 }
