@@ -27,6 +27,17 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey as PrivateKey
 
 ECDSA = ec.ECDSA(SHA384())
+
+
+def _repeatable() -> ec.ECDSA:
+    """Return the scheme that signs the same text the same way, if the library has it."""
+    try:
+        return ec.ECDSA(SHA384(), deterministic_signing=True)
+    except UnsupportedAlgorithm:  # built with OpenSSL before 3.2
+        return ECDSA
+
+
+SIGNING = _repeatable()
 USED = 48
 """How many bytes of each number the curve has."""
 NUMBERS_SIZE = 0x90
@@ -48,8 +59,8 @@ def check(data: bytes, signature: Signature, key: EcKey) -> None:
 
 
 def sign(data: bytes, key: PrivateKey) -> Signature:
-    """Sign *data*. Raises KeyFormatError if *key* is not on P-384."""
-    r, s = decode_dss_signature(_p384(key).sign(data, ECDSA))
+    """Sign *data*, always the same way (RFC 6979). Raises KeyFormatError for another curve."""
+    r, s = decode_dss_signature(_p384(key).sign(data, SIGNING))
     return Signature.of(r, s)
 
 

@@ -6,6 +6,8 @@ from hashlib import sha384, shake_256
 from typing import TYPE_CHECKING
 
 from ...crypto.derive import VCEK_LABEL, VLEK_LABEL, chip_hash, key_pair, sticks
+from ...crypto.issue import chain, vcek, vlek
+from ...crypto.wrapping import wrap_vlek
 from ...wire.platform import PlatformState
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 TEST_CHIP = sha384(b"snpwire TEST chip").digest()
 """The secret of the chip that is emulated unless another is given. Everybody knows it."""
+TEST_PROVIDER = sha384(b"snpwire TEST provider").digest()
+"""The secret that the VLEK of the emulated provider is made from."""
 CHIP_ID_SIZE = 64
 
 
@@ -36,6 +40,7 @@ class Chip:
         self.platform_info = profile.platform_info
         self.vlek: bytes | None = None
         """The hash that the VLEK is made from, once one is loaded."""
+        self.vlek_tcb = 0
         self.guest_count = 0
         size = profile.product.chip_id_size or CHIP_ID_SIZE
         self.id = shake_256(b"chip id" + secret).digest(size).ljust(CHIP_ID_SIZE, b"\0")
@@ -69,6 +74,25 @@ class Chip:
     def vcek(self) -> PrivateKey:
         """Return the VCEK in use."""
         return key_pair(self.vcek_hash(self.vcek_tcb), VCEK_LABEL)
+
+    def certificates(self) -> dict[str, bytes]:
+        """Return the certificates of the key that signs, DER, by their names in a table."""
+        product, tcb = self.profile.product, self.vcek_tcb
+        key = self.vlek_key()
+        middle, root = chain(product, vlek=key is not None)
+        if key is not None:
+            return {"VLEK": vlek(product, key, self.vlek_tcb), "ASK": middle, "ARK": root}
+        return {"VCEK": vcek(product, self.vcek(), tcb, self.id), "ASK": middle, "ARK": root}
+
+    def offered_vlek(self) -> bytes:
+        """Return a VLEK for the reported TCB version, wrapped for this chip by a TEST provider.
+
+        It is what SNP_VLEK_LOAD takes. The provider's secret is the same for all chips.
+        """
+        held = sticks(TEST_PROVIDER, self.reported_tcb)
+        hashes = b"".join((*held.hashes[:-1], chip_hash(held, self.reported_tcb)))
+        iv = sha384(self.id).digest()[:12]
+        return wrap_vlek(self.vcek_hash(self.vcek_tcb), hashes, tcb=self.reported_tcb, iv=iv)
 
     def vlek_key(self) -> PrivateKey | None:
         """Return the VLEK, if one is loaded."""

@@ -68,7 +68,7 @@ def load_vlek(fw: Processor, raw: bytes) -> None:
         hashes = unwrap_vlek(chip.vcek_hash(chip.vcek_tcb), wrapped)
     except AuthError:
         raise Refusal(Status.BAD_MEASUREMENT) from None
-    chip.vlek = hashes[-HASH_SIZE:]
+    chip.vlek, chip.vlek_tcb = hashes[-HASH_SIZE:], chip.reported_tcb
 
 
 def feature_info(fw: Processor, raw: bytes) -> None:

@@ -1,0 +1,174 @@
+"""Certificates for an emulated chip: chains that look like AMD's, and say TEST in every name.
+
+The three CA keys are in ``test_keys.pem``, for everybody to see. They were made once: RSA of 4096
+bits takes seconds to make, and a key made anew at each run could not be given to a verifier as its
+root. The root is not AMD's, so that whoever trusts AMD's roots refuses all of it. The same
+arguments give the same bytes (``pss``). Fields, extensions and serial numbers are those of AMD's
+key server, as seen in real certificates of Milan, Genoa and Turin.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from ..wire.tcb import TcbLayout
+from . import pss
+from .asn1 import bits, integer, item, octets, oid, sequence, text, time
+from .der import BOOLEAN, IA5, NULL, SET, UTF8
+from .extensions import CSP_ID, HWID, PRODUCT_NAME, SPLS, STRUCT_VERSION
+from .x509 import COMMON_NAME, MGF1, RSASSA_PSS, SHA384
+
+if TYPE_CHECKING:
+    from ..wire.tcb import Product
+    from .derive import PrivateKey
+
+SINCE, UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, tzinfo=UTC)
+OWNER = "snpwire TEST, not AMD"
+TEST_CSP = "CN=TEST.invalid"
+"""The provider whose VLEK the emulated one is."""
+SERIALS = {"Milan": 0x1_0000, "Genoa": 0x2_0000, "Turin": 0x3_0000}
+STEPPINGS = {"Milan": "Milan-B0"}
+"""``productName`` of a VCEK where it is more than the product."""
+ASK, ASVK = 0x0001, 0x0101
+"""What their serial numbers have beside the ARK's."""
+ORGANIZATION, UNIT = "2.5.4.10", "2.5.4.11"
+BASIC_CONSTRAINTS, KEY_USAGE = "2.5.29.19", "2.5.29.15"
+_VERSION_3 = item(0xA0, integer(2))
+_CERT_AND_CRL_SIGN = bits(b"\x06", 1)
+_SPL_OF = {name: dotted for dotted, name in SPLS.items()}
+_CLASSIC = {"blSPL": "boot_loader", "teeSPL": "tee", "snpSPL": "snp", "ucodeSPL": "microcode"}
+_RESERVED = ("spl4", "spl5", "spl6", "spl7")
+
+
+def chain(product: Product, *, vlek: bool = False) -> tuple[bytes, bytes]:
+    """Return ASK, or ASVK with *vlek*, and ARK of a product, DER."""
+    name, ark = product.name, f"ARK-TEST-{product.name}"
+    serial = SERIALS.get(name, 0)
+    middle = f"SEV-VLEK-TEST-{name}" if vlek else f"SEV-TEST-{name}"
+    own = serial | (ASVK if vlek else ASK)
+    return (
+        _authority(middle, ark, "ASVK" if vlek else "ASK", "ARK", own, depth=0),
+        _authority(ark, ark, "ARK", "ARK", serial, depth=1),
+    )
+
+
+@lru_cache(maxsize=64)
+def vcek(product: Product, key: PrivateKey, tcb: int, chip_id: bytes) -> bytes:
+    """Return the certificate of a chip's key for one TCB version, DER."""
+    extensions = _endorsement(product, tcb, STEPPINGS.get(product.name, product.name))
+    used = chip_id[: product.chip_id_size or len(chip_id)]
+    extensions.append(_extension(HWID, used))
+    issuer = f"SEV-TEST-{product.name}"
+    return _certificate("SEV-VCEK", issuer, _public(key), "ASK", 0, tuple(extensions))
+
+
+@lru_cache(maxsize=64)
+def vlek(product: Product, key: PrivateKey, tcb: int, csp: str = TEST_CSP) -> bytes:
+    """Return the certificate of a key that a provider had loaded, DER."""
+    extensions = _endorsement(product, tcb, product.name)
+    extensions.append(_extension(CSP_ID, text(IA5, csp)))
+    issuer = f"SEV-VLEK-TEST-{product.name}"
+    return _certificate("SEV-VLEK", issuer, _public(key), "ASVK", 0, tuple(extensions))
+
+
+@cache
+def _keys() -> dict[str, RSAPrivateKey]:
+    """Read the CA keys; a line before each says whose it is."""
+    document = files(__package__).joinpath("test_keys.pem").read_bytes()
+    found = {}
+    for part in document.split(b"TEST ")[1:]:
+        name, _, pem = part.partition(b" ")
+        key = load_pem_private_key(
+            pem[pem.index(b"-----") :],
+            password=None,
+            unsafe_skip_rsa_key_validation=True,  # a second for keys that were checked once
+        )
+        if isinstance(key, RSAPrivateKey):
+            found[name.decode()] = key
+    return found
+
+
+def _public(key: RSAPrivateKey | PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@cache
+def _authority(subject: str, issuer: str, own: str, by: str, serial: int, *, depth: int) -> bytes:
+    """Return the certificate of a CA that may have *depth* CAs below it."""
+    extensions = (
+        _extension(
+            BASIC_CONSTRAINTS, sequence(item(BOOLEAN, b"\xff"), integer(depth)), critical=True
+        ),
+        _extension(KEY_USAGE, _CERT_AND_CRL_SIGN, critical=True),
+    )
+    return _certificate(subject, issuer, _public(_keys()[own]), by, serial, extensions)
+
+
+def _certificate(
+    subject: str, issuer: str, public: bytes, by: str, serial: int, extensions: tuple[bytes, ...]
+) -> bytes:
+    signed = sequence(
+        _VERSION_3,
+        integer(serial),
+        _ALGORITHM,
+        _name(issuer),
+        sequence(time(SINCE), time(UNTIL)),
+        _name(subject),
+        public,
+        item(0xA3, sequence(*extensions)),
+    )
+    return sequence(signed, _ALGORITHM, bits(pss.sign(_keys()[by], signed)))
+
+
+def _name(common: str) -> bytes:
+    parts = ((UNIT, "TEST"), (ORGANIZATION, OWNER), (COMMON_NAME, common))
+    return sequence(*(item(SET, sequence(oid(kind), text(UTF8, value))) for kind, value in parts))
+
+
+def _extension(dotted: str, value: bytes, *, critical: bool = False) -> bytes:
+    flag = item(BOOLEAN, b"\xff") if critical else b""
+    return sequence(oid(dotted), flag, octets(value))
+
+
+def _endorsement(product: Product, tcb: int, name: str) -> list[bytes]:
+    """Return AMD's extensions that a VCEK and a VLEK have in common."""
+    word = product.layout.word(tcb)
+    turin = product.layout is TcbLayout.TURIN
+    levels = {spl: int(getattr(word, part)) for spl, part in _CLASSIC.items()}
+    levels |= dict.fromkeys(_RESERVED[turin:], 0)  # Turin lacks the first of them
+    if turin:
+        levels["fmcSPL"] = int(getattr(word, "fmc"))  # noqa: B009 - of Turin's word alone
+    rows = [_extension(STRUCT_VERSION, integer(int(turin)))]
+    rows.append(_extension(PRODUCT_NAME, text(IA5, name)))
+    rows += [
+        _extension(_SPL_OF[spl], integer(level))
+        for spl, level in sorted(levels.items(), key=_dotted)
+    ]
+    return rows
+
+
+def _dotted(level: tuple[str, int]) -> str:
+    return _SPL_OF[level[0]]
+
+
+_HASHED = sequence(oid(SHA384), item(NULL))
+_ALGORITHM = sequence(
+    oid(RSASSA_PSS),
+    sequence(
+        item(0xA0, _HASHED),
+        item(0xA1, sequence(oid(MGF1), _HASHED)),
+        item(0xA2, integer(pss.SALT_SIZE)),
+        item(0xA3, integer(1)),
+    ),
+)
+"""RSASSA-PSS as AMD uses it: SHA-384, MGF1 with SHA-384, a salt of 48 bytes, trailer 1."""
