@@ -62,3 +62,18 @@ def items_text(items: tuple[Any, ...]) -> str:
     if not any_bit(items):
         return f"{len(items)} times 0"
     return " ".join(hex(item) for item in items)
+
+
+def part_text(part: float) -> str:
+    """Return a part of a whole in per cent; what is there at all is not called 0.0 %."""
+    return f"{part:.1%}" if part >= 0.0005 or not part else "<0.1%"
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes in the largest unit that leaves one or more: ``512 KiB``."""
+    if size < 1 << 10:
+        return f"{size} bytes" if size else "0"
+    units = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+    step = min((size.bit_length() - 1) // 10, len(units))
+    number = f"{size / (1 << 10 * step):.4g}"
+    return f"{number} {units[step - 1]}"
