@@ -51,7 +51,7 @@ from ..entry import (
 )
 
 if TYPE_CHECKING:
-    from ..entry import Entries, Readable
+    from ..entry import Entries
 
 FIRMWARE = ASSIGNED | IMMUTABLE
 """Operand of RMPUPDATE that makes a page the firmware's."""
@@ -165,7 +165,7 @@ def psmash(table: Entries, page: int, *, guest_asid: int = 0, in_use: bool = Fal
 
 
 def rmpread(
-    table: Readable, page: int, *, guest_asid: int = 0
+    table: Entries, page: int, *, guest_asid: int = 0
 ) -> tuple[RmpUpdateResult, RmpOperand | None]:
     """Return the status, and what RMPREAD writes of the entry; the numbers are RMPUPDATE's.
 

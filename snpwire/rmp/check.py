@@ -1,0 +1,199 @@
+"""A whole table held against the rules: what is wrong with it, where, and what it holds otherwise.
+
+Each entry is judged by itself and with its 2 MiB region, a tile at a time; then owners and counters
+are judged, and guest pages that the table has twice are looked for. What is held in memory does not
+grow with the table: tiles, ``aliases.ROOM`` runs of guest pages, and the findings that are kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..finding import Severity
+from ..wire.rmp import RmpLo
+from . import entry_rules as entry
+from . import owners
+from .aliases import ROOM, Alias, Aliases
+from .gathered import Gathered, Part, Rule
+from .pages import LARGE
+from .region_rules import regions, silent
+from .states import Classifier
+from .tiles import TILE, tiles
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from .census import Census
+    from .dump import Dump
+    from .tiles import Extent, Progress
+
+ALIASED = Rule(
+    "rmp-aliased",
+    Severity.ERROR,
+    "A page of a guest is one page of the host",
+    "the guest's duty, APM volume 2, 15.36",
+)
+
+
+class Verdict(NamedTuple):
+    """What was found."""
+
+    gathered: Gathered
+    save_areas: NDArray[np.int64]
+    """Save areas by ASID; shape (1024,)."""
+    units: str
+    """How the counters count a page of 2 MiB, as far as they tell."""
+    own: tuple[int, int] | None
+    """Pages of the table itself, from and to: as told, or the firmware's run that fits its size."""
+
+
+def check(
+    dump: Dump,
+    census: Census,
+    *,
+    limit: int = 20,
+    room: int = ROOM,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Judge *dump*, whose census is given; keep *limit* findings of each rule.
+
+    *progress* is told how many pages more were judged; where guest pages take several passes, the
+    passes behind the first are not told.
+    """
+    judge = _Judge(dump, limit, room)
+    for tile in tiles(dump.extents, dump.data, TILE, progress):
+        judge.tile(tile)
+    judge.aliases()
+    gathered = judge.gathered
+    owners.judge_owners(dump, census, judge.seen, gathered)
+    units = ""
+    if dump.counters is not None:
+        at = dump.counters_offset
+        units = owners.judge_counters(dump.counters, at, census, gathered)
+    own = owners.judge_own_pages(dump, judge.seen, gathered)
+    return Verdict(gathered, judge.seen.save_areas, units, own)
+
+
+class _Judge:
+    """The state of a check as it goes through the tiles."""
+
+    def __init__(self, dump: Dump, limit: int, room: int) -> None:
+        self.dump = dump
+        self.gathered = Gathered(limit)
+        self.seen = owners.Seen()
+        self._scratch = Classifier(TILE)
+        self._aliases = Aliases(room)
+
+    def tile(self, tile: Extent) -> None:
+        """Judge the entries of a tile; one of zeroes breaks no rule."""
+        if not tile.words.any():
+            return
+        part = Part(
+            tile.first,
+            np.ascontiguousarray(tile.words[:, 0]),
+            np.ascontiguousarray(tile.words[:, 1]),
+            self.dump.offset(tile.first),
+        )
+        regions(part, self._complete(part), self.gathered)
+        quiet: NDArray[np.bool_] = silent(part)
+        changing = RmpLo.asid.of(part.lo) == entry.CHANGING
+        states = self._states(part)
+        if changing.any():
+            self._changing(part, changing & ~quiet)
+        quiet |= changing
+        self._misplaced(part)
+        self._entries(part, states, ~quiet)
+        self.seen.tile(part, states, ~quiet)
+        guest = ~quiet & (RmpLo.assigned.of(part.lo) == 1) & (RmpLo.asid.of(part.lo) != 0)
+        self._aliases.feed(part.first, part.lo, guest)
+
+    def _states(self, part: Part) -> NDArray[np.uint8]:
+        np.copyto(self._scratch.lo[: len(part.lo)], part.lo)
+        return self._scratch.states(len(part.lo))
+
+    def _complete(self, part: Part) -> NDArray[np.bool_]:
+        """Tell of which 2 MiB regions every entry is there."""
+        whole = len(part.lo) // LARGE
+        known = self.dump.known.mask(part.first, part.first + whole * LARGE)
+        complete: NDArray[np.bool_] = np.logical_and.reduce(known.reshape(whole, LARGE), axis=1)
+        return complete
+
+    def _entries(self, part: Part, states: NDArray[np.uint8], judged: NDArray[np.bool_]) -> None:
+        """Judge entries by themselves, each rule those among which it is looked for."""
+        guest = judged & (RmpLo.assigned.of(part.lo) == 1) & (RmpLo.asid.of(part.lo) != 0)
+        among: dict[str, Any] = {
+            "all": judged & (part.lo != 0),
+            "rights": judged & (part.hi != 0),
+            "save area": guest & (RmpLo.vmsa.of(part.lo) == 1),
+        }
+        for name, mask in among.items():
+            at = np.flatnonzero(mask)
+            if at.size:
+                fields = entry.Fields(
+                    (part.first + at) % LARGE, part.lo[at], part.hi[at], states[at]
+                )
+                for rule in entry.RULES[name]:
+                    broken = at[rule.broken(fields)]
+                    self.gathered.entries(rule.rule, part, broken, rule.text)
+
+    def _misplaced(self, part: Part) -> None:
+        large = RmpLo.page_size.of(part.lo) == 1
+        large[::LARGE] = False
+        self.gathered.entries(
+            entry.MISPLACED,
+            part,
+            np.flatnonzero(large),
+            lambda page, lo, hi: (
+                f"page_size is 1, but the page is {page % LARGE} behind a 2 MiB boundary"
+            ),
+        )
+
+    def _changing(self, part: Part, changing: NDArray[np.bool_]) -> None:
+        at = np.flatnonzero(changing)
+        head = (at % LARGE == 0) & (RmpLo.page_size.of(part.lo[at]) == 0)
+        for rule, which, said in (
+            (entry.CHANGING_HEAD, at[head], "the firmware was changing the entry, read it again"),
+            (entry.CHANGING_OTHER, at[~head], "only an entry of 4 KiB on a 2 MiB boundary has it"),
+        ):
+            self.gathered.entries(rule, part, which, lambda *_, said=said: f"asid is 0x3ff: {said}")
+
+    def aliases(self) -> None:
+        """Look for guest pages that are there twice, in as many passes as it takes."""
+        while True:
+            self._aliased(self._aliases.take())
+            if self._aliases.done:
+                # more runs than there is room for begin at the guest page of each of these
+                self.gathered.many(ALIASED, self._aliases.dropped, Severity.WARNING)
+                return
+            for tile in tiles(self.dump.extents, self.dump.data):
+                lo = np.ascontiguousarray(tile.words[:, 0])
+                asid = RmpLo.asid.of(lo)
+                guest = (RmpLo.assigned.of(lo) == 1) & (asid != 0) & (asid != entry.CHANGING)
+                if guest.any():
+                    part = Part(tile.first, lo, lo, 0)
+                    self._aliases.feed(tile.first, lo, guest & ~silent(part))
+
+    def _aliased(self, found: NDArray[np.uint64]) -> None:
+        accepted = found[4] == 1
+        kept = self.gathered.limit
+        for columns, severity in (
+            (found[:, accepted], Severity.ERROR),
+            (found[:, ~accepted], Severity.WARNING),
+        ):
+            for column in columns[:, :kept].T:
+                self._alias(Alias.of(column), severity)
+            self.gathered.many(ALIASED, columns.shape[1] - kept, severity)
+
+    def _alias(self, alias: Alias, severity: Severity) -> None:
+        pages = f", and so on for {alias.pages} pages" if alias.pages > 1 else ""
+        both = "" if alias.accepted else "; the guest has not accepted both"
+        text = (
+            f"asid {alias.asid} gpa {alias.gpa << 12:#x} is page {alias.first:#x} as well"
+            f"{pages}{both}"
+        )
+        place = f"page {alias.second:#x}"
+        self.gathered.add(ALIASED, place, self.dump.offset(alias.second), text, severity)

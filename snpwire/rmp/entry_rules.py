@@ -1,0 +1,249 @@
+"""What is wrong with an entry by itself: a rule, which entries break it, and what is said of one.
+
+Two entries are not judged: one that is silent because a 2 MiB entry speaks for its page, and one
+whose ASID is 0x3FF, which is how AMD's firmware keeps others off an entry that it changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..finding import Severity
+from ..wire.rmp import RmpHi, RmpLo, RmpState, state_of
+from ..wire.rmp_words import VmplMask
+from .gathered import Rule
+from .pages import LARGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+CHANGING = 0x3FF
+LAST_ASID = 1006
+"""The last one that AMD's firmware has on Genoa."""
+FIRMWARE = "AMD-ASPFW sev_rmp.c"
+APM = "APM volume 2, 15.36"
+ALL_RIGHTS = (0x0F, 0x1F)
+"""What RMPUPDATE gives VMPL 0: on Milan without shadow stacks, from Genoa on with them."""
+
+
+class Fields(NamedTuple):
+    """Some entries, one behind the other: what a rule looks at."""
+
+    place: Array
+    """Place of each page in its 2 MiB."""
+    lo: Array
+    hi: Array
+    state: Array
+
+
+class EntryRule(NamedTuple):
+    """A rule of one entry."""
+
+    rule: Rule
+    broken: Callable[[Fields], Array]
+    text: Callable[[int, int, int], str]
+    """What is said of a page, from its number, lo and hi."""
+
+
+def why_invalid(lo: int) -> str:
+    """Return what in a quadword no state allows."""
+    word = RmpLo(lo)
+    if not word.assigned:
+        odd = [f"asid is {word.asid:#x}"] if word.asid else []
+        odd += ["validated is 1"] if word.validated else []
+        return f"assigned is 0, yet {' and '.join(odd)}"
+    if word.validated:
+        return "validated is 1, yet asid is 0"
+    if not word.immutable:
+        return "asid and immutable are 0, as in a page given back, yet lock is 1"
+    return (
+        f"asid is 0 and immutable 1, as in a page of the firmware, yet gpa is {word.gpa:#x}"
+        f" and vmsa {word.vmsa}, which is no note that it makes"
+    )
+
+
+def _masks(hi: int) -> str:
+    word = RmpHi(hi)
+    masks = (f"VMPL{level} {getattr(word, f'vmpl{level}'):#04x}" for level in range(4))
+    return f"the rights are {', '.join(masks)}"
+
+
+def _every_level(mask: int, levels: range = range(4)) -> int:
+    return sum(mask << 8 * level for level in levels)
+
+
+_READ, _WRITE = _every_level(VmplMask.read.mask), _every_level(VmplMask.write.mask)
+_LESSER_WRITE = _every_level(VmplMask.write.mask, range(1, 4))
+_NO_RIGHT = _every_level(0xFF & ~VmplMask.KNOWN)
+_UNKNOWN = ~RmpHi.KNOWN & (1 << 64) - 1
+
+
+def _large(fields: Fields) -> Array:
+    large: Array = RmpLo.page_size.of(fields.lo) == 1
+    return large
+
+
+def _gpa_apart(fields: Fields) -> Array:
+    inside = RmpLo.gpa.of(fields.lo) & fields.lo.dtype.type(LARGE - 1)
+    apart: Array = _large(fields) & (RmpLo.asid.of(fields.lo) != 0) & (inside != 0)
+    return apart
+
+
+def _stray_count(fields: Fields) -> Array:
+    stray: Array = (fields.place != 0) & (RmpLo.subpage_count.of(fields.lo) != 0)
+    return stray
+
+
+def _silent_count(fields: Fields) -> Array:
+    silent: Array = _large(fields) & (RmpLo.subpage_count.of(fields.lo) != 0)
+    return silent
+
+
+def _locked(fields: Fields) -> Array:
+    differ = RmpLo.lock.of(fields.lo) != RmpLo.immutable.of(fields.lo)
+    known = (RmpLo.assigned.of(fields.lo) == 1) & (fields.state != RmpState.INVALID)
+    locked: Array = known & differ
+    return locked
+
+
+def _high_asid(fields: Fields) -> Array:
+    high: Array = RmpLo.asid.of(fields.lo) > LAST_ASID
+    return high
+
+
+def _first_rights(fields: Fields) -> Array:
+    mask = RmpHi.vmpl0.of(fields.hi)
+    fewer: Array = (mask != ALL_RIGHTS[0]) & (mask != ALL_RIGHTS[1])
+    return fewer
+
+
+def _odd_rights(fields: Fields) -> Array:
+    kind = fields.hi.dtype.type
+    readable = (fields.hi & kind(_READ)) << kind(1)
+    odd: Array = fields.hi & (kind(_WRITE) & ~readable | kind(_NO_RIGHT)) != 0
+    return odd
+
+
+def _has(mask: int) -> Callable[[Fields], Array]:
+    """Return what tells whether bits of the second quadword are set."""
+
+    def has(fields: Fields) -> Array:
+        found: Array = fields.hi & fields.hi.dtype.type(mask) != 0
+        return found
+
+    return has
+
+
+RULES: dict[str, tuple[EntryRule, ...]] = {
+    "all": (
+        EntryRule(
+            Rule("rmp-invalid", Severity.ERROR, "An entry is in a state of the rules", FIRMWARE),
+            lambda fields: fields.state == RmpState.INVALID,
+            lambda page, lo, hi: why_invalid(lo),
+        ),
+        EntryRule(
+            Rule("rmp-asid", Severity.WARNING, "An ASID is one that a guest can have", FIRMWARE),
+            _high_asid,
+            lambda page, lo, hi: f"asid is {RmpLo(lo).asid}, Genoa has 1 to {LAST_ASID}",
+        ),
+        EntryRule(
+            Rule("rmp-alignment", Severity.WARNING, "2 MiB have a guest address of 2 MiB", APM),
+            _gpa_apart,
+            lambda page, lo, hi: f"page_size is 2 MiB, but gpa is {RmpLo(lo).address:#x}",
+        ),
+        EntryRule(
+            Rule("rmp-stray-count", Severity.WARNING, "2 MiB have one count, in front", FIRMWARE),
+            _stray_count,
+            lambda page, lo, hi: (
+                f"subpage_count is {RmpLo(lo).subpage_count}, but the page is "
+                f"{page % LARGE} behind a 2 MiB boundary"
+            ),
+        ),
+        EntryRule(
+            Rule("rmp-subpages", Severity.NOTE, "An entry of 2 MiB counts nothing", FIRMWARE),
+            _silent_count,
+            lambda page, lo, hi: (
+                f"subpage_count is {RmpLo(lo).subpage_count}, but page_size is 2 MiB"
+            ),
+        ),
+        EntryRule(
+            Rule("rmp-lock", Severity.NOTE, "lock follows immutable", FIRMWARE),
+            _locked,
+            lambda page, lo, hi: (
+                f"lock is {RmpLo(lo).lock}, but immutable is {RmpLo(lo).immutable}"
+            ),
+        ),
+    ),
+    "rights": (
+        EntryRule(
+            Rule("unknown-bits", Severity.WARNING, "Bits without a name are 0", FIRMWARE),
+            _has(_UNKNOWN),
+            lambda page, lo, hi: f"bits {hi & _UNKNOWN:#x} of hi are set, which have no name",
+        ),
+        EntryRule(
+            Rule("rmp-rights", Severity.WARNING, "Rights have a name, and write has read", APM),
+            _odd_rights,
+            lambda page, lo, hi: (
+                f"bits without a name, or write without read, which faults: {_masks(hi)}"
+            ),
+        ),
+    ),
+    "save area": (
+        EntryRule(
+            Rule("rmp-vmsa-not-accepted", Severity.WARNING, "A guest accepts its save areas", APM),
+            lambda fields: fields.state == RmpState.GUEST_INVALID,
+            lambda page, lo, hi: "a save area that its guest has not accepted; VMRUN takes it",
+        ),
+        EntryRule(
+            Rule("rmp-vmsa-large", Severity.WARNING, "A save area is a page of 4 KiB", APM),
+            _large,
+            lambda page, lo, hi: "a save area of 2 MiB",
+        ),
+        EntryRule(
+            Rule(
+                "rmp-vmsa-aligned",
+                Severity.NOTE,
+                "A save area is on no 2 MiB boundary",
+                "Linux snp_safe_alloc_page",
+            ),
+            lambda fields: ~_large(fields) & (fields.place == 0),
+            lambda page, lo, hi: (
+                "a save area on a 2 MiB boundary: while it is in use, some "
+                "processors take all 2 MiB for in use"
+            ),
+        ),
+        EntryRule(
+            Rule("rmp-vmsa-writeable", Severity.WARNING, "VMPL 0 alone writes to a save area", APM),
+            _has(_LESSER_WRITE),
+            lambda page, lo, hi: f"a save area that a lesser VMPL may write to: {_masks(hi)}",
+        ),
+        EntryRule(
+            Rule("rmp-vmsa-rights", Severity.WARNING, "VMPL 0 has all rights", APM),
+            _first_rights,
+            lambda page, lo, hi: f"a save area to which VMPL0 has not all rights: {_masks(hi)}",
+        ),
+    ),
+}
+"""Rules by the entries among which they are looked for."""
+
+MISPLACED = Rule("rmp-2m-misplaced", Severity.ERROR, "A 2 MiB page begins on its boundary", APM)
+CHANGING_HEAD = Rule(
+    "rmp-changing", Severity.NOTE, "An entry does not change while the table is read", FIRMWARE
+)
+CHANGING_OTHER = Rule(
+    "rmp-changing-elsewhere",
+    Severity.WARNING,
+    "ASID 0x3ff marks what the firmware changes",
+    FIRMWARE,
+)
+
+
+def state_text(lo: int, hi: int) -> str:
+    """Return the state of an entry, and whose it is."""
+    word = RmpLo(lo)
+    guest = f" of asid {word.asid}" if word.asid else ""
+    return f"{state_of(lo, hi).name}{guest}"

@@ -1,0 +1,276 @@
+"""What is wrong with a table as a whole: who owns pages, and what of that cannot go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..finding import Severity
+from ..wire.rmp import RmpLo, RmpState, state_of
+from .entry_rules import CHANGING, FIRMWARE
+from .gathered import Gathered, Part, Rule, counted
+from .pages import LARGE
+from .runs import Runs
+from .search import Wanted, find
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .census import Census
+    from .dump import Dump
+
+COUNTER = Rule(
+    "rmp-counter", Severity.ERROR, "The counter of an ASID counts its pages", "AMD-ASPFW ACTIVATE"
+)
+UNITS = Rule(
+    "rmp-counter-units",
+    Severity.WARNING,
+    "All counters count a 2 MiB page alike",
+    "AMD-ASPFW ACTIVATE; no source tells the unit",
+)
+BEYOND = Rule(
+    "rmp-counter-beyond",
+    Severity.WARNING,
+    "Counters of ASIDs that no entry can have are 0",
+    FIRMWARE,
+)
+NO_CONTEXT = Rule(
+    "rmp-guest-without-context",
+    Severity.WARNING,
+    "There is a guest context for each ASID that owns pages",
+    "AMD-ASPFW DECOMMISSION",
+)
+LEFT = Rule(
+    "rmp-immutable-left",
+    Severity.WARNING,
+    "Pages held for a guest are those of a guest that has others",
+    "AMD-ASPFW PAGE_RECLAIM",
+)
+RECLAIM = Rule(
+    "rmp-reclaim-left",
+    Severity.NOTE,
+    "Pages that the firmware gives back go to the hypervisor",
+    "AMD-ASPFW PAGE_RECLAIM",
+)
+METADATA = Rule(
+    "rmp-metadata-without-context",
+    Severity.ERROR,
+    "Metadata names the page of a guest context",
+    "AMD-ASPFW PAGE_MD_INIT",
+)
+OWN = Rule(
+    "rmp-own-pages",
+    Severity.ERROR,
+    "The pages of the table are the firmware's",
+    "AMD-ASPFW SNP_INIT",
+)
+ZERO = Rule(
+    "rmp-all-zero",
+    Severity.WARNING,
+    "SNP_INIT writes entries: the table's own",
+    "AMD-ASPFW SNP_INIT",
+)
+UNLIKE = Rule(
+    "rmp-unlike-a-table",
+    Severity.WARNING,
+    "Nearly every entry is in a state of the rules",
+    FIRMWARE,
+)
+COUNTED = RmpLo.asid.limit + 1
+KEPT = 1 << 16
+"""Pages of metadata that are looked into."""
+MIB_PAGES = 256
+MANY = 64
+_NOTE = (1 << 36) - 1
+UNLIKELY = 0.05
+"""Part of the entries in no state from which on the bytes are hardly a table."""
+_HELD = (RmpState.PRE_GUEST, RmpState.PRE_SWAP)
+
+
+class Seen:
+    """What the tiles showed of owners: the first page of each, save areas, metadata."""
+
+    def __init__(self) -> None:
+        self.nothing = True
+        """Whether no entry was other than zero."""
+        self.save_areas = np.zeros(COUNTED, np.int64)
+        self.held: dict[int, int] = {}
+        """The first page held for a guest, by ASID."""
+        self.guests: dict[int, int] = {}
+        """The first page of each guest."""
+        self.reclaim: int | None = None
+        """The first page that the firmware has given back."""
+        self.metadata: list[tuple[int, int]] = []
+        """Pages of metadata, and the page of the guest context that each names."""
+        self.dropped = False
+        """Whether there were more pages of metadata than are kept."""
+        self.longest = (0, 0)
+        """The longest run of pages of the firmware."""
+        self._open = (0, 0)
+
+    def tile(self, part: Part, states: NDArray[np.uint8], judged: NDArray[np.bool_]) -> None:
+        """Take entries, of which *judged* tells the ones that speak."""
+        self.nothing = False
+        asid = RmpLo.asid.of(part.lo)
+        guest = judged & (states >= RmpState.PRE_GUEST)
+        _first(self.guests, part, asid, guest)
+        held = guest & (states <= RmpState.PRE_SWAP)
+        if held.any():
+            _first(self.held, part, asid, held)
+        areas = guest & (RmpLo.vmsa.of(part.lo) == 1)
+        if areas.any():
+            self.save_areas += np.bincount(asid[areas].astype(np.intp), minlength=COUNTED)
+        given = judged & (states == RmpState.RECLAIM)
+        if self.reclaim is None and given.any():
+            self.reclaim = part.first + int(np.argmax(given))
+        self._metadata(part, np.flatnonzero(judged & (states == RmpState.METADATA)))
+        self._firmware(Runs.of_mask(judged & (states == RmpState.FIRMWARE), part.first))
+
+    def _metadata(self, part: Part, at: NDArray[np.intp]) -> None:
+        room = KEPT - len(self.metadata)
+        self.dropped |= len(at) > room
+        pages = (part.first + at[:room]).tolist()
+        notes = (RmpLo.gpa.of(part.lo[at[:room]]) & np.uint64(_NOTE)).tolist()
+        self.metadata += zip(pages, notes, strict=True)
+
+    def _firmware(self, runs: Runs) -> None:
+        """Go on with the run that the last tile ended with, and keep the longest."""
+        if not len(runs):
+            return
+        starts, stops = runs.starts.copy(), runs.stops
+        if int(starts[0]) == self._open[1]:
+            starts[0] = self._open[0]
+        best = int(np.argmax(stops - starts))
+        self._open = int(starts[-1]), int(stops[-1])
+        found = int(starts[best]), int(stops[best])
+        self.longest = max(self.longest, found, key=lambda run: run[1] - run[0])
+
+
+def _first(
+    pages: dict[int, int], part: Part, asid: NDArray[np.uint64], mask: NDArray[np.bool_]
+) -> None:
+    """Put the first page of each ASID that is not in *pages* there."""
+    at = np.flatnonzero(mask)[::-1]
+    firsts = np.full(COUNTED, -1, np.int64)
+    firsts[asid[at].astype(np.intp)] = at
+    for number in np.flatnonzero(firsts >= 0).tolist():
+        pages.setdefault(number, part.first + int(firsts[number]))
+
+
+def judge_owners(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
+    """Judge what does not depend on counters: guests and contexts, leftovers, the whole."""
+    states = census.by_state()
+    if seen.nothing:
+        text = (
+            f"entries of {counted(dump.pages)}, all zero: SNP was not initialised, or this is "
+            "no table"
+        )
+        gathered.add(ZERO, "table", 0, text, None if dump.whole else Severity.NOTE)
+    used = dump.pages - states.get(RmpState.HYPERVISOR, 0)
+    odd = states.get(RmpState.INVALID, 0)
+    if odd > MANY and odd > used * UNLIKELY:
+        text = (
+            f"{odd} of {used} entries that are not the hypervisor's are in no state of the rules:"
+            " read from the wrong place, encrypted, or not of Milan or Genoa"
+        )
+        gathered.add(UNLIKE, "table", 0, text)
+    _left(dump, census, seen, gathered)
+    if seen.reclaim is not None:
+        count = states.get(RmpState.RECLAIM, 0)
+        text = f"{counted(count)} given back by the firmware, not the hypervisor's again so far"
+        gathered.add(RECLAIM, f"page {seen.reclaim:#x}", dump.offset(seen.reclaim), text)
+    _metadata(dump, seen, gathered)
+
+
+def _left(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
+    """Look for pages of guests that are no more; of a part of a table it cannot be told."""
+    if not dump.whole:
+        return
+    contexts = census.by_state().get(RmpState.CONTEXT, 0)
+    why = "which has no others" if contexts else "but no page holds a guest context"
+    for asid, page in seen.held.items():
+        counts = census.guest(asid)
+        held = sum(counts.get(state, 0) for state in _HELD)
+        if not contexts or held == sum(counts.values()):
+            text = f"{counted(held)} held for asid {asid}, {why}"
+            gathered.add(LEFT, f"page {page:#x}", dump.offset(page), text)
+    if len(seen.guests) > contexts:
+        asid, page = next(iter(seen.guests.items()))
+        some = f"{len(seen.guests)} ASIDs own" if len(seen.guests) > 1 else f"ASID {asid} owns"
+        text = f"{some} pages, but guest contexts are in {counted(contexts)}"
+        gathered.add(NO_CONTEXT, f"page {page:#x}", dump.offset(page), text)
+
+
+def _metadata(dump: Dump, seen: Seen, gathered: Gathered) -> None:
+    """Look up the guest contexts that pages of metadata name; those not in the dump may be so."""
+    named = sorted({context for _, context in seen.metadata})
+    low, found = dump.lows(np.array(named, np.int64))
+    words = zip(named, low.tolist(), found.tolist(), strict=True)
+    states = {page: state_of(word, 0) for page, word, here in words if here}
+    for page, context in seen.metadata:
+        state = states.get(context)
+        if state is not RmpState.CONTEXT and (state or dump.whole):
+            is_ = f"is {state.name}" if state else "has no entry"
+            text = f"metadata of the guest context in page {context:#x}, which {is_}"
+            gathered.add(METADATA, f"page {page:#x}", dump.offset(page), text)
+
+
+def judge_own_pages(dump: Dump, seen: Seen, gathered: Gathered) -> tuple[int, int] | None:
+    """Judge the pages of the table itself, and return from which to which they go.
+
+    Where it is not told where they lie, the longest run of the firmware's pages is taken, if it has
+    room for the table and begins on a boundary of 1 MiB as the firmware wants it.
+    """
+    pages = -(-dump.size >> 12)
+    if dump.base is None:
+        start, stop = seen.longest
+        fits = pages and stop - start >= pages and start % MIB_PAGES == 0
+        return (start, start + pages) if fits else None
+    start, stop = dump.base >> 12, (dump.base >> 12) + pages
+    ours = Runs.of([(start, stop)])
+    right = Runs.joined(find(dump.extents, Wanted(state=RmpState.FIRMWARE), ours))
+    wrong = dump.known.mask(start, stop) & ~right.mask(start, stop)
+    for first, end in Runs.of_mask(wrong, start):
+        low, _ = dump.lows(np.array([first], np.int64))
+        text = f"{counted(end - first)} of the table itself, yet {state_of(int(low[0]), 0).name}"
+        gathered.add(OWN, f"page {first:#x}", dump.offset(first), text)
+    return start, stop
+
+
+def judge_counters(
+    counters: NDArray[np.uint64], offset: int, census: Census, gathered: Gathered
+) -> str:
+    """Hold counters, of shape (2048,), against the census; return how they count 2 MiB.
+
+    *offset* is where they begin in their file. Whether a page of 2 MiB counts once or as 512 is not
+    known, so either will do, as long as all do alike. Counter 0 is not judged: nobody says whether
+    it counts the firmware's pages.
+    """
+    small = census.counts[:, 0].sum(1)
+    large = census.counts[:, 1].sum(1)
+    units: dict[str, int] = {}
+    for asid in range(1, COUNTED):
+        count, once, each = (
+            int(counters[asid]),
+            int(small[asid] + large[asid] // LARGE),
+            int(small[asid] + large[asid]),
+        )
+        if asid == CHANGING or (count == once == each):
+            continue
+        place = f"counter of asid {asid}", offset + 8 * asid
+        if count in (once, each):
+            units.setdefault("once" if count == once else "as 512", asid)
+        else:
+            both = counted(each)
+            if once != each:
+                both = f"{once} or {both}, by how 2 MiB count"
+            gathered.add(COUNTER, *place, f"is {count}, but the asid has {both}")
+    for asid in (np.flatnonzero(counters[COUNTED:]) + COUNTED).tolist():
+        text = f"is {int(counters[asid])}, but an entry has no room for such an ASID"
+        gathered.add(BEYOND, f"counter of asid {asid}", offset + 8 * asid, text)
+    if len(units) == 2:
+        once_, each_ = units["once"], units["as 512"]
+        text = f"counts a 2 MiB page once, that of asid {each_} as 512"
+        gathered.add(UNITS, f"counter of asid {once_}", offset + 8 * once_, text)
+    return " and ".join(sorted(units))

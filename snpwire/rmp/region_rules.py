@@ -1,0 +1,92 @@
+"""What is wrong among the entries of one 2 MiB region: its count, and who speaks for its pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..finding import Severity
+from ..wire.rmp import RmpLo
+from .entry_rules import APM, FIRMWARE, state_text
+from .gathered import Gathered, Part, Rule
+from .pages import LARGE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COUNT = Rule(
+    "rmp-subpage-count",
+    Severity.ERROR,
+    "The first entry of 2 MiB counts the assigned pages of the other 511",
+    FIRMWARE,
+)
+CHILDREN = Rule(
+    "rmp-2m-children", Severity.ERROR, "In a 2 MiB page no page is assigned by itself", APM
+)
+_SIZE = np.uint64(RmpLo.page_size.mask)
+_ASSIGNED = np.uint64(RmpLo.assigned.mask)
+_SPEAKS = np.uint64(RmpLo.page_size.mask | RmpLo.asid.mask)
+_HELD = np.uint64(RmpLo.immutable.mask | RmpLo.lock.mask)
+
+
+def silent(part: Part) -> NDArray[np.bool_]:
+    """Tell which entries say nothing, since a 2 MiB entry speaks for them; *part* begins on one.
+
+    As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry has 2 MiB.
+    """
+    found = np.zeros(len(part.lo), np.bool_)
+    large = part.lo[::LARGE] & _SIZE != 0
+    if large.any():
+        found[:] = np.repeat(large, LARGE)[: len(found)] & (part.lo & _SPEAKS == 0)
+        found[::LARGE] = False
+    return found
+
+
+def regions(part: Part, known: NDArray[np.bool_], gathered: Gathered) -> None:
+    """Judge every region of *part*; *known* tells of which each entry is there, shape (regions,).
+
+    A region that is not whole is judged by the entries that there are.
+    """
+    for row in _miscounted(part, known):
+        _count(part, row, gathered)
+    for row in np.flatnonzero(part.lo[::LARGE] & _SIZE != 0).tolist():
+        _children(part, row, gathered)
+
+
+def _miscounted(part: Part, known: NDArray[np.bool_]) -> list[int]:
+    whole = len(part.lo) // LARGE
+    lo = part.lo[: whole * LARGE].reshape(whole, LARGE)
+    assigned = (lo & _ASSIGNED).sum(1, dtype=np.uint64) - (lo[:, 0] & _ASSIGNED)
+    count = RmpLo.subpage_count.of(lo[:, 0])
+    wrong = (lo[:, 0] & _SIZE == 0) & (count != assigned) & known[:whole]
+    return np.flatnonzero(wrong).tolist()
+
+
+def _count(part: Part, row: int, gathered: Gathered) -> None:
+    at = row * LARGE
+    count = int(RmpLo(int(part.lo[at])).subpage_count)
+    assigned = int((part.lo[at + 1 : at + LARGE] & _ASSIGNED).sum())
+    text = f"subpage_count is {count}, but {assigned} of the other 511 pages are assigned"
+    gathered.add(COUNT, f"page {part.first + at:#x}", part.offset + 16 * at, text)
+
+
+def _children(part: Part, row: int, gathered: Gathered) -> None:
+    """Look for entries that are more than PAGE_UNSMASH leaves: assigned, no ASID, not immutable."""
+    at = row * LARGE
+    head, lo = part.lo[at], part.lo[at + 1 : at + LARGE]
+    own = lo & _ASSIGNED != 0
+    if head & _ASSIGNED:
+        own &= (lo & _SPEAKS != 0) | (lo & _HELD != 0)
+    if not own.any():
+        return
+    first = at + 1 + int(np.argmax(own))
+    page = part.first + at
+    others = int(own.sum()) - 1
+    more = f", and so have {others} more" if others else ""
+    text = (
+        f"a page of 2 MiB, {state_text(int(head), 0)}, but page {part.first + first:#x} in it has "
+        f"an entry of its own, {state_text(int(part.lo[first]), 0)}{more}"
+    )
+    severity = Severity.ERROR if head & _ASSIGNED else Severity.WARNING
+    gathered.add(CHILDREN, f"page {page:#x}", part.offset + 16 * at, text, severity)
