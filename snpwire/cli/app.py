@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from ..wire import RECORDS
-from . import messages
+from . import messages, rmp
 from .options import (
     AsJson,
     Corrupt,
@@ -275,3 +275,4 @@ app.command(
     "  guest_svn = 2                    any number of the report\n"
     "  reported_tcb = {snp = 8}         parts of a TCB version"
 )(messages.verify)
+app.add_typer(rmp.app, name="rmp")

@@ -87,11 +87,8 @@ NOT_READABLE = Fault(FaultKind.NPF, NpfInfo.of(present=1, user=1, rmp=1, gpa_fin
 """RMPQUERY of a page that is not the guest's."""
 
 
-class Entries(Protocol):
-    """A table that can be read and changed one page at a time.
-
-    Where it also has ``counters``, one number for each ASID, they are kept up to date.
-    """
+class Readable(Protocol):
+    """A table that can be read one page at a time."""
 
     @property
     def pages(self) -> int:
@@ -100,14 +97,21 @@ class Entries(Protocol):
     def entry(self, page: int) -> tuple[int, int]:
         """Return both quadwords of the entry of a page."""
 
-    def set(self, page: int, lo: int, hi: int) -> None:
-        """Change both quadwords of the entry of a page."""
-
     def state(self, page: int) -> RmpState:
         """Return the state of a page; DEFAULT beyond the table."""
 
 
-def resolved(table: Entries, page: int) -> tuple[int, int, int]:
+class Entries(Readable, Protocol):
+    """A table that can be changed one page at a time.
+
+    Where it also has ``counters``, one number for each ASID, they are kept up to date.
+    """
+
+    def set(self, page: int, lo: int, hi: int) -> None:
+        """Change both quadwords of the entry of a page."""
+
+
+def resolved(table: Readable, page: int) -> tuple[int, int, int]:
     """Return the page whose entry speaks for *page*, and the two quadwords of that entry.
 
     An entry of 4 KiB that no guest owns gives way to that of a 2 MiB page around it. Source:

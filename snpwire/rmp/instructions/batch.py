@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import UsageError
-from ..entry import LARGE, REGION
+from ..entry import ASID, ASID_LOW, ASSIGNED, GPA_LOW, LARGE, OPERAND, REGION
 from ..pages import page_numbers
 from .order import in_order
 
@@ -92,6 +92,18 @@ def sizes_differ(lo: Quads, sizes: Bools) -> Bools:
     """Tell which entries have another size; *sizes* is true for 2 MiB."""
     different: Bools = (lo & U64(LARGE) != 0) != sizes
     return different
+
+
+def foreign(lo: Quads, offsets: Pages, gpas: Pages, asids: Quads) -> Bools:
+    """Tell which entries are not a guest's for this address, or are immutable.
+
+    *lo* are the entries that speak for the pages, and *offsets* how far the pages lie behind them.
+    """
+    first = gpas - offsets
+    mine = first.astype(U64) << U64(GPA_LOW) | asids << U64(ASID_LOW) | U64(ASSIGNED)
+    others: Bools = (lo ^ mine) & U64(OPERAND & ~LARGE) != 0
+    others |= (first < 0) | (asids == 0) | (asids > ASID >> ASID_LOW)
+    return others
 
 
 def first_of(*checks: tuple[Bools, int | NDArray[np.uint64]]) -> NDArray[np.uint8]:

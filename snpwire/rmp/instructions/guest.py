@@ -13,16 +13,11 @@ import numpy as np
 from ...wire.rmp_words import PvalidateResult, RmpAdjust, RmpAdjustResult
 from .. import single
 from ..entry import (
-    ASID,
-    ASID_LOW,
-    ASSIGNED,
     FULL,
-    GPA_LOW,
     LARGE,
     NOT_OWNED,
     NOT_READABLE,
     NOT_VALIDATED,
-    OPERAND,
     REGION,
     TOO_SMALL,
     VALIDATED,
@@ -32,7 +27,7 @@ from ..entry import (
     Outcome,
 )
 from ..pages import page_numbers
-from .batch import U64, quads_of, quadwords, without, writeable
+from .batch import U64, foreign, quads_of, quadwords, without, writeable
 from .order import in_order
 
 if TYPE_CHECKING:
@@ -104,12 +99,9 @@ class _Batch:
 
     def unowned(self) -> NDArray[np.bool_]:
         """Tell which pages are not the guest's, or cannot be used by it."""
-        first = self.gpas - (self.pages - self.heads)
-        mine = first.astype(U64) << U64(GPA_LOW) | self.asids << U64(ASID_LOW) | U64(ASSIGNED)
-        bad: NDArray[np.bool_] = (self.half(0) ^ mine) & U64(OPERAND & ~LARGE) != 0
-        bad |= (first < 0) | (self.asids == 0) | (self.asids > ASID >> ASID_LOW)
-        bad |= self.pages >= self.table.pages
-        return bad
+        offsets = self.pages - self.heads
+        others = foreign(self.half(0), offsets, self.gpas, self.asids)
+        return others | (self.pages >= self.table.pages)
 
     def given(self, place: int) -> tuple[int, int, int]:
         """Return the page, the guest page and the ASID of one operation."""

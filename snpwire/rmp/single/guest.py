@@ -38,7 +38,7 @@ from ..entry import (
 )
 
 if TYPE_CHECKING:
-    from ..entry import Entries, Fault
+    from ..entry import Entries, Fault, Readable
 
 RESERVED = ~RmpAdjust.KNOWN
 _FAULT = {fault: Outcome(0, fault) for fault in (NOT_OWNED, NOT_READABLE, NOT_VALIDATED, TOO_SMALL)}
@@ -57,7 +57,7 @@ class Rights(NamedTuple):
     """RCX: 1 for a page of 2 MiB."""
 
 
-def owned(table: Entries, page: int, gpa: int, asid: int) -> tuple[int, int, int] | None:
+def owned(table: Readable, page: int, gpa: int, asid: int) -> tuple[int, int, int] | None:
     """Return the page whose entry speaks for *page* and its quadwords, if the guest may use it.
 
     It may if the entry is assigned to it for this *gpa* and not immutable.
@@ -137,7 +137,7 @@ def _cause(found: tuple[int, int, int] | None, size: int) -> Fault:
 
 
 def rmpquery(
-    table: Entries, page: int, gpa: int, target: int, *, asid: int, vmpl: int = 0
+    table: Readable, page: int, gpa: int, target: int, *, asid: int, vmpl: int = 0
 ) -> Rights:
     """Tell the rights that a lower level has to a page. Source: the module."""
     if target > 3:

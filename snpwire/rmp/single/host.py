@@ -51,7 +51,7 @@ from ..entry import (
 )
 
 if TYPE_CHECKING:
-    from ..entry import Entries
+    from ..entry import Entries, Readable
 
 FIRMWARE = ASSIGNED | IMMUTABLE
 """Operand of RMPUPDATE that makes a page the firmware's."""
@@ -165,7 +165,7 @@ def psmash(table: Entries, page: int, *, guest_asid: int = 0, in_use: bool = Fal
 
 
 def rmpread(
-    table: Entries, page: int, *, guest_asid: int = 0
+    table: Readable, page: int, *, guest_asid: int = 0
 ) -> tuple[RmpUpdateResult, RmpOperand | None]:
     """Return the status, and what RMPREAD writes of the entry; the numbers are RMPUPDATE's.
 
