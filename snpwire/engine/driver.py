@@ -31,7 +31,6 @@ from .trace import GUEST, Written
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from .faults import Injections
     from .hypervisor import Hypervisor
     from .space import Space
     from .stream import Stream
@@ -96,8 +95,6 @@ class Driver:
         self._lock = Lock()
         self._laid = PAGE
         """Bytes of the request page that are not zero; unknown at first."""
-        self.faults: Injections | None = None
-        """What goes wrong in the guest, if anything is to."""
 
     def run(self, request: Request) -> Answer:
         """Have a request answered. Raises DriverError and StoppedError."""
@@ -120,9 +117,9 @@ class Driver:
         if len(request.payload) > PAYLOAD_MAX:
             reason = f"a payload has at most {PAYLOAD_MAX} bytes, got {len(request.payload)}"
             raise DriverError("EINVAL", reason)
-        if self.faults is not None:
+        if self._world.faults is not None:
             self.named = self.buffers
-            self.faults.fire("prepare", self, request)
+            self._world.faults.fire("prepare", self, request)
         message = self.seal_only(request)
         try:
             pages = yield from self._sent(request, message)
@@ -143,8 +140,8 @@ class Driver:
         """Send a message until it is answered, and count on; return the pages of certificates."""
         clock = self._world.clock
         self._put(message)
-        if self.faults is not None:
-            self.faults.fire("exit", self, request)
+        if self._world.faults is not None:
+            self._world.faults.fire("exit", self, request)
         pages, needed, began = request.pages, 0, clock.now
         while True:
             result = self._exit(pages)

@@ -110,15 +110,12 @@ class Machine:
         for injection in injections:
             self._prepare(injection.fault)
         faults = Injections(self.world, injections)
-        self.hypervisor.requests.faults = faults if injections else None
-        for guest in self.guests.values():
-            for driver in guest.drivers:
-                driver.faults = faults if injections else None
+        self.world.faults = faults if injections else None
         return faults
 
     def _prepare(self, fault: Fault) -> None:
         if fault.needs == "neighbour" and len(self.guests) < 2:
-            self.hypervisor.requests.faults = Injections(self.world, ())
+            self.world.faults = Injections(self.world, ())
             self.add("neighbour").key()
         if fault.needs == "own-pages":
             policies = [guest.vm.policy for guest in self.guests.values()]

@@ -29,7 +29,6 @@ from .policy import Pages, Second
 from .trace import FIRMWARE, HYPERVISOR, Written
 
 if TYPE_CHECKING:
-    from .faults import Injections
     from .host import Host
     from .vm import Vcpu, Vm
 
@@ -77,15 +76,13 @@ class Requests:
         """When the secure processor will be done; it does one thing at a time."""
         self.spare = host.allocate()
         """A page of the hypervisor's with nothing in it."""
-        self.faults: Injections | None = None
-        """What goes wrong, if anything is to."""
         self.last: dict[str, Exchange] = {}
         """The last request of each VM that was answered: a forger would have kept it."""
 
     def serve(self, x: Exchange) -> int:
         """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
-        if self.faults is not None:
-            self.faults.fire("arrive", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("arrive", self, x)
         if not x.vmm:
             page = self.host.page(self._page(x.vm, x.request_gpa))
             x.request = bytes(page) if self._watched else page
@@ -98,8 +95,8 @@ class Requests:
             else:
                 self._by_own_pages(x)
         x.result = x.vmm << 32 | x.status
-        if self.faults is not None:
-            self.faults.fire("result", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("result", self, x)
         if self._watched and not x.result:
             self.last[x.vm.name] = x
         return x.result
@@ -107,7 +104,7 @@ class Requests:
     @property
     def _watched(self) -> bool:
         """Tell whether somebody wants to see or change what passes, which then has to be copied."""
-        return self.faults is not None or self.world.trace is not None
+        return self.world.faults is not None or self.world.trace is not None
 
     def _page(self, vm: Vm, gpa: int) -> int:
         page = vm.map.get(gpa >> 12)
@@ -175,8 +172,8 @@ class Requests:
         vm, host = x.vm, self.host
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
-        if self.faults is not None:
-            self.faults.fire("send", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("send", self, x)
         host.page(request)[:] = x.request
         if self.world.trace:
             self._say(x, "copy-in", (Written("message", x.request_spa, bytes(x.request)),))
@@ -184,8 +181,8 @@ class Requests:
         if not x.status or vm.policy.copy_on_failure:
             answer = host.page(x.response_spa >> 12)
             x.answer = bytes(answer) if self._watched else answer
-        if self.faults is not None:
-            self.faults.fire("answer", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("answer", self, x)
         if x.answer is not None:
             self._write(vm, x.response_gpa, x.answer)
             if self.world.trace:
@@ -200,8 +197,8 @@ class Requests:
         vm, host = x.vm, self.host
         request, response = self._page(vm, x.request_gpa), self._page(vm, x.response_gpa)
         x.request_spa, x.response_spa = request << 12, response << 12
-        if self.faults is not None:
-            self.faults.fire("send", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("send", self, x)
             host.page(request)[:] = x.request
         if host.is_ours(response):
             x.lent = not host.give(response, f"firmware, for {vm.name}", fixed=True)
@@ -214,16 +211,16 @@ class Requests:
             back = x.kept_back or host.take_from_firmware(response)
         if not back:
             x.status = int(Status.INVALID_ADDRESS)
-        elif self.faults is not None and not x.kept_back:
+        elif self.world.faults is not None and not x.kept_back:
             x.answer = bytes(host.page(response))
-            self.faults.fire("answer", self, x)
+            self.world.faults.fire("answer", self, x)
             self._write(vm, x.response_gpa, x.answer)
 
     def _issue(self, x: Exchange) -> None:
         """Give the command, and let the time pass that it takes. Raises StoppedError."""
         vm, clock = x.vm, self.world.clock
-        if self.faults is not None:
-            self.faults.fire("issue", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("issue", self, x)
             if not x.issue:
                 if x.forged is not None:
                     self.host.page(x.response_spa >> 12)[:] = x.forged
@@ -240,8 +237,8 @@ class Requests:
             answer = bytes(self.host.page(x.response_spa >> 12))
             written = (Written("message", x.response_spa, answer),)
             self.world.note(FIRMWARE, vm.name, x.vcpu.apic_id, "answer", written)
-        if self.faults is not None:
-            self.faults.fire("status", self, x)
+        if self.world.faults is not None:
+            self.world.faults.fire("status", self, x)
 
     def give(self, x: Exchange) -> Status:
         """Give the firmware the command for a request."""

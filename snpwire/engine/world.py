@@ -10,6 +10,7 @@ from .clock import Clock
 from .trace import Step
 
 if TYPE_CHECKING:
+    from .faults import Injections
     from .trace import Moved, Trace, Written
 
 
@@ -19,12 +20,14 @@ class World:
     It stands for Linux's mutexes: the one of each VM's guest requests, and the one of the mailbox.
     """
 
-    __slots__ = ("clock", "lock", "random", "trace")
+    __slots__ = ("clock", "faults", "lock", "random", "trace")
 
     def __init__(self, seed: int, trace: Trace | None = None) -> None:
         self.clock = Clock()
         self.random = Random(seed)
         self.trace = trace
+        self.faults: Injections | None = None
+        """What goes wrong, if anything is to."""
         self.lock = RLock()
 
     def note(

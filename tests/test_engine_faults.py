@@ -1,0 +1,250 @@
+"""Faults: how they are named and when they strike; and the driver's own errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from snpwire.engine.catalogue import FAULTS
+from snpwire.engine.driver import Request
+from snpwire.engine.faults import Injection
+from snpwire.engine.invariants import Watch
+from snpwire.engine.machine import Machine
+from snpwire.engine.outcome import Outcome, attempt, outcome_of
+from snpwire.engine.policy import Pages, Policy
+from snpwire.engine.profile import profile_named
+from snpwire.engine.trace import Trace
+from snpwire.engine.workload import Load, run
+from snpwire.errors import DriverError, EngineError, UsageError
+from snpwire.wire.cpuid import CpuidFunction
+from snpwire.wire.cpuid_msg import CpuidRsp
+from snpwire.wire.key import KeyReq
+from snpwire.wire.message import MsgType
+from snpwire.wire.status import Status
+
+KEY = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
+
+
+@pytest.fixture
+def m():
+    return Machine(profile_named("milan"), seed=1)
+
+
+@pytest.fixture
+def guest(m):
+    return m.add()
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "step"),
+    [("busy", 1, 1), ("busy*3", 3, 1), ("busy@2", 1, 2), ("busy*3@2", 3, 2), ("race", 1, 1)],
+)
+def test_an_injection_says_which_how_often_and_when(text, times, step):
+    injection = Injection.parse(text)
+
+    assert (injection.fault.name, injection.times, injection.step) == (
+        text.split("*")[0].split("@")[0],
+        times,
+        step,
+    )
+
+
+def test_a_fault_that_needs_an_earlier_request_strikes_the_second_time():
+    assert Injection.parse("reuse-number").step == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ("bussy", "there is no fault 'bussy'", "did you mean busy?"),
+        ("", "there is no fault ''", "--inject list prints them"),
+        ("busy*", "'busy*': '' is no number from 1 on", "NAME, NAME*3"),
+        ("busy*0", "'busy*0': '0' is no number from 1 on", "NAME, NAME*3"),
+        ("busy@x", "'busy@x': 'x' is no number from 1 on", "NAME, NAME*3"),
+        ("busy@-1", "'busy@-1': '-1' is no number from 1 on", "NAME, NAME*3"),
+        ("busy*99999999999999", "is no number from 1 on", "NAME, NAME*3"),
+        ("busy@2*3", "'2*3' is no number", "NAME, NAME*3"),
+    ],
+)
+def test_an_injection_that_cannot_be_read_says_why(text, said, hint):
+    with pytest.raises(UsageError) as caught:
+        Injection.parse(text)
+
+    assert said in str(caught.value)
+    assert hint in caught.value.help
+
+
+def test_a_fault_strikes_as_often_as_it_is_to(m, guest):
+    faults = m.inject(Injection.parse("errno-eagain*2@2"))
+
+    outcomes = [attempt(guest.drivers[n], KEY).outcome.errno for n in range(4)]
+
+    assert outcomes == ["", "EIO", "EIO", ""]
+    assert [fault.name for fault in faults.struck()] == ["errno-eagain"] * 2
+    assert faults.struck() == []
+
+
+def test_no_fault_strikes_after_they_are_taken_back(m, guest):
+    m.inject(Injection.parse("drop-request"))
+    m.inject()
+
+    assert attempt(guest.drivers[0], KEY).outcome == Outcome()
+
+
+def test_a_guest_that_comes_later_meets_the_faults_too(m, guest):
+    m.inject(Injection.parse("skip-number"))
+    later = m.add("later")
+
+    assert attempt(later.drivers[0], KEY).outcome.exitinfo2 == Status.AEAD_OFLOW
+
+
+def test_a_fault_of_own_pages_needs_a_policy_with_them(m, guest):
+    with pytest.raises(UsageError, match="forget-to-put-back needs the guest's own pages"):
+        m.inject(Injection.parse("forget-to-put-back"))
+
+    guest.vm.policy = Policy(pages=Pages.GUEST)
+    m.inject(Injection.parse("forget-to-put-back"))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_an_extended_request_comes_to_what_the_fault_says(name):
+    fault = FAULTS[name]
+    policy = Policy(pages=Pages.GUEST if fault.needs == "own-pages" else Pages.BOUNCE)
+    m = Machine(profile_named("milan"), seed=1)
+    guest = m.add(policy=policy)
+    m.inject(Injection.parse(name))
+
+    for number in range(fault.first):
+        payload = bytes([number]) * 64 + bytes(32)
+        found = attempt(guest.drivers[0], Request(5, payload, 1, 4)).outcome
+
+    assert found == fault.leads_to(policy, extended=True, times=1)
+
+
+@pytest.mark.parametrize(("times", "errno"), [(31, ""), (32, "ETIMEDOUT")])
+def test_a_guest_is_patient_for_a_minute(times, errno):
+    m = Machine(profile_named("milan"), seed=1)
+    guest = m.add()
+    m.inject(Injection(FAULTS["busy"], times))
+
+    found = attempt(guest.drivers[0], KEY).outcome
+
+    assert found.errno == errno
+    assert found == FAULTS["busy"].leads_to(Policy(), extended=False, times=times)
+
+
+def test_faults_are_named_after_their_actors_and_say_who_notices():
+    for fault in FAULTS.values():
+        assert fault.actor in ("guest", "hypervisor", "firmware")
+        assert fault.notices
+        assert fault.help[0].islower()
+        assert not fault.help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        (Outcome(), "answered"),
+        (Outcome("EIO", 0x0B, False), "EIO, firmware BAD_MEASUREMENT, key wiped"),
+        (Outcome("EIO", 1 << 32, True), "EIO, hypervisor INVALID_LEN, key alive"),
+        (Outcome("EIO", (1 << 64) - 1, False), "EIO, no answer from the hypervisor, key wiped"),
+        (
+            Outcome("EIO", (1 << 64) - 11, False),
+            "EIO, hypervisor KVM_GENERIC, firmware UNKNOWN_0xfffffff5, key wiped",
+        ),
+        (Outcome("stopped"), "stopped"),
+    ],
+)
+def test_an_outcome_is_told_in_words(outcome, text):
+    assert str(outcome) == text
+
+
+def test_an_error_of_the_program_is_no_outcome():
+    with pytest.raises(EngineError, match="out of memory"):
+        outcome_of(EngineError("out of memory"), alive=True)
+
+
+def test_an_answer_that_the_firmware_did_not_seal_is_seen(monkeypatch):
+    watch = Watch()
+    m = Machine(profile_named("milan"), seed=1, trace=Trace(watch))
+    guest = m.add()
+    guest.key()
+    opened = m.world.trace.steps[-1]
+
+    watch(opened)
+    message = opened.written[1]._replace(data=opened.written[1].data[:-1] + b"\1")
+    watch(opened._replace(written=(opened.written[0], message)))
+    changed = bytearray(message.data)
+    changed[0x60] ^= 1
+    watch(opened._replace(written=(opened.written[0], message._replace(data=bytes(changed)))))
+
+    texts = [breach.text for breach in watch.breaches]
+    twice = "VM vm: message 2 of VMPCK0 was taken twice"
+    assert texts == [
+        twice,
+        twice,
+        twice,
+        "VM vm: message 2 of VMPCK0 is not what the firmware sealed",
+    ]
+
+
+def refused(guest, **asked):
+    with pytest.raises(DriverError) as caught:
+        guest.report(**asked) if "data" in asked or "vmpl" in asked else guest.key(**asked)
+    return caught.value
+
+
+def test_report_data_has_64_bytes(guest):
+    error = refused(guest, data=b"short")
+
+    assert (error.errno, str(error)) == ("EINVAL", "EINVAL: report data has 64 bytes, got 5")
+
+
+def test_a_payload_fits_a_page(guest):
+    with pytest.raises(DriverError, match="EINVAL: a payload has at most 4000 bytes, got 4001"):
+        guest.raw(5, bytes(4001))
+
+
+def test_a_status_in_the_answer_costs_no_key(m, guest):
+    m.firmware.chip.mask_chip_key = True
+
+    error = refused(guest)
+
+    assert (error.errno, error.reason) == ("EINVAL", "the firmware answers INVALID_KEY")
+    assert guest.drivers[0].stream.alive
+    assert guest.report()[0x2A0:] == bytes(512)
+
+
+def test_a_report_for_a_more_privileged_level_is_refused_inside_the_answer(guest):
+    error = refused(guest, vmpl=0, vmpck=1)
+
+    assert error.reason == "the firmware answers INVALID_PARAM"
+
+
+def test_cpuid_values_are_checked(guest):
+    answer = CpuidRsp.parse(guest.cpuid([CpuidFunction(eax_in=0x4000_0000)]))
+
+    assert answer.head.count == 0
+    assert answer.head.status == Status.SUCCESS
+
+
+def test_a_message_type_that_nobody_knows_costs_the_key(guest):
+    with pytest.raises(DriverError, match=r"EIO: the request failed: firmware 0x16"):
+        guest.raw(99, bytes(16))
+
+    assert not guest.drivers[0].stream.alive
+
+
+def test_a_workload_counts_a_lost_key(m, monkeypatch):
+    load = Load("one", 3)
+    guest = []
+    add = m.add
+
+    def added(*args, **kwargs):
+        guest.append(add(*args, **kwargs))
+        m.inject(Injection.parse("alter-request@2"))
+        return guest[0]
+
+    monkeypatch.setattr(m, "add", added)
+    tally = run(m, [load])[0]
+
+    assert (tally.asked, tally.served, tally.keys_lost) == (2, 1, 1)
