@@ -13,7 +13,7 @@ from ..wire.rmp_words import (
     RmpEnd,
     RstEntry,
 )
-from .topics import Question, codes, word
+from .topics import Question, codes, word, worded
 from .tree import Row
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def size_text(size: int) -> str:
     for name, unit in (("TiB", GIB << 10), ("GiB", GIB), ("MiB", MIB), ("KiB", 1 << 10)):
         if size and size % unit == 0:
             return f"{size // unit} {name}"
-    return f"{size} bytes"
+    return f"{size} byte{'' if size == 1 else 's'}"
 
 
 def base(question: Question) -> Iterator[Row]:
@@ -37,7 +37,7 @@ def base(question: Question) -> Iterator[Row]:
     from ..wire.rmp import ENTRIES_OFFSET
 
     yield from word(RmpBase)(question)
-    address = RmpBase(question.number()).address
+    address = worded(RmpBase, question).address
     yield Row("", "", "table begins", hex(address), _aligned(address))
     text = "behind 2048 counters of 8 bytes, one for each ASID; with segments, their table"
     yield Row("", "", "entries begin", hex(address + ENTRIES_OFFSET), text)
@@ -52,7 +52,7 @@ def _aligned(address: int) -> str:
 def end(question: Question) -> Iterator[Row]:
     """Explain MSR RMP_END: the last byte of the table."""
     yield from word(RmpEnd)(question)
-    last = RmpEnd(question.number()).rmp_end
+    last = worded(RmpEnd, question).rmp_end
     text = "not used where the table has segments; Linux warns if it is set then"
     yield Row("", "", "first byte behind", hex(last + 1), text)
 
@@ -60,7 +60,7 @@ def end(question: Question) -> Iterator[Row]:
 def cfg(question: Question) -> Iterator[Row]:
     """Explain MSR RMP_CFG: whether the table has segments, and of what size."""
     yield from word(RmpCfg)(question)
-    value = RmpCfg(question.number())
+    value = worded(RmpCfg, question)
     if not value.segmented_rmp_en:
         yield Row("", "", "table", "one piece", "from RMP_BASE to RMP_END")
         return
@@ -76,7 +76,7 @@ def cfg(question: Question) -> Iterator[Row]:
 def segment(question: Question) -> Iterator[Row]:
     """Explain an entry of the segment table."""
     yield from word(RstEntry)(question)
-    value = RstEntry(question.number())
+    value = worded(RstEntry, question)
     yield Row("", "", "segment", segment_text(value), "")
 
 
@@ -92,7 +92,7 @@ def segment_text(value: RstEntry) -> str:
 def nested_fault(question: Question) -> Iterator[Row]:
     """Explain EXITINFO1 of a nested page fault, and what in the table can have caused it."""
     yield from word(NpfInfo)(question)
-    yield Row("", "", "cause", *npf_cause(NpfInfo(question.number())))
+    yield Row("", "", "cause", *npf_cause(worded(NpfInfo, question)))
 
 
 def npf_cause(info: NpfInfo) -> tuple[str, str]:
@@ -111,7 +111,7 @@ def npf_cause(info: NpfInfo) -> tuple[str, str]:
 def page_fault(question: Question) -> Iterator[Row]:
     """Explain the error code of a page fault."""
     yield from word(PageFault)(question)
-    if PageFault(question.number(32)).rmp:
+    if worded(PageFault, question).rmp:
         text = "the page, or one of its 2 MiB, is a guest's or the firmware's: Linux kills the task"
         yield Row("", "", "cause", "RMP violation", text)
 

@@ -158,14 +158,14 @@ def word(kind: type[Word]) -> Callable[[Question], Iterator[Row]]:
     """Return the function that explains a word of one kind."""
 
     def explain(question: Question) -> Iterator[Row]:
-        value = _worded(kind, question)
+        value = worded(kind, question)
         yield Row("", "", kind.__name__, int_text(value, kind.WIDTH // 8), kind.SPEC)
         yield from _bits(value)
 
     return explain
 
 
-def _worded(kind: type[W], question: Question) -> W:
+def worded(kind: type[W], question: Question) -> W:
     """Return the word that a number or the names of bits stand for. Raises UsageError."""
     if question.text[:1].isdigit() or question.text.startswith("-"):
         return kind(question.number(kind.WIDTH))
@@ -261,7 +261,7 @@ def svsm(question: Question) -> Iterator[Row]:
     from ..wire.svsm import CALLS, SvsmCall
 
     yield from word(SvsmCall)(question)
-    value = _worded(SvsmCall, question)
+    value = worded(SvsmCall, question)
     calls = CALLS.get(value.protocol)  # type: ignore[call-overload]
     if calls:
         found = calls(value.call_id)
