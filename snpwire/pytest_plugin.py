@@ -1,0 +1,120 @@
+"""Fixtures and markers for tests without hardware; pytest finds them in the installed package.
+
+pytest loads this module in every run, also where nobody asks for it: it imports nothing that takes
+time until a fixture or a marker is used. ``-p no:snpwire`` leaves it out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Generator, Iterator
+
+    from .engine.guest import Guest
+    from .engine.machine import Machine
+    from .engine.trace import Step
+    from .testing.port import Port
+    from .testing.rig import Rig
+    from .testing.trial import Trial
+
+MARKERS = (
+    "snp(profile, policy, seed, vcpus, image): what snp_machine and snp_guest are made of",
+    "snp_fault(*faults): what goes wrong for snp_guest, as NAME[*TIMES][@STEP]",
+    "snp_every_fault(actors, but): run the test once with each fault of the catalogue",
+)
+RIG: pytest.StashKey[Rig] = pytest.StashKey()
+PASSED: pytest.StashKey[bool] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers."""
+    for text in MARKERS:
+        config.addinivalue_line("markers", text)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Check what markers say before anything runs, and multiply what asks for every fault."""
+    names = {mark.name for mark in metafunc.definition.iter_markers()}
+    if names & {"snp", "snp_fault", "snp_every_fault"}:
+        from .testing import marks
+
+        marks.check(metafunc)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the last steps of the machine to the report of a test that fails."""
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    if report.failed and RIG in item.stash:
+        report.sections.append(("snpwire: the last steps", item.stash[RIG].story()))
+    return report
+
+
+def _rig(request: pytest.FixtureRequest) -> Rig:
+    item: pytest.Item = request.node
+    return item.stash[RIG]
+
+
+def _close(request: pytest.FixtureRequest, problem: str) -> None:
+    """Fail a test that passed for what is found at its end."""
+    if problem and request.node.stash.get(PASSED, False):
+        pytest.fail(problem, pytrace=False)
+
+
+@pytest.fixture
+def snp_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """Give a host: memory, an RMP table, a hypervisor and a secure processor.
+
+    ``@pytest.mark.snp`` says which. A test that passes fails after all if a rule of the protocol
+    was broken in it: a nonce used twice, an answer taken twice, a page that nobody owns.
+    """
+    from .testing.marks import scene_of
+    from .testing.rig import Rig
+
+    request.node.stash[RIG] = Rig(scene_of(request.node))
+    yield _rig(request).machine
+    _close(request, "; ".join(_rig(request).breaches()))
+
+
+@pytest.fixture
+def snp_fault(request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """Tell what goes wrong in this test, by its markers, and what has to come of it.
+
+    A test that passes fails after all if a fault never struck.
+    """
+    from .testing.marks import trial_of
+
+    trial = trial_of(request.node, getattr(request, "param", None))
+    yield trial
+    _close(request, trial.unmet() if trial.injections else "")
+
+
+@pytest.fixture
+def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: Trial) -> Guest:
+    """Give a guest that was launched on ``snp_machine``, and meets the faults of ``snp_fault``."""
+    return _rig(request).launch(snp_fault)
+
+
+@pytest.fixture
+def snp_port(snp_machine: Machine, snp_guest: Guest) -> Port:
+    """Give what lies below a guest's driver: the secrets page, and the way to the hypervisor.
+
+    Of all faults those are left out that strike in a driver itself.
+    """
+    from .testing.port import Port
+
+    return Port(snp_machine, snp_guest)
+
+
+@pytest.fixture
+def snp_steps(request: pytest.FixtureRequest, snp_machine: Machine) -> deque[Step]:
+    """Give the steps of ``snp_machine`` since its guest started: the last 1000, oldest first."""
+    return _rig(request).steps

@@ -1,0 +1,99 @@
+"""The guest's side of an exit, for a driver of somebody else's make.
+
+What lies below a driver: the secrets page with its keys, two shared pages, and the way out. The
+driver that is tested seals, counts, repeats, opens and gives up for itself. Faults of hypervisor
+and firmware strike here as anywhere; those of the guest are the driver's own to make. A nonce that
+it uses for two different messages is a breach that ``snp_machine`` reports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..engine.boot import LAYOUT, buffers_of, leave
+from ..engine.clock import SECOND
+from ..engine.memory import PAGE
+from ..engine.trace import GUEST, Written
+from ..errors import UsageError
+from ..wire.exits import ExitCode
+from ..wire.ghcb import Page
+from ..wire.message import VMPCKS
+
+if TYPE_CHECKING:
+    from ..engine.guest import Guest
+    from ..engine.machine import Machine
+
+
+class Sent(NamedTuple):
+    """What came of leaving the guest once with a message."""
+
+    exitinfo2: int
+    """The firmware's error in the low half, the hypervisor's in the high half."""
+    answer: bytes
+    """The response page, all of it."""
+    certificates: bytes = b""
+    """The certificate buffer, all of it."""
+    pages_needed: int = 0
+    """How many pages the certificates take, where the hypervisor says that they do not fit."""
+
+
+class Port:
+    """One processor of a guest, and the shared pages of one key. It has no memory of its own."""
+
+    def __init__(self, machine: Machine, guest: Guest, vmpck: int = 0) -> None:
+        if vmpck not in range(VMPCKS):
+            raise UsageError(f"a guest has keys 0 to {VMPCKS - 1}, got {vmpck}")
+        self.vmpck = vmpck
+        self.buffers = buffers_of(vmpck)
+        self._machine = machine
+        self._space = guest.space
+        self._vcpu = guest.vm.vcpus[vmpck % len(guest.vm.vcpus)]
+
+    @property
+    def secrets(self) -> bytes:
+        """Return the secrets page, of 4096 bytes."""
+        return self._space.read(LAYOUT.secrets, PAGE)
+
+    def send(self, message: bytes, *, pages: int | None = None) -> Sent:
+        """Leave the guest with a message of up to 4096 bytes; the response page is empty before.
+
+        With *pages* the request is an extended one that has so many pages for certificates. Raises
+        UsageError, StoppedError if the guest does not run on, and AccessError if the exit is
+        refused or a page was taken from the guest.
+        """
+        if len(message) > PAGE:
+            raise UsageError(f"a message has at most {PAGE} bytes, got {len(message)}")
+        if pages is not None and pages not in range(self.buffers.pages + 1):
+            raise UsageError(f"there are 0 to {self.buffers.pages} pages, got {pages}")
+        self._put(message.ljust(PAGE, b"\0"))
+        exitinfo2 = self._leave(pages)
+        answer = bytes(self._space.seen(self.buffers.response))
+        if pages is None:
+            return Sent(exitinfo2, answer)
+        needed = Page.parse(self._space.shared(self._vcpu.msr)).rbx
+        return Sent(exitinfo2, answer, self._certificates(pages), needed)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the machine's time pass, which takes none."""
+        self._machine.world.wait(round(seconds * SECOND))
+
+    def _put(self, message: bytes) -> None:
+        request, response = self.buffers.request, self.buffers.response
+        self._space.shared(response)[:] = bytes(PAGE)
+        self._space.shared(request)[:] = message
+        written = Written("", 0, b""), Written("message", request, message)
+        vcpu = self._vcpu
+        self._machine.world.note(GUEST, vcpu.vm.name, vcpu.apic_id, "seal", written)
+
+    def _leave(self, pages: int | None) -> int:
+        code, registers = ExitCode.SNP_GUEST_REQUEST, {}
+        if pages is not None:
+            code = ExitCode.SNP_EXT_GUEST_REQUEST
+            registers = {"rax": self.buffers.data, "rbx": pages}
+        request, response = self.buffers.request, self.buffers.response
+        hypervisor = self._machine.hypervisor
+        return leave(hypervisor, self._space, self._vcpu, code, request, response, **registers)
+
+    def _certificates(self, pages: int) -> bytes:
+        start = self.buffers.data
+        return b"".join(bytes(self._space.seen(start + n * PAGE)) for n in range(pages))

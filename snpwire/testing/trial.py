@@ -1,0 +1,126 @@
+"""Faults that a test asks for, and what has to come of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..bits import nearest
+from ..engine.catalogue import FAULTS
+from ..engine.faults import Injection
+from ..engine.outcome import Outcome, outcome_of
+from ..engine.policy import Policy
+from ..errors import EngineError, UsageError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..engine.faults import Armed
+    from ..engine.guest import Guest
+    from ..engine.machine import Machine
+
+ACTORS = ("guest", "hypervisor", "firmware")
+IN_DRIVER = ("prepare", "exit")
+"""Points that are passed in the guest's driver."""
+
+
+class Trial:
+    """The faults of one test. They strike at the requests of the guest that is armed with them."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = tuple(texts)
+        self.injections = tuple(injection(text) for text in self.texts)
+        self.policy = Policy()
+        self._armed: list[Armed] | None = None
+
+    def arm(self, machine: Machine, guest: Guest) -> None:
+        """Let the faults strike from now on.
+
+        One that can only happen to a later request than the first finds that there were some.
+        Raises UsageError for a fault that cannot happen on this machine.
+        """
+        self.policy = guest.vm.policy
+        for _ in range(max((earlier(text) for text in self.texts), default=0)):
+            guest.key()
+        ready = [
+            row._replace(step=1) if earlier(text) else row
+            for text, row in zip(self.texts, self.injections, strict=True)
+        ]
+        self._armed = machine.inject(*ready).armed if ready else []
+
+    @property
+    def faults(self) -> list[str]:
+        """Return the names of the faults."""
+        return [row.fault.name for row in self.injections]
+
+    def expected(self, name: str = "", *, extended: bool = False) -> Outcome:
+        """Return what the request has to come to that meets the fault.
+
+        With one fault its name may be left out; with none the request has to be answered. Raises
+        UsageError for a name that is none of them.
+        """
+        if not self.injections:
+            return Outcome()
+        if not name and len(self.injections) > 1:
+            raise UsageError(f"several faults: which of {', '.join(self.faults)} is meant?")
+        for row in self.injections:
+            if name in ("", row.fault.name):
+                return row.fault.leads_to(self.policy, extended=extended, times=row.times)
+        raise UsageError(f"the test has no fault {shown(name)}", help=nearest(name, self.faults))
+
+    def unmet(self) -> str:
+        """Return what is to be said of faults that did not strike, if any."""
+        if self._armed is None:
+            return "the faults strike at requests of snp_guest, which the test does not use"
+        missed = [
+            f"{text}: its point was passed {row.passed} times"
+            for text, row in zip(self.texts, self._armed, strict=True)
+            if not row.struck
+        ]
+        return f"faults that never struck: {'; '.join(missed)}" if missed else ""
+
+    def __repr__(self) -> str:
+        return f"Trial({', '.join(self.texts)})"
+
+
+def injection(text: object) -> Injection:
+    """Read ``NAME[*N][@STEP]``. Raises UsageError, with the nearest name."""
+    if not isinstance(text, str):
+        raise UsageError(f"a fault is a text such as 'busy*2', got {shown(text)}")
+    return Injection.parse(text)
+
+
+def earlier(text: str) -> int:
+    """Return how many requests have to come before a fault that is not told when to strike."""
+    return 0 if "@" in text else injection(text).fault.first - 1
+
+
+def every_fault(actors: object = ACTORS, but: object = (), *, port: bool = False) -> list[str]:
+    """Return the names of all faults of *actors*. Raises UsageError for what does not exist.
+
+    With *port* without those that strike in the driver of this package's own guest.
+    """
+    wanted = _words("actors", actors, ACTORS)
+    left_out = _words("but", but, FAULTS)
+    found = [row for row in FAULTS.values() if row.actor in wanted and row.name not in left_out]
+    return [row.name for row in found if not (port and row.point in IN_DRIVER)]
+
+
+def _words(part: str, given: object, known: Iterable[str]) -> list[str]:
+    """Return one name or several as a list."""
+    words = [given] if isinstance(given, str) else given
+    if not isinstance(words, list | tuple | set | frozenset):
+        raise UsageError(f"{part}: expected names, got {shown(given)}")
+    for word in words:
+        if word not in known:
+            hint = nearest(str(word), known) or f"known are: {', '.join(known)}"
+            raise UsageError(f"{part}: there is no {shown(word)}", help=hint)
+    return list(words)
+
+
+def ended(guest: Guest, call: Callable[[], object], *, vmpck: int = 0) -> Outcome:
+    """Make a call that asks for something with one of the guest's keys; return how it ended."""
+    try:
+        call()
+    except EngineError as exc:
+        return outcome_of(exc, alive=guest.drivers[vmpck].stream.alive)
+    return Outcome()
