@@ -63,10 +63,10 @@ def test_a_leaf_that_is_not_in_the_table_is_zero_and_a_reserved_field_is_not_cor
     fw.running()
     odd = CpuidFunction(eax_in=2, reserved_0x028=b"\1" + bytes(7))
 
-    unlisted = cpuid(fw, CpuidFunction(eax_in=2, edx=1))
+    unlisted = cpuid(fw, CpuidFunction(eax_in=0x55, edx=1))
     reserved = cpuid(fw, odd)
 
-    assert unlisted[0x10:] == CpuidFunction(eax_in=2).build()
+    assert unlisted[0x10:] == CpuidFunction(eax_in=0x55).build()
     assert reserved[:4] == b"\x16\0\0\0"
     assert reserved[0x10:] == odd.build()
 

@@ -8,8 +8,14 @@ passed over (AMD-ASPFW cpuid_lookup.c).
 
 from __future__ import annotations
 
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..bits import nearest
+from ..errors import InputError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +23,18 @@ if TYPE_CHECKING:
 REGISTERS = ("eax", "ebx", "ecx", "edx")
 RANGES = (range(0x1_0000), range(0x8000_0000, 0x8001_0000))
 """Leaves that are checked."""
+FMS_RESERVED = 0xF000_F000
 _FUNCTION = Struct("<LLQQLLLLQ")
 _ALL = 0xFFFF_FFFF
+_X87_SSE = 0x240
+_AVX, _KREGS, _ZMM_LOW, _ZMM_HIGH, _MPK = 1 << 2, 1 << 5, 1 << 6, 1 << 7, 1 << 9
+_XSAVE = ((_MPK, 0x988), (_ZMM_HIGH, 0x980), (_ZMM_LOW, 0x580), (_KREGS, 0x380), (_AVX, 0x340))
+"""Bits of XCR0, and the size of the state up to the highest that is set."""
+_XSAVES = ((_MPK, 0x8), (_ZMM_HIGH, 0x400), (_ZMM_LOW, 0x200), (_KREGS, 0x40), (_AVX, 0x100))
+"""Bits of XCR0, and what each adds to the size of the compacted state."""
+_SUPERVISOR = ((1 << 11, 0x10), (1 << 12, 0x18))
+"""The same of XSS: shadow stacks of the user and of the supervisor."""
+SIZES = ("xsave", "xsaves")
 
 
 class Rule(NamedTuple):
@@ -30,15 +46,27 @@ class Rule(NamedTuple):
     allowed: int = _ALL
     """Bits that may be set."""
     most: int = _ALL
+    fields: tuple[tuple[int, int], ...] = ()
+    """Masks, and the largest value of each."""
+    size: str = ""
+    """``xsave`` or ``xsaves``: the size of the state that XCR0 and XSS make it to be."""
+    fms: int | None = None
+    """Family, model and stepping of the processor; a guest may believe in it or an older one."""
 
-    def corrected(self, value: int) -> int:
+    def corrected(self, value: int, xcr0: int = 0, xss: int = 0) -> int:
         """Return *value* where it will do, or the nearest that would."""
+        if self.size:
+            return _size(self.size, xcr0, xss)
+        if self.fms is not None:
+            return (value if _age(value) <= _age(self.fms) else self.fms) & ~FMS_RESERVED
         value = min(value, self.most) & self.allowed
+        for mask, most in self.fields:
+            limit = most * (mask & -mask)
+            value = value & ~mask | min(value & mask, limit)
         return value & ~self.fixed_bits | self.fixed
 
 
 ZERO = (Rule(allowed=0),) * 4
-FREE = Rule()
 
 
 class CpuidPolicy:
@@ -48,7 +76,10 @@ class CpuidPolicy:
         self.leaves = dict(leaves)
 
     def check(self, functions: bytes, count: int) -> tuple[bytes, int, bool]:
-        """Return *functions* as they would be accepted, how many were checked, whether all held."""
+        """Return *functions* as they would be accepted, how many were checked, whether all held.
+
+        A reserved field that is set is refused, and not corrected.
+        """
         held, checked = True, 0
         raw = bytearray(functions)
         for at in range(0, count * _FUNCTION.size, _FUNCTION.size):
@@ -57,7 +88,100 @@ class CpuidPolicy:
                 continue
             checked += 1
             rules = self.leaves.get((eax_in, ecx_in), ZERO)
-            better = [rule.corrected(value) for rule, value in zip(rules, values, strict=True)]
+            better = [
+                rule.corrected(value, xcr0, xss) for rule, value in zip(rules, values, strict=True)
+            ]
             held = held and better == values and not reserved
             _FUNCTION.pack_into(raw, at, eax_in, ecx_in, xcr0, xss, *better, reserved)
         return bytes(raw), checked, held
+
+
+@lru_cache
+def published(fms: int) -> CpuidPolicy:
+    """Return the table that AMD published, Genoa's, for a processor with this EAX of leaf 1."""
+    text = files(__package__).joinpath("profiles", "genoa-cpuid.toml").read_text()
+    return cpuid_policy(text, "genoa-cpuid", fms)
+
+
+def cpuid_policy(text: str, name: str, fms: int) -> CpuidPolicy:
+    """Read a table from TOML. Raises InputError, which names the leaf and the register."""
+    try:
+        parts = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise InputError(f"CPUID table {name} is no TOML: {exc}") from None
+    rows = parts.pop("leaf", None)
+    if parts or not isinstance(rows, list):
+        odd = next(iter(parts), None)
+        raise InputError(f"CPUID table {name}: {f'{odd} is unknown' if odd else 'leaf is missing'}")
+    leaves: dict[tuple[int, int], tuple[Rule, ...]] = {}
+    for index, row in enumerate(rows):
+        place = f"CPUID table {name}: leaf {index}"
+        key = _asked(place, row)
+        if key in leaves:
+            raise InputError(f"{place}: {key[0]:#x} with ecx {key[1]} is there already")
+        place = f"CPUID table {name}: leaf {key[0]:#x} ecx {key[1]}"
+        leaves[key] = tuple(_rule(f"{place}: {part}", row.pop(part, {}), fms) for part in REGISTERS)
+        for part in row:
+            hint = nearest(part, REGISTERS)
+            raise InputError(f"{place}: {part} is unknown", help=hint)
+    return CpuidPolicy(leaves)
+
+
+def _asked(place: str, row: Any) -> tuple[int, int]:
+    """Return EAX and ECX that a row is for."""
+    given = row.pop("in", None) if isinstance(row, dict) else None
+    if isinstance(given, list) and len(given) == 2 and all(map(_is_word, given)):
+        return given[0], given[1]
+    raise InputError(f"{place}: in is no pair of EAX and ECX but {shown(given)}")
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _ALL
+
+
+def _rule(place: str, given: Any, fms: int) -> Rule:
+    """Return the rule for one register."""
+    if _is_word(given):
+        return Rule(fixed_bits=_ALL, fixed=given)
+    if not isinstance(given, dict):
+        raise InputError(f"{place} is neither a number nor a table but {shown(given)}")
+    read = {name: _part(f"{place}.{name}", name, value) for name, value in given.items()}
+    if read.pop("fms", False):
+        read["fms"] = fms
+    return Rule(**read)
+
+
+def _part(place: str, name: str, value: Any) -> Any:
+    """Return one part of a rule. Raises InputError for one that cannot be."""
+    if name in ("fixed_bits", "fixed", "allowed", "most") and _is_word(value):
+        return value
+    if (name == "size" and value in SIZES) or (name == "fms" and isinstance(value, bool)):
+        return value
+    if name == "fields" and isinstance(value, list):
+        pairs = [tuple(pair) for pair in value if isinstance(pair, list) and len(pair) == 2]
+        if len(pairs) == len(value) and all(_is_word(a) and a and _is_word(b) for a, b in pairs):
+            return tuple(pairs)
+    if name not in Rule._fields:
+        raise InputError(f"{place} is unknown", help=nearest(name, Rule._fields))
+    raise InputError(f"{place} cannot be {shown(value)}")
+
+
+def _size(kind: str, xcr0: int, xss: int) -> int:
+    """Return the size of the state that the two registers make it to be."""
+    if kind == "xsave":
+        return next((size for bit, size in _XSAVE if xcr0 & bit), _X87_SSE)
+    return _X87_SSE + sum(
+        size
+        for word, parts in ((xcr0, _XSAVES), (xss, _SUPERVISOR))
+        for bit, size in parts
+        if word & bit
+    )
+
+
+def _age(eax: int) -> tuple[int, int, int]:
+    """Return family, model and stepping in the order that they are compared in.
+
+    The firmware adds the two parts of a model where others put them side by side.
+    """
+    family = (eax >> 8 & 0xF) + (eax >> 20 & 0xFF)
+    return family, (eax >> 4 & 0xF) + (eax >> 16 & 0xF), eax & 0xF

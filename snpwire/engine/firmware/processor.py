@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..cpuid import CpuidPolicy
+from ..cpuid import CpuidPolicy, published
 from ..entries import state_of_entry
 from ..memory import C_BIT, FIRMWARE, PAGE
 from .asids import Asids
@@ -50,7 +50,7 @@ class Processor:
         self.profile = profile
         self.random = random
         self.chip = Chip(profile, secret)
-        self.cpuid = cpuid or CpuidPolicy({})
+        self.cpuid = cpuid or published(profile.fms)
         self.asids = Asids()
         self.contexts: dict[int, Context] = {}
         memory.install(FIRMWARE, self.chip.id)
