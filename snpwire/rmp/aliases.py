@@ -96,7 +96,7 @@ class Aliases:
         Shape (5, aliases), in order of ASID and guest page.
         """
         runs = np.concatenate([self._carry, *self._held], axis=1)
-        runs = runs[:, np.lexsort((runs[2], runs[0]))]
+        runs = runs[:, np.argsort(runs[0], kind="stable")]
         found = _overlaps(runs)
         if runs.shape[1]:
             self._carry = runs[:, [int(np.argmax(runs[1]))]]
@@ -111,24 +111,35 @@ class Aliases:
 
 
 def _runs(first: int, lo: NDArray[np.uint64], at: NDArray[np.intp]) -> NDArray[np.uint64]:
-    """Return runs as four rows: start, end (both ASID and guest page), host page, accepted."""
-    words = lo[at]
+    """Return runs as four rows: start, end (both ASID and guest page), host page, accepted.
+
+    Along a run the guest's pages stay as far from the host's as they are, and no page is left out.
+    """
+    words = lo if len(at) == len(lo) else lo[at]
     start = words >> np.uint64(12) & _KEY
-    large = (words & np.uint64(RmpLo.page_size.mask) != 0) & ((first + at) % LARGE == 0)
-    length = np.where(large, np.uint64(LARGE), np.uint64(1))
-    end = np.minimum(start + length, (start >> np.uint64(_GPA)) + np.uint64(1) << np.uint64(_GPA))
     page = at.astype(np.uint64) + np.uint64(first)
-    accepted = words >> np.uint64(62) & np.uint64(1)
+    accepted = words & np.uint64(RmpLo.validated.mask)
+    length = _lengths(words, page)
     broken = np.ones(len(at), np.bool_)
-    broken[1:] = (
-        (start[1:] != end[:-1])
-        | (page[1:] != page[:-1] + length[:-1])
-        | (accepted[1:] != accepted[:-1])
-        | (start[1:] >> np.uint64(_GPA) != start[:-1] >> np.uint64(_GPA))
-    )
+    apart = start - page ^ accepted
+    np.not_equal(apart[1:], apart[:-1], out=broken[1:])
+    broken[1:] |= page[1:] - page[:-1] != (length if isinstance(length, int) else length[:-1])
+    broken |= start & np.uint64((1 << _GPA) - 1) == 0  # the first page of a guest
     heads = np.flatnonzero(broken)
     tails = np.append(heads[1:], len(at)) - 1
-    return np.stack([start[heads], end[tails], page[heads], accepted[heads]])
+    last = start[tails]
+    end = last + (np.uint64(length) if isinstance(length, int) else length[tails])
+    border = (last >> np.uint64(_GPA)) + np.uint64(1) << np.uint64(_GPA)
+    return np.stack([start[heads], np.minimum(end, border), page[heads], accepted[heads] != 0])
+
+
+def _lengths(words: NDArray[np.uint64], page: NDArray[np.uint64]) -> int | NDArray[np.uint64]:
+    """Return how many pages each entry speaks for; one number where that is 1."""
+    large = words & np.uint64(RmpLo.page_size.mask) != 0
+    if not large.any():
+        return 1
+    large &= page & np.uint64(LARGE - 1) == 0
+    return np.where(large, np.uint64(LARGE), np.uint64(1))
 
 
 def _overlaps(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..finding import Severity
-from ..wire.rmp import RmpLo
+from ..wire.rmp import RmpLo, RmpState
 from . import entry_rules as entry
 from . import owners
 from .aliases import ROOM, Alias, Aliases
@@ -23,14 +23,15 @@ from .states import Classifier
 from .tiles import TILE, tiles
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy.typing import NDArray
 
     from .census import Census
     from .dump import Dump
     from .tiles import Extent, Progress
 
+_SIZE, _ASSIGNED = np.uint64(RmpLo.page_size.mask), np.uint64(RmpLo.assigned.mask)
+_ASID = np.uint64(RmpLo.asid.mask)
+_CHANGING = np.uint64(entry.CHANGING << RmpLo.asid.low)
 ALIASED = Rule(
     "rmp-aliased",
     Severity.ERROR,
@@ -99,16 +100,16 @@ class _Judge:
             self.dump.offset(tile.first),
         )
         regions(part, self._complete(part), self.gathered)
-        quiet: NDArray[np.bool_] = silent(part)
-        changing = RmpLo.asid.of(part.lo) == entry.CHANGING
+        speak = ~silent(part)
         states = self._states(part)
+        changing = part.lo & _ASID == _CHANGING
         if changing.any():
-            self._changing(part, changing & ~quiet)
-        quiet |= changing
+            self._changing(part, changing & speak)
+            speak &= ~changing
         self._misplaced(part)
-        self._entries(part, states, ~quiet)
-        self.seen.tile(part, states, ~quiet)
-        guest = ~quiet & (RmpLo.assigned.of(part.lo) == 1) & (RmpLo.asid.of(part.lo) != 0)
+        self._entries(part, states, speak)
+        guest = speak & (states >= RmpState.PRE_GUEST)
+        self.seen.tile(part, states, speak, guest)
         self._aliases.feed(part.first, part.lo, guest)
 
     def _states(self, part: Part) -> NDArray[np.uint8]:
@@ -124,24 +125,24 @@ class _Judge:
 
     def _entries(self, part: Part, states: NDArray[np.uint8], judged: NDArray[np.bool_]) -> None:
         """Judge entries by themselves, each rule those among which it is looked for."""
-        guest = judged & (RmpLo.assigned.of(part.lo) == 1) & (RmpLo.asid.of(part.lo) != 0)
-        among: dict[str, Any] = {
-            "all": judged & (part.lo != 0),
-            "rights": judged & (part.hi != 0),
-            "save area": guest & (RmpLo.vmsa.of(part.lo) == 1),
-        }
+        at = np.flatnonzero(entry.suspects(part.lo, part.hi, states) & judged)
+        if not at.size:
+            return
+        lo, hi, state = part.lo[at], part.hi[at], states[at]
+        save_area = (state >= RmpState.PRE_GUEST) & (RmpLo.vmsa.of(lo) == 1)
+        everyone = np.ones(len(at), np.bool_)
+        among = {"all": everyone, "rights": hi != 0, "save area": save_area}
         for name, mask in among.items():
-            at = np.flatnonzero(mask)
-            if at.size:
-                fields = entry.Fields(
-                    (part.first + at) % LARGE, part.lo[at], part.hi[at], states[at]
-                )
+            if mask.any():
+                some = at[mask]
+                place = (part.first + some) % LARGE
+                fields = entry.Fields(place, lo[mask], hi[mask], state[mask])
                 for rule in entry.RULES[name]:
-                    broken = at[rule.broken(fields)]
+                    broken = some[rule.broken(fields)]
                     self.gathered.entries(rule.rule, part, broken, rule.text)
 
     def _misplaced(self, part: Part) -> None:
-        large = RmpLo.page_size.of(part.lo) == 1
+        large = part.lo & _SIZE != 0
         large[::LARGE] = False
         self.gathered.entries(
             entry.MISPLACED,
@@ -171,8 +172,8 @@ class _Judge:
                 return
             for tile in tiles(self.dump.extents, self.dump.data):
                 lo = np.ascontiguousarray(tile.words[:, 0])
-                asid = RmpLo.asid.of(lo)
-                guest = (RmpLo.assigned.of(lo) == 1) & (asid != 0) & (asid != entry.CHANGING)
+                asid = lo & _ASID
+                guest = (lo & _ASSIGNED != 0) & (asid != 0) & (asid != _CHANGING)
                 if guest.any():
                     part = Part(tile.first, lo, lo, 0)
                     self._aliases.feed(tile.first, lo, guest & ~silent(part))

@@ -138,6 +138,24 @@ def _has(mask: int) -> Callable[[Fields], Array]:
     return has
 
 
+def suspects(lo: Array, hi: Array, state: Array) -> Array:
+    """Tell which entries may break a rule: of the others, nearly all, none does.
+
+    Each step goes over the entries once, so a rule that only few can break costs little.
+    """
+    kind = lo.dtype.type
+    found: Array = state == RmpState.INVALID
+    found |= lo & kind(_RARE) != 0
+    found |= lo & kind(RmpLo.asid.mask) > kind(LAST_ASID << RmpLo.asid.low)
+    apart = lo >> kind(RmpLo.lock.low - RmpLo.immutable.low) ^ lo
+    found |= apart & kind(RmpLo.immutable.mask) != 0
+    odd = hi & kind(_UNKNOWN | _NO_RIGHT) | hi & kind(_WRITE) & ~((hi & kind(_READ)) << kind(1))
+    found |= odd != 0
+    return found
+
+
+_RARE = RmpLo.page_size.mask | RmpLo.subpage_count.mask | RmpLo.vmsa.mask
+
 RULES: dict[str, tuple[EntryRule, ...]] = {
     "all": (
         EntryRule(

@@ -88,6 +88,23 @@ UNLIKELY = 0.05
 _HELD = (RmpState.PRE_GUEST, RmpState.PRE_SWAP)
 
 
+class Firsts:
+    """The first page of each ASID, in the order in which they were seen."""
+
+    def __init__(self) -> None:
+        self.pages: dict[int, int] = {}
+        self._unseen = np.ones(COUNTED, np.bool_)
+
+    def look(self, part: Part, asid: NDArray[np.uint16], mask: NDArray[np.bool_]) -> None:
+        """Take those of *part* that *mask* marks."""
+        at = np.flatnonzero(self._unseen[asid] & mask)
+        while at.size:
+            number, first = int(asid[at[0]]), part.first + int(at[0])
+            self.pages[number] = first
+            self._unseen[number] = False
+            at = at[asid[at] != number]
+
+
 class Seen:
     """What the tiles showed of owners: the first page of each, save areas, metadata."""
 
@@ -95,10 +112,10 @@ class Seen:
         self.nothing = True
         """Whether no entry was other than zero."""
         self.save_areas = np.zeros(COUNTED, np.int64)
-        self.held: dict[int, int] = {}
-        """The first page held for a guest, by ASID."""
-        self.guests: dict[int, int] = {}
-        """The first page of each guest."""
+        self.held = Firsts()
+        """Pages that are held for a guest."""
+        self.guests = Firsts()
+        """Pages of guests."""
         self.reclaim: int | None = None
         """The first page that the firmware has given back."""
         self.metadata: list[tuple[int, int]] = []
@@ -109,18 +126,23 @@ class Seen:
         """The longest run of pages of the firmware."""
         self._open = (0, 0)
 
-    def tile(self, part: Part, states: NDArray[np.uint8], judged: NDArray[np.bool_]) -> None:
-        """Take entries, of which *judged* tells the ones that speak."""
+    def tile(
+        self,
+        part: Part,
+        states: NDArray[np.uint8],
+        judged: NDArray[np.bool_],
+        guest: NDArray[np.bool_],
+    ) -> None:
+        """Take entries: *judged* tells which speak, *guest* which of these are a guest's."""
         self.nothing = False
-        asid = RmpLo.asid.of(part.lo)
-        guest = judged & (states >= RmpState.PRE_GUEST)
-        _first(self.guests, part, asid, guest)
+        asid = (part.lo >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & np.uint16(COUNTED - 1)
+        self.guests.look(part, asid, guest)
         held = guest & (states <= RmpState.PRE_SWAP)
         if held.any():
-            _first(self.held, part, asid, held)
-        areas = guest & (RmpLo.vmsa.of(part.lo) == 1)
+            self.held.look(part, asid, held)
+        areas = guest & (part.lo & np.uint64(RmpLo.vmsa.mask) != 0)
         if areas.any():
-            self.save_areas += np.bincount(asid[areas].astype(np.intp), minlength=COUNTED)
+            self.save_areas += np.bincount(asid[areas], minlength=COUNTED)
         given = judged & (states == RmpState.RECLAIM)
         if self.reclaim is None and given.any():
             self.reclaim = part.first + int(np.argmax(given))
@@ -145,17 +167,6 @@ class Seen:
         self._open = int(starts[-1]), int(stops[-1])
         found = int(starts[best]), int(stops[best])
         self.longest = max(self.longest, found, key=lambda run: run[1] - run[0])
-
-
-def _first(
-    pages: dict[int, int], part: Part, asid: NDArray[np.uint64], mask: NDArray[np.bool_]
-) -> None:
-    """Put the first page of each ASID that is not in *pages* there."""
-    at = np.flatnonzero(mask)[::-1]
-    firsts = np.full(COUNTED, -1, np.int64)
-    firsts[asid[at].astype(np.intp)] = at
-    for number in np.flatnonzero(firsts >= 0).tolist():
-        pages.setdefault(number, part.first + int(firsts[number]))
 
 
 def judge_owners(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
@@ -189,15 +200,19 @@ def _left(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
         return
     contexts = census.by_state().get(RmpState.CONTEXT, 0)
     why = "which has no others" if contexts else "but no page holds a guest context"
-    for asid, page in seen.held.items():
+    for asid, page in seen.held.pages.items():
         counts = census.guest(asid)
         held = sum(counts.get(state, 0) for state in _HELD)
         if not contexts or held == sum(counts.values()):
             text = f"{counted(held)} held for asid {asid}, {why}"
             gathered.add(LEFT, f"page {page:#x}", dump.offset(page), text)
-    if len(seen.guests) > contexts:
-        asid, page = next(iter(seen.guests.items()))
-        some = f"{len(seen.guests)} ASIDs own" if len(seen.guests) > 1 else f"ASID {asid} owns"
+    if len(seen.guests.pages) > contexts:
+        asid, page = next(iter(seen.guests.pages.items()))
+        some = (
+            f"{len(seen.guests.pages)} ASIDs own"
+            if len(seen.guests.pages) > 1
+            else f"ASID {asid} owns"
+        )
         text = f"{some} pages, but guest contexts are in {counted(contexts)}"
         gathered.add(NO_CONTEXT, f"page {page:#x}", dump.offset(page), text)
 
