@@ -87,6 +87,10 @@ PLACES = {
     ),
     "rmp-counter-units": ("counter of asid 9", "counts a 2 MiB page once, that of asid 1 as 512"),
     "rmp-guest-without-context": ("page 0x220", "3 ASIDs own pages, but guest contexts are in 2"),
+    "rmp-context-without-guest": (
+        "page 0x200",
+        "guest contexts are in 3 pages, but 2 ASIDs own pages: not launched yet, or never",
+    ),
     "rmp-immutable-left": ("page 0x9f0", "16 pages held for asid 7, which has no others"),
     "rmp-metadata-without-context": ("page 0x204", "context in page 0x203, which is FIRMWARE"),
     "rmp-own-pages": ("page 0xa05", "1 page of the table itself, yet RECLAIM"),

@@ -118,6 +118,13 @@ def _units(made: Table) -> None:
     _counter(made, 9, -511)
 
 
+def _gone(made: Table) -> None:
+    """Take all pages of the launched guest away, but for its context."""
+    for page in PREPARED:
+        made.set(page, 0, 0)
+    settle(made)
+
+
 def _abandoned(made: Table) -> None:
     """Take the launched guest's accepted pages away."""
     for page in PREPARED[:0x30]:
@@ -192,6 +199,7 @@ FAULTS: dict[str, Callable[[Table], None]] = {
     "rmp-counter-beyond": lambda made: _counter(made, 1500, 4),
     "rmp-counter-units": _units,
     "rmp-guest-without-context": _uncontext,
+    "rmp-context-without-guest": _gone,
     "rmp-immutable-left": _abandoned,
     "rmp-metadata-without-context": lambda made: change(made, METADATA, gpa=1 << 36 | RESPONSE),
     "rmp-own-pages": lambda made: change(made, OWN[5], immutable=0, lock=0),

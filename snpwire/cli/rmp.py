@@ -204,7 +204,7 @@ def plot(
     ],
     title: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="TEXT", help="what stands above it, else the name of the image"),
+        typer.Option(metavar="TEXT", help="what stands above it, else the name of the file"),
     ] = None,
     form: Form = "auto",
     counters: Counters = None,

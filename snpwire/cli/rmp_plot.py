@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -33,7 +34,7 @@ def run(wish: Wish, outputs: list[str], title: str | None) -> int:
     given = read(wish)
     for said in given.notes:
         note(said)
-    scene = scene_of(given, title or given.name)
+    scene = scene_of(given, title or " ".join(Path(file).name for file in wish.files))
     for output in outputs:
         write_file(output, _written(scene, output))
     return 0
@@ -64,8 +65,7 @@ def scene_of(given: Input, title: str) -> Scene:
     remarks = [
         f"a cell stands for {size_text(shown.per_cell << 12)}, a row for "
         f"{size_text(shown.per_cell * COLUMNS << 12)}; a cell of several states is divided "
-        "among them",
-        *(["only what the log shows"] if given.is_log else []),
+        f"among them{'; only what the log shows' if given.is_log else ''}",
     ]
     panels = [_by_state(found), _by_owner(found, asids, len(most))]
     return draw(heading, remarks, shown, panels)

@@ -19,6 +19,7 @@ from .aliases import ROOM, Alias, Aliases
 from .gathered import Gathered, Part, Rule
 from .pages import LARGE
 from .region_rules import regions, silent
+from .seen import Seen
 from .states import Classifier
 from .tiles import TILE, tiles
 
@@ -85,7 +86,7 @@ class _Judge:
     def __init__(self, dump: Dump, limit: int, room: int) -> None:
         self.dump = dump
         self.gathered = Gathered(limit)
-        self.seen = owners.Seen()
+        self.seen = Seen()
         self._scratch = Classifier(TILE)
         self._aliases = Aliases(room)
 

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..finding import Severity
-from ..wire.rmp import RmpLo, RmpState, state_of
+from ..wire.rmp import RmpState, state_of
 from .entry_rules import CHANGING, FIRMWARE
-from .gathered import Gathered, Part, Rule, counted
+from .gathered import Gathered, Rule, counted
 from .pages import LARGE
 from .runs import Runs
 from .search import Wanted, find
+from .seen import COUNTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .census import Census
     from .dump import Dump
+    from .seen import Seen
 
 COUNTER = Rule(
     "rmp-counter", Severity.ERROR, "The counter of an ASID counts its pages", "AMD-ASPFW ACTIVATE"
@@ -40,6 +42,12 @@ NO_CONTEXT = Rule(
     Severity.WARNING,
     "There is a guest context for each ASID that owns pages",
     "AMD-ASPFW DECOMMISSION",
+)
+IDLE = Rule(
+    "rmp-context-without-guest",
+    Severity.NOTE,
+    "There is an ASID that owns pages for each guest context",
+    "AMD-ASPFW GCTX_CREATE, DECOMMISSION",
 )
 LEFT = Rule(
     "rmp-immutable-left",
@@ -77,96 +85,11 @@ UNLIKE = Rule(
     "Nearly every entry is in a state of the rules",
     FIRMWARE,
 )
-COUNTED = RmpLo.asid.limit + 1
-KEPT = 1 << 16
-"""Pages of metadata that are looked into."""
 MIB_PAGES = 256
 MANY = 64
-_NOTE = (1 << 36) - 1
 UNLIKELY = 0.05
 """Part of the entries in no state from which on the bytes are hardly a table."""
 _HELD = (RmpState.PRE_GUEST, RmpState.PRE_SWAP)
-
-
-class Firsts:
-    """The first page of each ASID, in the order in which they were seen."""
-
-    def __init__(self) -> None:
-        self.pages: dict[int, int] = {}
-        self._unseen = np.ones(COUNTED, np.bool_)
-
-    def look(self, part: Part, asid: NDArray[np.uint16], mask: NDArray[np.bool_]) -> None:
-        """Take those of *part* that *mask* marks."""
-        at = np.flatnonzero(self._unseen[asid] & mask)
-        while at.size:
-            number, first = int(asid[at[0]]), part.first + int(at[0])
-            self.pages[number] = first
-            self._unseen[number] = False
-            at = at[asid[at] != number]
-
-
-class Seen:
-    """What the tiles showed of owners: the first page of each, save areas, metadata."""
-
-    def __init__(self) -> None:
-        self.nothing = True
-        """Whether no entry was other than zero."""
-        self.save_areas = np.zeros(COUNTED, np.int64)
-        self.held = Firsts()
-        """Pages that are held for a guest."""
-        self.guests = Firsts()
-        """Pages of guests."""
-        self.reclaim: int | None = None
-        """The first page that the firmware has given back."""
-        self.metadata: list[tuple[int, int]] = []
-        """Pages of metadata, and the page of the guest context that each names."""
-        self.dropped = False
-        """Whether there were more pages of metadata than are kept."""
-        self.longest = (0, 0)
-        """The longest run of pages of the firmware."""
-        self._open = (0, 0)
-
-    def tile(
-        self,
-        part: Part,
-        states: NDArray[np.uint8],
-        judged: NDArray[np.bool_],
-        guest: NDArray[np.bool_],
-    ) -> None:
-        """Take entries: *judged* tells which speak, *guest* which of these are a guest's."""
-        self.nothing = False
-        asid = (part.lo >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & np.uint16(COUNTED - 1)
-        self.guests.look(part, asid, guest)
-        held = guest & (states <= RmpState.PRE_SWAP)
-        if held.any():
-            self.held.look(part, asid, held)
-        areas = guest & (part.lo & np.uint64(RmpLo.vmsa.mask) != 0)
-        if areas.any():
-            self.save_areas += np.bincount(asid[areas], minlength=COUNTED)
-        given = judged & (states == RmpState.RECLAIM)
-        if self.reclaim is None and given.any():
-            self.reclaim = part.first + int(np.argmax(given))
-        self._metadata(part, np.flatnonzero(judged & (states == RmpState.METADATA)))
-        self._firmware(Runs.of_mask(judged & (states == RmpState.FIRMWARE), part.first))
-
-    def _metadata(self, part: Part, at: NDArray[np.intp]) -> None:
-        room = KEPT - len(self.metadata)
-        self.dropped |= len(at) > room
-        pages = (part.first + at[:room]).tolist()
-        notes = (RmpLo.gpa.of(part.lo[at[:room]]) & np.uint64(_NOTE)).tolist()
-        self.metadata += zip(pages, notes, strict=True)
-
-    def _firmware(self, runs: Runs) -> None:
-        """Go on with the run that the last tile ended with, and keep the longest."""
-        if not len(runs):
-            return
-        starts, stops = runs.starts.copy(), runs.stops
-        if int(starts[0]) == self._open[1]:
-            starts[0] = self._open[0]
-        best = int(np.argmax(stops - starts))
-        self._open = int(starts[-1]), int(stops[-1])
-        found = int(starts[best]), int(stops[best])
-        self.longest = max(self.longest, found, key=lambda run: run[1] - run[0])
 
 
 def judge_owners(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
@@ -206,7 +129,15 @@ def _left(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
         if not contexts or held == sum(counts.values()):
             text = f"{counted(held)} held for asid {asid}, {why}"
             gathered.add(LEFT, f"page {page:#x}", dump.offset(page), text)
-    if len(seen.guests.pages) > contexts:
+    count = len(seen.guests.pages)
+    if contexts > count and seen.context is not None:
+        text = (
+            f"guest contexts are in {counted(contexts)}, but {counted(count, 'ASID')} "
+            f"{'owns' if count == 1 else 'own'} pages: not launched yet, or never decommissioned"
+        )
+        place = f"page {seen.context:#x}"
+        gathered.add(IDLE, place, dump.offset(seen.context), text)
+    if count > contexts:
         asid, page = next(iter(seen.guests.pages.items()))
         some = (
             f"{len(seen.guests.pages)} ASIDs own"

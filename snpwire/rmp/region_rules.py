@@ -67,7 +67,8 @@ def _count(part: Part, row: int, gathered: Gathered) -> None:
     at = row * LARGE
     count = int(RmpLo(int(part.lo[at])).subpage_count)
     assigned = int((part.lo[at + 1 : at + LARGE] & _ASSIGNED).sum())
-    text = f"subpage_count is {count}, but {assigned} of the other 511 pages are assigned"
+    verb = "is" if assigned == 1 else "are"
+    text = f"subpage_count is {count}, but {assigned} of the other 511 pages {verb} assigned"
     gathered.add(COUNT, f"page {part.first + at:#x}", part.offset + 16 * at, text)
 
 

@@ -84,8 +84,8 @@ def draw(title: str, remarks: Sequence[str], shown: Extent, panels: Sequence[Pan
     across = COLUMNS * WIDTH
     wide = len(panels) * (across + GAP) - GAP
     height = shown.rows * shown.height
-    most = max(len(panel.shares) for panel in panels)
-    size = LEFT + wide + RIGHT, TOP + height + 2 * LINE + (most + 1) * LINE + MARGIN
+    most = max(len(_legend_shares(panel, shown)) for panel in panels)
+    size = LEFT + wide + RIGHT, TOP + height + (most + 1) * LINE + MARGIN
     words = [Words(MARGIN, MARGIN, title, 3), *_remarks(remarks), *_axes(shown, wide)]
     frames: list[Box] = []
     boxes: list[Box] = []
@@ -195,13 +195,15 @@ def _marks(panel: Panel, shown: Extent, left: int) -> Iterator[Words]:
         start, end, row = stretches[len(stretches) // 2]
         text = panel.shares[share].mark
         wide, tall = (end - start) * WIDTH, len(stretches) * shown.height
-        scale = 2 if wide >= text_width(text, 2) and tall >= LETTER * 2 else 1
-        x = (start + end) * WIDTH - text_width(text, scale)
-        if wide < text_width(text, scale) or tall < LETTER * scale:  # beside it, not over it
-            x = 2 * min(end * WIDTH + 4, COLUMNS * WIDTH - text_width(text, scale))
+        scale = 2 if wide >= text_width(text, 2) and tall + shown.height >= LETTER * 2 else 1
+        x = ((start + end) * WIDTH - text_width(text, scale)) // 2
+        if wide < text_width(text, scale) or tall < LETTER:  # beside it, not over it
+            x = end * WIDTH + 4
+            if x + text_width(text, scale) > COLUMNS * WIDTH:
+                x = max(0, start * WIDTH - 4 - text_width(text, scale))
         if text:
             y = TOP + row * shown.height + (shown.height - LETTER * scale) // 2
-            yield Words(left + x // 2, max(TOP, y), text, scale, "#000000", "#ffffff")
+            yield Words(left + x, max(TOP, y), text, scale, "#000000", "#ffffff")
 
 
 def _majorities(panel: Panel, row: int) -> Iterator[tuple[int, int, int]]:
@@ -216,15 +218,19 @@ def _majorities(panel: Panel, row: int) -> Iterator[tuple[int, int, int]]:
             start = at + 1
 
 
+def _legend_shares(panel: Panel, shown: Extent) -> list[Share]:
+    """Return the shares that have pages, and what has no entry if there is such."""
+    shares = [share for share in panel.shares if share.pages]
+    absent = len(panel.cells) * shown.per_cell - sum(share.pages for share in shares)
+    return [*shares, Share("no entry here", 0, NOWHERE)] if absent else shares
+
+
 def _legend(panel: Panel, shown: Extent, left: int, top: int) -> tuple[list[Box], list[Words]]:
     """Return a swatch in its frame, and a line, for each share that there is."""
     boxes: list[Box] = []
     lines: list[Words] = []
-    shares = [share for share in panel.shares if share.pages]
+    shares = _legend_shares(panel, shown)
     known = sum(share.pages for share in shares)
-    absent = len(panel.cells) * shown.per_cell - sum(map(sum, panel.cells))
-    if absent:
-        shares.append(Share("no entry here", 0, NOWHERE))
     for number, share in enumerate(shares):
         y = top + number * LINE
         boxes.append(Box(left, y - 2, 30, 18, Paint("#404040")))
