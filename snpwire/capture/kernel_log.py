@@ -27,7 +27,6 @@ __all__ = ["FAMILIES", "LIMIT", "Reader", "RmpLine", "records", "rmp_entries"]
 LIMIT = 1 << 16
 """Bytes of one line that are looked at; no format comes near."""
 _JOINED = 4  # lines that a mailer may have made of one
-_NEAR, _FAR = 8, 4096  # lines that may stand between those of a block, by whether it watches
 _REMEMBERED = 20
 
 
@@ -174,6 +173,8 @@ class Reader:
                 if waiting.block.done:
                     yield self._ended(waiting)
                 return
+            if waiting.block.done:
+                yield self._ended(waiting)
         yield from self._outlived(line)
         whole = self._read(line)
         if whole is None:
@@ -187,6 +188,8 @@ class Reader:
         yield from self._superseded(known, joined)
         self._open.append(_Open(known, joined, fields, told))
         self._last[id(told)] = joined.last
+        if told.done:
+            yield self._ended(self._open[-1])
 
     def _read(self, line: Line) -> tuple[Known, Line, dict[str, Any]] | None:
         """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
@@ -238,8 +241,7 @@ class Reader:
     def _outlived(self, line: Line) -> Iterator[LogRecord]:
         """End the blocks that have waited too long for a line of their own."""
         for waiting in list(self._open):
-            patience = _NEAR if waiting.block.watches else _FAR
-            if line.number - self._last[id(waiting.block)] > patience:
+            if line.number - self._last[id(waiting.block)] > waiting.block.patience:
                 yield self._ended(waiting)
 
     def _superseded(self, known: Known, line: Line) -> Iterator[LogRecord]:

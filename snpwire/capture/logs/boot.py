@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...wire.rmp import ENTRIES_OFFSET
 from ...wire.status import NO_FW_CALL, Status
 from .errnos import errno_text
+from .operands import status_words
 from .record import Told
 from .template import form
 
@@ -26,12 +27,13 @@ def covered(size: int) -> int:
 
 
 def size_text(size: int) -> str:
-    """Return a size in the unit that divides it, or with one digit behind the point."""
-    for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if size >= 1 << shift:
-            whole, rest = divmod(size, 1 << shift)
-            return f"{whole} {unit}" if not rest else f"{size / (1 << shift):.1f} {unit}"
-    return f"{size} bytes"
+    """Return a size in the largest unit that divides it; a long number has a digit of a larger."""
+    units = ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "bytes"))
+    exact = next((size >> n, unit) for n, unit in units if not size & (1 << n) - 1)
+    if exact[0] < 10_000:
+        return f"{exact[0]} {exact[1]}"
+    shift, unit = next((n, unit) for n, unit in units if size >> n)
+    return f"{size / (1 << shift):.1f} {unit}"
 
 
 def _table(fields: dict[str, Any], past: Past) -> Told:
@@ -149,10 +151,7 @@ def _version(snp: bool) -> Any:
 def _init_failed(fields: dict[str, Any], past: Past) -> Told:
     code = fields["error"] & 0xFFFF_FFFF
     status = Status(code)
-    if code == NO_FW_CALL:
-        why = "the firmware was not asked"
-    else:
-        why = f"{status.name}: {status.doc}" if status.known else f"status {code:#x}"
+    why = "the firmware was not asked" if code == NO_FW_CALL else status_words(code)
     rc = f"  rc {fields['rc']}" if "rc" in fields else ""
     errno = f"; {errno_text(fields['rc'])}" if "rc" in fields else ""
     return Told(

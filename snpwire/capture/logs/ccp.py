@@ -14,7 +14,7 @@ from ...wire.command import COMMANDS, CommandId, buffer_kind
 from ...wire.command import Direction as Way
 from ...wire.status import Status
 from .. import dumplines
-from .operands import enum_words, word_words
+from .operands import enum_words, status_words, word_words
 from .record import Hex, Line, Told
 from .template import Template, form
 
@@ -37,13 +37,14 @@ class _Command:
     """A command from its first line to the last row of its answer."""
 
     watches = False
+    patience = 256
 
     def __init__(self, number: int, address: int | None) -> None:
         self._id = CommandId(number)
         self._address = address
         self._data = {"in": b"", "out": b""}
         self._status: int | None = None
-        self._timed_out = False
+        self._timed_out = self._over = False
         self._registers: dict[str, int] = {}
 
     def take(self, line: Line) -> bool:
@@ -66,6 +67,7 @@ class _Command:
 
     def _note(self, template: Template, found: dict[str, Any]) -> bool:
         if found.get("id", self._id) != self._id:
+            self._over = True  # commands come one after the other
             return False
         if template is _FAILED:
             self._status = found["status"]
@@ -76,7 +78,9 @@ class _Command:
     @property
     def done(self) -> bool:
         before, after = self._data["in"], self._data["out"]
-        return self._timed_out or (len(after) >= len(before) and bool(before or after))
+        return (
+            self._timed_out or self._over or (len(after) >= len(before) and bool(before or after))
+        )
 
     @property
     def pending(self) -> bool:
@@ -90,12 +94,11 @@ class _Command:
             if data:
                 fields[way] = data
                 fields |= _decoded(way, self._id, data)
-        status = _status_fields(self._status)
         said = f"command {int(self._id):#x} {name}{where}  {self._ending()}"
         return Told(
             said,
             "; ".join(filter(None, (*self._meanings(), self._stack()))),
-            cause=status.get("why", ""),
+            cause="" if self._status is None else status_words(self._status),
             consequence=_DEAD if self._timed_out else "",
             remedy=_REVIVE if self._timed_out else "",
             fields={**fields, **self._outcome()},
@@ -147,13 +150,6 @@ class _Command:
             return ""
         ids = " ".join(map(str, self._extended())) or "none"
         return f"extended errors, the last first: {ids} (AMD's own numbers)"
-
-
-def _status_fields(status: int | None) -> dict[str, str]:
-    if status is None:
-        return {}
-    found = Status(status)
-    return {"why": f"{found.name}: {found.doc}" if found.known else f"status {status:#x}"}
 
 
 def _decoded(way: str, number: CommandId, data: bytes) -> dict[str, Any]:
@@ -210,14 +206,17 @@ def _stray(way: str) -> Any:
     return tell
 
 
-def _failed(fields: dict[str, Any], past: Past) -> Told:
+def _ended(fields: dict[str, Any], past: Past) -> _Command:
+    """Return a command of which the end is the first that the log has."""
     block = _Command(fields["id"], None)
     block.take(past.line)
-    return block.told()
+    return block
 
 
 def _registers(fields: dict[str, Any], past: Past) -> Told:
-    return Told("error registers", "the command that they belong to is not in this log")
+    values = " ".join(f"{name} {int(value):#x}" for name, value in fields.items())
+    said = f"error registers  {values}".strip()
+    return Told(said, "the command that they belong to is not in this log")
 
 
 FORMATS = (
@@ -228,8 +227,8 @@ FORMATS = (
         _command,
         "sev command id {id:p} buffer 0x{high:w}{low:w}",
     ),
-    form("ccp_failed", "ccp-command", _FAILED.text, _failed),
-    form("ccp_timeout", "ccp-command", _TIMED_OUT.text, _failed),
+    form("ccp_failed", "ccp-command", _FAILED.text, _ended),
+    form("ccp_timeout", "ccp-command", _TIMED_OUT.text, _ended),
     form("ccp_row_in", "ccp-row", "(in): {offset:w}: {rest:r}", _stray("in")),
     form("ccp_row_out", "ccp-row", "(out): {offset:w}: {rest:r}", _stray("out")),
     form("ccp_errors", "ccp-registers", _ERRORS.text, _registers),

@@ -22,6 +22,7 @@ class _Ghcb:
 
     watches = False
     pending = False
+    patience = 64
 
     def __init__(self, head: Line) -> None:
         self._lines = [head.text]
@@ -88,11 +89,15 @@ def _ghcb(fields: dict[str, Any], past: Past) -> _Ghcb:
     return _Ghcb(past.line)
 
 
+_SHOWN = ("rip", "rsp", "cr0", "cr3", "cr4", "efer", "sev_features")
+
+
 class _Vmsa:
     """Rows of sixteen bytes, which have neither offset nor label."""
 
     watches = True
     pending = False
+    patience = 8
 
     def __init__(self) -> None:
         self._data = b""
@@ -115,15 +120,17 @@ class _Vmsa:
         if not data:
             return Told("save area", "its bytes are not in the log")
         vmsa = Vmsa.parse(data.ljust(Vmsa.SIZE, b"\0"))
-        names = ("rip", "rsp", "cr0", "cr3", "cr4", "efer")
-        said = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in names)
-        features = vmsa.sev_features
-        fields = {"size": len(data), "data": data, **{n: Quad(getattr(vmsa, n)) for n in names}}
-        return Told(
-            f"save area of {len(data)} bytes  {said}",
-            f"SEV_FEATURES {int(features):#x} {' '.join(features.names())}".strip(),
-            fields={**fields, "sev_features": features},
-        )
+        ends = {field.path: field.end for field in Vmsa.FIELDS}
+        known = [name for name in _SHOWN if ends[name] <= len(data)]
+        registers = [name for name in known if name != "sev_features"]
+        said = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in registers)
+        fields: dict[str, Any] = {"size": len(data), "data": data}
+        fields |= {name: Quad(getattr(vmsa, name)) for name in registers}
+        meaning = "as the firmware is to measure it, before the launch"
+        if "sev_features" in known:
+            fields["sev_features"] = vmsa.sev_features
+            meaning += f"; SEV_FEATURES {' '.join(vmsa.sev_features.names()) or 'none'}"
+        return Told(f"save area of {len(data)} bytes  {said}".strip(), meaning, fields=fields)
 
 
 def _vmsa(fields: dict[str, Any], past: Past) -> _Vmsa:

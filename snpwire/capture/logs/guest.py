@@ -13,6 +13,7 @@ from ...wire.message import MsgType
 from ...wire.operands import GuestRequestResult, VmmError
 from ...wire.status import Status
 from .errnos import errno_name, errno_text
+from .operands import status_words
 from .record import Told
 from .template import form
 
@@ -65,7 +66,7 @@ def _failure(rc: int, info: int) -> tuple[str, str]:
     if result.vmm_error:
         return f"the hypervisor refused: {VmmError(result.vmm_error).doc or 'unknown error'}", ""
     if status:
-        why = f"the firmware refused with {status.name}: {status.doc}".removesuffix(": ")
+        why = f"the firmware refused: {status_words(int(status), request=True)}"
         return why, _STATUS_REMEDIES.get(status, "")
     return f"neither hypervisor nor firmware refused: {errno_text(rc)}", ""
 
@@ -107,9 +108,9 @@ def _decode_failure(fields: dict[str, Any], past: Past) -> Told:
 
 def _decode_wiped(fields: dict[str, Any], past: Past) -> Told:
     """Tell the one line of kernels 5.19 to 6.1 for both: what failed, and the key."""
-    cause = "the answer is not the one to this request, or the request failed"
-    past.failure = (past.line.number, cause)
-    return _disabled(fields, past)
+    past.failure = None
+    told = _disabled(fields, past)
+    return told._replace(cause="the request failed, or the answer is not the one to it")
 
 
 def _disabled(fields: dict[str, Any], past: Past) -> Told:
@@ -117,11 +118,10 @@ def _disabled(fields: dict[str, Any], past: Past) -> Told:
     key = fields["vmpck"]
     before, past.failure = past.failure, None
     line, cause = before or (0, "the failed request is not in this log")
-    told = f"line {line}: {cause}" if before else cause
     return Told(
         f"VMPCK{key} wiped",
-        cause if before else "a guest request failed, so that its number must not be used again",
-        cause=told,
+        "after a failed exchange the key may not meet the same number again",
+        cause=f"line {line}: {cause}" if before else cause,
         consequence=_LOST.format(key),
         remedy=_OTHER_KEY,
         fields={"after_line": line},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...bits import Flags, OpenEnum, Word
 from ...wire.event import Zero
 from ...wire.exits import ExitCode, answer, event_of, events_of
+from ...wire.status import WRITE_BACK_MARK, Status
 
 if TYPE_CHECKING:
     from ...wire.event import Operand
@@ -65,3 +66,18 @@ def word_words(word: Word) -> str:
     if word.unknown:
         said.append(f"unnamed bits {word.unknown:#x}")
     return " ".join(said)
+
+
+_OF_REQUESTS = " For a guest request: "
+
+
+def status_words(number: int, *, request: bool = False) -> str:
+    """Return what a status of the firmware says; *request* takes what it says to a guest's."""
+    status = Status(number)
+    if not status.known and Status(number & ~WRITE_BACK_MARK).known and number & WRITE_BACK_MARK:
+        inner = Status(number & ~WRITE_BACK_MARK)
+        return f"{inner.name}, because the command's own buffer may not be written"
+    if not status.known:
+        return f"status {number:#x}, which has no name"
+    common, _, special = status.doc.partition(_OF_REQUESTS)
+    return f"{status.name}: {special if request and special else common}".rstrip(".")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.status import NO_FW_CALL, Status
 from .errnos import errno_text
+from .operands import status_words
 from .record import Line, Told
 from .template import Template, form
 
@@ -27,7 +28,7 @@ def _launch(fields: dict[str, Any], past: Past) -> Told:
         meaning = f"the kernel refused, the firmware was not asked: {errno_text(ret)}"
         who = "kernel"
     else:
-        meaning = f"the firmware refused, not the kernel: {status.doc or 'no status that is known'}"
+        meaning = f"the firmware refused, not the kernel: {status_words(int(status))}"
         who = "firmware"
     return Told(
         f"{what}  {said}".strip(),
@@ -54,7 +55,7 @@ def _differing(fields: dict[str, Any]) -> Told:
         for name in _REGISTERS
         if fields.get(f"provided_{name}") != fields.get(f"expected_{name}")
     }
-    told = ", ".join(f"{name} bits {_bits(mask)}" for name, mask in wrong.items())
+    told = ", ".join(f"{name} bit {_bits(mask)}" for name, mask in wrong.items())
     return Told(
         f"CPUID {fields['function']:#x} index {fields['index']:#x}  "
         + "  ".join(
@@ -85,6 +86,7 @@ class _Complaint:
 
     watches = False
     pending = False
+    patience = 8
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self._fields = fields

@@ -115,9 +115,14 @@ class Block(Protocol):
 
     watches: bool
     """Whether it has to see every line, because its own have nothing that marks them."""
+    patience: int
+    """How many lines of others may stand before its next one."""
 
     def take(self, line: Line) -> bool:
-        """Tell whether *line* belongs to it, and keep what it says."""
+        """Tell whether *line* belongs to it, and keep what it says.
+
+        A line that is not its own may still end it.
+        """
 
     @property
     def done(self) -> bool:

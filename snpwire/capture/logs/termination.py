@@ -53,7 +53,7 @@ def _by_page(fields: dict[str, Any], past: Past) -> Told:
     extra = ""
     if more:
         bits = ", ".join(str(n) for n in range(64) if more >> n & 1)
-        extra = f"; unsupported: bits {bits} of SEV_STATUS" if features else f"; info {more:#x}"
+        extra = f"; unsupported: bit {bits} of SEV_STATUS" if features else f"; info {more:#x}"
     said = f"{fields['info1']:#x} info {more:#x}"
     return _told(word.reason_set, word.reason_code, said, extra)
 
@@ -67,7 +67,7 @@ def _told(owner: int, code: int, said: str, extra: str) -> Told:
     return Told(
         f"termination {said}  set {owner:#x} {owner_name}, code {code:#x} {name}",
         text + extra,
-        cause=f"{name}: {text}{extra}" if known else "",
+        cause=text + extra,
         consequence=_ENDED,
         remedy=REMEDIES.get((owner, code), "the guest's console has more, if it got that far"),
         fields={"reason_set": who, "reason": name},
