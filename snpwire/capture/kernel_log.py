@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .loglines import caller_of, parted, time_of
-from .logs.known import ANCHOR, FAMILIES, Known, breaks_off, match
+from .loglines import caller_of, parted
+from .logs.known import FAMILIES, Hits, Known, breaks_off, match
 from .logs.past import Past
 from .logs.record import Block, Line, LogRecord, Told
 from .logtext import Decoder, line_text
@@ -137,14 +137,15 @@ class Reader:
 
     def _block(self, block: bytes) -> Iterator[LogRecord]:
         """Read whole lines."""
-        before, counted, at = self.lines, 0, 0
-        while at < len(block):
+        before, counted, at, size = self.lines, 0, 0, len(block)
+        hits = Hits(block)
+        while at < size:
             start = at
             if not self._watching():
-                found = ANCHOR.search(block, at)
-                if found is None:
+                found = hits.after(at)
+                if found == size:
                     break
-                start = block.rfind(b"\n", at, found.start()) + 1 or at
+                start = block.rfind(b"\n", at, found) + 1 or at
             end = block.find(b"\n", start)
             before += block.count(b"\n", counted, start)
             counted = start
@@ -157,7 +158,7 @@ class Reader:
         """Tell whether the next line counts, whatever is in it."""
         return bool(self._head) or any(waiting.block.watches for waiting in self._open)
 
-    def _line(self, raw: bytes) -> Iterator[LogRecord]:
+    def _line(self, raw: bytes) -> list[LogRecord]:
         """Read one line: part of an open block, a format, the rest of a broken line, or none."""
         text, odd = line_text(raw)
         if odd:
@@ -165,31 +166,44 @@ class Reader:
         if len(raw) >= LIMIT:
             self.odd["long"] += 1
         prefix, message = parted(text)
-        line = Line(self.lines, self.lines, prefix, " ".join(message.split()))
+        if "  " in message or "\t" in message or message.endswith(" "):
+            message = " ".join(message.split())
+        line = Line(self.lines, self.lines, prefix, message)
+        done: list[LogRecord] = []
+        if self._open and self._taken(line, done):
+            return done
+        if whole := self._read(line):
+            self._told(done, *whole)
+        return done
+
+    def _taken(self, line: Line, done: list[LogRecord]) -> bool:
+        """Offer *line* to the open blocks; end those that it ends, or that waited too long."""
         for waiting in reversed(self._open):
-            if waiting.block.take(line):
+            taken = waiting.block.take(line)
+            if taken:
                 self.known += 1
                 self._last[id(waiting.block)] = line.number
-                if waiting.block.done:
-                    yield self._ended(waiting)
-                return
-            if waiting.block.done:
-                yield self._ended(waiting)
-        yield from self._outlived(line)
-        whole = self._read(line)
-        if whole is None:
-            return
-        known, joined, fields = whole
-        self._past.line = joined
+            silent = line.number - self._last[id(waiting.block)]
+            if waiting.block.done or silent > waiting.block.patience:
+                done.append(self._ended(waiting))
+            if taken:
+                return True
+        return False
+
+    def _told(
+        self, done: list[LogRecord], known: Known, line: Line, fields: dict[str, Any]
+    ) -> None:
+        """Add what a line says, or open the block that it begins."""
+        self._past.line = line
         told = known.format.tell(fields, self._past)
         if isinstance(told, Told):
-            yield self._record(known, joined, fields, told)
+            done.append(_record(known, line, fields, told))
             return
-        yield from self._superseded(known, joined)
-        self._open.append(_Open(known, joined, fields, told))
-        self._last[id(told)] = joined.last
+        done += self._superseded(known, line)
+        self._open.append(_Open(known, line, fields, told))
+        self._last[id(told)] = line.last
         if told.done:
-            yield self._ended(self._open[-1])
+            done.append(self._ended(self._open[-1]))
 
     def _read(self, line: Line) -> tuple[Known, Line, dict[str, Any]] | None:
         """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
@@ -214,35 +228,12 @@ class Reader:
             self._head = [line]
         return None
 
-    def _record(self, known: Known, line: Line, fields: dict[str, Any], told: Told) -> LogRecord:
-        return LogRecord(
-            known.format.kind,
-            known.format.key,
-            known.family,
-            line.number,
-            line.last,
-            told.time or time_of(line.prefix),
-            told.caller or caller_of(line.prefix),
-            {**fields, **told.fields},
-            told.said,
-            told.meaning,
-            told.cause,
-            told.consequence,
-            told.remedy,
-        )
-
     def _ended(self, waiting: _Open) -> LogRecord:
         """Return the record of a block, which no further line can change."""
         self._open.remove(waiting)
         last = self._last.pop(id(waiting.block))
         head = waiting.head._replace(last=last)
-        return self._record(waiting.known, head, waiting.fields, waiting.block.told())
-
-    def _outlived(self, line: Line) -> Iterator[LogRecord]:
-        """End the blocks that have waited too long for a line of their own."""
-        for waiting in list(self._open):
-            if line.number - self._last[id(waiting.block)] > waiting.block.patience:
-                yield self._ended(waiting)
+        return _record(waiting.known, head, waiting.fields, waiting.block.told())
 
     def _superseded(self, known: Known, line: Line) -> Iterator[LogRecord]:
         """End the block before, of the same kind and from the same thread."""
@@ -259,3 +250,21 @@ class Reader:
             if len(self.broken) < _REMEMBERED:
                 self.broken.append(self._head[0].number)
         self._head = []
+
+
+def _record(known: Known, line: Line, fields: dict[str, Any], told: Told) -> LogRecord:
+    return LogRecord(
+        known.format.kind,
+        known.format.key,
+        known.family,
+        line.number,
+        line.last,
+        line.prefix,
+        {**fields, **told.fields},
+        told.said,
+        told.meaning,
+        told.cause,
+        told.consequence,
+        told.remedy,
+        told.columns,
+    )

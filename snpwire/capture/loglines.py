@@ -1,11 +1,12 @@
 """Take off what loggers put before a kernel message.
 
 Each part may be there or not, in the order in which loggers nest them: the raw level `<6>`, the
-/dev/kmsg record head `6,1,123,-;`, `dmesg -x` names, a syslog, journal or ISO date with host and
-`kernel:`, a `dmesg -T` date, the seconds `[   12.345678] ` (also `[ +0.000003] ` and
-`[<    0.000003>] `), and the caller `[T4616]` or `[    C3]`. Module names such as `kvm_amd: `
-belong to the message and stay. At most one blank goes with each bracket, so that the message keeps
-its own indentation. Every repetition is bounded: time is linear whatever the line.
+/dev/kmsg record head `6,1,123,-;`, `dmesg -x` names, a syslog, journal or ISO date (also with the
+day of the week, or as seconds since 1970) with host and `kernel:`, a `dmesg -T` date, the seconds
+`[   12.345678] ` (also `[ +0.000003] ` and `[<    0.000003>] `), and the caller `[T4616]` or
+`[    C3]`. Module names such as `kvm_amd: ` belong to the message and stay. At most one blank goes
+with each bracket, so that the message keeps its own indentation. Every repetition is bounded: time
+is linear whatever the line.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ _PREFIX = re.compile(
     (?:[a-z0-9]{2,10}\ *:(?:emerg|alert|crit|err|warn|notice|info|debug)\ *:\ )?
     (?:
       (?: [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?
-        | [0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}
-          (?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?
+        | (?:[A-Z][a-z]{2}\ )?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}
+          (?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2}|\ [A-Z]{3,5}(?=\ ))?
+        | [0-9]{9,10}\.[0-9]{6}
       )\ (?:[^\s:\[]{1,255}\ kernel(?:\[[0-9]{1,10}\])?:\ )?
     )?
     (?:\[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9]{2}:[0-9]{2}:[0-9]{2}\ [0-9]{4}\]\ ?)?
@@ -49,7 +51,9 @@ _TIME = re.compile(
     r"""\[([A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9:]{8}\ [0-9]{4})\]
     | \[\ *([+<]?\ *[0-9]{1,12}\.[0-9]{1,9}>?)\]
     | ([A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9:]{8}(?:\.[0-9]+)?)
-    | ([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)
+    | ((?:[A-Z][a-z]{2}\ )?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}
+       (?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2}|\ [A-Z]{3,5}\b)?)
+    | \b([0-9]{9,10}\.[0-9]{6})\b
     """,
     re.VERBOSE | re.ASCII,
 )

@@ -68,20 +68,22 @@ class Decoder:
     def _begin(self) -> bytes:
         """Tell the encoding from the first bytes, and return them without its mark."""
         head, self._head = self._head, b""
-        self.encoding = "bytes"
-        for mark, name in _MARKS:
-            if head.startswith(mark):
-                head, self.encoding = head[2:], name
-                break
-        else:
-            self.encoding = _unmarked(head)
+        self.encoding = encoding_of(head)
         if self.encoding != "bytes":
             self._wide = codecs.getincrementaldecoder(self.encoding)("replace")
-        return head.removeprefix(codecs.BOM_UTF8)
+        for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8):
+            head = head.removeprefix(mark)
+        return head
 
 
-def _unmarked(head: bytes) -> str:
-    """Tell UTF-16 by its zeros; only the bytes that every cut of the log has seen count."""
+def encoding_of(head: bytes) -> str:
+    """Return UTF-16 of either kind, or ``bytes``: by its mark, or by its zeros.
+
+    Only those of the first bytes count that are there however a log is cut.
+    """
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
     seen = head[: min(_SNIFF, head.find(b"\n") + 1 or _SNIFF)]
     even, odd = seen[0::2], seen[1::2]
     for name, letters, zeros in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):

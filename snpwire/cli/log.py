@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..capture.kernel_log import FAMILIES, LIMIT, Reader
-from ..capture.logtext import foreign
+from ..capture.logtext import encoding_of, foreign
 from ..errors import InputError, UsageError, shown
 from .follow import Mark, chunks, followed
 from .sink import note, style
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SNIFF = 16
 """Bytes that tell a file which is no text."""
+CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\x1b"))
+"""Characters that no text has."""
 
 
 def run(file: str, *, only: str | None, json: bool, follow: bool, numbers: bool) -> int:
@@ -76,6 +78,9 @@ def _checked(source: Iterable[bytes | Mark], file: str) -> Iterator[bytes | Mark
     if what := foreign(begun):
         kind, instead = what
         raise InputError(f"{shown_name(file)}: this is {kind}, not the text of a log", help=instead)
+    bare = len(begun) - len(begun.translate(None, CONTROLS))
+    if 20 * bare > len(begun) and encoding_of(begun) == "bytes":
+        note(f"{shown_name(file)}: {bare} of its first {len(begun)} bytes are no text")
     yield from chain(head, pieces)
 
 

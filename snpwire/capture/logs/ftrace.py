@@ -26,7 +26,7 @@ _COLUMNS = re.compile(
 
 def _with_columns(told: Told, past: Past) -> Told:
     """Add what stands before the event: task, process, core, flags and time."""
-    found = _COLUMNS.search(past.line.text)
+    found = _COLUMNS.match(past.line.text)
     if found is None:
         return told
     more = {
@@ -36,7 +36,7 @@ def _with_columns(told: Told, past: Past) -> Told:
         "flags": found["flags"] or "",
     }
     caller = f"{found['task']}-{found['pid']}"
-    return told._replace(fields={**more, **told.fields}, time=found["time"], caller=caller)
+    return told._replace(fields={**more, **told.fields}, columns=(found["time"], caller))
 
 
 def _numbers(fields: dict[str, Any]) -> str:
@@ -106,20 +106,20 @@ _BODY = (
 FORMATS = (
     form("trace_kvm_vmgexit_enter", "vmgexit-enter", f"kvm_vmgexit_enter: {_BODY}", _enter),
     form("trace_kvm_vmgexit_exit", "vmgexit-exit", f"kvm_vmgexit_exit: {_BODY}", _exit),
-    form("trace_kvm_vmgexit", "vmgexit", _BODY, _bare),
+    form("trace_kvm_vmgexit", "vmgexit", f"^{_BODY}", _bare),
     form(
         "trace_kvm_vmgexit_msr_protocol_exit",
         "msr-exit",
         "kvm_vmgexit_msr_protocol_exit: vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
         _msr,
-        "vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
+        "^vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
     ),
     form(
         "trace_kvm_vmgexit_msr_protocol_enter",
         "msr-enter",
         "kvm_vmgexit_msr_protocol_enter: vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
         _msr,
-        "vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
+        "^vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
     ),
     form(
         "trace_kvm_rmp_fault",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from ..loglines import caller_of, time_of
+
 Fields = Mapping[str, Any]
 
 
@@ -35,9 +37,8 @@ class Told(NamedTuple):
     remedy: str = ""
     fields: Fields = {}
     """What is known beyond the fields of the line."""
-    time: str = ""
-    """When, where the message itself has it."""
-    caller: str = ""
+    columns: tuple[str, str] = ("", "")
+    """Time and caller, where the message itself has them."""
 
 
 class Line(NamedTuple):
@@ -62,10 +63,8 @@ class LogRecord(NamedTuple):
     line: int
     last: int
     """The last line it was made of; the same number where that was one."""
-    time: str
-    """When it happened, as the logger wrote it; empty where none did."""
-    caller: str
-    """The thread or the core that logged it: ``T4616``, ``C3``, ``CPU 0/KVM-4242``."""
+    prefix: str
+    """What loggers put before the message, as it stands in the log."""
     fields: Fields
     said: str
     """The fields on one line."""
@@ -73,6 +72,18 @@ class LogRecord(NamedTuple):
     cause: str = ""
     consequence: str = ""
     remedy: str = ""
+    columns: tuple[str, str] = ("", "")
+    """Time and caller, where the message itself has them."""
+
+    @property
+    def time(self) -> str:
+        """Return when it happened, as it is written there; empty where nothing tells."""
+        return self.columns[0] or time_of(self.prefix)
+
+    @property
+    def caller(self) -> str:
+        """Return the thread or the core that logged it: ``T4616``, ``C3``, ``CPU 0/KVM-4242``."""
+        return self.columns[1] or caller_of(self.prefix)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the record in JSON's terms: quadwords and addresses are hex strings."""

@@ -172,9 +172,10 @@ def _update(fields: dict[str, Any], past: Past) -> Told:
 
 
 def _leak(fields: dict[str, Any], past: Past) -> Told:
-    first, end = fields["first"], fields["end"]
+    first, last = fields["first"], fields["end"] - 1
+    pages = f"{first:#x} to {last:#x}  {last - first + 1} pages" if last != first else f"{first:#x}"
     return Told(
-        f"PFN {first:#x} to {end - 1:#x}  {end - first} pages leaked",
+        f"PFN {pages} leaked",
         "the firmware did not give them back, so the kernel will never use them again",
     )
 

@@ -4,8 +4,9 @@ A template is the text of a ``printf`` with names in place of its conversions:
 
     RMPUPDATE failed for PFN {pfn:x}, pg_level: {level:d}, ret: {ret:d}
 
-It finds its text anywhere in a line, so that modules and programs may stand before it, and it
-knows a line that breaks off within the format: mail breaks long lines. Blanks are compared as one.
+It finds its text anywhere in a line, so that modules and programs may stand before it, unless it
+begins with ``^``. It knows a line that breaks off within the format, since mail breaks long lines.
+Blanks are compared as one.
 """
 
 from __future__ import annotations
@@ -57,10 +58,12 @@ class Template:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        pieces = _FIELD.split(text)
+        self.alone = text.startswith("^")
+        pieces = _FIELD.split(text.removeprefix("^"))
         self.literals = pieces[0::3]
         self.names = pieces[1::3]
         self._conversions = [CONVERSIONS[letter] for letter in pieces[2::3]]
+        self._values = [conversion.value for conversion in self._conversions]
         self.key = max(self.literals, key=len)
         self._pattern: re.Pattern[str] | None = None
         self._parts: list[re.Pattern[str]] | None = None
@@ -72,8 +75,8 @@ class Template:
         found = self._pattern.search(text)
         if found is None:
             return None
-        values = zip(self.names, self._conversions, found.groups(), strict=True)
-        return {name: conversion.value(value) for name, conversion, value in values}
+        values = [convert(text) for convert, text in zip(self._values, found.groups())]  # noqa: B905
+        return dict(zip(self.names, values))  # noqa: B905 - three times as fast
 
     def broken(self, text: str) -> bool:
         """Tell whether *text* ends within the format."""
@@ -101,7 +104,7 @@ class Template:
         return False
 
     def _regex(self) -> str:
-        bounded = r"(?<![0-9A-Za-z_])" if self.text[0].isalnum() else ""
+        bounded = "^" if self.alone else r"(?<![0-9A-Za-z_])" if self.text[0].isalnum() else ""
         parts = [re.escape(self.literals[0])]
         for literal, conversion in zip(self.literals[1:], self._conversions, strict=True):
             parts.append(f"({conversion.pattern}){re.escape(literal)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...bits import OpenEnum
-from ...wire.operands import TermInfo, TermLinux, TermSet, TermSpec, term_reason
+from ...wire.operands import SevFeatures, TermInfo, TermLinux, TermSet, TermSpec, term_reason
 from .record import Told
 from .template import form
 
@@ -52,10 +52,18 @@ def _by_page(fields: dict[str, Any], past: Past) -> Told:
     features = (word.reason_set, word.reason_code) == (0, TermSpec.SNP_FEATURES_UNSUPPORTED)
     extra = ""
     if more:
-        bits = ", ".join(str(n) for n in range(64) if more >> n & 1)
-        extra = f"; unsupported: bit {bits} of SEV_STATUS" if features else f"; info {more:#x}"
+        extra = f"; unsupported: {_status_bits(more)}" if features else f"; info {more:#x}"
     said = f"{fields['info1']:#x} info {more:#x}"
     return _told(word.reason_set, word.reason_code, said, extra)
+
+
+def _status_bits(mask: int) -> str:
+    """Return bits of SEV_STATUS by name: from bit 2 on they are those of SEV_FEATURES."""
+    names = dict(enumerate(("sev", "sev_es"))) | {n: f"bit_{n}" for n in range(2, 64)}
+    names |= {field.low + 2: field.name for field in SevFeatures.BITS.values()}
+    return ", ".join(
+        f"{name} (bit {n} of SEV_STATUS)" for n, name in names.items() if mask >> n & 1
+    )
 
 
 def _told(owner: int, code: int, said: str, extra: str) -> Told:
