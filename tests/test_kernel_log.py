@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snpwire.capture.kernel_log import Reader, records, rmp_entries
+from snpwire.capture.kernel_log import LIMIT, Reader, records, rmp_entries
 from snpwire.wire.rmp import RmpLo
 
 SAVE_AREA = "SEV-SNP: PFN 0x40fdf36, RMP entry: [0x6010fffffffff001 - 0x000000000000001f]"
@@ -39,33 +41,70 @@ def test_entries_are_given_with_their_page():
     ]
 
 
-LOG = f"""hello
-[   12.345678] {SAVE_AREA}
-> RMPEntry paddr 0x20cee00000 [assigned=1 immutable=1 pagesize=0 gpa=0x0
-> asid=0 vmsa=0 validated=0]
-SEV-SNP: PFN: 0x56600, [0x80000000000007fd - 0x0000000000000000]
-the end""".encode()
+FILES = sorted((Path(__file__).parent / "logs").glob("*.log"))
+TEXT = b"".join(path.read_bytes() for path in FILES)
+WHOLE = read(TEXT)
 
 
-@given(st.lists(st.integers(0, len(LOG)), max_size=6))
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, len(TEXT)), max_size=6))
 def test_where_a_log_is_cut_changes_nothing(cuts):
-    places = [0, *sorted(cuts), len(LOG)]
+    places = [0, *sorted(cuts), len(TEXT)]
     reader = Reader()
 
-    found = [record for start, end in pairwise(places) for record in reader.feed(LOG[start:end])]
+    found = [record for start, end in pairwise(places) for record in reader.feed(TEXT[start:end])]
     found += reader.close()
 
-    assert found == read(LOG)
-    assert (reader.lines, reader.known, reader.passed) == (6, 4, 2)
+    assert found == WHOLE
+    assert reader.lines == TEXT.count(b"\n")
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"", b"RMPEntry paddr 0x", b"\xff\xfe", b"PFN "]))
-def test_any_bytes_are_read(data, head):
+@pytest.mark.parametrize("size", [1, 2, 7, 4096])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "utf-16-be"])
+def test_pieces_of_any_size_change_nothing(size, codec):
+    data = TEXT.decode().encode(codec)
+    pieces = [data[n : n + size] for n in range(0, len(data), size)]
+
+    assert list(records(pieces)) == WHOLE
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_any_bytes_are_read_and_every_line_is_counted(data):
+    lines = data.draw(st.lists(st.sampled_from(TEXT.split(b"\n")), max_size=6))
+    text = bytearray(b"\n".join(lines))
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        put = data.draw(st.binary(max_size=6) | st.sampled_from([b"\n", b"\r\n", b"\xff\xfe"]))
+        text[at : at + data.draw(st.integers(0, 6))] = put
     reader = Reader()
 
-    found = [*reader.feed(head + data), *reader.close()]
+    found = [*reader.feed(bytes(text)), *reader.close()]
 
-    assert reader.passed + sum(r.last - r.line + 1 for r in found) == reader.lines
+    assert reader.lines == reader.known + reader.passed
+    assert all(record.line <= record.last <= reader.lines for record in found)
+    assert all(json.dumps(record.to_plain()) for record in found)
+
+
+def test_a_line_without_end_takes_no_memory():
+    reader = Reader()
+    for _ in range(100):
+        assert list(reader.feed(b"x" * LIMIT)) == []
+
+    found = list(reader.feed(f"\n{SAVE_AREA}\n".encode()))
+
+    assert len(reader._rest) == 0
+    assert [record.line for record in found] == [2]
+    assert reader.lines == 2
+
+
+@pytest.mark.parametrize("before", [0, 1, LIMIT - len(SAVE_AREA), LIMIT - len(SAVE_AREA) + 1])
+@pytest.mark.parametrize("size", [1000, LIMIT, 1 << 20])
+def test_a_format_far_along_a_line_counts_if_it_is_looked_at(before, size):
+    data = b" " * before + SAVE_AREA.encode() + b"\n"
+    pieces = [data[n : n + size] for n in range(0, len(data), size)]
+
+    assert len(list(records(pieces))) == (before + len(SAVE_AREA) <= LIMIT)
 
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "latin-1"])
@@ -73,3 +112,29 @@ def test_a_log_in_another_encoding_is_read(codec):
     (record,) = read(f"caf\N{LATIN SMALL LETTER E WITH ACUTE}\n{SAVE_AREA}\n".encode(codec))
 
     assert (record.kind, record.line) == ("rmp-entry", 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "then"),
+    [
+        ("SEV-SNP: PFN: 0x1, [0x0000000000000001 -", "[  1.0] 0x0000000000000000]"),
+        ("SEV-SNP: PFN: 0x1, [0x0000000000000001 -", ""),
+        ("SEV-SNP: PFN: 0x1, [0x0000000000000001 -", "0x00000000]"),
+        ("SEV-SNP: PFN: 0x12345, [", "SEV-SNP: PFN: 0x1, [0x"),
+    ],
+    ids=["a line of its own", "an empty line", "too short a number", "another beginning"],
+)
+def test_what_does_not_go_on_is_not_joined(head, then):
+    reader = Reader()
+
+    found = [*reader.feed(f"{head}\n{then}\n{SAVE_AREA}\n".encode()), *reader.close()]
+
+    assert [record.line for record in found] == [3]
+    assert reader.broken[0] == 1
+    assert reader.passed == 2
+
+
+def test_a_broken_line_is_not_joined_to_one_that_is_whole():
+    found = read(f"SEV-SNP: PFN: 0x1, [0x0000000000000001 -\n{SAVE_AREA}\n")
+
+    assert [(record.line, record.last) for record in found] == [(2, 2)]

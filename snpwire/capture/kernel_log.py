@@ -65,6 +65,8 @@ class _Open(NamedTuple):
     head: Line
     fields: dict[str, Any]
     block: Block
+    caller: str
+    """The thread that logs it, if that is known: another one's lines are no part of it."""
 
 
 class Reader:
@@ -178,8 +180,10 @@ class Reader:
 
     def _taken(self, line: Line, done: list[LogRecord]) -> bool:
         """Offer *line* to the open blocks; end those that it ends, or that waited too long."""
+        caller = caller_of(line.prefix)
         for waiting in reversed(self._open):
-            taken = waiting.block.take(line)
+            other = caller and waiting.caller and caller != waiting.caller
+            taken = not other and waiting.block.take(line)
             if taken:
                 self.known += 1
                 self._last[id(waiting.block)] = line.number
@@ -199,8 +203,10 @@ class Reader:
         if isinstance(told, Told):
             done.append(_record(known, line, fields, told))
             return
-        done += self._superseded(known, line)
-        self._open.append(_Open(known, line, fields, told))
+        caller = caller_of(line.prefix)
+        older = [w for w in self._open if w.known.format is known.format and w.caller == caller]
+        done += map(self._ended, older)
+        self._open.append(_Open(known, line, fields, told, caller))
         self._last[id(told)] = line.last
         if told.done:
             done.append(self._ended(self._open[-1]))
@@ -208,7 +214,8 @@ class Reader:
     def _read(self, line: Line) -> tuple[Known, Line, dict[str, Any]] | None:
         """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
         found = match(line.text)
-        if found is None and self._head and not line.prefix:
+        begins = found is None and breaks_off(line.text)
+        if self._head and not (found or begins or line.prefix) and line.text:
             for glue in (" ", ""):
                 parts = [*self._head, line]
                 text = glue.join(part.text for part in parts)
@@ -224,7 +231,7 @@ class Reader:
         if found:
             self.known += 1
             return found[0], line, found[1]
-        if breaks_off(line.text):
+        if begins:
             self._head = [line]
         return None
 
@@ -234,14 +241,6 @@ class Reader:
         last = self._last.pop(id(waiting.block))
         head = waiting.head._replace(last=last)
         return _record(waiting.known, head, waiting.fields, waiting.block.told())
-
-    def _superseded(self, known: Known, line: Line) -> Iterator[LogRecord]:
-        """End the block before, of the same kind and from the same thread."""
-        caller = caller_of(line.prefix)
-        for waiting in list(self._open):
-            same = waiting.known.format is known.format
-            if same and caller_of(waiting.head.prefix) == caller:
-                yield self._ended(waiting)
 
     def _give_up(self) -> None:
         """Let the broken line that is kept pass by, and remember where it was."""

@@ -71,9 +71,9 @@ class Decoder:
         self.encoding = encoding_of(head)
         if self.encoding != "bytes":
             self._wide = codecs.getincrementaldecoder(self.encoding)("replace")
-        for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8):
-            head = head.removeprefix(mark)
-        return head
+        marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8)
+        mark = next(filter(head.startswith, marks), b"")
+        return head[len(mark) :]
 
 
 def encoding_of(head: bytes) -> str:

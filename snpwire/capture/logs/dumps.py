@@ -97,7 +97,7 @@ class _Vmsa:
 
     watches = True
     pending = False
-    patience = 8
+    patience = 2
 
     def __init__(self) -> None:
         self._data = b""
