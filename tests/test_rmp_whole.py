@@ -237,6 +237,16 @@ def test_data_that_is_no_run_of_pages_is_refused(data):
         Table.blank(9).census(data=data)
 
 
+@given(tables())
+def test_a_tile_is_resolved_as_each_of_its_pages_is(table):
+    words = table.entries["lo"].copy()
+    lows = words.tolist()
+
+    tiles_module.resolve_tile(words)
+
+    assert words.tolist() == [lows[speaker(lows, page)] for page in range(len(lows))]
+
+
 # Every content
 
 
