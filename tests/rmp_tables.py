@@ -38,11 +38,12 @@ guests = st.builds(
 @st.composite
 def tables(draw, most=1700):
     """Draw a table: patches over zeroes, some of them repeated, and pages of 2 MiB."""
-    size = draw(st.integers(1, most))
+    size = draw(st.sampled_from([513, 1024, 1537, most]) | st.integers(1, most))
     table = Table.blank(size, counters=False)
     lo, hi = table.entries["lo"], table.entries["hi"]
     for entry in draw(st.lists(st.sampled_from([0, 2]) | entries | guests, max_size=8)):
-        start, length = draw(st.integers(0, size - 1)), draw(st.sampled_from([1, 2, 100, 600]))
+        start = draw(st.integers(0, size - 1) | st.sampled_from(range(0, size, 512)))
+        length = draw(st.sampled_from([1, 2, 100, 600]))
         lo[start : start + length] = entry
         hi[start : start + length] = draw(st.sampled_from([0, 1, 0x1F, 0x0F0F]))
     for head in draw(st.sets(st.integers(0, (size - 1) // 512))):

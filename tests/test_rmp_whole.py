@@ -172,7 +172,9 @@ def test_pages_of_a_large_page_are_found_one_by_one():
     table = Table.blank(1024)
     table.set(512, int(RmpLo.of(assigned=1, page_size=1, asid=3, gpa=0x4000)), 0xF)
     table.set(520, int(RmpLo.of(assigned=1, asid=4)), 0)
+    table.set(0, int(RmpLo.of(assigned=1, asid=6, gpa=9)), 0)
 
+    assert list(table.find(asid=6)) == list(table.find(gpa=9)) == [(0, 1)]
     assert list(table.find(asid=3)) == [(512, 520), (521, 1024)]
     assert list(table.find(gpa=range(0x4100, 0x4110))) == [(768, 784)]
     assert list(table.find(gpa=0x41FF)) == [(1023, 1024)]

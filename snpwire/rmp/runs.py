@@ -89,7 +89,7 @@ class Runs:
     def within(self, start: int, stop: int) -> Runs:
         """Return what of the runs lies from *start* to *stop*."""
         low = int(np.searchsorted(self.stops, start, "right"))
-        high = max(low, int(np.searchsorted(self.starts, stop, "left")))
+        high = int(np.searchsorted(self.starts, stop, "left")) if start < stop else low
         starts, stops = self.starts[low:high], self.stops[low:high]
         return Runs(np.maximum(starts, start), np.minimum(stops, stop))
 
