@@ -10,7 +10,8 @@ from snpwire import wire
 from snpwire.finding import Severity
 from snpwire.rules import TABLE, findings
 from snpwire.rules.commands import CHECKS, refusal
-from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId
+from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
+from snpwire.wire.command_checks import STEPS
 from snpwire.wire.status import Status
 
 GCTX = {"gctx_paddr": 0x10_0000}
@@ -425,6 +426,16 @@ def test_any_buffer_can_be_judged(drawn):
     assert (refused is None) == (errors == [])
     assert refused is None or (refused[0] in errors and refused[1] is not Status.SUCCESS)
     assert all(0 <= f.offset < max(len(image), 1) for f in found)
+
+
+@given(st.sampled_from(list(STEPS)).flatmap(lambda n: st.tuples(st.just(n), st.data())))
+def test_a_status_that_is_foretold_is_among_those_of_the_commands_checks(drawn):
+    number, data = drawn
+    kind = buffer_kind(number)
+    found = kind and refusal(kind.type.parse(data.draw(image_of(kind.type))))
+
+    answers = {status for step in STEPS[number] for status in step.statuses}
+    assert not found or found[1] in answers
 
 
 # What the firmware did

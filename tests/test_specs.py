@@ -37,6 +37,7 @@ from snpwire.wire import (
     svsm,
     tcb,
 )
+from snpwire.wire.command_checks import STEPS
 from snpwire.wire.event import NOTHING, Count, Gpa, Operand, Unknown, Value, Zero
 from snpwire.wire.events import EVENTS
 from snpwire.wire.exits import KVM_ACCEPTED, ExitCode, event_of
@@ -357,6 +358,7 @@ OTHER_TABLES = {
     "page_state",
     "log_format",  # test_log_formats
     "register",
+    "steps",
 }
 
 
@@ -617,6 +619,20 @@ def test_a_command_agrees_with_its_row(row):
     assert mine.direction == row["direction"]
     assert mine.on_length == row.get("on_length", False)
     assert [(p.field, structure(p.kind), p.direction) for p in mine.pointers] == expected
+
+
+def test_steps_are_those_of_the_specification():
+    assert len(rows("steps")) == len(STEPS)
+    assert {row["command"] for row in rows("steps")} == {number.name for number in STEPS}
+
+
+@pytest.mark.parametrize("row", rows("steps"), ids=lambda row: row["command"])
+def test_a_command_is_checked_in_the_order_of_its_row(row):
+    expected = [line.partition(": ")[0] for line in row["order"]]
+    steps = STEPS[command.CommandId[row["command"]]]
+
+    assert [" or ".join(s.name for s in step.statuses) or "-" for step in steps] == expected
+    assert all(step.text for step in steps)
 
 
 def test_registers_of_the_mailbox_are_those_of_the_specification():

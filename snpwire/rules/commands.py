@@ -1,7 +1,7 @@
 """What can be wrong with the buffer of a command, in the order of the firmware's own checks.
 
-Of AMD-ASPFW (Genoa, ABI 1.55.25), which newer firmware may differ from. What it asks of the
-platform, of pages and of the guest is not decided here.
+Of AMD-ASPFW (Genoa, ABI 1.55.25), which newer firmware may differ from. All of its checks are in
+``wire.command_checks``; those of the platform, of pages and of the guest are not decided here.
 """
 
 from __future__ import annotations

@@ -34,6 +34,19 @@ def command(question: Question) -> Iterator[Row]:
     for pointer in found.pointers:
         yield Row("", "", f"  {pointer.field}", pointer.kind or "page", _pointed(pointer))
     yield Row("", "", "source", found.source, "")
+    yield from _steps(found)
+
+
+def _steps(found: Command) -> Iterator[Row]:
+    """Yield what the firmware checks, in its order, with what it answers."""
+    from ..wire.command_checks import SOURCE, STEPS
+
+    steps = STEPS.get(found.id, ())
+    if steps:
+        yield Row("", "", "checks", f"{len(steps)}", f"in this order ({SOURCE}, ABI 1.55.25)")
+    for place, step in enumerate(steps, 1):
+        answer = " or ".join(status.name for status in step.statuses)
+        yield Row("", "", f"  {place:>2}", answer or "handed on", step.text)
 
 
 def _buffer(found: Command) -> Iterator[Row]:
