@@ -28,6 +28,8 @@ KEY_ID_BITS = 46
 """Addresses have this many bits; those above would be a key's number (Genoa)."""
 MAX_ADDRESS = (64 << 40) - (12 << 30)
 """Highest physical address of AMD-ASPFW: 64 TiB less 12 GiB."""
+_PLACE = ~C_BIT
+_SUCCESS = Status.SUCCESS
 HOST = 0
 """Number of the key that changes nothing."""
 FIRMWARE = 1 << 16
@@ -82,9 +84,9 @@ class Memory:
 
     def reach(self, address: int, size: int) -> Status:
         """Return the status of an access by the firmware, as the map has it."""
-        page = (address & ~C_BIT) >> 12
+        page = (address & _PLACE) >> 12
         if page in self._open and (address & 0xFFF) + size <= PAGE:
-            return Status.SUCCESS
+            return _SUCCESS
         if not self.map.check(page << 12, PAGE):
             self._open.add(page)
         return self.map.check(address, size)

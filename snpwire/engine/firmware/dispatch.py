@@ -26,6 +26,7 @@ class Handler(NamedTuple):
     run: Callable[[Processor, bytes], None]
 
 
+_SUCCESS = Status.SUCCESS
 HANDLERS: dict[int, Handler] = {
     int(CommandId.SNP_INIT): Handler(0, platform.init),
     int(CommandId.SNP_INIT_EX): Handler(0x40, platform.init_ex),
@@ -74,4 +75,4 @@ class Firmware(Processor):
             handler.run(self, self.load(buffer, handler.size) if handler.size else b"")
         except Refusal as exc:
             return exc.status
-        return Status.SUCCESS
+        return _SUCCESS

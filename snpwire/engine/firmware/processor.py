@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..profile import Profile
 
 IN_PAGE = 0xFFF
+_INIT, _DEFAULT = PlatformState.INIT, RmpState.DEFAULT
+_PLACE = ~C_BIT
 
 
 class Refusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
@@ -57,7 +59,7 @@ class Processor:
 
     def started(self) -> None:
         """Refuse unless SNP is initialised."""
-        if self.chip.state != PlatformState.INIT:
+        if self.chip.state != _INIT:
             raise Refusal(Status.INVALID_PLATFORM_STATE)
 
     def look_up(self, address: int) -> tuple[RmpState, int]:
@@ -65,13 +67,13 @@ class Processor:
 
         Refuses an address inside the table. The C-bit is not looked at.
         """
-        place = address & ~C_BIT
+        place = address & _PLACE
         table = self.table
         if table.holds(place):
             raise Refusal(Status.INVALID_PARAM)
         page = place >> 12
         if page >= table.pages:
-            return RmpState.DEFAULT, 0
+            return _DEFAULT, 0
         lo = table.entry(page)[0]
         return state_of_entry(lo), lo
 
@@ -86,14 +88,14 @@ class Processor:
         status = self.memory.reach(address, size)
         if status:
             raise Refusal(status)
-        return self.memory.read(address & ~C_BIT, size)
+        return self.memory.read(address & _PLACE, size)
 
     def store(self, address: int, data: bytes) -> None:
         """Write to plain memory. Refuses what the memory map does not allow."""
         status = self.memory.reach(address, len(data))
         if status:
             raise Refusal(status)
-        self.memory.write(address & ~C_BIT, data)
+        self.memory.write(address & _PLACE, data)
 
     def context(self, address: int) -> Context:
         """Return the guest whose context is at *address*, a page known to hold one."""

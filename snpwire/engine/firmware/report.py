@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _REQUEST = ReportReq.ENGINE
 _HEAD = Struct("<LL24s")
+_DONE = _HEAD.pack(Status.SUCCESS, REPORT_SIZE, b"")
+_ALGO = int(SignatureAlgo.ECDSA_P384_SHA384)
+_VCEK, _VLEK, _NONE = SigningKey.VCEK, SigningKey.VLEK, SigningKey.NONE
 _SELECT_RESERVED = ~3
 _UNSIGNED = bytes(Signature.SIZE)
 _CPUID_SINCE = 3
@@ -55,15 +58,15 @@ def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     key, signing_key = _signer(fw, vlek)
     body = _body(fw, asker.guest, vmpl, report_data, signing_key)
     signature = _UNSIGNED if key is None else sign(body, key).build()
-    return _HEAD.pack(Status.SUCCESS, REPORT_SIZE, b"") + body + signature
+    return _DONE + body + signature
 
 
 def _signer(fw: Processor, vlek: bool) -> tuple[PrivateKey | None, SigningKey]:
     if vlek:
-        return fw.chip.vlek_key(), SigningKey.VLEK
+        return fw.chip.vlek_key(), _VLEK
     if fw.chip.mask_chip_key:
-        return None, SigningKey.NONE
-    return fw.chip.vcek(), SigningKey.VCEK
+        return None, _NONE
+    return fw.chip.vcek(), _VCEK
 
 
 def _body(
@@ -83,7 +86,7 @@ def _body(
         block.family_id,
         block.image_id,
         vmpl,
-        SignatureAlgo.ECDSA_P384_SHA384,
+        _ALGO,
         chip.current_tcb,
         chip.platform_info,
         info,

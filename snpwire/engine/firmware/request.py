@@ -24,6 +24,7 @@ from .messages import FAMILIES, Asker
 from .processor import IN_PAGE, Refusal
 
 if TYPE_CHECKING:
+    from .context import Context
     from .processor import Processor
 
 BUFFER = Struct("<QQQ")
@@ -31,22 +32,19 @@ _WORD = (1 << 64) - 1
 LAST_COUNT = _WORD - 1
 """A key whose count is this has no number left. The firmware compares with this one alone."""
 _GCM = int(Aead.AES_256_GCM)
+_CONTEXT, _FIRMWARE, _RUNNING = RmpState.CONTEXT, RmpState.FIRMWARE, GuestState.RUNNING
+"""Members of an enumeration cost more to name, before Python 3.12, than to compare."""
+_pack, _unpack = Header.ENGINE.pack, Header.ENGINE.unpack
 _GAP8, _GAP4, _GAP35, _NO_TAG = bytes(8), bytes(4), bytes(35), bytes(32)
 
 
 def guest_request(fw: Processor, raw: bytes) -> None:
     """Answer the message at one address of the buffer at another. Raises Refusal."""
     gctx_paddr, request_paddr, response_paddr = BUFFER.unpack(raw)
-    if gctx_paddr & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
-    _pages(fw, gctx_paddr, request_paddr, response_paddr)
-    fw.reach(gctx_paddr, PAGE)
-    guest = fw.context(gctx_paddr)
-    if guest.state != GuestState.RUNNING:
-        raise Refusal(Status.INVALID_GUEST_STATE)
-    header, ciphertext = _message(fw, request_paddr)
-    _, seqno, _, _, _, _, msg_type, version, _, _, vmpck, _ = Header.ENGINE.unpack(header)
+    guest = _guest(fw, gctx_paddr, request_paddr, response_paddr)
+    header, size = _header(fw, request_paddr)
+    ciphertext = fw.load(request_paddr + HEADER_SIZE, size)
+    _, seqno, _, _, _, _, msg_type, version, _, _, vmpck, _ = _unpack(header)
     if vmpck >= VMPCKS:
         raise Refusal(Status.INVALID_PARAM)
     cipher = guest.cipher(vmpck)
@@ -64,33 +62,54 @@ def guest_request(fw: Processor, raw: bytes) -> None:
     size = len(answer)
     if (response_paddr & IN_PAGE) + HEADER_SIZE + size > PAGE:
         raise Refusal(Status.INVALID_PARAM)
-    fields = _GCM, HEADER_VERSION, HEADER_SIZE, msg_type + 1, 1, size, _GAP4, vmpck, _GAP35
-    message = seal_raw(cipher, Header.ENGINE.pack(_NO_TAG, seqno + 1, _GAP8, *fields), answer)
+    start = _pack(
+        _NO_TAG,
+        seqno + 1,
+        _GAP8,
+        _GCM,
+        HEADER_VERSION,
+        HEADER_SIZE,
+        msg_type + 1,
+        1,
+        size,
+        _GAP4,
+        vmpck,
+        _GAP35,
+    )
+    message = seal_raw(cipher, start, answer)
     guest.counts[vmpck] = (guest.counts[vmpck] + 2) & _WORD
     fw.store(response_paddr, message)
 
 
-def _pages(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: int) -> None:
-    """Refuse pages that are not what they have to be. The state of the request's may be any."""
+def _guest(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: int) -> Context:
+    """Return the guest that sends. The state of the page of its request may be any."""
+    if gctx_paddr & IN_PAGE:
+        raise Refusal(Status.INVALID_PARAM)
+    fw.started()
     context, _ = fw.look_up(gctx_paddr)
     _, request_lo = fw.look_up(request_paddr)
     response, response_lo = fw.look_up(response_paddr)
-    if context is not RmpState.CONTEXT:
+    if context is not _CONTEXT:
         raise Refusal(Status.INVALID_GUEST)
-    if response is not RmpState.FIRMWARE:
+    if response is not _FIRMWARE:
         raise Refusal(Status.INVALID_PAGE_STATE)
     if (request_lo | response_lo) & LARGE:
         raise Refusal(Status.INVALID_PAGE_SIZE)
+    fw.reach(gctx_paddr, PAGE)
+    guest = fw.context(gctx_paddr)
+    if guest.state != _RUNNING:
+        raise Refusal(Status.INVALID_GUEST_STATE)
+    return guest
 
 
-def _message(fw: Processor, address: int) -> tuple[bytes, bytes]:
-    """Return header and ciphertext of the request at *address*."""
-    at = address & IN_PAGE
-    if at + HEADER_SIZE > PAGE:
+def _header(fw: Processor, address: int) -> tuple[bytes, int]:
+    """Return the header of the request at *address*, and the size of its payload."""
+    room = PAGE - HEADER_SIZE - (address & IN_PAGE)
+    if room < 0:
         raise Refusal(Status.INVALID_PARAM)
     header = fw.load(address, HEADER_SIZE)
-    _, _, _, algo, version, header_size, _, _, size, _, _, _ = Header.ENGINE.unpack(header)
+    _, _, _, algo, version, header_size, _, _, size, _, _, _ = _unpack(header)
     known = version == HEADER_VERSION and header_size == HEADER_SIZE and algo == _GCM
-    if not known or not size or size % PAYLOAD_UNIT or at + HEADER_SIZE + size > PAGE:
+    if not known or not size or size % PAYLOAD_UNIT or size > room:
         raise Refusal(Status.INVALID_PARAM)
-    return header, fw.load(address + HEADER_SIZE, size)
+    return header, size
