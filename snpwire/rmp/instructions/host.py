@@ -70,7 +70,9 @@ def rmpupdate(
     refused = _refused(flat, words, table.pages)
     status = _before(refused, numbers.shape, guest_asid, in_use)
     live = np.flatnonzero(status == 0)
-    batch = _Updates(writeable(table), flat[live], words[live], rights)
+    if len(live) < len(flat):
+        flat, words = flat.take(live), words.take(live)
+    batch = _Updates(writeable(table), flat, words, rights)
     in_order(batch.keys(), batch.wave, batch.one)
     status[live] = batch.status
     return status.reshape(numbers.shape)
@@ -91,13 +93,16 @@ def _before(
     refused: NDArray[np.bool_], shape: tuple[int, ...], guest_asid: ArrayLike, in_use: ArrayLike
 ) -> NDArray[np.uint8]:
     """Return the status that comes before what an entry says; PSMASH has the same numbers."""
-    used = quadwords(in_use, shape).reshape(-1) != 0
-    outside = quadwords(guest_asid, shape).reshape(-1) != 0
-    return first_of(
-        (outside, RmpUpdateResult.FAIL_PERMISSION),
-        (refused, RmpUpdateResult.FAIL_INPUT),
-        (used, RmpUpdateResult.FAIL_INUSE),
+    checks = (
+        (guest_asid, RmpUpdateResult.FAIL_PERMISSION),
+        (refused.reshape(shape), RmpUpdateResult.FAIL_INPUT),
+        (in_use, RmpUpdateResult.FAIL_INUSE),
     )
+    status = np.zeros(len(refused), np.uint8)
+    for found, code in reversed(checks):
+        if np.any(found):
+            status[quadwords(found, shape).reshape(-1) != 0] = code
+    return status
 
 
 class _Updates:
@@ -109,15 +114,16 @@ class _Updates:
         self.table = table
         self.quads = quads_of(table)
         self.pages, self.new, self.rights = pages, new, rights
+        self.large = new & U64(LARGE) != 0
+        self.mixed = bool(self.large.any())
         self.status = np.zeros(len(pages), np.uint8)
 
     def keys(self) -> NDArray[np.int64]:
         """Return what each update depends on: its page, or its region where 2 MiB are at stake."""
-        large = self.new & U64(LARGE) != 0
-        if not large.any():
+        if not self.mixed:
             return self.pages
         heads = self.pages & -REGION
-        return np.where(np.isin(heads, self.pages[large]), heads, self.pages)
+        return np.where(np.isin(heads, self.pages[self.large]), heads, self.pages)
 
     def one(self, place: int) -> None:
         """Do one update."""
@@ -125,19 +131,34 @@ class _Updates:
         self.status[place] = single.rmpupdate(self.table, page, new, rights=self.rights)
 
     def wave(self, places: NDArray[np.int64]) -> None:
-        """Do updates of different keys."""
-        pages, new = self.pages[places], self.new[places]
+        """Do updates of different keys, their pages in rising order."""
+        pages, new = self.pages.take(places), self.new.take(places)
         lo = self.quads.take(pages << 1)
         top = self.quads.take((pages & -REGION) << 1)
-        status = _judged(lo, top, new)
+        status = self._judged(lo, top, new)
         self.status[places] = status
-        if status.any():
-            done = status == 0
-            pages, new, lo, top = pages[done], new[done], lo[done], top[done]
+        done = np.flatnonzero(status == 0)
+        if len(done) < len(status):
+            pages = pages.take(done)
+            new, lo, top = (words.take(done) for words in (new, lo, top))
         self._write(pages, lo, new)
-        self._mark(pages, top, new)
+        if self.mixed:
+            self._mark(pages, top, new)
         self._add(pages, lo, new)
         count(self.table, lo, new)
+
+    def _judged(
+        self, lo: NDArray[np.uint64], top: NDArray[np.uint64], new: NDArray[np.uint64]
+    ) -> NDArray[np.uint8]:
+        """Return the status of updates of entries *lo* in regions that begin with *top*."""
+        overlap = top & U64(SPAN) == SPAN
+        if self.mixed:
+            some = ~overlap & (top & U64(COUNT) != 0)
+            overlap = np.where(new & U64(LARGE) != 0, some, overlap)
+        fixed = lo & U64(IMMUTABLE) != 0
+        return first_of(
+            (fixed, RmpUpdateResult.FAIL_PERMISSION), (overlap, RmpUpdateResult.FAIL_OVERLAP)
+        )
 
     def _write(
         self, pages: NDArray[np.int64], lo: NDArray[np.uint64], new: NDArray[np.uint64]
@@ -147,13 +168,13 @@ class _Updates:
         fresh |= new & U64(ASID) == 0
         kept = np.where(fresh, U64(COUNT), U64(COUNT | VMSA | VALIDATED))
         kept &= lo
-        kept[new & U64(LARGE) != 0] &= without(COUNT)
+        if self.mixed:
+            kept[new & U64(LARGE) != 0] &= without(COUNT)
         kept |= new
         kept |= (new & U64(IMMUTABLE)) * U64(_LOCKED)
         at = pages << 1
         self.quads[at] = kept
-        if not fresh.all():
-            at = at[fresh]
+        at = at.take(np.flatnonzero(fresh))
         at |= 1
         hi = self.quads.take(at)
         hi &= without(RIGHTS)
@@ -164,11 +185,8 @@ class _Updates:
         self, pages: NDArray[np.int64], top: NDArray[np.uint64], new: NDArray[np.uint64]
     ) -> None:
         """Write entries 1 to 511 of regions that become one page, or stop to be one."""
-        large = new & U64(LARGE) != 0
-        if not large.any():
-            return
         before, after = top & U64(SPAN) == SPAN, new & U64(SPAN) == SPAN
-        changed = large & (before != after)
+        changed = (new & U64(LARGE) != 0) & (before != after)
         regions = regions_of(self.table)
         for row, word in zip(
             (pages[changed] // REGION).tolist(), after[changed].tolist(), strict=True
@@ -180,12 +198,11 @@ class _Updates:
         self, pages: NDArray[np.int64], lo: NDArray[np.uint64], new: NDArray[np.uint64]
     ) -> None:
         """Add what changed hands to the counts of regions; *pages* are in rising order."""
-        part = (pages & (REGION - 1) != 0) & ((lo ^ new) & U64(ASSIGNED) != 0)
-        heads = pages[part] & -REGION
-        if not len(heads):
+        part = np.flatnonzero((pages & (REGION - 1) != 0) & ((lo ^ new) & U64(ASSIGNED) != 0))
+        if not len(part):
             return
-        gained = new[part] & U64(ASSIGNED)
-        steps = gained * U64(2 * ONE_MORE) - U64(ONE_MORE)
+        heads = pages.take(part) & -REGION
+        steps = (new.take(part) & U64(ASSIGNED)) * U64(2 * ONE_MORE) - U64(ONE_MORE)
         firsts = np.flatnonzero(np.concatenate([[True], heads[1:] != heads[:-1]]))
         sums = np.add.reduceat(steps, firsts)
         at = heads[firsts] << 1
@@ -194,21 +211,6 @@ class _Updates:
         top &= without(COUNT | LARGE)
         top |= sums & U64(COUNT)
         self.quads[at] = top
-
-
-def _judged(
-    lo: NDArray[np.uint64], top: NDArray[np.uint64], new: NDArray[np.uint64]
-) -> NDArray[np.uint8]:
-    """Return the status of updates of entries *lo* in regions that begin with *top*."""
-    whole = top & U64(SPAN) == SPAN
-    large = new & U64(LARGE) != 0
-    overlap = whole
-    if large.any():
-        overlap = np.where(large, ~whole & (top & U64(COUNT) != 0), whole)
-    fixed = lo & U64(IMMUTABLE) != 0
-    return first_of(
-        (fixed, RmpUpdateResult.FAIL_PERMISSION), (overlap, RmpUpdateResult.FAIL_OVERLAP)
-    )
 
 
 def count(table: Table, lo: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:

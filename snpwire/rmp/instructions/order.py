@@ -65,9 +65,9 @@ def _by_key(
     firsts = np.flatnonzero(np.concatenate([[True], both[1:] != both[:-1]]))
     counts = np.diff(firsts, append=len(keys))
     while len(firsts) >= FEW:
-        _in_parts(places[firsts], wave, size)
-        more = counts > 1
-        firsts, counts = firsts[more] + 1, counts[more] - 1
+        _in_parts(places.take(firsts), wave, size)
+        more = np.flatnonzero(counts > 1)
+        firsts, counts = firsts.take(more) + 1, counts.take(more) - 1
     for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):
         for place in places[first : first + count].tolist():
             one(place)
