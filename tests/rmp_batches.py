@@ -15,6 +15,7 @@ EDGES = [*PLACES, PAGES, 1536, 1 << 38]
 FRAMES = [0, 1, 512, 513, 1024, (1 << 36) + 2, (2 << 36) + 1, (1 << 39) - 1]
 RIGHTS = [0, 0x1F, 0x0F0F_0F1F, 0x0103_071F, 0xDEAD_BEEF_FFFF_FFFF]
 STATES = {
+    "free": 0,
     "firmware": 0x8000_0000_0000_0005,
     "context": 0xA000_0000_0000_0005,
     "metadata": 0x8001_0000_0000_0005,

@@ -82,7 +82,7 @@ def caller(rng, model):
     """Return a page, its address, its owner, a level and a size that mostly fits."""
     page = batches.page(rng)
     size = int(model.covered(page) and model.entries[page]["size"])
-    level = rarely(rng, rng.randrange(4))
+    level = rng.choice([0, 0, 0, 1, 2])
     return page, *batches.named(rng, model, page), level, rarely(rng, 1 - size, size)
 
 
@@ -377,3 +377,37 @@ def test_numbers_with_bit_63_may_stand_beside_small_ones():
     table = Table.blank(4)
 
     assert instructions.rmpupdate(table, [1, 2], [1 << 63, 5]).tolist() == [1, 0]
+
+
+def test_a_region_that_is_not_wholly_covered_cannot_be_one_page():
+    table = Table.blank(512 + 511)
+
+    assert instructions.rmpupdate(table, [512, 0], [3 | 1 << 51] * 2).tolist() == [1, 0]
+    assert single.rmpupdate(table, 512, 3 | 1 << 51) == 1
+    assert instructions.psmash(table, [512, 0]).tolist() == [1, 0]
+    assert single.psmash(table, 512) == 1
+    assert instructions.unsmash(table, [512]).tolist() == [Status.INVALID_PAGE_STATE]
+    assert single.unsmash(table, 512) is Status.INVALID_PAGE_STATE
+
+
+def test_the_first_page_given_away_takes_the_size_of_an_entry_that_nobody_has():
+    one, many = table_of([(2, 0)] + [(0, 0)] * 511), table_of([(2, 0)] + [(0, 0)] * 511)
+    pages = list(range(1, 1 + 2 * order.FEW))
+
+    instructions.rmpupdate(many, pages, 1 | 1 << 51)
+    for page in pages:
+        single.rmpupdate(one, page, 1 | 1 << 51)
+
+    assert many.entry(0) == one.entry(0) == (len(pages) << 3, 0)
+
+
+def test_only_level_0_may_mark_a_save_area():
+    table = table_of([(0x4008_0000_0000_0001, 0x0F0F_0F1F)] * (2 * order.FEW))
+    pages = list(range(2 * order.FEW))
+    levels = [page % 2 for page in pages]
+
+    done = instructions.rmpadjust(table, pages, 0, 2 | 1 << 8 | 1 << 16, asid=1, vmpl=levels)
+
+    assert not done.status.any()
+    assert (table.entries["lo"] >> np.uint64(61) & np.uint64(1)).tolist() == [1 - n for n in levels]
+    assert set(table.entries["hi"].tolist()) == {0x0F01_0F1F}

@@ -241,3 +241,45 @@ def test_a_table_that_is_read_only_is_not_built():
         initialise(Table.over(bytes(1600)), [range(100)])
 
     assert str(caught.value) == "the table is read-only"
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "held", "status"),
+    [
+        (1, 1, 511, Status.INVALID_PARAM),
+        (0, 512, 510, Status.INVALID_ADDRESS),
+        (0, 3, 1, Status.INVALID_ADDRESS),
+        (0, 3, 2, Status.SUCCESS),
+        (0, 513, 511, Status.INVALID_PAGE_STATE),
+        (0, 0, 0, Status.SUCCESS),
+    ],
+)
+def test_a_range_is_fixed_as_a_whole_or_not_at_all(first, count, held, status):
+    words = [(word("FIRMWARE") | held << 3, 0)] + [(word("FIRMWARE"), 0)] * 511 + [(0, 0)]
+    one, many = table_of(words), table_of(words)
+
+    assert single.set_hv_fixed(one, first, count) is status
+    assert instructions.set_hv_fixed(many, [first], [count]).tolist() == [status]
+    fixed = count if status is Status.SUCCESS else 0
+    assert (one.states() == RmpState.HV_FIXED).sum() == fixed
+    assert np.array_equal(one.entries, many.entries)
+
+
+def test_a_table_without_counters_counts_nothing():
+    table = Table.blank(4, counters=False)
+
+    assert single.rmpupdate(table, 1, NEW).name == "SUCCESS"
+    assert not instructions.rmpupdate(table, [2, 3], NEW).any()
+    assert table.counters is None
+    assert table.entry(3) == (NEW, 0x1F)
+
+
+def test_a_counter_that_was_wrong_stays_wrong_by_as_much():
+    table = table_of([(0, 0), (word("GUEST_VALID"), 0)])
+
+    assert single.rmpupdate(table, 1, single.SHARED).name == "SUCCESS"
+    assert table.counters[1] == (1 << 64) - 1
+    assert RmpLo(table.entry(0)[0]).subpage_count == 511
+    assert not instructions.rmpupdate(table, [1], NEW).any()
+    assert table.counters[1] == 0
+    assert table.entry(0) == (0, 0)
