@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snpwire.capture.kernel_log import LIMIT, Reader, records, rmp_entries
+from snpwire.capture.kernel_log import LIMIT, Reader, records
 from snpwire.wire.rmp import RmpLo
 
 SAVE_AREA = "SEV-SNP: PFN 0x40fdf36, RMP entry: [0x6010fffffffff001 - 0x000000000000001f]"
@@ -32,12 +32,14 @@ def test_the_first_quadword_in_brackets_is_the_low_one():
     assert record.meaning == "a vCPU's save area"
 
 
-def test_entries_are_given_with_their_page():
+def test_an_entry_has_its_page_and_both_quadwords_in_every_form():
     log = f"{SAVE_AREA}\nRMPEntry paddr 0x20cee00000 000000000000000f 8000000000000ffd\n"
 
-    assert list(rmp_entries([log.encode()])) == [
-        (0x40FDF36, 0x6010FFFFFFFFF001, 0x1F, 1),
-        (0x20CEE00, 0x8000000000000FFD, 0xF, 2),
+    found = [[record.fields[name] for name in ("pfn", "lo", "hi")] for record in read(log)]
+
+    assert found == [
+        [0x40FDF36, 0x6010FFFFFFFFF001, 0x1F],
+        [0x20CEE00, 0x8000000000000FFD, 0xF],
     ]
 
 

@@ -10,7 +10,7 @@ cut from it. Nothing raises, whatever the bytes, and where the blocks are cut ch
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .loglines import caller_of, parted
 from .logs.known import FAMILIES, Hits, Known, breaks_off, match
@@ -22,22 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-__all__ = ["FAMILIES", "LIMIT", "Reader", "RmpLine", "records", "rmp_entries"]
+__all__ = ["FAMILIES", "LIMIT", "Reader", "records"]
 
 LIMIT = 1 << 16
 """Bytes of one line that are looked at; no format comes near."""
 _JOINED = 4  # lines that a mailer may have made of one
 _REMEMBERED = 20
-
-
-class RmpLine(NamedTuple):
-    """An entry of the reverse map table that a log shows."""
-
-    pfn: int
-    lo: int
-    hi: int | None
-    """None where the log has only the fields of the low quadword."""
-    line: int
 
 
 def records(chunks: Iterable[bytes]) -> Iterator[LogRecord]:
@@ -48,25 +38,18 @@ def records(chunks: Iterable[bytes]) -> Iterator[LogRecord]:
     yield from reader.close()
 
 
-def rmp_entries(chunks: Iterable[bytes]) -> Iterator[RmpLine]:
-    """Yield each entry of the reverse map table in a log, as often as it is printed."""
-    for record in records(chunks):
-        fields = record.fields
-        if record.kind == "rmp-entry":
-            yield RmpLine(fields["pfn"], fields["lo"], fields["hi"], record.line)
-        elif record.kind == "rmp-decoded" and "lo" in fields:
-            yield RmpLine(fields["pfn"], fields["lo"], None, record.line)
-
-
-class _Open(NamedTuple):
+class _Open:
     """A block that waits for further lines."""
 
-    known: Known
-    head: Line
-    fields: dict[str, Any]
-    block: Block
-    caller: str
-    """The thread that logs it, if that is known: another one's lines are no part of it."""
+    def __init__(self, known: Known, head: Line, fields: dict[str, Any], block: Block) -> None:
+        self.known = known
+        self.head = head
+        self.fields = fields
+        self.block = block
+        self.last = head.last
+        """Its last line so far."""
+        self.caller = caller_of(head.prefix)
+        """The thread that logs it, if that is known: another one's lines are no part of it."""
 
 
 class Reader:
@@ -87,7 +70,6 @@ class Reader:
         self._rest = bytearray()
         self._head: list[Line] = []
         self._open: list[_Open] = []
-        self._last: dict[int, int] = {}
 
     @property
     def passed(self) -> int:
@@ -186,8 +168,8 @@ class Reader:
             taken = not other and waiting.block.take(line)
             if taken:
                 self.known += 1
-                self._last[id(waiting.block)] = line.number
-            silent = line.number - self._last[id(waiting.block)]
+                waiting.last = line.number
+            silent = line.number - waiting.last
             if waiting.block.done or silent > waiting.block.patience:
                 done.append(self._ended(waiting))
             if taken:
@@ -203,13 +185,12 @@ class Reader:
         if isinstance(told, Told):
             done.append(_record(known, line, fields, told))
             return
-        caller = caller_of(line.prefix)
-        older = [w for w in self._open if w.known.format is known.format and w.caller == caller]
-        done += map(self._ended, older)
-        self._open.append(_Open(known, line, fields, told, caller))
-        self._last[id(told)] = line.last
+        new = _Open(known, line, fields, told)
+        same = (known.format, new.caller)
+        done += [self._ended(w) for w in self._open[:] if (w.known.format, w.caller) == same]
+        self._open.append(new)
         if told.done:
-            done.append(self._ended(self._open[-1]))
+            done.append(self._ended(new))
 
     def _read(self, line: Line) -> tuple[Known, Line, dict[str, Any]] | None:
         """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
@@ -238,8 +219,7 @@ class Reader:
     def _ended(self, waiting: _Open) -> LogRecord:
         """Return the record of a block, which no further line can change."""
         self._open.remove(waiting)
-        last = self._last.pop(id(waiting.block))
-        head = waiting.head._replace(last=last)
+        head = waiting.head._replace(last=waiting.last)
         return _record(waiting.known, head, waiting.fields, waiting.block.told())
 
     def _give_up(self) -> None:

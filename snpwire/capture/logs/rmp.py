@@ -7,7 +7,8 @@ the fields, then the two quadwords with the high one first (``[high=.. low=..]``
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
 from ...wire.rmp_words import VmplMask
@@ -38,23 +39,28 @@ SPLIT_RESULTS: dict[int, str] = {
 """What PSMASH answers."""
 
 _GPA = RmpLo.BITS["gpa"].mask
-_NOTE = 1 << 12
+_ASID = RmpLo.BITS["asid"].mask
+_SOME = 1 << 12  # any guest address but 0
+
+
+class Entry(NamedTuple):
+    """What the two quadwords of an entry say, but for the guest address."""
+
+    state: RmpState
+    words: str
+    """The bits of the low quadword; ``{}`` stands for the guest address."""
+    meaning: str
+    rights: Mapping[str, list[str]]
+
+
+def entry(lo: int, hi: int) -> Entry:
+    """Return what an entry says. Entries that differ in the guest address alone say the same."""
+    return _entry_of(lo & ~_GPA | _SOME if lo & _ASID else lo, hi)
 
 
 @lru_cache(maxsize=4096)
-def _state(lo: int) -> RmpState:
-    return state_of(lo, 0)
-
-
-def state(lo: int) -> RmpState:
-    """Return the state of the page whose entry has the low quadword *lo*."""
-    return _state(lo & ~_GPA | _NOTE if lo & RmpLo.BITS["asid"].mask else lo)
-
-
-@lru_cache(maxsize=4096)
-def _words(lo: int) -> str:
-    """Return the bits of a low quadword in words, ``{}`` standing for the guest address."""
-    word = RmpLo(lo)
+def _entry_of(lo: int, hi: int) -> Entry:
+    word, state = RmpLo(lo), state_of(lo, hi)
     said = [
         "assigned" if word.assigned else "not assigned",
         "2M" if word.page_size else "4K",
@@ -64,49 +70,41 @@ def _words(lo: int) -> str:
         f"asid {word.asid}" if word.asid else "",
         *(name for name in ("vmsa", "validated", "lock") if getattr(word, name)),
     ]
-    return " ".join(filter(None, said))
+    return Entry(state, " ".join(filter(None, said)), _meaning(word, state), _rights(RmpHi(hi)))
 
 
-def entry_words(lo: int) -> str:
-    """Return a low quadword in words."""
-    kept = lo & ~_GPA | _NOTE if lo & RmpLo.BITS["asid"].mask else lo
-    return _words(kept).format(lo & _GPA)
-
-
-@lru_cache(maxsize=4096)
-def entry_meaning(kind: RmpState, vmsa: bool, subpages: int) -> str:
-    """Return what a page of this state is."""
-    if kind is RmpState.GUEST_VALID and vmsa:
+def _meaning(word: RmpLo, state: RmpState) -> str:
+    if state is RmpState.GUEST_VALID and word.vmsa:
         return "a vCPU's save area"
-    text = f"{kind.name}: {kind.doc}"
-    if subpages:
-        some = "all" if subpages == 511 else str(subpages)
+    text = f"{state.name}: {state.doc}"
+    if count := word.subpage_count:
+        some = "all" if count == 511 else str(count)
         text += f"; {some} of the other 511 pages of its 2M are assigned"
     return text
 
 
+def _rights(word: RmpHi) -> Mapping[str, list[str]]:
+    masks = ((level, VmplMask(getattr(word, f"vmpl{level}"))) for level in range(4))
+    return MappingProxyType({f"vmpl{level}": mask.names() for level, mask in masks if mask})
+
+
 def _entry(fields: dict[str, Any], past: Past) -> Told:
     """Tell both quadwords of an entry."""
-    lo, hi = int(fields["lo"]), int(fields["hi"])
+    lo, hi = fields["lo"], fields["hi"]
     pfn = _pfn(fields)
-    kind = state(lo)
-    meaning = entry_meaning(kind, bool(lo >> 61 & 1), lo >> 3 & 0x1FF)
-    if past.entry and past.entry[1]["pfn"] == pfn:
-        meaning += _compared(lo, past.entry)
-    past.entry = None
-    said = f"PFN {pfn:#x}  {lo:x}:{hi:x}  {entry_words(lo)}"
-    return Told(said, meaning, fields={"pfn": pfn, "state": kind.name, "rights": _rights(hi)})
+    told = entry(lo, hi)
+    meaning = told.meaning
+    if past.entry:
+        if past.entry[1]["pfn"] == pfn:
+            meaning += _compared(lo, past.entry)
+        past.entry = None
+    said = f"PFN {pfn:#x}  {lo:x}:{hi:x}  {told.words.format(lo & _GPA)}"
+    more = {"pfn": pfn, "state": told.state.name, "rights": told.rights}
+    return Told(said, meaning, fields=more)
 
 
 def _pfn(fields: dict[str, Any]) -> Hex:
     return fields["pfn"] if "pfn" in fields else Hex(fields["paddr"] >> 12)
-
-
-@lru_cache(maxsize=1024)
-def _rights(hi: int) -> dict[str, list[str]]:
-    word = RmpHi(hi)
-    masks = ((level, VmplMask(getattr(word, f"vmpl{level}"))) for level in range(4))
-    return {f"vmpl{level}": mask.names() for level, mask in masks if mask}
 
 
 def _compared(lo: int, before: tuple[int, Mapping[str, Any]]) -> str:
@@ -130,11 +128,11 @@ def _decoded(fields: dict[str, Any], past: Past) -> Told:
     if wide:
         return Told(f"PFN {pfn:#x}", f"no entry can be so: {', '.join(wide)} out of range")
     lo = RmpLo.of(**values)
-    kind = state(lo)
+    told = entry(lo, 0)
     return Told(
-        f"PFN {pfn:#x}  {entry_words(lo)}",
-        entry_meaning(kind, bool(lo.vmsa), 0),
-        fields={"pfn": pfn, "state": kind.name},
+        f"PFN {pfn:#x}  {told.words.format(lo & _GPA)}",
+        told.meaning,
+        fields={"pfn": pfn, "state": told.state.name},
     )
 
 
