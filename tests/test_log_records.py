@@ -305,6 +305,32 @@ def test_an_end_without_its_beginning_is_a_command_too():
     assert plain(record)["fields"]["status"] == "ACTIVE"
 
 
+def test_a_row_that_does_not_follow_is_no_part_of_a_command():
+    found = ccp(HEAD, IN, IN, "(in):  00000020: 0102", OUT, IN)
+
+    assert [record.kind for record in found] == ["ccp-row", "ccp-row", "ccp-command", "ccp-row"]
+    assert found[1].fields["data"] == b"\x02\x01"
+    assert len(found[2].fields["in"]) == 12
+
+
+def test_a_buffer_of_a_size_that_no_kind_has_is_shown_as_it_is():
+    short = IN.replace(" 0000 0000 0000 0000 0000 0000", " 0000 0000")
+    (record,) = ccp(HEAD, short, short.replace("(in): ", "(out):"))
+
+    assert "in_fields" not in record.fields
+    assert record.meaning == "4 bytes, which is no sev-platform-status: shown as they are"
+
+
+def test_a_buffer_that_only_goes_in_is_told_before_the_command():
+    (record,) = ccp(
+        "ccp: sev command id 0xa2 buffer 0x0000000102a40000 timeout 100s",
+        *(f"(in):  000000{n:02x}: {' '.join(['4241'] * 8)}" for n in range(0, 0x40, 16)),
+    )
+
+    assert record.meaning.startswith("cmd-launch-finish: ")
+    assert "41424142" in record.meaning.replace(" ", "")
+
+
 GHCB = [
     "kvm_amd: GHCB (GPA=000000000123f000) snapshot:",
     "kvm_amd: sw_exit_code        0000000080000010 is_valid: 1",

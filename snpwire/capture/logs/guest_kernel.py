@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.exits import ExitCode
 from ...wire.operands import PscReturn
-from .operands import exit_name
+from ...wire.rmp_words import PvalidateResult
+from .operands import code_words, exit_name
 from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
     from .past import Past
 
-PVALIDATE_RESULTS: dict[int, str] = {
-    1: "FAIL_INPUT",
-    2: "FAIL_PERMISSION",
-    6: "FAIL_SIZEMISMATCH: the RMP has the page at another size",
-    255: "nothing changed: the page was so before (Linux's own number)",
-}
-"""What PVALIDATE answers, and Linux where the carry flag is set."""
+_UNCHANGED = 255
+"""What Linux makes of the carry flag that PVALIDATE sets."""
 
 
 def _vc(why: str) -> Any:
@@ -75,7 +71,9 @@ def _psc_msr(fields: dict[str, Any], past: Past) -> Told:
 def _pvalidate(fields: dict[str, Any], past: Past) -> Told:
     action = "accept" if fields["action"] else "give up"
     size = "2M" if fields["size"] else "4K"
-    result = PVALIDATE_RESULTS.get(fields["ret"], "no result that is known")
+    result = code_words(PvalidateResult(fields["ret"]))
+    if fields["ret"] == _UNCHANGED:
+        result = "nothing had to change: the page was so before"
     svsm = f"  SVSM {fields['svsm_ret']:#x}" if fields["svsm_ret"] else ""
     return Told(
         f"PFN {fields['pfn']:#x}  PVALIDATE {action} {size}  ret {fields['ret']}{svsm}",

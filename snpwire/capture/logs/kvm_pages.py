@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...wire.rmp_words import PsmashResult
 from .errnos import errno_text
+from .operands import code_words
 from .record import Told
-from .rmp import SPLIT_RESULTS
 from .template import form
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _unassigned(fields: dict[str, Any], past: Past) -> Told:
 
 
 def _not_split(fields: dict[str, Any], past: Past) -> Told:
-    result = SPLIT_RESULTS.get(fields["ret"], "no result that is known")
+    result = code_words(PsmashResult(fields["ret"]))
     said = f"gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}  PSMASH ret {fields['ret']}"
     return Told(said, f"its 2M entry could not be split: {result}")
 

@@ -52,6 +52,11 @@ def enum_words(value: OpenEnum) -> str:
     return value.name if value.known else f"{int(value):#x}, which has no name"
 
 
+def code_words(value: OpenEnum) -> str:
+    """Return the name of a code and its sentence, or its number."""
+    return f"{value.name}: {value.doc}" if value.known else enum_words(value)
+
+
 def word_words(word: Word) -> str:
     """Return the fields of a word that are set."""
     if isinstance(word, Flags):

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
-from ...wire.rmp_words import VmplMask
+from ...wire.rmp_words import RmpUpdateResult, VmplMask
 from .errnos import errno_text
+from .operands import code_words
 from .record import Hex, Told
 from .template import form
 
@@ -20,23 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .past import Past
-
-UPDATE_RESULTS: dict[int, str] = {
-    1: "FAIL_INPUT: outside the table, a 2M page out of line, or fields that contradict",
-    2: "FAIL_PERMISSION: the entry is immutable: the firmware or a launch holds the page",
-    3: "FAIL_INUSE: another core changes the entry, or a running guest uses the page",
-    4: "FAIL_OVERLAP: a 4K page within a 2M entry, or a 2M page over assigned 4K entries",
-}
-"""What RMPUPDATE answers (Linux, Microsoft's description of the instruction)."""
-
-SPLIT_RESULTS: dict[int, str] = {
-    1: "FAIL_INPUT: not a 2M entry, or out of line",
-    2: "FAIL_PERMISSION",
-    3: "FAIL_INUSE: another core changes the entry, or a running guest uses the page",
-    4: "FAIL_BADADDR, as Linux of 2021 numbers it",
-    7: "FAIL_BADADDR, as Microsoft numbers it",
-}
-"""What PSMASH answers."""
 
 _GPA = RmpLo.BITS["gpa"].mask
 _ASID = RmpLo.BITS["asid"].mask
@@ -161,11 +145,11 @@ def _unmapped(fields: dict[str, Any], past: Past) -> Told:
 def _update(fields: dict[str, Any], past: Past) -> Told:
     ret, level = fields["ret"], fields["level"]
     size = {1: "4K", 2: "2M"}.get(level, f"level {level}")
-    result = UPDATE_RESULTS.get(ret, f"{ret}, no result of RMPUPDATE that is known")
+    result = RmpUpdateResult(ret)
     return Told(
         f"PFN {fields['pfn']:#x}  RMPUPDATE {size} ret {ret}",
-        result,
-        fields={"result": result.partition(":")[0]},
+        code_words(result),
+        fields={"result": result},
     )
 
 
