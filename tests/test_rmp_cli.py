@@ -118,6 +118,8 @@ def test_the_address_of_the_table_is_held_against_its_entries(host):
     told = plain("summary", host, "--base", "0xa00000")
     wrong = plain("check", host, "--base", "0x300000")
 
+    beyond = plain("check", host, "--base", "0xbff000")
+    assert "15 pages of the table itself, which it has no entries for" in str(beyond["findings"])
     assert told["table"] == {"first": "0xa00", "last": "0xa0f", "told": True}
     assert wrong["counts"]["rmp-own-pages"] == 1
     assert "16 pages of the table itself, yet HYPERVISOR" in str(wrong["findings"])
@@ -208,7 +210,8 @@ def test_find_exits_with_1_where_there_is_nothing(host):
         (["--state", "DEFAULT"], "--state DEFAULT: no entry is in it"),
         (["--gpa", "zero"], "--gpa 'zero' is no number and no range"),
         (["--gpa", "2-1"], "--gpa 2-1 ends before it begins"),
-        (["--pages", "0x10000000000"], "is no run of pages"),
+        (["--pages", "0x8000000000"], "goes beyond the last there can be, 0x7fffffffff"),
+        (["--gpa", "0-0x8000000000000"], "goes beyond the last there can be, 0x7ffffffffffff"),
         (["--rights", "4:read"], "--rights '4:read' is no VMPL:RIGHT"),
         (["--rights", "1:reed"], "--rights: 'reed' is no bit of VmplMask; did you mean read?"),
         (["--where", "vmsaa=1"], "--where 'vmsaa=1' is no FIELD=N of an entry\nhelp: did you"),
@@ -445,7 +448,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         (["--first", "1", "--base", "0x1000"], "--first is for a part of a table, --base for a"),
         (["--shift", "30"], "--shift needs the segment table"),
         (["--from", "text"], "'text' is not one of auto, image, log"),
-        (["--first", "0xffffffffff"], "is no run of pages"),
+        (["--first", "0x7fffffffff"], "is no run of pages"),
+        (["--first", "0x8000000000"], "--first 0x8000000000 is no number of a page"),
+        (["--base", "0x8000000000000"], "is not the address of a page"),
     ],
     ids=worded,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import integer, nearest
 from ..errors import EncodeError, UsageError, shown
+from ..rmp.pages import PAGE_LIMIT
 from ..rmp.runs import Runs
 from ..rmp.search import Wanted
 from ..rmp.stretches import stretches
@@ -64,7 +65,7 @@ def asked(query: Query) -> tuple[Wanted, Runs | None]:
         fields["asid"] = query.asid
     if query.size is not None:
         fields["page_size"] = int(query.size == "2m")
-    gpa = _range("--gpa", query.gpa)
+    gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
     try:
         wanted = Wanted(
             state=[_state(name) for name in query.states] or None,
@@ -74,7 +75,7 @@ def asked(query: Query) -> tuple[Wanted, Runs | None]:
         )
     except EncodeError as exc:
         raise UsageError(str(exc)) from None
-    pages = _range("--pages", query.pages)
+    pages = _range("--pages", query.pages, PAGE_LIMIT)
     return wanted, None if pages is None else Runs.of([(pages[0], pages[1] + 1)])
 
 
@@ -90,8 +91,8 @@ def _state(name: str) -> RmpState:
     return state
 
 
-def _range(option: str, text: str | None) -> tuple[int, int] | None:
-    """Read ``FROM-TO``, both of which count, or one number."""
+def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
+    """Read ``FROM-TO``, both of which count, or one number; each is below *limit*."""
     if text is None:
         return None
     first, found, last = text.partition("-")
@@ -104,6 +105,8 @@ def _range(option: str, text: str | None) -> tuple[int, int] | None:
         ) from None
     if end < start:
         raise UsageError(f"{option} {text} ends before it begins")
+    if end >= limit:
+        raise UsageError(f"{option} {text} goes beyond the last there can be, {limit - 1:#x}")
     return start, end
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..rmp.table import Table
 
 PAGE = 4096
+LAST_ADDRESS = 1 << 51
+"""One more than the last address that a page can have; bit 51 is the C-bit."""
 RST_SIZE = 4096
 
 
@@ -64,8 +66,10 @@ def read(wish: Wish) -> Input:
 
 def _agree(wish: Wish) -> None:
     """Raise UsageError for options that contradict."""
-    if wish.base is not None and wish.base % PAGE:
+    if wish.base is not None and (wish.base % PAGE or wish.base >= LAST_ADDRESS):
         raise UsageError(f"--base {wish.base:#x} is not the address of a page")
+    if wish.first is not None and wish.first >= LAST_ADDRESS // PAGE:
+        raise UsageError(f"--first {wish.first:#x} is no number of a page")
     if wish.first is not None and wish.counters:
         raise UsageError("--first is for a part of a table, which has no counters before it")
     if wish.first is not None and wish.base is not None:
@@ -124,7 +128,7 @@ def _placed(file: str) -> tuple[str, int | None]:
         address = integer(place)
     except ValueError:
         return file, None
-    if address < 0 or address % PAGE:
+    if not 0 <= address < LAST_ADDRESS or address % PAGE:
         raise UsageError(f"{file}: {place} is not the address of a page")
     return name, address
 

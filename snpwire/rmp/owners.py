@@ -176,7 +176,12 @@ def judge_own_pages(dump: Dump, seen: Seen, gathered: Gathered) -> tuple[int, in
     start, stop = dump.base >> 12, (dump.base >> 12) + pages
     ours = Runs.of([(start, stop)])
     right = Runs.joined(find(dump.extents, Wanted(state=RmpState.FIRMWARE), ours))
-    wrong = dump.known.mask(start, stop) & ~right.mask(start, stop)
+    known = dump.known.mask(start, stop)
+    if dump.whole and not known.all():
+        missing = int((~known).sum())
+        text = f"{counted(missing)} of the table itself, which it has no entries for"
+        gathered.add(OWN, f"page {start + int(np.argmin(known)):#x}", 0, text)
+    wrong = known & ~right.mask(start, stop)
     for first, end in Runs.of_mask(wrong, start):
         low, _ = dump.lows(np.array([first], np.int64))
         text = f"{counted(end - first)} of the table itself, yet {state_of(int(low[0]), 0).name}"
