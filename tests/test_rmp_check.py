@@ -3,7 +3,7 @@
 import make_rmp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snpwire.finding import Severity
@@ -298,6 +298,7 @@ def entry_findings(verdict, codes):
     }
 
 
+@settings(max_examples=50)
 @given(TABLES)
 def test_the_rules_of_entries_and_regions_are_those_written_out(table):
     entries = entries_of(*table)

@@ -1,6 +1,7 @@
 """``snpwire rmp`` on images and logs: whole, in parts, sparse, broken."""
 
 import gzip
+import io
 import json
 import os
 import pty
@@ -18,6 +19,8 @@ from test_cli_errors import judged
 from test_startup import COSTLY, imported
 from transcripts import call
 
+from snpwire.cli.mapped import data
+from snpwire.cli.progress import Meter
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState
 
@@ -458,6 +461,48 @@ def test_options_that_contradict_are_refused(host, words, expected):
     assert expected in refused("summary", host, *words, code=2)
 
 
+def test_a_device_of_zeroes_ends():
+    found = plain("summary", "/dev/zero", "--length", "0x4000", "--no-counters")
+
+    assert found["findings"] == {"rmp-all-zero": 1}
+    assert "cannot be mapped" in refused("summary", "/dev/null", "--length", 16)
+
+
+def test_the_parts_of_a_file_that_hold_data_are_told(tmp_path):
+    file = tmp_path / "sparse"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 20)
+        stream.seek(0x40000)
+        stream.write(b"x" * 10)
+    with file.open("rb") as stream:
+        held = list(data(stream.fileno(), 0, 1 << 20))
+        part_ = list(data(stream.fileno(), 0x40004, 0x40006))
+        none = list(data(stream.fileno(), 0x80000, 1 << 20))
+    end, other = os.pipe()
+
+    assert len(held) == 1
+    assert held[0][0] <= 0x40000
+    assert 0x4000A <= held[0][1] < 1 << 20
+    assert part_ == [(0x40004, 0x40006)]
+    assert none == []
+    assert list(data(end, 0, 64)) == [(0, 64)]  # a pipe has no places
+    os.close(end)
+    os.close(other)
+
+
+def test_a_part_or_a_segment_that_is_broken_is_named(tmp_path):
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    bad.write_bytes(bytes(8))
+    good.write_bytes(bytes(16))
+    (tmp_path / "rst").write_bytes(struct.pack("<Q", 1 << 20 | 1))
+
+    several = refused("summary", f"{good}@0x1000", f"{bad}@0x2000")
+    segment = refused("summary", bad, "--segments", tmp_path / "rst", "--shift", 30)
+
+    assert several == segment == f"snpwire: {bad}: Table: expected a multiple of 16 bytes, got 8"
+    assert "good@zz: No such file" in refused("summary", f"{good}@zz")
+
+
 def test_zeroes_and_random_bytes_are_findings(tmp_path):
     for code in ("rmp-all-zero", "rmp-unlike-a-table"):
         table = make_rmp.table()
@@ -600,12 +645,12 @@ def test_rmp_alone_prints_its_help():
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory):
-    """Return a file of 1 GiB that takes seconds, pages of one guest everywhere."""
+    """Return a file of 512 MiB that takes seconds: one page of one guest, everywhere."""
     file = tmp_path_factory.mktemp("big") / "big.rmp"
     lo = RmpLo.of(assigned=1, asid=1, gpa=5)
     block = struct.pack("<QQ", lo, RmpHi.of(vmpl0=2)) * 65536
     with file.open("wb") as stream:
-        for _ in range(256):
+        for _ in range(512):
             stream.write(block)
     yield str(file)
     file.unlink()
@@ -633,6 +678,41 @@ def test_long_work_shows_how_far_it_is_and_can_be_stopped(big):
     assert output == b""
     assert b"\rcounting: " in seen or b"\rchecking: " in seen
     assert b"Traceback" not in seen
+
+
+def test_a_meter_shows_parts_on_a_terminal_and_cleans_up(monkeypatch):
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr("snpwire.cli.progress.PATIENCE", 0)
+    monkeypatch.setattr("snpwire.cli.progress.PAUSE", 0)
+
+    with Meter("counting", 200) as meter:
+        meter(50)
+        meter(150)
+        meter(10)
+
+    parts = "\rcounting:  25% \rcounting: 100% \rcounting: 100% "
+    assert shown.getvalue() == f"{parts}\r\x1b[K"
+
+
+def test_a_meter_is_silent_elsewhere_and_where_work_is_short(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with Meter("counting", 0) as meter:
+        meter(50)
+    shown.isatty = lambda: True
+    with Meter("counting", 100) as meter:
+        meter(50)
+
+    assert shown.getvalue() == ""
+
+
+def test_the_note_of_the_firmware_is_listed(host):
+    output, _ = rmp("find", host, "--state", "METADATA", "--state", "FIRMWARE_IOMMU")
+
+    assert "METADATA             gpa field 0x1000000200\n" in output
+    assert "FIRMWARE_IOMMU       gpa field 0x2000000001\n" in output
 
 
 def test_a_listing_into_a_closed_pipe_is_quiet(host):

@@ -126,13 +126,17 @@ def data(fd: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
     while at < stop:
         try:
             first = os.lseek(fd, at, os.SEEK_DATA)
-            at = os.lseek(fd, first, os.SEEK_HOLE)
+            end = os.lseek(fd, first, os.SEEK_HOLE)
         except OSError as exc:
-            if exc.errno != ENXIO:
+            if exc.errno != ENXIO:  # there is data behind *at*, or no telling
                 yield at, stop
             return
+        if not at <= first < end:  # a device takes any place for the first
+            yield at, stop
+            return
         if first < stop:
-            yield first, min(at, stop)
+            yield first, min(end, stop)
+        at = end
 
 
 def _copied(chunks: Iterator[bytes]) -> IO[bytes]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOM = 1 << 20
-"""Runs kept at a time. Twice as many are held, of 32 bytes: 64 MiB, and as much again to sort."""
+"""Runs kept at a time. Twice as many are held, of 32 bytes: 64 MiB, and twice that to sort them."""
 _GPA = RmpLo.gpa.width
 _KEY = np.uint64((1 << _GPA + RmpLo.asid.width) - 1)
 _LAST = 1 << _GPA + RmpLo.asid.width
