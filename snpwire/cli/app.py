@@ -28,7 +28,8 @@ from .options import (
     one_of,
 )
 
-KINDS = "\n".join(f"  {kind.name:<20}{kind.title}" for kind in RECORDS.values())
+WIDTH = max(map(len, RECORDS)) + 2
+KINDS = "\n".join(f"  {kind.name:<{WIDTH}}{kind.title}" for kind in RECORDS.values())
 
 app = typer.Typer(
     name="snpwire",
@@ -58,8 +59,8 @@ def top(
 @app.command(
     epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
-    + "\n  command             the buffer of the firmware command that --id names"
-    "\n  auto                whatever identify says"
+    + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
+    f"\n  {'auto':<{WIDTH}}whatever identify says"
 )
 def decode(
     kind: KindName,
