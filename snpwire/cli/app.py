@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from ..wire import RECORDS
-from . import messages, rmp
+from . import engine, messages, rmp
 from .options import (
     AsJson,
     Corrupt,
@@ -276,4 +276,6 @@ app.command(
     "  guest_svn = 2                    any number of the report\n"
     "  reported_tcb = {snp = 8}         parts of a TCB version"
 )(messages.verify)
+app.command(epilog=engine.REQUEST)(engine.request)
+app.command("compare-policies", epilog=engine.COMPARE)(engine.compare_policies)
 app.add_typer(rmp.app, name="rmp")

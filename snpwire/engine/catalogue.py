@@ -1,7 +1,7 @@
 """The faults there are: what each does to the path of a request, and what has to come of it.
 
-The statuses are those that AMD's firmware gives, in the order of its checks; the errors are Linux's
-(``facts`` of the guest driver). A hypervisor can drop, delay, repeat and deny; it cannot alter,
+The statuses are those that AMD's firmware gives, in the order of its checks; the errors are those
+of Linux's driver. A hypervisor can drop, delay, repeat and deny; it cannot alter,
 forge or exchange a message unnoticed, and everything that is noticed costs the guest its key.
 
 This is a table, which is why it is longer than a module should be.

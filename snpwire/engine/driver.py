@@ -132,7 +132,7 @@ class Driver:
         if self._world.trace:
             kind = payload_kind(request.type + 1)
             found = Written("message", self.buffers.response, bytes(answer))
-            written = Written(kind, 0, payload), found
+            written = Written(kind, None, payload), found
             self._say("open", written, number=stream.number, vmpck=stream.vmpck)
         return Answer(payload, self._data(pages) if pages else b"")
 
@@ -233,7 +233,7 @@ class Driver:
             buffers = self.buffers
             kind = payload_kind(request.type, request.version)
             written = (
-                Written(kind, 0, request.payload),
+                Written(kind, None, request.payload),
                 Written("message", buffers.request, message.ljust(PAGE, b"\0")),
             )
             facts = {"type": MsgType(request.type), "version": request.version}

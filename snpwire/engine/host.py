@@ -128,24 +128,34 @@ class Host:
         after = self.table.state(page)
         return () if after is before else (Moved(page, before.name, after.name),)
 
-    def command(self, command: CommandId, buffer: bytes, *, watch: tuple[int, ...] = ()) -> Status:
+    def command(
+        self,
+        command: CommandId,
+        buffer: bytes,
+        *,
+        vm: str = "",
+        takes: int = 0,
+        watch: tuple[int, ...] = (),
+    ) -> Status:
         """Put *buffer* into memory and have the firmware carry out a command.
 
-        Pages of *watch* are shown in the trace if their state changes. Raises EngineError if the
-        secure processor does not answer any more.
+        It *takes* so many nanoseconds. The trace tells of *vm*, and of pages of *watch* whose
+        state changes. Raises EngineError if the secure processor does not answer any more.
         """
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")
         address = self._buffer << 12
         if buffer:
             self.memory.write(address, buffer)
-        if not self.world.trace:
-            return self.firmware.mailbox(command, address if buffer else 0)
-        kind = COMMANDS[command].buffer if command in COMMANDS else ""
-        written = (Written(kind, address, buffer),) if buffer else ()
-        self.world.note(HYPERVISOR, "", 0, "command", written, command=command)
-        states = [(page, self.table.state(page)) for page in watch]
+        note = self.world.note if self.world.trace else None
+        if note:
+            kind = COMMANDS[command].buffer if command in COMMANDS else ""
+            written = (Written(kind, address, buffer),) if buffer else ()
+            note(HYPERVISOR, vm, 0, "command", written, command=command)
+        states = [(page, self.table.state(page)) for page in watch] if note else []
         status = self.firmware.mailbox(command, address if buffer else 0)
-        moved = tuple(item for page, before in states for item in self.moved(page, before))
-        self.world.note(FIRMWARE, "", 0, "done", (), moved, command=command, status=status)
+        self.world.clock.now += takes
+        if note:
+            moved = tuple(item for page, before in states for item in self.moved(page, before))
+            note(FIRMWARE, vm, 0, "done", (), moved, command=command, status=status)
         return status

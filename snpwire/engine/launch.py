@@ -19,6 +19,7 @@ from ..wire.launch_commands import (
     LaunchPage,
     LaunchPageType,
     LaunchStart,
+    LaunchStartFlags,
     LaunchUpdate,
 )
 from ..wire.message import VMPCKS
@@ -56,13 +57,9 @@ class Image(NamedTuple):
 
 def launch(host: Host, vm: Vm, image: Image, vcpus: int) -> None:
     """Launch *vm*. Raises EngineError, which names the command that failed and its status."""
-    vm.context = host.allocate()
-    _given(vm, "RMPUPDATE", host.give(vm.context, f"context of {vm.name}", fixed=True))
-    gctx = vm.context << 12
-    _run(host, vm, CommandId.SNP_GCTX_CREATE, GctxCreate(gctx_paddr=gctx).build())
-    begin = LaunchStart(gctx_paddr=gctx, policy=image.policy, desired_tsc_freq=TSC_KHZ)
-    _run(host, vm, CommandId.SNP_LAUNCH_START, begin.build())
-    _run(host, vm, CommandId.SNP_ACTIVATE, Activate(gctx_paddr=gctx, asid=vm.asid).build())
+    begin(host, vm, image)
+    activate = Activate(gctx_paddr=vm.context << 12, asid=vm.asid)
+    _run(host, vm, CommandId.SNP_ACTIVATE, activate.build())
     for start in range(0, len(image.kernel), PAGE):
         data = image.kernel[start : start + PAGE].ljust(PAGE, b"\0")
         add_page(host, vm, LAYOUT.kernel + start, data, LaunchPageType.NORMAL)
@@ -72,6 +69,25 @@ def launch(host: Host, vm: Vm, image: Image, vcpus: int) -> None:
     add_page(host, vm, LAYOUT.first_save_area, area, LaunchPageType.VMSA)
     _finish(host, vm, image)
     _furnish(host, vm, vcpus)
+
+
+def begin(host: Host, vm: Vm, image: Image, agent: Vm | None = None) -> None:
+    """Make a context and begin a launch, of a guest whose migration agent is *agent*.
+
+    Raises EngineError.
+    """
+    vm.context = host.allocate()
+    _given(vm, "RMPUPDATE", host.give(vm.context, f"context of {vm.name}", fixed=True))
+    gctx = vm.context << 12
+    _run(host, vm, CommandId.SNP_GCTX_CREATE, GctxCreate(gctx_paddr=gctx).build())
+    start = LaunchStart(
+        gctx_paddr=gctx,
+        policy=image.policy,
+        ma_gctx_paddr=agent.context << 12 if agent else 0,
+        flags=LaunchStartFlags.of(ma_en=int(agent is not None)),
+        desired_tsc_freq=TSC_KHZ,
+    )
+    _run(host, vm, CommandId.SNP_LAUNCH_START, start.build())
 
 
 def add_page(host: Host, vm: Vm, gpa: int, data: bytes, kind: LaunchPageType) -> None:

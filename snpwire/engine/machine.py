@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import EngineError, UsageError
 from ..wire.command import CommandId
+from ..wire.report import GuestPolicy
 from . import launch
 from .entries import SparseEntries
 from .faults import Injections
@@ -101,6 +102,17 @@ class Machine:
             guest = Guest(self.world, self.hypervisor, vm, Space(self.host, vm))
         self.guests[name] = guest
         return guest
+
+    def incoming(self, name: str, agent: Guest) -> int:
+        """Begin the launch of a VM that *agent* is to bring in; return its context's address.
+
+        Raises EngineError.
+        """
+        with self.world.lock:
+            vm = Vm(name, 0, Policy())
+            image = launch.Image(policy=launch.DEFAULT_POLICY | 1 << GuestPolicy.migrate_ma.low)
+            launch.begin(self.host, vm, image, agent.vm)
+        return vm.context << 12
 
     def inject(self, *injections: Injection) -> Injections:
         """Let faults strike from now on, and no others; return what tells which did.

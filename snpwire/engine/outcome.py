@@ -34,6 +34,14 @@ class Outcome(NamedTuple):
             parts.append("key alive" if self.alive else "key wiped")
         return ", ".join(parts)
 
+    def to_plain(self) -> dict[str, object]:
+        """Return it in JSON's terms."""
+        return {
+            "errno": self.errno or None,
+            "exitinfo2": f"{self.exitinfo2:#018x}",
+            "key_alive": self.alive,
+        }
+
 
 def exitinfo2_words(value: int) -> list[str]:
     """Say which half of ``exitinfo2`` speaks, and what it says."""

@@ -72,11 +72,13 @@ class Latency(NamedTuple):
 
     def draw(self, random: Random) -> int:
         """Return how long the next command takes."""
+        if not self.low and not self.high:
+            return 0
         if self.spread is Spread.FIXED:
             return self.low
         if self.spread is Spread.UNIFORM:
             return random.randint(self.low, self.high)
-        return round(random.expovariate(1 / self.low)) if self.low else 0
+        return round(random.expovariate(1 / self.low))
 
 
 class Certificates(NamedTuple):

@@ -18,6 +18,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import StoppedError
+from ..wire.certs import build_table
 from ..wire.command import CommandId
 from ..wire.event import Gpa, Value
 from ..wire.message import MsgType
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 COMMAND = Struct("<QQQ")
 TYPE_AT, VMPCK_AT = 0x34, 0x3C
 REPORT_REQ = int(MsgType.REPORT_REQ)
+GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
 EMPTY_TABLE = bytes(24)
 """The certificate table without certificates: KVM writes its last entry and nothing else."""
 OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmError.BUSY)
@@ -144,7 +146,7 @@ class Requests:
         vm, policy = x.vm, x.vm.policy.certificates
         if x.request[TYPE_AT] != REPORT_REQ:
             return OK
-        table = vm.certificates if policy.chain else b""
+        table = self.table(vm) if policy.chain else b""
         needed = max(-(-len(table) // PAGE), policy.pages)
         if needed > x.data_pages:
             x.pages_needed = needed
@@ -158,6 +160,12 @@ class Requests:
                 written = (Written("certs", x.data_gpa, data),)
                 self._say(x, "certificates", written, needed=needed, given=x.data_pages)
         return OK
+
+    def table(self, vm: Vm) -> bytes:
+        """Return the certificates that a VM is given: its own, or those of the chip's key."""
+        if vm.certificates is not None:
+            return vm.certificates
+        return build_table(list(self.host.firmware.chip.certificates().items()), pages=True)
 
     def _write(self, vm: Vm, gpa: int, data: bytes | bytearray) -> None:
         """Write to a guest's shared page. Raises StoppedError if it is none."""
@@ -228,9 +236,6 @@ class Requests:
         if self.host.dead:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
         x.status = int(self.give(x))
-        latency = vm.policy.latency
-        if latency.low or latency.high:
-            clock.now += latency.draw(self.world.random)
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
         if self.world.trace and not x.status:
@@ -243,7 +248,8 @@ class Requests:
     def give(self, x: Exchange) -> Status:
         """Give the firmware the command for a request."""
         buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
-        return self.host.command(CommandId.SNP_GUEST_REQUEST, buffer)
+        takes = x.vm.policy.latency.draw(self.world.random)
+        return self.host.command(GUEST_REQUEST, buffer, vm=x.vm.name, takes=takes)
 
     def kept(self, vm: str) -> bytes | bytearray | None:
         """Return a request that another VM had answered, if there was one."""

@@ -25,8 +25,9 @@ class Written(NamedTuple):
 
     kind: str
     """What ``snpwire decode`` takes them for; empty for bytes of no known kind."""
-    address: int
-    """Where they lie: guest-physical if a guest wrote them, else physical."""
+    address: int | None
+    """Where they lie: guest-physical if a guest wrote them, else physical; None for a payload in
+    the guest's own memory."""
     data: bytes
     before: bytes | None = None
     """What lay there before, where that is of interest."""
@@ -86,7 +87,9 @@ def plain_fact(fact: object) -> object:
 
 
 def _written(item: Written, whole: bool) -> dict[str, Any]:
-    plain: dict[str, Any] = {"kind": item.kind, "address": f"{item.address:#x}"}
+    plain: dict[str, Any] = {"kind": item.kind}
+    if item.address is not None:
+        plain["address"] = f"{item.address:#x}"
     shown = _hex if whole else _digest
     plain["data" if whole else "sha256"] = shown(item.data)
     if item.before is not None:

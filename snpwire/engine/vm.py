@@ -66,8 +66,8 @@ class Vm:
         self.bounce = (0, 0)
         """Pages of the hypervisor for request and answer; the second is the firmware's."""
         self.vcpus: list[Vcpu] = []
-        self.certificates = b""
-        """The table of its chip's certificates, in whole pages."""
+        self.certificates: bytes | None = None
+        """A table of certificates in place of the chip's own, in whole pages."""
         self.stray_gpa = 0
         """A shared page that nobody uses: where a stray answer goes."""
         self.window = Window()

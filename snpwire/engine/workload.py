@@ -1,26 +1,33 @@
 """Several guests at once, each asking at its own pace: what a policy does to all of them.
 
 Every guest is a process of its own in virtual time. The secure processor does one thing at a time,
-so what one guest asks for is what another waits for.
+so what one guest asks for is what another waits for. A workload is written as an object::
+
+    {"guests": [{"name": "noisy", "requests": 50, "streams": 4},
+                {"name": "victim", "requests": 10, "pause": 2}]}
+
+``EXAMPLE`` is the case of the 2021 review: commands of 200 ms against Linux's default limit.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import EngineError
+from ..bits import nearest
+from ..errors import EngineError, UsageError, shown
 from ..wire.key import KeyReq
-from ..wire.message import MsgType
-from .clock import schedule
+from ..wire.message import VMPCKS, MsgType
+from .clock import SECOND, schedule
 from .driver import Request
 from .outcome import outcome_of
+from .policy import Latency, Policy, Second, Spread
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from .driver import Driver
     from .machine import Machine
-    from .policy import Policy
 
 ASK = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
 """What is asked: a key, which any of the four keys may."""
@@ -37,6 +44,62 @@ class Load(NamedTuple):
     streams: int = 1
     """How many of its four keys it uses, side by side."""
     policy: Policy | None = None
+
+
+def loads_of(plain: object) -> list[Load]:
+    """Read a workload. Raises UsageError, which names the guest and the key."""
+    guests = plain.get("guests") if isinstance(plain, dict) and len(plain) == 1 else None
+    if not isinstance(guests, list) or not guests:
+        raise UsageError(f"a workload is an object with a list of guests, got {shown(plain)}")
+    loads = [_load(f"guests[{index}]", guest) for index, guest in enumerate(guests)]
+    names = [load.name for load in loads]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"guests: two of them are called {shown(name)}")
+    return loads
+
+
+def _load(place: str, plain: object) -> Load:
+    if not isinstance(plain, dict) or not {"name", "requests"} <= plain.keys():
+        raise UsageError(f"{place}: expected an object with name and requests, got {shown(plain)}")
+    known = ("name", "requests", "pause", "streams")
+    for key in plain:
+        if key not in known:
+            hint = nearest(str(key), known) or f"a guest has: {', '.join(known)}"
+            raise UsageError(f"{place}: there is no {shown(key)}", help=hint)
+    pause = plain.get("pause", 0)
+    if not isinstance(pause, int | float) or isinstance(pause, bool) or not 0 <= pause <= DAY:
+        raise UsageError(f"{place}.pause: expected seconds from 0 to {DAY}, got {shown(pause)}")
+    return Load(
+        str(plain["name"]),
+        _count(place, "requests", plain["requests"], 1_000_000),
+        round(pause * SECOND),
+        _count(place, "streams", plain.get("streams", 1), VMPCKS),
+    )
+
+
+def _count(place: str, key: str, value: object, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        wanted = f"a number from 1 to {most}"
+        raise UsageError(f"{place}.{key}: expected {wanted}, got {shown(value)}")
+    return value
+
+
+DAY = 86_400
+EXAMPLE = [
+    Load("neighbour", 50, streams=4),
+    Load("another", 50, streams=4),
+    Load("victim", 10, 2 * SECOND),
+]
+"""Two guests that ask as often as they can, and one that asks every other second."""
+_SLOW = Latency(Spread.FIXED, SECOND // 5)
+EXAMPLE_POLICIES = {
+    "no limit": Policy(latency=_SLOW),
+    "10 in 5 s": Policy(latency=_SLOW, throttle=Throttle(10, 5 * SECOND)),
+    "2 in 2 s": Policy(latency=_SLOW, throttle=Throttle(2, 2 * SECOND)),
+    "no limit, busy-vm": Policy(latency=_SLOW, second=Second.BUSY_VM),
+}
+"""No limit, Linux's default, the one proposed in 2022, and one request of a VM at a time."""
 
 
 class Tally(NamedTuple):
@@ -63,12 +126,16 @@ class _Count:
         self.asked = self.served = self.retried = self.longest = self.total = 0
 
 
-def run(machine: Machine, loads: list[Load]) -> list[Tally]:
-    """Run the guests side by side on a machine of theirs; return what became of each."""
+def run(machine: Machine, loads: list[Load], policy: Policy | None = None) -> list[Tally]:
+    """Run the guests side by side on a machine of theirs; return what became of each.
+
+    *policy* is that of the guests that have none of their own.
+    """
     counts = {load.name: _Count() for load in loads}
     processes: list[Generator[int, None, None]] = []
     for load in loads:
-        guest = machine.add(load.name, vcpus=load.streams, policy=load.policy)
+        own = load.policy or policy
+        guest = machine.add(load.name, vcpus=load.streams, policy=own)
         drivers, count = guest.drivers[: load.streams], counts[load.name]
         processes += [_process(machine, driver, load, count) for driver in drivers]
     began = machine.clock.now
