@@ -24,6 +24,7 @@ from .messages import FAMILIES, Asker
 from .processor import IN_PAGE, Refusal
 
 if TYPE_CHECKING:
+    from ...crypto.sealing import Vmpck
     from .context import Context
     from .processor import Processor
 
@@ -59,26 +60,18 @@ def guest_request(fw: Processor, raw: bytes) -> None:
     if version != 1 or family is None or not fw.profile.messages >> family.feature & 1:
         raise Refusal(Status.INVALID_PARAM)
     answer = family.run(fw, Asker(guest, gctx_paddr, vmpck), payload)
-    size = len(answer)
-    if (response_paddr & IN_PAGE) + HEADER_SIZE + size > PAGE:
+    if (response_paddr & IN_PAGE) + HEADER_SIZE + len(answer) > PAGE:
         raise Refusal(Status.INVALID_PARAM)
-    start = _pack(
-        _NO_TAG,
-        seqno + 1,
-        _GAP8,
-        _GCM,
-        HEADER_VERSION,
-        HEADER_SIZE,
-        msg_type + 1,
-        1,
-        size,
-        _GAP4,
-        vmpck,
-        _GAP35,
-    )
-    message = seal_raw(cipher, start, answer)
+    message = _sealed(cipher, seqno + 1, msg_type + 1, vmpck, answer)
     guest.counts[vmpck] = (guest.counts[vmpck] + 2) & _WORD
     fw.store(response_paddr, message)
+
+
+def _sealed(cipher: Vmpck, seqno: int, msg_type: int, vmpck: int, payload: bytes) -> bytes:
+    """Return an answer; the reserved bytes of its header are zero."""
+    kind = msg_type, 1, len(payload), _GAP4, vmpck, _GAP35
+    raw = _pack(_NO_TAG, seqno, _GAP8, _GCM, HEADER_VERSION, HEADER_SIZE, *kind)
+    return seal_raw(cipher, raw, payload)
 
 
 def _guest(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: int) -> Context:
