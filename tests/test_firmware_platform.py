@@ -8,8 +8,11 @@ from snpwire.crypto.signing import check_report
 from snpwire.crypto.wrapping import wrap_vlek
 from snpwire.crypto.x509 import EcKey
 from snpwire.engine.entries import SparseEntries
-from snpwire.engine.memory import AddressMap
+from snpwire.engine.firmware import Firmware
+from snpwire.engine.memory import AddressMap, Memory
+from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
+from snpwire.rmp.table import Table
 from snpwire.wire.command import CommandId
 from snpwire.wire.firmware import FeatureInfo, FeatureInfoCommand, VlekLoad
 from snpwire.wire.key import KeyReq
@@ -25,7 +28,7 @@ from snpwire.wire.platform import (
     ShutdownEx,
 )
 from snpwire.wire.report_msg import ReportReq, ReportRsp
-from snpwire.wire.rmp import RmpState
+from snpwire.wire.rmp import ENTRIES_OFFSET, RmpState
 from snpwire.wire.status import Status
 
 LIST = 0x10_0000
@@ -299,3 +302,16 @@ def test_a_buffer_may_cross_a_page_and_have_the_c_bit():
     fw.memory.write(0x8FFC, GCTX.to_bytes(8, "little"))
 
     assert fw.mailbox(CommandId.SNP_GCTX_CREATE, 0x8FFC | 1 << 51) == Status.SUCCESS
+
+
+def test_a_processor_keeps_the_table_of_a_whole_host_as_one_array():
+    size = 65 << 20  # of a host with 16 GiB
+    layout = AddressMap((range(1 << 34),), range(1 << 32, (1 << 32) + size))
+    table = Table.blank((size - ENTRIES_OFFSET) // 16, base=1 << 32)
+    fw = Firmware(Memory(layout), table, profile_named("milan"), random=bytes)
+
+    assert fw.mailbox(CommandId.SNP_INIT) == Status.SUCCESS
+
+    states = [table.state(page) for page in (5, 0xA0, 1 << 20, (1 << 20) + (65 << 8))]
+    fixed, own = RmpState.HV_FIXED, RmpState.FIRMWARE
+    assert states == [RmpState.HYPERVISOR, fixed, own, RmpState.HYPERVISOR]

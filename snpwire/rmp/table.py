@@ -104,6 +104,18 @@ class Table(Reading):
         at = page << 1
         self._quads[at], self._quads[at + 1] = lo, hi
 
+    def fill(self, pages: range, lo: int, hi: int) -> None:
+        """Write the same two quadwords to every entry of *pages*, which count up by 1.
+
+        Raises UsageError.
+        """
+        if not pages:
+            return
+        for page in (pages.start, pages.stop - 1):
+            self.set(page, lo, hi)
+        self.entries["lo"][pages.start : pages.stop] = np.uint64(lo)
+        self.entries["hi"][pages.start : pages.stop] = np.uint64(hi)
+
     def low(self, page: int) -> int | None:
         """Return the first quadword of the entry of *page*, or None. Raises UsageError."""
         if page >= 0:
