@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from .engine.guest import Guest
     from .engine.machine import Machine
     from .engine.trace import Step
+    from .testing.certificates import Certificates
+    from .testing.plan import Plan
     from .testing.port import Port
     from .testing.rig import Rig
-    from .testing.trial import Trial
+    from .testing.samples import Sample
 
 MARKERS = (
-    "snp(profile, policy, seed, vcpus, image): what snp_machine and snp_guest are made of",
+    "snp(profile, policy, seed, vcpus, vlek, image): what snp_machine and snp_guest are made of",
     "snp_fault(*faults): what goes wrong for snp_guest, as NAME[*TIMES][@STEP]",
     "snp_every_fault(actors, but): run the test once with each fault of the catalogue",
+    "snp_every_report(genuine, profile): run the test once with each sample, right or wrong",
 )
+NAMES = {"snp", "snp_fault", "snp_every_fault", "snp_every_report"}
 RIG: pytest.StashKey[Rig] = pytest.StashKey()
 PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -37,9 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Check what markers say before anything runs, and multiply what asks for every fault."""
+    """Check what markers say before anything runs, and multiply what asks for all there is."""
     names = {mark.name for mark in metafunc.definition.iter_markers()}
-    if names & {"snp", "snp_fault", "snp_every_fault"}:
+    if names & NAMES:
         from .testing import marks
 
         marks.check(metafunc)
@@ -85,20 +89,20 @@ def snp_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def snp_fault(request: pytest.FixtureRequest) -> Iterator[Trial]:
+def snp_fault(request: pytest.FixtureRequest) -> Iterator[Plan]:
     """Tell what goes wrong in this test, by its markers, and what has to come of it.
 
     A test that passes fails after all if a fault never struck.
     """
-    from .testing.marks import trial_of
+    from .testing.marks import plan_of
 
-    trial = trial_of(request.node, getattr(request, "param", None))
-    yield trial
-    _close(request, trial.unmet() if trial.injections else "")
+    plan = plan_of(request.node, getattr(request, "param", None))
+    yield plan
+    _close(request, plan.unmet() if plan.injections else "")
 
 
 @pytest.fixture
-def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: Trial) -> Guest:
+def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: Plan) -> Guest:
     """Give a guest that was launched on ``snp_machine``, and meets the faults of ``snp_fault``."""
     return _rig(request).launch(snp_fault)
 
@@ -118,3 +122,26 @@ def snp_port(snp_machine: Machine, snp_guest: Guest) -> Port:
 def snp_steps(request: pytest.FixtureRequest, snp_machine: Machine) -> deque[Step]:
     """Give the steps of ``snp_machine`` since its guest started: the last 1000, oldest first."""
     return _rig(request).steps
+
+
+@pytest.fixture
+def snp_certs(snp_machine: Machine) -> Certificates:
+    """Give the certificates of the key that signs on ``snp_machine``: DER, and PEM."""
+    from .testing.certificates import certificates_of
+
+    return certificates_of(snp_machine)
+
+
+@pytest.fixture
+def snp_report(request: pytest.FixtureRequest) -> Sample:
+    """Give a report with all that a verifier needs: of ``snp_guest``, or one of every sample.
+
+    With ``@pytest.mark.snp_every_report`` the test runs once with each; ``genuine`` says whether it
+    has to be accepted, ``fails`` which links have to fail.
+    """
+    from .testing.samples import report_named, sample_of
+
+    if hasattr(request, "param"):
+        return report_named(request.param)
+    guest = request.getfixturevalue("snp_guest")
+    return sample_of(request.getfixturevalue("snp_machine"), guest)

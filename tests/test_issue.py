@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import load_der_x509_certificate, load_der_x509_crl
 from secure import Bench
 
 from snpwire.crypto import issue
@@ -123,3 +123,33 @@ def test_another_chip_has_another_key():
 
     assert fw.chip.id != Bench("genoa").chip.id
     assert fw.chip.certificates()["VCEK"] != Bench("genoa").chip.certificates()["VCEK"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_forged_chain_is_sound_and_ends_at_another_key(profile):
+    product = Bench(profile).profile.product
+    middle, root = issue.forged_chain(product)
+    right, right_root = issue.chain(product)
+
+    load_der_x509_certificate(middle).verify_directly_issued_by(load_der_x509_certificate(root))
+    assert load(middle)[0].spki == load(right)[0].spki
+    assert load(root)[0].subject == load(right_root)[0].subject
+    assert pin(load(root)[0]) != pin(load(right_root)[0])
+
+
+@pytest.mark.parametrize("serials", [(), (0x1_0001,), (7, 0x1_0001)])
+def test_another_library_reads_the_list_of_revoked_certificates(serials):
+    product = Bench("milan").profile.product
+    root = load_der_x509_certificate(issue.chain(product)[1]).public_key()
+    listed = load_der_x509_crl(issue.crl(product, serials))
+
+    assert listed.is_signature_valid(root)
+    assert {row.serial_number for row in listed} == set(serials)
+    assert not load_der_x509_crl(issue.crl(product, serials, forged=True)).is_signature_valid(root)
+
+
+def test_a_bare_certificate_says_nothing():
+    fw = started("genoa")
+    seen = endorsement(load(issue.bare_vcek(fw.profile.product, fw.chip.vcek()))[0])
+
+    assert (seen.product_name, seen.hwid, seen.spls) == (None, None, {})

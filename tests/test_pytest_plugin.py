@@ -8,9 +8,12 @@ import tomllib
 import pytest
 from conftest import ROOT
 
-import snpwire.testing.marks  # what a run in this process imports is dropped after it, numpy too
+# A run in this process drops what it imported, and numpy cannot be imported twice.
+import snpwire.crypto.verify
+import snpwire.testing.marks
 import snpwire.testing.port
-import snpwire.testing.rig
+import snpwire.testing.rig  # noqa: F401
+from snpwire.testing import FAULTS, report_names
 
 pytest_plugins = ["pytester"]
 HEAVY = "numpy", "cryptography", "construct", "snpwire.testing", "snpwire.engine"
@@ -116,6 +119,10 @@ def test_the_same_test_has_the_same_bytes_and_another_one_has_others(installed):
         ("snp('milan')", "the marker snp has names for its parts"),
         ("snp(seed=-1)", "seed: expected a number from 0 on, got -1"),
         ("snp(vcpus=True)", "vcpus: expected a number from 1 on, got True"),
+        ("snp(vlek=1)", "vlek: expected True or False, got 1"),
+        ("snp_every_report(True)", "the marker snp_every_report has the parts genuine and profile"),
+        ("snp_every_report(profile='rome')", "there are no reports of profile 'rome'; profiles"),
+        ("snp_every_report", "it needs the fixture snp_report"),
         ("snp(image=b'')", "image: expected an Image, got b''"),
         ("snp(policy={'second': 'never'})", "second: expected wait or busy-vm or busy-stream"),
     ],
@@ -191,12 +198,55 @@ def test_none_is_left_for_a_port(snp_port):
 
 def test_a_test_runs_once_with_every_fault(installed):
     done = run(installed, EVERY, "-v")
-    faults = list(snpwire.testing.FAULTS.values())
+    faults = list(FAULTS.values())
     of_firmware = sum(row.actor == "firmware" for row in faults)
 
     done.assert_outcomes(passed=2 * len(faults) - 1 + of_firmware, skipped=1)
     done.stdout.fnmatch_lines(["*::test_plain?busy? PASSED*"])
     done.stdout.no_fnmatch_line("*::test_extended?busy? *")
+
+
+def test_a_test_runs_once_with_every_report(installed):
+    done = run(
+        installed,
+        """
+        import pytest
+
+        @pytest.mark.snp_every_report(profile="turin")
+        def test_all(snp_report):
+            assert snp_report.name.startswith("turin-v")
+            assert set(snp_report.failing()) == set(snp_report.fails)
+
+        @pytest.mark.snp_every_report(genuine=True, profile="turin")
+        def test_genuine(snp_report):
+            assert snp_report.failing() == ()
+        """,
+    )
+    names = report_names(profile="turin"), report_names(profile="turin", genuine=True)
+
+    done.assert_outcomes(passed=sum(map(len, names)))
+
+
+def test_a_report_and_certificates_of_the_machine_belong_together(installed):
+    done = run(
+        installed,
+        """
+        import pytest
+
+        @pytest.mark.snp(profile="turin", vlek=True)
+        def test_vlek(snp_report, snp_certs, snp_guest):
+            assert snp_report.certificates == snp_certs
+            assert snp_report.fields.key_info.signing_key == 1
+            assert snp_report.failing() == ()
+            assert snp_report.fields.report_id == snp_guest.report()[0x140:0x160]
+
+        def test_vcek(snp_certs):
+            assert snp_certs.pem.count(b"-----END CERTIFICATE-----\\n") == 3
+            assert b"TEST" in snp_certs.root
+        """,
+    )
+
+    done.assert_outcomes(passed=2)
 
 
 def test_many_processes_run_the_same_tests(installed):

@@ -15,11 +15,11 @@ from snpwire.testing import (
     AccessError,
     Injection,
     Machine,
+    Plan,
     Policy,
     Port,
     StoppedError,
     Trace,
-    Trial,
     UsageError,
     Watch,
     every_fault,
@@ -116,33 +116,33 @@ class SealsAgain(Driver):
 
 
 def made(driver, fault="", policy=None, **where):
-    """Return a driver on a guest that meets a fault, the trial, and what watches the machine."""
+    """Return a driver on a guest that meets a fault, the plan, and what watches the machine."""
     watch = Watch()
     machine = Machine(profile_named("genoa"), seed=1, trace=Trace(watch, keep=False))
     guest = machine.add(policy=policy or Policy())
-    trial = Trial([fault] if fault else [])
-    trial.arm(machine, guest)
-    return driver(Port(machine, guest, **where)), trial, watch
+    plan = Plan([fault] if fault else [])
+    plan.arm(machine, guest)
+    return driver(Port(machine, guest, **where)), plan, watch
 
 
 def wrong(driver, name):
     """Return what a driver does wrong that meets a fault, if it does anything wrong."""
     own = FAULTS[name].needs == "own-pages"
     policy = Policy.from_plain({"pages": "guest"} if own else {})
-    subject, trial, watch = made(driver, name, policy)
+    subject, plan, watch = made(driver, name, policy)
     try:
         report = subject.report(DATA)
         alive = subject.key is not None
     except StoppedError:
-        return "" if trial.expected().errno == "stopped" else "it stopped"
-    expected = trial.expected()
+        return "" if plan.expected().errno == "stopped" else "it stopped"
+    expected = plan.expected()
     if (report is not None) != (not expected.errno) or (report and report[0x50:0x90] != DATA):
         return f"{report!r}, expected {expected}"
     if alive is not expected.alive:
         return f"key alive: {alive}, expected {expected}"
     if alive and FAULTS[name].breaks != "owner":
         subject.report(DATA[::-1])
-    return trial.unmet() or "".join(row.text for row in watch.breaches)
+    return plan.unmet() or "".join(row.text for row in watch.breaches)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -220,14 +220,14 @@ def test_a_page_that_was_taken_from_the_guest_is_told():
 
 
 def test_what_is_expected_of_several_faults_is_asked_by_name():
-    trial = Trial(["busy*32", "delay"])
+    plan = Plan(["busy*32", "delay"])
 
-    assert str(trial.expected("busy")) == "ETIMEDOUT, hypervisor BUSY, key wiped"
-    assert str(trial.expected("delay")) == "answered"
-    assert repr(trial) == "Trial(busy*32, delay)"
+    assert str(plan.expected("busy")) == "ETIMEDOUT, hypervisor BUSY, key wiped"
+    assert str(plan.expected("delay")) == "answered"
+    assert repr(plan) == "Plan(busy*32, delay)"
     with pytest.raises(UsageError, match=r"^several faults: which of busy, delay is meant\?$"):
-        trial.expected()
+        plan.expected()
     with pytest.raises(UsageError, match="the test has no fault 'dely'") as refused:
-        trial.expected("dely")
+        plan.expected("dely")
     assert refused.value.help == "did you mean delay?"
-    assert trial.injections[0] == Injection.parse("busy*32")
+    assert plan.injections[0] == Injection.parse("busy*32")

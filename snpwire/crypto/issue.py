@@ -81,6 +81,38 @@ def vlek(product: Product, key: PrivateKey, tcb: int, csp: str = TEST_CSP) -> by
     return _certificate("SEV-VLEK", issuer, _public(key), "ASVK", 0, tuple(extensions))
 
 
+def bare_vcek(product: Product, key: PrivateKey) -> bytes:
+    """Return a certificate that does not say for which chip and which TCB version it is, DER."""
+    return _certificate("SEV-VCEK", f"SEV-TEST-{product.name}", _public(key), "ASK", 0, ())
+
+
+def forged_chain(product: Product) -> tuple[bytes, bytes]:
+    """Return ASK and ARK that are sound, and have the same names, under a root of no standing, DER.
+
+    What the ASK signs is signed by this one as well: the root alone gives it away.
+    """
+    serial, ark = SERIALS.get(product.name, 0), f"ARK-TEST-{product.name}"
+    middle = f"SEV-TEST-{product.name}"
+    return (
+        _authority(middle, ark, "ASK", "ASVK", serial | ASK, depth=0),
+        _authority(ark, ark, "ASVK", "ASVK", serial, depth=1),
+    )
+
+
+@cache
+def crl(product: Product, serials: tuple[int, ...] = (), *, forged: bool = False) -> bytes:
+    """Return a product's list of revoked certificates, DER; *forged* by another key than the ARK's.
+
+    It says that it is to be renewed at the end of 2049, like the certificates.
+    """
+    rows = [sequence(integer(serial), time(SINCE)) for serial in serials]
+    revoked = [sequence(*rows)] if rows else []
+    issuer = _name(f"ARK-TEST-{product.name}")
+    signed = sequence(integer(1), _ALGORITHM, issuer, time(SINCE), time(UNTIL), *revoked)
+    key = _keys()["ASVK" if forged else "ARK"]
+    return sequence(signed, _ALGORITHM, bits(pss.sign(key, signed)))
+
+
 @cache
 def _keys() -> dict[str, RSAPrivateKey]:
     """Read the CA keys; a line before each says whose it is."""

@@ -22,8 +22,10 @@ from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
 from ..engine.trace import Step, Trace
 from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
+from .certificates import Certificates, certificates_of
+from .plan import Plan, ended, every_fault
 from .port import Port, Sent
-from .trial import Trial, ended, every_fault
+from .samples import Sample, report_named, report_names, reports, sample_of
 
 __all__ = [
     "FAULTS",
@@ -31,6 +33,7 @@ __all__ = [
     "AccessError",
     "Answer",
     "Attested",
+    "Certificates",
     "DriverError",
     "EngineError",
     "Fault",
@@ -39,20 +42,26 @@ __all__ = [
     "Injection",
     "Machine",
     "Outcome",
+    "Plan",
     "Policy",
     "Port",
     "Profile",
     "Request",
+    "Sample",
     "Sent",
     "Step",
     "StoppedError",
     "Trace",
-    "Trial",
     "UsageError",
     "Watch",
     "attempt",
+    "certificates_of",
     "ended",
     "every_fault",
     "profile",
     "profile_named",
+    "report_named",
+    "report_names",
+    "reports",
+    "sample_of",
 ]

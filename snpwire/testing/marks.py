@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from ..errors import SnpwireError, UsageError
+from .plan import Plan, every_fault
+from .samples import report_names
 from .scene import Scene, scene
-from .trial import Trial, every_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 FAULTS = ("snp_fault", "snp_every_fault")
@@ -24,13 +25,18 @@ def check(metafunc: pytest.Metafunc) -> None:
     """
     test = metafunc.definition
     _told(test, lambda: scene_of(test))
-    _told(test, lambda: trial_of(test))
+    _told(test, lambda: plan_of(test))
     if "snp_fault" not in metafunc.fixturenames:
         if any(mark.name in FAULTS for mark in test.own_markers):
             raise pytest.Collector.CollectError(f"{test.nodeid}: faults need the fixture snp_guest")
     elif test.get_closest_marker("snp_every_fault"):
-        names = _told(test, lambda: _every(test, port="snp_port" in metafunc.fixturenames))
+        names = _told(test, lambda: _faults(test, port="snp_port" in metafunc.fixturenames))
         metafunc.parametrize("snp_fault", names, ids=names, indirect=True)
+    if test.get_closest_marker("snp_every_report"):
+        names = _told(test, lambda: _reports(test))
+        if "snp_report" not in metafunc.fixturenames:
+            raise pytest.Collector.CollectError(f"{test.nodeid}: it needs the fixture snp_report")
+        metafunc.parametrize("snp_report", names, ids=names, indirect=True)
 
 
 def _told(test: pytest.Item, read: Callable[[], T]) -> T:
@@ -52,17 +58,26 @@ def scene_of(test: pytest.Item) -> Scene:
     return scene(parts, test.name)
 
 
-def trial_of(test: pytest.Item, name: str | None = None) -> Trial:
+def plan_of(test: pytest.Item, name: str | None = None) -> Plan:
     """Return the faults that a test is marked with, and *name*. Raises UsageError."""
     marks = list(test.iter_markers("snp_fault"))
     if any(mark.kwargs for mark in marks):
         raise UsageError("the marker snp_fault has texts alone, such as 'busy*2'")
     texts = [text for mark in reversed(marks) for text in mark.args]
-    return Trial([*texts, name] if name else texts)
+    return Plan([*texts, name] if name else texts)
 
 
-def _every(test: pytest.Item, *, port: bool) -> list[str]:
-    mark = test.get_closest_marker("snp_every_fault")
-    if mark is None or mark.args or not mark.kwargs.keys() <= {"actors", "but"}:
-        raise UsageError("the marker snp_every_fault has the parts actors and but")
-    return every_fault(**mark.kwargs, port=port)
+def _faults(test: pytest.Item, *, port: bool) -> list[str]:
+    return every_fault(**_parts(test, "snp_every_fault", "actors", "but"), port=port)
+
+
+def _reports(test: pytest.Item) -> list[str]:
+    return report_names(**_parts(test, "snp_every_report", "genuine", "profile"))
+
+
+def _parts(test: pytest.Item, name: str, *known: str) -> Mapping[str, Any]:
+    """Return the parts of the closest marker. Raises UsageError for one that it does not have."""
+    mark = test.get_closest_marker(name)
+    if mark is None or mark.args or not mark.kwargs.keys() <= set(known):
+        raise UsageError(f"the marker {name} has the parts {' and '.join(known)}")
+    return mark.kwargs

@@ -10,12 +10,13 @@ from ..engine.clock import seconds
 from ..engine.invariants import Watch, lent, ownerless
 from ..engine.machine import Machine
 from ..engine.trace import Trace, plain_fact
+from .evidence import load_vlek
 
 if TYPE_CHECKING:
     from ..engine.guest import Guest
     from ..engine.trace import Step
+    from .plan import Plan
     from .scene import Scene
-    from .trial import Trial
 
 KEPT = 1000
 """Steps that are kept."""
@@ -34,22 +35,24 @@ class Rig:
         self._watch = Watch()
         trace = Trace(self.steps.append, self._watch, self._strike, keep=False)
         self.machine = Machine(scene.profile, seed=scene.seed, trace=trace)
+        if scene.vlek:
+            load_vlek(self.machine)
 
     def _strike(self, step: Step) -> None:
         if step.action == "fault":
             self.struck.add(step.facts["fault"])
 
-    def launch(self, trial: Trial) -> Guest:
+    def launch(self, plan: Plan) -> Guest:
         """Launch the guest and let the faults strike at it. Raises UsageError and EngineError.
 
         What the launch took is no step of the test.
         """
-        self.scene = self.scene.fitting(trial.injections)
+        self.scene = self.scene.fitting(plan.injections)
         guest = self.machine.add(
             policy=self.scene.policy, vcpus=self.scene.vcpus, image=self.scene.image
         )
-        trial.arm(self.machine, guest)
-        self._faults = trial.texts
+        plan.arm(self.machine, guest)
+        self._faults = plan.texts
         self.steps.clear()
         return guest
 

@@ -1,7 +1,8 @@
 """What a test asks for by its marker: profile, policies, seed.
 
-``@pytest.mark.snp(profile="genoa", policy={"pages": "guest"}, seed=1, vcpus=2, image=Image(...))``:
-each part may be left out, and what a function says goes before what its class or module says.
+``@pytest.mark.snp(profile="genoa", policy={"pages": "guest"}, seed=1, vcpus=2, vlek=True,
+image=Image(...))``: each part may be left out, and what a function says goes before what its class
+or module says.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..engine.faults import Injection
 
-PARTS = ("profile", "policy", "seed", "vcpus", "image")
+PARTS = ("profile", "policy", "seed", "vcpus", "vlek", "image")
 PROFILE = "milan"
 
 
@@ -31,6 +32,8 @@ class Scene(NamedTuple):
     policy: Policy
     seed: int
     vcpus: int = 1
+    vlek: bool = False
+    """A VLEK is loaded, and signs."""
     image: Image = Image()
     free_pages: bool = True
     """The test leaves it open which pages the firmware is given."""
@@ -49,6 +52,7 @@ class Scene(NamedTuple):
         changed = {name: value for name, value in plain.items() if value != usual[name]}
         parts += [f"policy={changed!r}"] if changed else []
         parts += [f"vcpus={self.vcpus}"] if self.vcpus != 1 else []
+        parts += ["vlek=True"] if self.vlek else []
         return f"@pytest.mark.snp({', '.join(parts)})"
 
 
@@ -64,6 +68,7 @@ def scene(given: Mapping[str, Any], name: str) -> Scene:
         policy=policy if isinstance(policy, Policy) else Policy.from_plain(policy),
         seed=_number("seed", given.get("seed", seed_of(name)), 0),
         vcpus=_number("vcpus", given.get("vcpus", 1), 1),
+        vlek=_flag("vlek", given.get("vlek", False)),
         image=_image(given.get("image", Image())),
         free_pages=isinstance(policy, dict) and "pages" not in policy,
     )
@@ -86,6 +91,12 @@ def _number(part: str, value: object, least: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     raise UsageError(f"{part}: expected a number from {least} on, got {shown(value)}")
+
+
+def _flag(part: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise UsageError(f"{part}: expected True or False, got {shown(value)}")
 
 
 def _image(value: object) -> Image:

@@ -23,7 +23,7 @@ IN_DRIVER = ("prepare", "exit")
 """Points that are passed in the guest's driver."""
 
 
-class Trial:
+class Plan:
     """The faults of one test. They strike at the requests of the guest that is armed with them."""
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -79,7 +79,7 @@ class Trial:
         return f"faults that never struck: {'; '.join(missed)}" if missed else ""
 
     def __repr__(self) -> str:
-        return f"Trial({', '.join(self.texts)})"
+        return f"Plan({', '.join(self.texts)})"
 
 
 def injection(text: object) -> Injection:
