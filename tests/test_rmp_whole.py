@@ -317,6 +317,14 @@ def test_a_whole_table_is_read_in_less_than_4_mib():
         assert most < 4 * MIB, way.__name__
 
 
+def test_no_thread_reads_nothing():
+    for ask in (Table.blank(1).census, Table.blank(1).states):
+        with pytest.raises(UsageError) as caught:
+            ask(threads=0)
+
+        assert str(caught.value) == "there is at least one thread, not 0"
+
+
 def test_an_error_in_one_thread_ends_the_others():
     def stop(pages):
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..errors import UsageError
 from ..wire.rmp import RmpLo
 from .pages import LARGE
 from .runs import Runs
@@ -48,8 +49,10 @@ def tile_size(each: int, beside: int = 0, threads: int = 1) -> int:
     """Return the pages of a tile for which a thread needs *each* bytes a page, and *beside*.
 
     Two threads want long tiles more than one does: whoever starts the next step has to wait until
-    the other lets go of the interpreter.
+    the other lets go of the interpreter. Raises UsageError for no threads.
     """
+    if threads < 1:
+        raise UsageError(f"there is at least one thread, not {threads}")
     fits = (ROOM // threads - beside) // each
     return max(min(LEAST, TILE), min(TILE, fits // LARGE * LARGE))
 
