@@ -15,6 +15,7 @@ from rmp_batches import FRAMES, RIGHTS, rarely
 from snpwire.errors import UsageError
 from snpwire.rmp import instructions, single
 from snpwire.rmp.instructions import order
+from snpwire.rmp.segments import SegmentedTable
 from snpwire.rmp.table import Table
 from snpwire.wire.status import Status
 
@@ -371,6 +372,16 @@ def test_a_table_that_cannot_be_changed_is_refused():
 
     assert str(caught.value) == "the table is read-only"
     assert instructions.rmpread(table, [0, 4])[0].tolist() == [0, 1]
+
+
+def test_a_table_of_segments_is_not_changed_as_a_whole():
+    table = SegmentedTable([1], {0: Table.blank(1 << 18, counters=False)}, shift=30)
+
+    with pytest.raises(UsageError) as caught:
+        instructions.rmpupdate(table, [0], 0)
+
+    assert str(caught.value) == "a table of segments is changed one segment at a time"
+    assert instructions.rmpread(table, [0, 1 << 18])[0].tolist() == [0, 1]
 
 
 def test_numbers_with_bit_63_may_stand_beside_small_ones():

@@ -1,5 +1,7 @@
 """Instructions and commands on one page do what the model of the facts does."""
 
+import subprocess
+import sys
 from functools import partial
 from random import Random
 
@@ -285,3 +287,9 @@ def test_an_operand_with_a_bit_too_many_is_refused(fields):
 
     assert status is RmpUpdateResult.FAIL_INPUT
     assert table.words == [(0, 0)]
+
+
+def test_changing_single_pages_takes_no_numpy():
+    program = "import sys, snpwire.rmp.single, snpwire.rmp.access; sys.exit('numpy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -16,7 +16,8 @@ from .firmware import (
 )
 from .guest import Outcomes, RightsOf, pvalidate, rmpadjust, rmpquery
 from .host import psmash, rmpread, rmpupdate
-from .swapping import page_move, swap_in, swap_out
+from .moving import page_move
+from .swapping import swap_in, swap_out
 
 __all__ = [
     "Outcomes",

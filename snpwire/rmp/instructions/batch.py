@@ -60,13 +60,18 @@ def checked_pages(*given: ArrayLike) -> tuple[tuple[int, ...], list[Pages]]:
 
 def writeable(table: Table) -> Table:
     """Return *table*. Raises UsageError if it cannot be changed."""
-    if not table.entries.flags.writeable:
+    if not quads_of(table).flags.writeable:
         raise UsageError("the table is read-only")
     return table
 
 
 def quads_of(table: Table) -> Quads:
-    """Return the entries of *table* where they are, two numbers for each page."""
+    """Return the entries of *table* where they are, two numbers for each page.
+
+    Raises UsageError for a table that is not of one piece.
+    """
+    if not hasattr(table, "entries"):
+        raise UsageError("a table of segments is changed one segment at a time")
     return table.entries.view(np.uint64).reshape(-1)
 
 

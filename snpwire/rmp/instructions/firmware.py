@@ -131,19 +131,29 @@ def md_init(table: Table, pages: ArrayLike, guest: single.Guest) -> NDArray[np.u
     Raises UsageError for what is no page number, and for a table that cannot be changed.
     """
     quads = quads_of(writeable(table))
-    homeless = table.state(guest.context) is not RmpState.CONTEXT
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:
         return first_of(
-            (np.full(len(lo), homeless), Status.INVALID_GUEST),
+            homeless(table, guest, len(lo)),
             (table.states(chosen) != RmpState.FIRMWARE, Status.INVALID_PAGE_STATE),
-            (np.full(len(lo), guest.status != 0), guest.status),
+            unfit(guest, len(lo)),
         )
 
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
         quads[chosen << 1] = noted(lo, guest.context)
 
     return batch(table, pages, judge, write, lambda _, page: single.md_init(table, page, guest))
+
+
+def homeless(table: Table, guest: single.Guest, count: int) -> tuple[Bools, Status]:
+    """Return the check of the page of the guest's context."""
+    none = table.state(guest.context) is not RmpState.CONTEXT
+    return np.full(count, none), Status.INVALID_GUEST
+
+
+def unfit(guest: single.Guest, count: int) -> tuple[Bools, Status]:
+    """Return the check of the guest's own state."""
+    return np.full(count, guest.status != 0), guest.status
 
 
 def noted(lo: Quads, context: int) -> Quads:
@@ -180,7 +190,7 @@ def launch_update(
             (wide & (chosen % REGION != 0), Status.INVALID_ADDRESS),
             (wide & alone[places], Status.INVALID_PAGE_SIZE),
             ((kind == 0) | (kind == 7), Status.INVALID_PARAM),
-            (np.full(len(lo), guest.status != 0), guest.status),
+            unfit(guest, len(lo)),
             ((lo & U64(ASID)) >> U64(ASID_LOW) != guest.asid, Status.INVALID_PAGE_OWNER),
             (late[places] != 0, late[places]),
         )
