@@ -403,13 +403,21 @@ def test_the_check_takes_as_many_passes_as_its_room_needs():
     made.entries["lo"] = gpas << np.uint64(12) | np.uint64(RmpLo.of(assigned=1, asid=3))
     values, counts = np.unique(gpas, return_counts=True)
 
-    few = verdict_of(made, room=100, limit=1 << 20)
-    many = verdict_of(made, limit=1 << 20)
+    told, gone = [], []
+
+    def again(passes):
+        told.append(passes)
+        return gone.append
+
+    few = verdict_of(made, room=100, limit=1 << 20, again=again)
+    many = verdict_of(made, limit=1 << 20, again=again)
 
     assert len(values) < 4096
     assert few.gathered.findings() == many.gathered.findings()
     assert few.gathered.counts["rmp-aliased"] <= int((counts - 1).sum())
     assert few.gathered.counts["rmp-aliased"] > 1000
+    assert told == [-(-(4096 - 100) // 100)]  # of the passes that few takes behind the first
+    assert 4096 * 20 < sum(gone) <= 4096 * told[0] * 2
 
 
 def test_a_part_that_begins_within_2_mib_keeps_pages_and_offsets():

@@ -645,12 +645,12 @@ def test_rmp_alone_prints_its_help():
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory):
-    """Return a file of 512 MiB that takes seconds: one page of one guest, everywhere."""
+    """Return a file of 256 MiB that takes seconds: one page of one guest, everywhere."""
     file = tmp_path_factory.mktemp("big") / "big.rmp"
     lo = RmpLo.of(assigned=1, asid=1, gpa=5)
     block = struct.pack("<QQ", lo, RmpHi.of(vmpl0=2)) * 65536
     with file.open("wb") as stream:
-        for _ in range(512):
+        for _ in range(256):
             stream.write(block)
     yield str(file)
     file.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..rmp.check import Verdict
@@ -59,8 +60,16 @@ def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, Verdict]:
     total = dump.data.pages
     with Meter("counting", total) as meter:
         census = dump.census(meter)
-    with Meter("checking", total) as meter:
-        return given, census, judge(dump, census, limit=limit, progress=meter)
+    with ExitStack() as stack:
+
+        def meter_of(
+            passes: int, what: str = "looking for guest pages that are there twice"
+        ) -> Meter:
+            return stack.enter_context(Meter(what, passes * total))
+
+        checking = meter_of(1, "checking")
+        verdict = judge(dump, census, limit=limit, progress=checking, again=meter_of)
+    return given, census, verdict
 
 
 def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:

@@ -58,8 +58,11 @@ class Aliases:
         self.floor = 0
         self.ceiling = _LAST
         """Where the next pass goes on; runs that begin there or behind were not kept."""
+        self.left = 0
+        """After ``take``: how many runs that pass has left to others."""
         self.dropped = 0
         """Runs that begin at one guest page and for which there was no room at all."""
+        self._seen = 0
         self._held: list[NDArray[np.uint64]] = []
         self._count = 0
         self._carry = np.empty((4, 0), np.uint64)
@@ -70,8 +73,9 @@ class Aliases:
         if not at.size:
             return
         runs = _runs(first, lo, at)
-        inside = (runs[0] >= np.uint64(self.floor)) & (runs[0] < np.uint64(self.ceiling))
-        kept = runs[:, inside]
+        behind = runs[0] >= np.uint64(self.floor)
+        self._seen += int(behind.sum())
+        kept = runs[:, behind & (runs[0] < np.uint64(self.ceiling))]
         self._held.append(kept)
         self._count += kept.shape[1]
         if self._count > 2 * self.room:
@@ -100,6 +104,7 @@ class Aliases:
         found = _overlaps(runs)
         if runs.shape[1]:
             self._carry = runs[:, [int(np.argmax(runs[1]))]]
+        self.left, self._seen = self._seen - self._count, 0
         self._held, self._count = [], 0
         self.floor, self.ceiling = self.ceiling, _LAST
         return found

@@ -24,6 +24,8 @@ from .states import Classifier
 from .tiles import TILE, tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .census import Census
@@ -60,16 +62,17 @@ def check(
     limit: int = 20,
     room: int = ROOM,
     progress: Progress | None = None,
+    again: Callable[[int], Progress] | None = None,
 ) -> Verdict:
     """Judge *dump*, whose census is given; keep *limit* findings of each rule.
 
-    *progress* is told how many pages more were judged; where guest pages take several passes, the
-    passes behind the first are not told.
+    *progress* is told how many pages more were judged. Where guest pages take more passes, *again*
+    is told about how many, and returns what is told of the pages they go through.
     """
     judge = _Judge(dump, limit, room)
     for tile in tiles(dump.extents, dump.data, TILE, progress):
         judge.tile(tile)
-    judge.aliases()
+    judge.aliases(again)
     gathered = judge.gathered
     owners.judge_owners(dump, census, judge.seen, gathered)
     units = ""
@@ -163,15 +166,18 @@ class _Judge:
         ):
             self.gathered.entries(rule, part, which, lambda *_, said=said: f"asid is 0x3ff: {said}")
 
-    def aliases(self) -> None:
+    def aliases(self, again: Callable[[int], Progress] | None) -> None:
         """Look for guest pages that are there twice, in as many passes as it takes."""
+        progress: Progress | None = None
         while True:
             self._aliased(self._aliases.take())
             if self._aliases.done:
                 # more runs than there is room for begin at the guest page of each of these
                 self.gathered.many(ALIASED, self._aliases.dropped, Severity.WARNING)
                 return
-            for tile in tiles(self.dump.extents, self.dump.data):
+            if progress is None and again is not None:
+                progress = again(-(-self._aliases.left // self._aliases.room))
+            for tile in tiles(self.dump.extents, self.dump.data, TILE, progress):
                 lo = np.ascontiguousarray(tile.words[:, 0])
                 asid = lo & _ASID
                 guest = (lo & _ASSIGNED != 0) & (asid != 0) & (asid != _CHANGING)

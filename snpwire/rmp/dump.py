@@ -19,7 +19,7 @@ from .runs import Runs
 from .tiles import Extent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -65,7 +65,7 @@ class Dump(NamedTuple):
 
     def offset(self, page: int) -> int:
         """Return where in its file the entry of *page* lies."""
-        at = bisect_right([extent.first for extent in self.extents], page) - 1
+        at = bisect_right(self.extents, page, key=lambda extent: extent.first) - 1
         return self.offsets[at] + RmpEntry.SIZE * (page - self.extents[at].first)
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
@@ -129,24 +129,23 @@ def joined(dumps: Iterable[Dump]) -> Dump:
     )
 
 
-def scattered(entries: dict[int, tuple[int, int]], regions: Iterable[tuple[int, int]]) -> Dump:
+def scattered(entries: Mapping[int, tuple[int, int]], regions: Iterable[tuple[int, int]]) -> Dump:
     """Return a dump of single *entries*, by page, as a log shows them.
 
     Of *regions*, from page to page, every entry is known: those not in *entries* are zero.
     """
-    rows: dict[int, NDArray[np.uint64]] = {}
-    shown = [(page, page + 1) for page in entries]
+    shown = [*((page, page + 1) for page in entries), *regions]
+    touched = Runs.of(shown).widened(LARGE)
+    words = np.zeros((touched.pages, 2), WORDS)  # what is not written to takes no memory
+    extents, row = [], 0
+    for start, stop in touched:
+        extents.append(Extent(start, words[row : row + stop - start]))
+        row += stop - start
+    firsts = [extent.first for extent in extents]
     for page, (lo, hi) in entries.items():
-        head = page & -LARGE
-        if head not in rows:
-            rows[head] = np.zeros((LARGE, 2), WORDS)
-        rows[head][page - head] = lo, hi
-        if page == head and lo & RmpLo.page_size.mask:
-            shown.append((head, head + LARGE))  # it speaks for all of them
-    for start, stop in regions:
-        shown.append((start, stop))
-        for head in range(start & -LARGE, stop, LARGE):
-            rows.setdefault(head, np.zeros((LARGE, 2), WORDS))
-    extents = tuple(Extent(head, rows[head]) for head in sorted(rows))
+        extent = extents[bisect_right(firsts, page) - 1]
+        extent.words[page - extent.first] = lo, hi
+        if not page % LARGE and lo & RmpLo.page_size.mask:
+            shown.append((page, page + LARGE))  # it speaks for all of them
     known = Runs.of(shown)
-    return Dump(extents, (0,) * len(extents), known, known, False)
+    return Dump(tuple(extents), (0,) * len(extents), known, known, False)

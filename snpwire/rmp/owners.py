@@ -204,7 +204,7 @@ def judge_counters(
     for asid in range(1, COUNTED):
         count, once, each = (
             int(counters[asid]),
-            int(small[asid] + large[asid] // LARGE),
+            int(small[asid] - (-large[asid] // LARGE)),
             int(small[asid] + large[asid]),
         )
         if asid == CHANGING or (count == once == each):
