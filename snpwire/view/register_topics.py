@@ -102,7 +102,7 @@ def npf_cause(info: NpfInfo) -> tuple[str, str]:
     if info.vmpl:
         return "rights", "the mask of the guest's privilege level lacks the right"
     if info.sizem:
-        return "page size", "4 KiB were named and the entry has 2 MiB: PSMASH, then try again"
+        return "page size", "4 KiB were named or mapped, the entry has 2 MiB: PSMASH, then again"
     if not info.enc:
         return "shared page", "the page has to be the hypervisor's for shared access"
     return "owner", "the entry is another's, has another guest address, or is immutable"
