@@ -449,3 +449,24 @@ def test_forms_of_one_entry_that_disagree_are_said_to_do_so():
     )
 
     assert record.meaning.endswith("not what line 1 says of it: immutable differ")
+
+
+@pytest.mark.parametrize(
+    ("line", "caller", "time"),
+    [
+        ("       CPU 0/KVM-4242    [003] .....  1234.567890: ", "CPU 0/KVM-4242", "1234.567890"),
+        (" CPU 0/KVM-4242  [003]  1234.567890: ", "CPU 0/KVM-4242", "1234.567890"),
+        (" CPU 0/KVM-4242    (   4200) [003] ..... 1.234567: ", "CPU 0/KVM-4242", "1.234567"),
+        (" <...>-88 [003] d..1. 99.000001: ", "<...>-88", "99.000001"),
+        ("CPU 0/KVM  4242 [003]  1234.567890: kvm:", "CPU 0/KVM-4242", "1234.567890"),
+        ("[  12.345678] ", "", "12.345678"),
+        ("", "", ""),
+    ],
+    ids=["ftrace", "trace-cmd", "with tgid", "task unknown", "perf", "dmesg", "bare"],
+)
+def test_columns_before_an_event_are_its_caller_and_time(line, caller, time):
+    event = "kvm_vmgexit_enter: vcpu 0, exit_reason 72, exit_info1 0, exit_info2 0"
+
+    (record,) = read(f"{line}{event}")
+
+    assert (record.caller, record.time) == (caller, time)

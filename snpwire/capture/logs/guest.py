@@ -58,7 +58,9 @@ def _failure(rc: int, info: int) -> tuple[str, str]:
         return "the request never left the guest: the value is the one set before it", ""
     if result.vmm_error == VmmError.BUSY:
         waited = (
-            "until the driver gave up after 60 s" if abs(rc) == 110 else "once more than it may"
+            "until the driver gave up after 60 s"
+            if abs(rc) == 110
+            else "and it was not tried again"
         )
         return f"the hypervisor throttled the request {waited}; the firmware was not asked", _FEWER
     if result.vmm_error == VmmError.INVALID_LEN:

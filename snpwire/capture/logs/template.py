@@ -104,7 +104,11 @@ class Template:
         return False
 
     def _regex(self) -> str:
-        bounded = "^" if self.alone else r"(?<![0-9A-Za-z_])" if self.text[0].isalnum() else ""
+        bounded = "^" if self.alone else ""
+        if self.text[0].isalnum():
+            bounded = r"(?<![0-9A-Za-z_])"
+        elif self.text[0] == "{":
+            bounded = r"(?<!\S)"
         parts = [re.escape(self.literals[0])]
         for literal, conversion in zip(self.literals[1:], self._conversions, strict=True):
             parts.append(f"({conversion.pattern}){re.escape(literal)}")
