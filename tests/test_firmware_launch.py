@@ -132,7 +132,7 @@ def test_an_asid_that_is_none_is_refused(asid, status):
 
 def test_pages_still_assigned_to_an_asid_keep_it_from_being_used():
     fw = Launch(activate=False)
-    fw.memory.write(fw.memory.map.rmp.start + 8 * ASID, b"\1")
+    fw.table.counters[ASID] = 1
 
     assert fw.activate() == Status.INVALID_CONFIG
 

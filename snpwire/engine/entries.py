@@ -12,6 +12,9 @@ from typing import Protocol
 from ..rmp.entry import Entries as TableEntries
 from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState, state_of
 
+COUNTERS = ENTRIES_OFFSET // 8
+"""ASIDs that a table counts the pages of."""
+
 
 class Entries(TableEntries, Protocol):
     """A reverse map table that knows where it lies itself."""
@@ -32,6 +35,8 @@ class SparseEntries:
     def __init__(self, where: range) -> None:
         self.where = where
         self.pages = max(0, len(where) - ENTRIES_OFFSET) // RmpEntry.SIZE
+        self.counters = [0] * COUNTERS
+        """Pages of each ASID, as RMPUPDATE counts them."""
         self._single: dict[int, tuple[int, int]] = {}
         self._runs: list[tuple[range, tuple[int, int]]] = []
 

@@ -10,6 +10,7 @@ from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatu
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
+from ..entries import COUNTERS
 from ..memory import C_BIT, PAGE
 from .context import Context
 from .platform import status_page
@@ -18,8 +19,6 @@ from .processor import IN_PAGE, Refusal, fits_page
 if TYPE_CHECKING:
     from .processor import Processor
 
-COUNTERS = 2048
-"""ASIDs that have a counter of pages at the start of the table."""
 MAX_IDS = 1024
 _TWO = Struct("<QQ")
 
@@ -88,7 +87,8 @@ def _counted(fw: Processor, asid: int) -> None:
     """Refuse an ASID that has no counter, or whose counter says that pages are still assigned."""
     if asid >= COUNTERS:
         raise Refusal(Status.INVALID_ASID)
-    if any(fw.memory.read(fw.memory.map.rmp.start + 8 * asid, 8)):
+    counters = getattr(fw.table, "counters", None)
+    if counters is not None and counters[asid]:
         raise Refusal(Status.INVALID_CONFIG)
 
 

@@ -104,6 +104,9 @@ def _build(fw: Processor, fixed: list[range]) -> None:
         others = range(max(own.start, first + 1), min(own.stop, first + REGION))
         lo, hi = fw.table.entry(first)
         fw.table.set(first, lo | len(others) * ONE_MORE, hi)
+    counters = getattr(fw.table, "counters", None)
+    if counters is not None:
+        counters[:] = [0] * len(counters)
     fw.chip.rmp_ready = True
 
 
