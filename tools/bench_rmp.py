@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ MIB = 1 << 20
 GUESTS = 400
 MASKED = 1 << 22
 LOOPED = 1 << 14
+ROUNDS = 15
 BOTH = 1.3
 """How much faster two threads have to read memory for two cores to count as free."""
 COPY = "a copy of the table, np.copyto"
@@ -152,11 +154,8 @@ def free(words: NDArray[Any]) -> float:
     halves = np.array_split(words, 2)
     with ThreadPoolExecutor(2) as pool:
         names: dict[str, Any] = {"r": np.add.reduce, "w": words, "h": halves, "m": pool.map}
-        one, two = (
-            min(timed(way, clock=perf_counter, **names).repeat(5, 1))
-            for way in ("r(w)", "list(m(r, h))")
-        )
-    return one / two
+        one, two = (timed(way, clock=perf_counter, **names) for way in ("r(w)", "list(m(r, h))"))
+        return median(one.timeit(1) / two.timeit(1) for _ in range(ROUNDS))
 
 
 def masks(entries: int) -> Contest:
