@@ -60,7 +60,7 @@ def test_markers_say_what_is_made(installed):
         installed,
         """
         import pytest
-        from snpwire.testing import Image, Policy
+        from snpwire.testing import Image, Policy, profile_named
 
         pytestmark = pytest.mark.snp(profile="turin", seed=7)
 
@@ -72,7 +72,7 @@ def test_markers_say_what_is_made(installed):
 
         @pytest.mark.snp(profile="genoa", image=Image(host_data=b"h" * 32), policy=Policy())
         class TestMore:
-            @pytest.mark.snp(profile="milan")
+            @pytest.mark.snp(profile=profile_named("milan"))
             def test_the_nearest_goes_first(self, snp_machine, snp_guest):
                 assert snp_machine.profile.name == "milan"
                 assert b"h" * 32 in snp_guest.report()

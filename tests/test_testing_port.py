@@ -222,6 +222,7 @@ def test_a_page_that_was_taken_from_the_guest_is_told():
 def test_what_is_expected_of_several_faults_is_asked_by_name():
     plan = Plan(["busy*32", "delay"])
 
+    assert str(Plan([]).expected()) == "answered"
     assert str(plan.expected("busy")) == "ETIMEDOUT, hypervisor BUSY, key wiped"
     assert str(plan.expected("delay")) == "answered"
     assert repr(plan) == "Plan(busy*32, delay)"

@@ -1,12 +1,53 @@
-"""For tests without hardware: machines, guests, faults, and what lies below a driver.
+"""For tests without hardware: reports for verifiers, guests, faults, and what lies below a driver.
+
+pytest finds the fixtures by itself (``pytest --markers``, ``pytest --fixtures``). A verifier meets
+every sample, an agent in a guest every fault, a driver of another make likewise::
+
+    import pytest
+    from my_service import MyDriver, accepts, attest
+
+    from snpwire.testing import ended
+
+    @pytest.mark.snp_every_report
+    def test_the_verifier_accepts_what_is_genuine(snp_report):
+        assert accepts(snp_report) is snp_report.genuine, snp_report.why
+
+    @pytest.mark.snp_every_fault
+    def test_the_agent_ends_as_it_must(snp_guest, snp_fault):
+        assert ended(snp_guest, lambda: attest(snp_guest)) == snp_fault.expected()
+
+    @pytest.mark.snp_every_fault(but=["firmware-dies", "firmware-times-out"])
+    def test_the_driver_answers_when_it_can(snp_port, snp_fault):
+        report = MyDriver(snp_port.secrets, snp_port.send, snp_port.sleep).report(b"n" * 64)
+
+        assert (report is not None) is (not snp_fault.expected().errno)
+
+    @pytest.mark.snp(profile="turin", policy={"throttle": {"burst": 1, "interval": 5}})
+    @pytest.mark.snp_fault("alter-answer@3")
+    def test_an_altered_answer_costs_the_key(snp_guest, snp_fault):
+        snp_guest.report()
+        snp_guest.key()
+
+        assert str(ended(snp_guest, snp_guest.report)) == "EBADMSG, key wiped"
+
+The same without pytest, and by hand::
+
+    from snpwire.testing import DriverError, Injection, Machine, Policy, profile_named, reports
+
+    for sample in reports(genuine=False, profile="genoa"):
+        print(sample.name, sample.why, sample.fails)
 
     machine = Machine(profile_named("genoa"), seed=1)
-    guest = machine.add(policy=Policy.from_plain({"pages": "guest"}))
-    report = guest.report(hashlib.sha512(b"nonce").digest(), vmpl=1)
-    machine.inject(Injection.parse("alter-answer"))
+    guest = machine.add(policy=Policy.from_plain({"certificates": "chain"}))
+    report, table = guest.ext_report(b"n" * 64, vmpl=1)
+    machine.inject(Injection.parse("busy*40"))
+    try:
+        guest.key()
+    except DriverError as error:
+        print(error.errno, machine.clock.now)
 
-The same seed gives the same bytes, and no time passes but the machine's own. pytest finds the
-fixtures by itself (``pytest --markers``, ``pytest --fixtures``).
+The same seed gives the same bytes, and no time passes but the machine's own. A test has a seed made
+from its name.
 """
 
 from ..engine.catalogue import FAULTS

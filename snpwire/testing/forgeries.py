@@ -50,11 +50,6 @@ def more(number: int) -> int:
     return number + 1
 
 
-def one(_: int) -> int:
-    """Return 1."""
-    return 1
-
-
 def newer(given: Evidence) -> bytes:
     """Report a newer SNP firmware than the key stands for."""
     word = given.origin.profile.product.layout.word(Report.parse(given.report).reported_tcb)
