@@ -193,6 +193,14 @@ def check(
     return run(wish, limit=limit, fail_on=fail_on, json=json)
 
 
+@app.command(epilog="Example: snpwire rmp rules")
+def rules(json: AsJson = False) -> int:
+    """List the rules that check holds a table against."""
+    from .rmp_check import rules as run
+
+    return run(json=json)
+
+
 @app.command(epilog="Example: snpwire rmp plot host.rmp -o host.png -o host.svg")
 def plot(
     images: Images,

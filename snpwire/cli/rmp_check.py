@@ -64,3 +64,21 @@ def _object(given: Input, pages: int, verdict: Verdict) -> dict[str, Any]:
         "findings": [finding(found) for found in verdict.gathered.findings()],
         "notes": list(given.notes),
     }
+
+
+def rules(*, json: bool) -> int:
+    """Print every rule: its code, how much breaking it matters, the rule, whose it is."""
+    from ..rmp.check import RULES
+
+    ordered = sorted(RULES, key=lambda rule: (-rule.severity, rule.code))
+    if json:
+        from ..view.json import dumps
+
+        rows = [rule._asdict() | {"severity": rule.severity.name.lower()} for rule in ordered]
+        say([dumps({"schema": "rmp-rules/1", "rules": rows})])
+    else:
+        say(
+            f"{rule.severity.name.lower():<7}  {rule.code:<28}  {rule.doc}  [{rule.source}]"
+            for rule in ordered
+        )
+    return 0

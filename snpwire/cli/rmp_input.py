@@ -166,47 +166,56 @@ def _one(file: str, wish: Wish) -> Dump:
 
 def _segments(wish: Wish, rst: str) -> Input:
     """Put the segments that a segment table names where it says that they belong."""
-    from struct import unpack
-
     from ..rmp.dump import joined, whole
     from ..rmp.runs import Runs
     from ..rmp.segments import SegmentedTable, mapped_pages
-    from ..rmp.table import Table
 
     shift = 37 if wish.shift is None else wish.shift
-    with closing(Stream(rst)) as stream:
-        data = b"".join(stream.chunks())
-    if not data or len(data) > RST_SIZE or len(data) % 8:
-        reason = f"a segment table has up to {RST_SIZE} bytes, in eights, got {len(data)}"
-        raise SourceError(rst, InputError(reason))
-    words = unpack(f"<{len(data) // 8}Q", data)
+    words = _segment_table(rst)
     used = [index for index, word in enumerate(words) if mapped_pages(word, shift)]
     if len(used) != len(wish.files):
         raise UsageError(
             f"{rst} has {len(used)} segments, but there are {len(wish.files)} images",
             help="name the images in the order of the segments",
         )
-    maps: dict[int, Mapped] = {}
-    tables: dict[int, Table] = {}
-    for index, file in zip(used, wish.files, strict=True):
-        with closing(Stream(file)) as stream:
-            try:
-                maps[index] = stream.mapped()
-                tables[index] = Table.over(maps[index].memory, counters=False)
-            except (DecodeError, InputError) as exc:
-                raise SourceError(stream.name, exc) from None
+    images = {index: _segment(file) for index, file in zip(used, wish.files, strict=True)}
+    tables = {index: table for index, (_, table) in images.items()}
     try:
-        table = SegmentedTable(words, tables, shift=shift)
+        segmented = SegmentedTable(words, tables, shift=shift)
     except DecodeError as exc:
         raise SourceError(rst, exc) from None
     dumps = [
-        whole(extent, data=_data(maps[index], extent.first).within(extent.first, extent.stop))
-        for index, extent in zip(used, table.extents, strict=True)
+        whole(extent, data=_data(mapped, extent.first).within(extent.first, extent.stop))
+        for (mapped, _), extent in zip(images.values(), segmented.extents, strict=True)
     ]
-    every = Runs.of((extent.first, extent.stop) for extent in table.extents)
+    every = Runs.of((extent.first, extent.stop) for extent in segmented.extents)
     dump = joined(dumps)._replace(whole=True, known=every)
     why = "segments: their entries are read as those of Milan and Genoa, which no source confirms"
     return Input(" ".join(wish.files), dump, False, (why,))
+
+
+def _segment_table(rst: str) -> tuple[int, ...]:
+    """Read the words of a segment table. Raises SourceError."""
+    from struct import unpack
+
+    with closing(Stream(rst)) as stream:
+        data = b"".join(stream.chunks())
+    if not data or len(data) > RST_SIZE or len(data) % 8:
+        reason = f"a segment table has up to {RST_SIZE} bytes, in eights, got {len(data)}"
+        raise SourceError(rst, InputError(reason))
+    return unpack(f"<{len(data) // 8}Q", data)
+
+
+def _segment(file: str) -> tuple[Mapped, Table]:
+    """Lay a table over the image of a segment. Raises SourceError."""
+    from ..rmp.table import Table
+
+    with closing(Stream(file)) as stream:
+        try:
+            mapped = stream.mapped()
+            return mapped, Table.over(mapped.memory, counters=False)
+        except (DecodeError, InputError) as exc:
+            raise SourceError(stream.name, exc) from None
 
 
 def _log(stream: Stream) -> Input:

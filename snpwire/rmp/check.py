@@ -14,7 +14,7 @@ import numpy as np
 from ..finding import Severity
 from ..wire.rmp import RmpLo, RmpState
 from . import entry_rules as entry
-from . import owners
+from . import owners, region_rules
 from .aliases import ROOM, Alias, Aliases
 from .gathered import Gathered, Part, Rule
 from .pages import LARGE
@@ -38,9 +38,19 @@ _CHANGING = np.uint64(entry.CHANGING << RmpLo.asid.low)
 ALIASED = Rule(
     "rmp-aliased",
     Severity.ERROR,
-    "A page of a guest is one page of the host",
+    "A page of a guest is in one page of the host alone",
     "the guest's duty, APM volume 2, 15.36",
 )
+
+
+RULES: tuple[Rule, ...] = (
+    *(each.rule for group in entry.RULES.values() for each in group),
+    *(entry.MISPLACED, entry.CHANGING_HEAD, entry.CHANGING_OTHER),
+    *region_rules.RULES,
+    ALIASED,
+    *owners.RULES,
+)
+"""Every rule that a table is held against."""
 
 
 class Verdict(NamedTuple):

@@ -159,22 +159,32 @@ _RARE = RmpLo.page_size.mask | RmpLo.subpage_count.mask | RmpLo.vmsa.mask
 RULES: dict[str, tuple[EntryRule, ...]] = {
     "all": (
         EntryRule(
-            Rule("rmp-invalid", Severity.ERROR, "An entry is in a state of the rules", FIRMWARE),
+            Rule(
+                "rmp-invalid",
+                Severity.ERROR,
+                "An entry is in a state that the firmware knows",
+                FIRMWARE,
+            ),
             lambda fields: fields.state == RmpState.INVALID,
             lambda page, lo, hi: why_invalid(lo),
         ),
         EntryRule(
-            Rule("rmp-asid", Severity.WARNING, "An ASID is one that a guest can have", FIRMWARE),
+            Rule("rmp-asid", Severity.WARNING, "The ASID is one that a guest can have", FIRMWARE),
             _high_asid,
             lambda page, lo, hi: f"asid is {RmpLo(lo).asid}, Genoa has 1 to {LAST_ASID}",
         ),
         EntryRule(
-            Rule("rmp-alignment", Severity.WARNING, "2 MiB have a guest address of 2 MiB", APM),
+            Rule("rmp-alignment", Severity.WARNING, "A 2 MiB page is one in the guest too", APM),
             _gpa_apart,
             lambda page, lo, hi: f"page_size is 2 MiB, but gpa is {RmpLo(lo).address:#x}",
         ),
         EntryRule(
-            Rule("rmp-stray-count", Severity.WARNING, "2 MiB have one count, in front", FIRMWARE),
+            Rule(
+                "rmp-stray-count",
+                Severity.WARNING,
+                "subpage_count is 0 off a 2 MiB boundary",
+                FIRMWARE,
+            ),
             _stray_count,
             lambda page, lo, hi: (
                 f"subpage_count is {RmpLo(lo).subpage_count}, but the page is "
@@ -182,7 +192,7 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             ),
         ),
         EntryRule(
-            Rule("rmp-subpages", Severity.NOTE, "An entry of 2 MiB counts nothing", FIRMWARE),
+            Rule("rmp-subpages", Severity.NOTE, "subpage_count is 0 in a 2 MiB entry", FIRMWARE),
             _silent_count,
             lambda page, lo, hi: (
                 f"subpage_count is {RmpLo(lo).subpage_count}, but page_size is 2 MiB"
@@ -198,12 +208,17 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
     ),
     "rights": (
         EntryRule(
-            Rule("unknown-bits", Severity.WARNING, "Bits without a name are 0", FIRMWARE),
+            Rule("unknown-bits", Severity.WARNING, "Bits of hi without a name are 0", FIRMWARE),
             _has(_UNKNOWN),
             lambda page, lo, hi: f"bits {hi & _UNKNOWN:#x} of hi are set, which have no name",
         ),
         EntryRule(
-            Rule("rmp-rights", Severity.WARNING, "Rights have a name, and write has read", APM),
+            Rule(
+                "rmp-rights",
+                Severity.WARNING,
+                "Rights have a name, and who may write may read",
+                APM,
+            ),
             _odd_rights,
             lambda page, lo, hi: (
                 f"bits without a name, or write without read, which faults: {_masks(hi)}"
@@ -212,7 +227,12 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
     ),
     "save area": (
         EntryRule(
-            Rule("rmp-vmsa-not-accepted", Severity.WARNING, "A guest accepts its save areas", APM),
+            Rule(
+                "rmp-vmsa-not-accepted",
+                Severity.WARNING,
+                "A save area is accepted by its guest",
+                APM,
+            ),
             lambda fields: fields.state == RmpState.GUEST_INVALID,
             lambda page, lo, hi: "a save area that its guest has not accepted; VMRUN takes it",
         ),
@@ -225,7 +245,7 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             Rule(
                 "rmp-vmsa-aligned",
                 Severity.NOTE,
-                "A save area is on no 2 MiB boundary",
+                "A save area is not on a 2 MiB boundary",
                 "Linux snp_safe_alloc_page",
             ),
             lambda fields: ~_large(fields) & (fields.place == 0),
@@ -235,12 +255,17 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             ),
         ),
         EntryRule(
-            Rule("rmp-vmsa-writeable", Severity.WARNING, "VMPL 0 alone writes to a save area", APM),
+            Rule(
+                "rmp-vmsa-writeable",
+                Severity.WARNING,
+                "No lesser VMPL may write to a save area",
+                APM,
+            ),
             _has(_LESSER_WRITE),
             lambda page, lo, hi: f"a save area that a lesser VMPL may write to: {_masks(hi)}",
         ),
         EntryRule(
-            Rule("rmp-vmsa-rights", Severity.WARNING, "VMPL 0 has all rights", APM),
+            Rule("rmp-vmsa-rights", Severity.WARNING, "VMPL 0 has all rights to a save area", APM),
             _first_rights,
             lambda page, lo, hi: f"a save area to which VMPL0 has not all rights: {_masks(hi)}",
         ),
@@ -248,14 +273,14 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
 }
 """Rules by the entries among which they are looked for."""
 
-MISPLACED = Rule("rmp-2m-misplaced", Severity.ERROR, "A 2 MiB page begins on its boundary", APM)
+MISPLACED = Rule("rmp-2m-misplaced", Severity.ERROR, "A 2 MiB page begins on a 2 MiB boundary", APM)
 CHANGING_HEAD = Rule(
-    "rmp-changing", Severity.NOTE, "An entry does not change while the table is read", FIRMWARE
+    "rmp-changing", Severity.NOTE, "The table does not change while it is read", FIRMWARE
 )
 CHANGING_OTHER = Rule(
     "rmp-changing-elsewhere",
     Severity.WARNING,
-    "ASID 0x3ff marks what the firmware changes",
+    "ASID 0x3ff is in 4 KiB entries on a 2 MiB boundary alone",
     FIRMWARE,
 )
 

@@ -52,13 +52,13 @@ IDLE = Rule(
 LEFT = Rule(
     "rmp-immutable-left",
     Severity.WARNING,
-    "Pages held for a guest are those of a guest that has others",
+    "A guest with pages that are held immutable has others",
     "AMD-ASPFW PAGE_RECLAIM",
 )
 RECLAIM = Rule(
     "rmp-reclaim-left",
     Severity.NOTE,
-    "Pages that the firmware gives back go to the hypervisor",
+    "A page that the firmware gives back becomes the hypervisor's",
     "AMD-ASPFW PAGE_RECLAIM",
 )
 METADATA = Rule(
@@ -76,13 +76,13 @@ OWN = Rule(
 ZERO = Rule(
     "rmp-all-zero",
     Severity.WARNING,
-    "SNP_INIT writes entries: the table's own",
+    "A table in use has entries, its own at least",
     "AMD-ASPFW SNP_INIT",
 )
 UNLIKE = Rule(
     "rmp-unlike-a-table",
     Severity.WARNING,
-    "Nearly every entry is in a state of the rules",
+    "Nearly all entries are in a state that the firmware knows",
     FIRMWARE,
 )
 MIB_PAGES = 256
@@ -202,26 +202,24 @@ def judge_counters(
     large = census.counts[:, 1].sum(1)
     units: dict[str, int] = {}
     for asid in range(1, COUNTED):
-        count, once, each = (
-            int(counters[asid]),
-            int(small[asid] - (-large[asid] // LARGE)),
-            int(small[asid] + large[asid]),
-        )
-        if asid == CHANGING or (count == once == each):
+        count, each = int(counters[asid]), int(small[asid] + large[asid])
+        once = int(small[asid] - (-large[asid] // LARGE))
+        if asid == CHANGING or count == once == each:
             continue
-        place = f"counter of asid {asid}", offset + 8 * asid
         if count in (once, each):
             units.setdefault("once" if count == once else "as 512", asid)
-        else:
-            both = counted(each)
-            if once != each:
-                both = f"{once} or {both}, by how 2 MiB count"
-            gathered.add(COUNTER, *place, f"is {count}, but the asid has {both}")
+            continue
+        pages = f"{once} or {each} pages, by how 2 MiB count" if once != each else counted(each)
+        text = f"is {count}, but the asid has {pages}"
+        gathered.add(COUNTER, f"counter of asid {asid}", offset + 8 * asid, text)
     for asid in (np.flatnonzero(counters[COUNTED:]) + COUNTED).tolist():
         text = f"is {int(counters[asid])}, but an entry has no room for such an ASID"
         gathered.add(BEYOND, f"counter of asid {asid}", offset + 8 * asid, text)
     if len(units) == 2:
-        once_, each_ = units["once"], units["as 512"]
-        text = f"counts a 2 MiB page once, that of asid {each_} as 512"
-        gathered.add(UNITS, f"counter of asid {once_}", offset + 8 * once_, text)
+        text = f"counts a 2 MiB page once, that of asid {units['as 512']} as 512"
+        asid = units["once"]
+        gathered.add(UNITS, f"counter of asid {asid}", offset + 8 * asid, text)
     return " and ".join(sorted(units))
+
+
+RULES = (COUNTER, UNITS, BEYOND, NO_CONTEXT, IDLE, LEFT, RECLAIM, METADATA, OWN, ZERO, UNLIKE)

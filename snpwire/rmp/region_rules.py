@@ -22,7 +22,7 @@ COUNT = Rule(
     FIRMWARE,
 )
 CHILDREN = Rule(
-    "rmp-2m-children", Severity.ERROR, "In a 2 MiB page no page is assigned by itself", APM
+    "rmp-2m-children", Severity.ERROR, "No page within a 2 MiB page is assigned by itself", APM
 )
 _SIZE = np.uint64(RmpLo.page_size.mask)
 _ASSIGNED = np.uint64(RmpLo.assigned.mask)
@@ -91,3 +91,6 @@ def _children(part: Part, row: int, gathered: Gathered) -> None:
     )
     severity = Severity.ERROR if head & _ASSIGNED else Severity.WARNING
     gathered.add(CHILDREN, f"page {page:#x}", part.offset + 16 * at, text, severity)
+
+
+RULES = (COUNT, CHILDREN)
