@@ -11,6 +11,7 @@ import rmp_model as m
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rmp_batches import FRAMES, RIGHTS, rarely
+from test_rmp_check import verdict_of
 
 from snpwire.errors import UsageError
 from snpwire.rmp import instructions, single
@@ -287,6 +288,26 @@ def test_a_large_batch_ends_as_single_updates_do(bits):
     assert set(expected) == {0, 1, 2, 4}
     assert words_of(table) == plain_table.words
     assert table.counters.tolist() == plain_table.counters
+
+
+HELD = {"rmp-subpage-count", "rmp-stray-count", "rmp-subpages", "rmp-2m-children", "rmp-lock"}
+HELD |= {"rmp-counter", "rmp-counter-units", "rmp-counter-beyond", "rmp-2m-misplaced"}
+"""Rules for tables that instructions keep, whatever they are asked."""
+
+
+def test_what_instructions_leave_keeps_the_rules_for_tables():
+    pages, new = crowd(Random(9), 12_000)
+    table = Table.blank(512 * REGIONS)
+
+    large = np.arange(512 * 24, 512 * REGIONS, 512)
+    instructions.rmpupdate(table, large, (large << 12) + (3 | 1 << 51))
+    instructions.rmpupdate(table, pages, new)
+    instructions.psmash(table, large[::2])
+    instructions.reclaim(table, pages)
+    verdict = verdict_of(table)
+
+    assert verdict.units == "as 512"
+    assert not HELD & set(verdict.gathered.counts)
 
 
 def test_many_updates_of_one_page_keep_their_order():

@@ -4,6 +4,8 @@ What sources leave open, and what is done here:
 
 * RMPUPDATE, order of the checks: not from a guest, the operand, use by a processor, immutable, then
   overlap. This is the order in which Microsoft and VeriSMo tell them; no manual was at hand.
+* ``gpa`` is taken as it is: with 2 MiB where it is no multiple, and without ASID, where it makes
+  the state INVALID. No source refuses either; PVALIDATE and the firmware will.
 * A region of 2 MiB that is not wholly covered cannot be assigned as one page: FAIL_INPUT.
 * A page of 2 MiB overlaps where ``subpage_count`` of its entry is not 0. The first page does not
   count itself, and an update replaces its entry like any other. A page of 4 KiB overlaps where the
