@@ -103,10 +103,13 @@ def seal_raw(key: Vmpck, raw: bytes, payload: bytes) -> bytes:
     """Return the message whose header is *raw*, with its size and its tag filled in."""
     size = len(payload).to_bytes(2, "little")
     aad = raw[AAD_START : SIZE.start] + size + raw[SIZE.stop : AAD_END]
-    sealed = key._cipher.encrypt(raw[_SEQNO] + NONCE_TAIL, payload, aad)
-    return b"".join(
-        (sealed[-TAG_SIZE:], _TAG_REST, raw[_SEQNO.start : AAD_START], aad, sealed[:-TAG_SIZE])
-    )
+    return seal_parts(key, raw[_SEQNO.start : AAD_START], aad, payload)
+
+
+def seal_parts(key: Vmpck, front: bytes, aad: bytes, payload: bytes) -> bytes:
+    """Return the message of a header in parts, 0x20 to 0x2F and 0x30 to 0x5F, and its payload."""
+    sealed = key._cipher.encrypt(front[:8] + NONCE_TAIL, payload, aad)
+    return b"".join((sealed[-TAG_SIZE:], _TAG_REST, front, aad, sealed[:-TAG_SIZE]))
 
 
 def seal_page(key: Vmpck, header: Header, payload: bytes) -> bytes:

@@ -120,11 +120,12 @@ class Driver:
         if self._world.faults is not None:
             self.named = self.buffers
             self._world.faults.fire("prepare", self, request)
+        number = stream.next_number()
         message = self.seal_only(request)
         try:
             pages = yield from self._sent(request, message)
             answer = self._space.seen(self.buffers.response)
-            payload = stream.open(message, answer)
+            payload = stream.open(request, number, answer)
         except DriverError as exc:
             if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
                 self._disable(exc)

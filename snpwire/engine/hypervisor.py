@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..context import Direction, context_of
 from ..errors import StoppedError
+from ..rmp.entry import ASSIGNED
 from ..rules.ghcb import refusal
 from ..wire.event import Gpa, Value
 from ..wire.exits import ExitCode
@@ -38,6 +39,8 @@ ANSWER_BITS = RCX_BIT | RDX_BIT | RBX_BIT | 0b11 << 115 - 64
 REQUEST, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
 BUFFER_RULE = "certificate-buffer"
 MALFORMED = int(Action.MALFORMED_INPUT)
+NOTHING = (0, 0, 0, 0)
+"""What rax, rcx, rdx and rbx are where nothing comes back in them: KVM marks them valid too."""
 
 
 class Hypervisor:
@@ -50,43 +53,44 @@ class Hypervisor:
 
     def vmgexit(self, vcpu: Vcpu) -> None:
         """Do what the guest left for. Raises StoppedError if the guest does not run on."""
+        vm = vcpu.vm
         with self.world.lock:
-            if vcpu.vm.stopped:
-                raise StoppedError(vcpu.vm.name, vcpu.vm.stopped)
+            if vm.stopped:
+                raise StoppedError(vm.name, vm.stopped)
             try:
-                self._answer(vcpu)
+                if vcpu.msr & 0xFFF:
+                    msr.answer(self.host, vcpu)
+                else:
+                    self._answer(vcpu, self._ghcb(vcpu))
             except StoppedError as exc:
-                vcpu.vm.stopped = exc.reason
+                vm.stopped = exc.reason
                 if self.world.trace:
                     self._say(vcpu, "stop", reason=exc.reason)
                 raise
 
-    def _answer(self, vcpu: Vcpu) -> None:
-        if vcpu.msr & 0xFFF:
-            msr.answer(self.host, vcpu)
-            return
-        ghcb = self._ghcb(vcpu)
+    def _answer(self, vcpu: Vcpu, ghcb: bytearray) -> None:
         code, info1, info2, _, marked, usage = EXIT.unpack_from(ghcb, EXIT_AT)
         aligned = not (info1 | info2) & PAGE - 1 and info1 != info2
         if code == REQUEST and aligned and marked & EXIT_BITS == EXIT_BITS and not usage:
-            self._request(vcpu, ghcb, Exchange(vcpu, info1, info2))
+            result = self.requests.serve(Exchange(vcpu, info1, info2))
+            self.write(vcpu, ghcb, 0, result, NOTHING)
         else:
             self._checked(vcpu, ghcb)
 
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
         """Return the page that the guest speaks through. Raises StoppedError."""
-        gpa = vcpu.msr
-        page = vcpu.vm.map.get(gpa >> 12)
-        if page is None:
-            raise StoppedError(vcpu.vm.name, f"no GHCB can be mapped at {gpa:#x}")
+        vm, gpa = vcpu.vm, vcpu.msr
+        if gpa >> 12 not in vm.map:
+            raise StoppedError(vm.name, f"no GHCB can be mapped at {gpa:#x}")
         if gpa != vcpu.ghcb_gpa:
             registered = "none" if vcpu.ghcb_gpa is None else f"{vcpu.ghcb_gpa:#x}"
             reason = f"KVM_RUN fails with EINVAL: the GHCB is at {gpa:#x}, registered is"
-            raise StoppedError(vcpu.vm.name, f"{reason} {registered}")
-        if not self.host.is_ours(page):
+            raise StoppedError(vm.name, f"{reason} {registered}")
+        page, ghcb = self.requests.view(vm, gpa)
+        if self.host.table.entry(page)[0] & ASSIGNED:
             reason = "KVM_RUN fails with EFAULT: the GHCB at"
-            raise StoppedError(vcpu.vm.name, f"{reason} {gpa:#x} is a private page")
-        return self.host.page(page)
+            raise StoppedError(vm.name, f"{reason} {gpa:#x} is a private page")
+        return ghcb
 
     def _checked(self, vcpu: Vcpu, ghcb: bytearray) -> None:
         """Let the rules judge the page, then do what it asks for."""
@@ -103,7 +107,9 @@ class Hypervisor:
         elif page.sw_exit_code in (REQUEST, EXTENDED):
             x = Exchange(vcpu, page.sw_exit_info_1, page.sw_exit_info_2)
             x.extended, x.data_gpa, x.data_pages = asked, page.rax, page.rbx
-            self._request(vcpu, ghcb, x)
+            result = self.requests.serve(x)
+            back = (page.rax, 0, 0, x.pages_needed or page.rbx) if asked else NOTHING
+            self.write(vcpu, ghcb, 0, result, back)
         else:
             info1, info2, registers = exits.answer(self.host, vcpu, page)
             self.write(vcpu, ghcb, info1, info2, registers)
@@ -112,31 +118,26 @@ class Hypervisor:
         place = vcpu.vm.map.get(page.sw_exit_info_1 >> 12)
         return place is None or self.host.page(place)[TYPE_AT] == REPORT_REQ
 
-    def _request(self, vcpu: Vcpu, ghcb: bytearray, x: Exchange) -> None:
-        """Serve a guest request, with the registers that KVM hands back for one."""
-        result = self.requests.serve(x)
-        rax, rbx = (x.data_gpa, x.pages_needed or x.data_pages) if x.extended else (0, 0)
-        self.write(vcpu, ghcb, 0, result, (rax, 0, 0, rbx))
-
     def write(
         self,
         vcpu: Vcpu,
         ghcb: bytearray,
         info1: int,
         info2: int,
-        registers: tuple[int, int, int, int] = (0, 0, 0, 0),
+        registers: tuple[int, int, int, int] = NOTHING,
     ) -> None:
         """Write an answer: both operands, and rax, rcx, rdx and rbx, all marked valid as by KVM.
 
         This is the only place that writes one to a page.
         """
-        before = bytes(ghcb) if self.world.trace else None
+        traced = self.world.trace is not None
+        before = bytes(ghcb) if traced else None
         rax, rcx, rdx, rbx = registers
         WORD.pack_into(ghcb, RAX_AT, rax)
         TRIPLE.pack_into(ghcb, OTHERS_AT, rcx, rdx, rbx)
         PAIR.pack_into(ghcb, INFO_AT, info1, info2)
         PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, ANSWER_BITS)
-        if self.world.trace:
+        if traced:
             written = (Written("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
             self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "resume", written, (), **facts)

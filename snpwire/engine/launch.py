@@ -132,7 +132,8 @@ def _finish(host: Host, vm: Vm, image: Image) -> None:
 def _furnish(host: Host, vm: Vm, vcpus: int) -> None:
     """Give a guest the rest of its memory and its processors, and the host its bounce pages."""
     for gpa in memory_of(vcpus):
-        vm.map[gpa >> 12] = host.allocate()
+        page = vm.map[gpa >> 12] = host.allocate()
+        host.table.set(page, *host.table.entry(page))  # found faster than as one of a run
     vm.stray_gpa = LAYOUT.buffers + (VMPCKS * EACH - 1) * PAGE
     vm.vcpus = [Vcpu(vm, number) for number in range(vcpus)]
     vm.vcpus[0].vmsa_gpa, vm.vcpus[0].running = LAYOUT.first_save_area, True
@@ -154,6 +155,7 @@ def dismantle(host: Host, vm: Vm) -> None:
             host.take_from_firmware(page)
         host.free(page)
     vm.map.clear()
+    vm.views.clear()
     vm.stopped = "it was taken down"
 
 

@@ -18,6 +18,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import StoppedError
+from ..rmp.entry import ASSIGNED
 from ..wire.certs import build_table
 from ..wire.command import CommandId
 from ..wire.event import Gpa, Value
@@ -47,6 +48,8 @@ class Exchange:
 
     extended = False
     data_gpa = data_pages = 0
+    watched = False
+    """Somebody wants to see or change what passes, which then has to be copied."""
     issue = True
     """The command is to be given; a fault may keep it back."""
     lent = kept_back = False
@@ -83,11 +86,13 @@ class Requests:
 
     def serve(self, x: Exchange) -> int:
         """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
-        if self.world.faults is not None:
-            self.world.faults.fire("arrive", self, x)
+        faults = self.world.faults
+        x.watched = faults is not None or self.world.trace is not None
+        if faults is not None:
+            faults.fire("arrive", self, x)
         if not x.vmm:
-            page = self.host.page(self._page(x.vm, x.request_gpa))
-            x.request = bytes(page) if self._watched else page
+            page = self.view(x.vm, x.request_gpa)[1]
+            x.request = bytes(page) if x.watched else page
             x.vmm = self._admitted(x)
         if not x.vmm and x.extended:
             x.vmm = self._certificates(x)
@@ -97,16 +102,20 @@ class Requests:
             else:
                 self._by_own_pages(x)
         x.result = x.vmm << 32 | x.status
-        if self.world.faults is not None:
-            self.world.faults.fire("result", self, x)
-        if self._watched and not x.result:
-            self.last[x.vm.name] = x
+        if x.watched:
+            if faults is not None:
+                faults.fire("result", self, x)
+            if not x.result:
+                self.last[x.vm.name] = x
         return x.result
 
-    @property
-    def _watched(self) -> bool:
-        """Tell whether somebody wants to see or change what passes, which then has to be copied."""
-        return self.world.faults is not None or self.world.trace is not None
+    def view(self, vm: Vm, gpa: int) -> tuple[int, bytearray]:
+        """Return number and bytes of a guest's page. Raises StoppedError if it has none there."""
+        known = vm.views.get(gpa)
+        if known is None:
+            page = self._page(vm, gpa)
+            known = vm.views[gpa] = page, self.host.page(page)
+        return known
 
     def _page(self, vm: Vm, gpa: int) -> int:
         page = vm.map.get(gpa >> 12)
@@ -169,32 +178,37 @@ class Requests:
 
     def _write(self, vm: Vm, gpa: int, data: bytes | bytearray) -> None:
         """Write to a guest's shared page. Raises StoppedError if it is none."""
-        page = self._page(vm, gpa)
-        if not self.host.is_ours(page):
+        page, view = self.view(vm, gpa)
+        if self.host.table.entry(page)[0] & ASSIGNED:
             reason = f"KVM_RUN fails with EFAULT: #PF, RMP violation at {page << 12:#x}"
             raise StoppedError(vm.name, f"{reason}, a page of {self.host.owners.get(page, '?')}")
-        self.host.page(page)[: len(data)] = data
+        view[: len(data)] = data
 
     def _by_copies(self, x: Exchange) -> None:
         """Copy the request in, have it answered, copy the answer out."""
         vm, host = x.vm, self.host
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
-        if self.world.faults is not None:
-            self.world.faults.fire("send", self, x)
+        if x.watched:
+            self._see(x, "send")
         host.page(request)[:] = x.request
-        if self.world.trace:
+        if x.watched:
             self._say(x, "copy-in", (Written("message", x.request_spa, bytes(x.request)),))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
             answer = host.page(x.response_spa >> 12)
-            x.answer = bytes(answer) if self._watched else answer
-        if self.world.faults is not None:
-            self.world.faults.fire("answer", self, x)
+            x.answer = bytes(answer) if x.watched else answer
+        if x.watched:
+            self._see(x, "answer")
         if x.answer is not None:
             self._write(vm, x.response_gpa, x.answer)
-            if self.world.trace:
+            if x.watched:
                 self._say(x, "copy-out", (Written("message", x.response_gpa, bytes(x.answer)),))
+
+    def _see(self, x: Exchange, point: str) -> None:
+        """Let faults strike that are due at a point."""
+        if self.world.faults is not None:
+            self.world.faults.fire(point, self, x)
 
     def _by_own_pages(self, x: Exchange) -> None:
         """Make the guest's page the firmware's, have it answered there, and take it back.
@@ -227,8 +241,8 @@ class Requests:
     def _issue(self, x: Exchange) -> None:
         """Give the command, and let the time pass that it takes. Raises StoppedError."""
         vm, clock = x.vm, self.world.clock
-        if self.world.faults is not None:
-            self.world.faults.fire("issue", self, x)
+        if x.watched:
+            self._see(x, "issue")
             if not x.issue:
                 if x.forged is not None:
                     self.host.page(x.response_spa >> 12)[:] = x.forged
@@ -238,12 +252,16 @@ class Requests:
         x.status = int(self.give(x))
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
+        if x.watched:
+            self._answered(x)
+
+    def _answered(self, x: Exchange) -> None:
+        """Tell of the firmware's answer, and let faults strike that are due after it."""
         if self.world.trace and not x.status:
             answer = bytes(self.host.page(x.response_spa >> 12))
             written = (Written("message", x.response_spa, answer),)
-            self.world.note(FIRMWARE, vm.name, x.vcpu.apic_id, "answer", written)
-        if self.world.faults is not None:
-            self.world.faults.fire("status", self, x)
+            self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
+        self._see(x, "status")
 
     def give(self, x: Exchange) -> Status:
         """Give the firmware the command for a request."""

@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 NEEDED = ASSIGNED | ASID | GPA | IMMUTABLE | VALIDATED
 
 
+class Cell:
+    """An integer in a guest's private memory, and what the guest's key makes of its place.
+
+    What a key mixes into a place is always the same, so it is found out once: a sequence number is
+    written with each request.
+    """
+
+    __slots__ = ("_at", "_data", "_mask", "_page", "_size", "_space", "gpa")
+
+    def __init__(self, space: Space, gpa: int, page: int, size: int, mask: int) -> None:
+        self._space, self._page, self._size, self._mask = space, page, size, mask
+        self._at, self.gpa = gpa & 0xFFF, gpa
+        self._data = space.bytes_of(page)
+
+    def write(self, value: int) -> None:
+        """Put an integer there. Raises AccessError."""
+        if not self._space.owns(self._page, self.gpa):
+            self._space.write(self.gpa, value.to_bytes(self._size, "little"))  # says why not
+        at = self._at
+        mixed = (value ^ self._mask).to_bytes(self._size, "little")
+        self._data[at : at + self._size] = mixed
+
+
 class Space:
     """The memory of one guest."""
 
@@ -47,6 +70,23 @@ class Space:
         """Write to private memory, within a page. Raises AccessError."""
         place = self._private(gpa) << 12 | gpa & 0xFFF
         self._memory.write(place, data, self._vm.asid)
+
+    def cell(self, gpa: int, size: int) -> Cell:
+        """Return a place of private memory that is written often. Raises AccessError."""
+        page = self._private(gpa)
+        key = self._memory.read(page << 12 | gpa & 0xFFF, size, self._vm.asid)
+        raw = self._memory.read(page << 12 | gpa & 0xFFF, size)
+        mask = int.from_bytes(key, "little") ^ int.from_bytes(raw, "little")
+        return Cell(self, gpa, page, size, mask)
+
+    def owns(self, page: int, gpa: int) -> bool:
+        """Tell whether a physical page is the guest's, seen at *gpa*, and accepted."""
+        lo = self._table.entry(page)[0]
+        return lo & NEEDED == ASSIGNED | VALIDATED | self._vm.asid << ASID_LOW | gpa & GPA
+
+    def bytes_of(self, page: int) -> bytearray:
+        """Return the bytes of a physical page as they lie in memory."""
+        return self._host.page(page)
 
     def _private(self, gpa: int) -> int:
         page = self.page(gpa)

@@ -11,9 +11,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..crypto.sealing import Vmpck, open_raw, seal_raw
+from ..crypto.sealing import Vmpck, open_raw, seal_parts
 from ..errors import AuthError, DriverError
 from ..wire.message import (
+    AAD_START,
     HEADER_SIZE,
     HEADER_VERSION,
     KEY_SIZE,
@@ -25,28 +26,29 @@ from ..wire.message import (
 )
 
 if TYPE_CHECKING:
+    from .driver import Request
     from .space import Space
 
 KEYS_AT = (0x20, 0x40, 0x60, 0x80)
 NUMBERS_AT = 0xA0
 LAST = 0xFFFF_FFFF
 """Linux takes this number for a sign that there are none left; the last it uses is two below."""
-SEQNO = slice(0x20, 0x28)
-SIZE = slice(0x36, 0x38)
+HEADER = Header.ENGINE.unpack
 
 
-@lru_cache(maxsize=256)
-def template(msg_type: int, version: int, vmpck: int) -> tuple[bytes, bytes]:
-    """Return a request's header in front of its sequence number, and behind it."""
+@lru_cache(maxsize=1024)
+def authenticated(msg_type: int, version: int, vmpck: int, size: int) -> bytes:
+    """Return the part of a request's header that is authenticated."""
     raw = Header(
         algo=Aead.AES_256_GCM,
         hdr_version=HEADER_VERSION,
         hdr_size=HEADER_SIZE,
         msg_type=msg_type,
         msg_version=version,
+        msg_size=size,
         msg_vmpck=vmpck,
     ).build()
-    return raw[: SEQNO.start], raw[SEQNO.stop :]
+    return raw[AAD_START:]
 
 
 class Stream:
@@ -56,10 +58,11 @@ class Stream:
         self.vmpck = vmpck
         self._space = space
         self._key_at = secrets_gpa + KEYS_AT[vmpck]
-        self._number_at = secrets_gpa + NUMBERS_AT + 4 * vmpck
+        number_at = secrets_gpa + NUMBERS_AT + 4 * vmpck
         key = space.read(self._key_at, KEY_SIZE)
         self._key = Vmpck(key) if any(key) else None
-        self._number = int.from_bytes(space.read(self._number_at, 4), "little")
+        self._number = int.from_bytes(space.read(number_at, 4), "little")
+        self._cell = space.cell(number_at, 4)
 
     @property
     def alive(self) -> bool:
@@ -74,7 +77,7 @@ class Stream:
     @number.setter
     def number(self, value: int) -> None:
         self._number = value
-        self._space.write(self._number_at, value.to_bytes(4, "little"))
+        self._cell.write(value)
 
     def next_number(self) -> int:
         """Return the number of the next request. Raises DriverError if there is none left."""
@@ -89,27 +92,26 @@ class Stream:
         if self._key is None:
             reason = f"VMPCK{self.vmpck} is disabled: all its bytes are zero"
             raise DriverError("ENOTTY", reason)
-        front, behind = template(msg_type, version, self.vmpck)
-        raw = front + number.to_bytes(8, "little") + behind
-        return seal_raw(self._key, raw, payload)
+        aad = authenticated(msg_type, version, self.vmpck, len(payload))
+        return seal_parts(self._key, number.to_bytes(16, "little"), aad, payload)
 
-    def open(self, request: bytes, answer: bytearray) -> bytes:
-        """Return the payload of *answer* to *request*. Raises DriverError, as Linux's EBADMSG.
+    def open(self, request: Request, number: int, answer: bytearray) -> bytes:
+        """Return the payload of *answer* to a request of that number.
 
         Linux checks number, type, version and size, and then the tag; nothing else. What is
-        checked is a copy, which nobody else can change.
+        checked is a copy, which nobody else can change. Raises DriverError, as Linux's EBADMSG.
         """
         raw = bytes(answer[:HEADER_SIZE])
-        fields, asked = Header.ENGINE.unpack(raw), Header.ENGINE.unpack(request[:HEADER_SIZE])
-        _, number, _, _, _, _, msg_type, version, size, _, _, _ = fields
-        if number != asked[1] + 1:
-            raise _bad(f"message number {number}, not {asked[1] + 1}")
-        if msg_type != asked[6] + 1:
-            raise _bad(f"message type {msg_type}, not {asked[6] + 1}")
-        if version != asked[7]:
-            raise _bad(f"message version {version}, not {asked[7]}")
-        if size > room_for(asked[6]):
-            raise _bad(f"payload of {size} bytes, there is room for {room_for(asked[6])}")
+        _, found, _, _, _, _, msg_type, version, size, _, _, _ = HEADER(raw)
+        if found != number + 1:
+            raise _bad(f"message number {found}, not {number + 1}")
+        if msg_type != request.type + 1:
+            raise _bad(f"message type {msg_type}, not {request.type + 1}")
+        if version != request.version:
+            raise _bad(f"message version {version}, not {request.version}")
+        room = room_for(request.type)
+        if size > room:
+            raise _bad(f"payload of {size} bytes, there is room for {room}")
         if self._key is None:  # wiped by another thread while this one waited
             raise _bad("the key was wiped meanwhile")
         try:

@@ -52,6 +52,7 @@ class Vm:
         "stream_until",
         "throttled",
         "vcpus",
+        "views",
         "window",
     )
 
@@ -63,6 +64,8 @@ class Vm:
         """Number of the page of its context."""
         self.map: dict[int, int] = {}
         """Number of the physical page of each guest page: the nested page table."""
+        self.views: dict[int, tuple[int, bytearray]] = {}
+        """Page and bytes of shared guest addresses that the host has looked at."""
         self.bounce = (0, 0)
         """Pages of the hypervisor for request and answer; the second is the firmware's."""
         self.vcpus: list[Vcpu] = []
