@@ -100,52 +100,53 @@ class Driver:
         """Have a request answered. Raises DriverError and StoppedError."""
         with self._lock:
             steps = self.exchange(request)
-            while True:
-                try:
-                    pause = next(steps)
-                except StopIteration as end:
-                    answer: Answer = end.value
-                    return answer
-                self._world.wait(pause)
+            try:
+                while True:
+                    self._world.wait(next(steps))
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
 
     def exchange(self, request: Request) -> Generator[int, None, Answer]:
         """Have a request answered, sleeping where Linux does.
 
         Raises DriverError, StoppedError, and AccessError if its own pages were taken from it.
         """
-        stream = self.stream
+        stream, faults = self.stream, self._world.faults
         if len(request.payload) > PAYLOAD_MAX:
             reason = f"a payload has at most {PAYLOAD_MAX} bytes, got {len(request.payload)}"
             raise DriverError("EINVAL", reason)
-        if self._world.faults is not None:
+        if faults is not None:
             self.named = self.buffers
-            self._world.faults.fire("prepare", self, request)
+            faults.fire("prepare", self, request)
         number = stream.next_number()
-        message = self.seal_only(request)
+        self._put(self._sealed(request, number))
+        if faults is not None:
+            faults.fire("exit", self, request)
         try:
-            pages = yield from self._sent(request, message)
-            answer = self._space.seen(self.buffers.response)
-            payload = stream.open(request, number, answer)
+            result, needed = self._exit(request.pages), 0
+            if result:
+                result, needed = yield from self._again(request, result)
+            stream.number = number + 1
+            if result or needed:
+                raise _failed(request, result, needed)
+            payload = stream.open(request, number, self._space.seen(self.buffers.response))
         except DriverError as exc:
             if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
                 self._disable(exc)
             raise
         if self._world.trace:
-            kind = payload_kind(request.type + 1)
-            found = Written("message", self.buffers.response, bytes(answer))
-            written = Written(kind, None, payload), found
-            self._say("open", written, number=stream.number, vmpck=stream.vmpck)
-        return Answer(payload, self._data(pages) if pages else b"")
+            self._say_opened(request, number, payload)
+        return Answer(payload, self._data(request.pages) if request.pages else b"")
 
-    def _sent(self, request: Request, message: bytes) -> Generator[int, None, int]:
-        """Send a message until it is answered, and count on; return the pages of certificates."""
+    def _again(self, request: Request, result: int) -> Generator[int, None, tuple[int, int]]:
+        """Send the same bytes again where Linux does.
+
+        Return the last result, and how many pages the certificates need if there were too few.
+        """
         clock = self._world.clock
-        self._put(message)
-        if self._world.faults is not None:
-            self._world.faults.fire("exit", self, request)
         pages, needed, began = request.pages, 0, clock.now
         while True:
-            result = self._exit(pages)
             if result == BUSY and clock.now - began <= RETRY_LIMIT:
                 self._say("wait", nanoseconds=RETRY_DELAY)
                 yield RETRY_DELAY
@@ -154,16 +155,8 @@ class Driver:
                 self._say("again-plain", needed=needed)
                 pages = None
             else:
-                break
-        self.stream.number += 2
-        if result == BUSY:
-            raise DriverError("ETIMEDOUT", "BUSY for more than a minute", exitinfo2=result)
-        if needed:
-            reason = f"the certificates take {needed} pages, there is room for {request.pages}"
-            raise DriverError("EIO", reason, exitinfo2=INVALID_LEN, pages=needed)
-        if result:
-            raise _failed(result)
-        return pages or 0
+                return result, needed
+            result = self._exit(pages)
 
     def _put(self, message: bytes) -> None:
         """Lay a message where the hypervisor finds it; the page for the answer is empty then."""
@@ -176,9 +169,12 @@ class Driver:
 
     def seal_only(self, request: Request) -> bytes:
         """Seal a message under the next number, without sending it. Raises DriverError."""
-        number = self.stream.next_number()
+        return self._sealed(request, self.stream.next_number())
+
+    def _sealed(self, request: Request, number: int) -> bytes:
         message = self.stream.seal(request.type, request.version, request.payload, number)
-        self._say_sealed(request, number, message)
+        if self._world.trace:
+            self._say_sealed(request, number, message)
         return message
 
     def send_once(self, request: Request) -> int:
@@ -230,24 +226,35 @@ class Driver:
             self._say("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=said)
 
     def _say_sealed(self, request: Request, number: int, message: bytes) -> None:
-        if self._world.trace:
-            buffers = self.buffers
-            kind = payload_kind(request.type, request.version)
-            written = (
-                Written(kind, None, request.payload),
-                Written("message", buffers.request, message.ljust(PAGE, b"\0")),
-            )
-            facts = {"type": MsgType(request.type), "version": request.version}
-            vmpck = self.stream.vmpck
-            self._say("seal", written, vmpck=vmpck, number=number, **facts)
+        kind = payload_kind(request.type, request.version)
+        page = message.ljust(PAGE, b"\0")
+        written = (
+            Written(kind, None, request.payload),
+            Written("message", self.buffers.request, page),
+        )
+        facts = {"type": MsgType(request.type), "version": request.version}
+        self._say("seal", written, vmpck=self.stream.vmpck, number=number, **facts)
+
+    def _say_opened(self, request: Request, number: int, payload: bytes) -> None:
+        answer = bytes(self._space.seen(self.buffers.response))
+        written = (
+            Written(payload_kind(request.type + 1), None, payload),
+            Written("message", self.buffers.response, answer),
+        )
+        self._say("open", written, number=number + 1, vmpck=self.stream.vmpck)
 
     def _say(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
         vcpu = self._vcpu
         self._world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
 
 
-def _failed(result: int) -> DriverError:
-    """Return the error of a result that is neither success nor one that Linux knows."""
+def _failed(request: Request, result: int, needed: int) -> DriverError:
+    """Return the error of a request that ended with *result*, or with too few pages."""
+    if result == BUSY:
+        return DriverError("ETIMEDOUT", "BUSY for more than a minute", exitinfo2=result)
+    if needed:
+        reason = f"the certificates take {needed} pages, there is room for {request.pages}"
+        return DriverError("EIO", reason, exitinfo2=INVALID_LEN, pages=needed)
     if result == NO_ANSWER:
         return DriverError("EIO", "the hypervisor refused the exit", exitinfo2=result)
     fw_error, vmm_error = result & 0xFFFF_FFFF, result >> 32

@@ -31,6 +31,9 @@ CERTIFICATE_PAGES = 4
 REFUSED = {int(Status.INVALID_PARAM), int(Status.INVALID_KEY)}
 """What Linux's configfs turns into EINVAL; any other status in an answer is ENXIO."""
 DATA_SIZE = 64
+REPORT_REQ = int(MsgType.REPORT_REQ)
+TAILS = [ReportReq(vmpl=vmpck).build()[DATA_SIZE:] for vmpck in range(VMPCKS)]
+"""What comes behind the data in the plainest request of each key."""
 
 
 class Attested(NamedTuple):
@@ -104,10 +107,9 @@ def report_request(data: bytes, vmpck: int, fields: dict[str, object]) -> Reques
     if len(data) != DATA_SIZE:
         raise DriverError("EINVAL", f"report data has {DATA_SIZE} bytes, got {len(data)}")
     if not fields:
-        payload = data + vmpck.to_bytes(4, "little") + bytes(ReportReq.SIZE - DATA_SIZE - 4)
-    else:
-        payload = ReportReq(**{"vmpl": vmpck, "report_data": data} | fields).build()
-    return Request(int(MsgType.REPORT_REQ), payload)
+        return Request(REPORT_REQ, data + TAILS[vmpck])
+    payload = ReportReq(**{"vmpl": vmpck, "report_data": data} | fields).build()
+    return Request(REPORT_REQ, payload)
 
 
 def _report(answer: Answer) -> Attested:

@@ -48,6 +48,7 @@ class Host:
         self._free: list[int] = []
         self._next, self._end = FIRST_PAGE, pages
         self._buffer = self.allocate()
+        self._view = self.page(self._buffer)
 
     @property
     def used(self) -> int:
@@ -144,18 +145,18 @@ class Host:
         """
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")
-        address = self._buffer << 12
-        if buffer:
-            self.memory.write(address, buffer)
-        note = self.world.note if self.world.trace else None
-        if note:
-            kind = COMMANDS[command].buffer if command in COMMANDS else ""
-            written = (Written(kind, address, buffer),) if buffer else ()
-            note(HYPERVISOR, vm, 0, "command", written, command=command)
-        states = [(page, self.table.state(page)) for page in watch] if note else []
-        status = self.firmware.mailbox(command, address if buffer else 0)
-        self.world.clock.now += takes
-        if note:
-            moved = tuple(item for page, before in states for item in self.moved(page, before))
-            note(FIRMWARE, vm, 0, "done", (), moved, command=command, status=status)
+        address, world = self._buffer << 12 if buffer else 0, self.world
+        self._view[: len(buffer)] = buffer
+        if world.trace is None:
+            status = self.firmware.mailbox(command, address)
+            world.clock.now += takes
+            return status
+        kind = COMMANDS[command].buffer if command in COMMANDS else ""
+        written = (Written(kind, address, buffer),) if buffer else ()
+        world.note(HYPERVISOR, vm, 0, "command", written, command=command)
+        states = [(page, self.table.state(page)) for page in watch]
+        status = self.firmware.mailbox(command, address)
+        world.clock.now += takes
+        moved = tuple(item for page, before in states for item in self.moved(page, before))
+        world.note(FIRMWARE, vm, 0, "done", (), moved, command=command, status=status)
         return status

@@ -75,20 +75,21 @@ class Memory:
         self.map = layout
         self.pages: dict[int, bytearray] = {}
         self._keys: dict[int, bytes] = {}
-        self._open: set[int] = set()
+        self.opened: set[int] = set()
+        """Pages of which the map allows everything, as far as it was asked."""
 
     def remap(self, layout: AddressMap) -> None:
         """Change what is where; contents stay."""
         self.map = layout
-        self._open.clear()
+        self.opened.clear()
 
     def reach(self, address: int, size: int) -> Status:
         """Return the status of an access by the firmware, as the map has it."""
         page = (address & _PLACE) >> 12
-        if page in self._open and (address & 0xFFF) + size <= PAGE:
+        if page in self.opened and (address & 0xFFF) + size <= PAGE:
             return _SUCCESS
         if not self.map.check(page << 12, PAGE):
-            self._open.add(page)
+            self.opened.add(page)
         return self.map.check(address, size)
 
     def install(self, key: int, seed: bytes) -> None:

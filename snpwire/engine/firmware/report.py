@@ -35,6 +35,7 @@ _DONE = _HEAD.pack(Status.SUCCESS, REPORT_SIZE, b"")
 _ALGO = int(SignatureAlgo.ECDSA_P384_SHA384)
 _VCEK, _VLEK, _NONE = SigningKey.VCEK, SigningKey.VLEK, SigningKey.NONE
 _SELECT_RESERVED = ~3
+_ZEROS, _MASKED = bytes(24), bytes(64)
 _UNSIGNED = bytes(Signature.SIZE)
 _CPUID_SINCE = 3
 """From this version on a report has the CPUID bytes."""
@@ -50,7 +51,7 @@ def failed(status: Status) -> bytes:
 def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     """Return the answer with the report. Raises Refusal."""
     report_data, vmpl, select, reserved = _REQUEST.unpack(payload)
-    if select & _SELECT_RESERVED or any(reserved):
+    if select & _SELECT_RESERVED or reserved != _ZEROS:
         raise Refusal(Status.INVALID_PARAM)
     vlek = wants_vlek(fw, asker.guest, select & 3)
     if vmpl < asker.vmpck:
@@ -101,7 +102,7 @@ def _body(
         chip.reported_tcb,
         *cpuid,
         b"",
-        bytes(64) if chip.mask_chip_id else chip.id,
+        _MASKED if chip.mask_chip_id else chip.id,
         chip.committed_tcb,
         build,
         minor,

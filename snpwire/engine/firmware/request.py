@@ -12,10 +12,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...crypto.sealing import open_raw, seal_raw
+from ...crypto.sealing import open_raw, seal_parts
 from ...errors import AuthError
 from ...rmp.entry import LARGE
-from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, Aead, Header
+from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, Aead
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
@@ -35,17 +35,20 @@ LAST_COUNT = _WORD - 1
 _GCM = int(Aead.AES_256_GCM)
 _CONTEXT, _FIRMWARE, _RUNNING = RmpState.CONTEXT, RmpState.FIRMWARE, GuestState.RUNNING
 """Members of an enumeration cost more to name, before Python 3.12, than to compare."""
-_pack, _unpack = Header.ENGINE.pack, Header.ENGINE.unpack
-_GAP8, _GAP4, _GAP35, _NO_TAG = bytes(8), bytes(4), bytes(35), bytes(32)
+_FIELDS = Struct("<32xQ8x4sBBH4xB35x")
+"""A header: its number, how it is sealed, type, version and size of the payload, and the key."""
+_HOW = Struct("<BBH").pack(_GCM, HEADER_VERSION, HEADER_SIZE)
+"""``algo``, ``hdr_version`` and ``hdr_size``, of which the firmware takes one value each."""
+_AAD = Struct("<BBHBBH4xB35x")
+"""The part of a header that is authenticated, from ``algo`` on."""
 
 
 def guest_request(fw: Processor, raw: bytes) -> None:
     """Answer the message at one address of the buffer at another. Raises Refusal."""
     gctx_paddr, request_paddr, response_paddr = BUFFER.unpack(raw)
     guest = _guest(fw, gctx_paddr, request_paddr, response_paddr)
-    header, size = _header(fw, request_paddr)
+    header, size, seqno, msg_type, version, vmpck = _header(fw, request_paddr)
     ciphertext = fw.load(request_paddr + HEADER_SIZE, size)
-    _, seqno, _, _, _, _, msg_type, version, _, _, vmpck, _ = _unpack(header)
     if vmpck >= VMPCKS:
         raise Refusal(Status.INVALID_PARAM)
     cipher = guest.cipher(vmpck)
@@ -69,9 +72,8 @@ def guest_request(fw: Processor, raw: bytes) -> None:
 
 def _sealed(cipher: Vmpck, seqno: int, msg_type: int, vmpck: int, payload: bytes) -> bytes:
     """Return an answer; the reserved bytes of its header are zero."""
-    kind = msg_type, 1, len(payload), _GAP4, vmpck, _GAP35
-    raw = _pack(_NO_TAG, seqno, _GAP8, _GCM, HEADER_VERSION, HEADER_SIZE, *kind)
-    return seal_raw(cipher, raw, payload)
+    aad = _AAD.pack(_GCM, HEADER_VERSION, HEADER_SIZE, msg_type, 1, len(payload), vmpck)
+    return seal_parts(cipher, seqno.to_bytes(16, "little"), aad, payload)
 
 
 def _guest(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: int) -> Context:
@@ -95,14 +97,16 @@ def _guest(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: i
     return guest
 
 
-def _header(fw: Processor, address: int) -> tuple[bytes, int]:
-    """Return the header of the request at *address*, and the size of its payload."""
+def _header(fw: Processor, address: int) -> tuple[bytes, int, int, int, int, int]:
+    """Return the header of the request at *address*, and what it says.
+
+    That is the size of the payload, the number, the type, its version, and the key.
+    """
     room = PAGE - HEADER_SIZE - (address & IN_PAGE)
     if room < 0:
         raise Refusal(Status.INVALID_PARAM)
     header = fw.load(address, HEADER_SIZE)
-    _, _, _, algo, version, header_size, _, _, size, _, _, _ = _unpack(header)
-    known = version == HEADER_VERSION and header_size == HEADER_SIZE and algo == _GCM
-    if not known or not size or size % PAYLOAD_UNIT or size > room:
+    seqno, how, msg_type, version, size, vmpck = _FIELDS.unpack(header)
+    if how != _HOW or not size or size % PAYLOAD_UNIT or size > room:
         raise Refusal(Status.INVALID_PARAM)
-    return header, size
+    return header, size, seqno, msg_type, version, vmpck
