@@ -16,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench_contests import Contest, contests
+from bench_engine import engine
 from bench_instructions import rmp_instructions
 from bench_log import logs
 from bench_messages import messages
@@ -62,6 +63,7 @@ def main() -> int:
     options = arguments()
     scale = QUICK if options.quick else FULL
     every = contests(scale.pages) | messages() | rmp(scale.entries) | logs(scale.pages)
+    every |= engine()
     every |= rmp_instructions(scale.entries)
     chosen = {name: make for name, make in every.items() if options.only in name}
     if not chosen:
