@@ -67,7 +67,7 @@ class Host:
     def free(self, page: int) -> None:
         """Take back a page that is the hypervisor's again, or is lost."""
         if page not in self.owners:
-            self.memory.pages.pop(page, None)
+            self.memory.drop(page)
             self._free.append(page)
 
     def page(self, page: int) -> bytearray:

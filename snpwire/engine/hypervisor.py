@@ -80,17 +80,24 @@ class Hypervisor:
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
         """Return the page that the guest speaks through. Raises StoppedError."""
         vm, gpa = vcpu.vm, vcpu.msr
+        if gpa != vcpu.ghcb_gpa or gpa not in vm.views:
+            self._registered(vcpu)
+        page, ghcb = self.requests.view(vm, gpa)
+        if self.host.table.entry(page)[0] & ASSIGNED:
+            reason = "KVM_RUN fails with EFAULT: the GHCB at"
+            raise StoppedError(vm.name, f"{reason} {gpa:#x} is a private page")
+        return ghcb
+
+    @staticmethod
+    def _registered(vcpu: Vcpu) -> None:
+        """Raise StoppedError unless the page is there and is the one that the guest registered."""
+        vm, gpa = vcpu.vm, vcpu.msr
         if gpa >> 12 not in vm.map:
             raise StoppedError(vm.name, f"no GHCB can be mapped at {gpa:#x}")
         if gpa != vcpu.ghcb_gpa:
             registered = "none" if vcpu.ghcb_gpa is None else f"{vcpu.ghcb_gpa:#x}"
             reason = f"KVM_RUN fails with EINVAL: the GHCB is at {gpa:#x}, registered is"
             raise StoppedError(vm.name, f"{reason} {registered}")
-        page, ghcb = self.requests.view(vm, gpa)
-        if self.host.table.entry(page)[0] & ASSIGNED:
-            reason = "KVM_RUN fails with EFAULT: the GHCB at"
-            raise StoppedError(vm.name, f"{reason} {gpa:#x} is a private page")
-        return ghcb
 
     def _checked(self, vcpu: Vcpu, ghcb: bytearray) -> None:
         """Let the rules judge the page, then do what it asks for."""

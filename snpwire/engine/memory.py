@@ -75,21 +75,30 @@ class Memory:
         self.map = layout
         self.pages: dict[int, bytearray] = {}
         self._keys: dict[int, bytes] = {}
-        self.opened: set[int] = set()
-        """Pages of which the map allows everything, as far as it was asked."""
+        self._open: set[int] = set()
+        self.plain: dict[int, bytearray] = {}
+        """Pages of which the map allows everything, as far as it was asked and they exist."""
 
     def remap(self, layout: AddressMap) -> None:
         """Change what is where; contents stay."""
         self.map = layout
-        self.opened.clear()
+        self._open.clear()
+        self.plain.clear()
+
+    def drop(self, page: int) -> None:
+        """Forget what a page holds: it is zero again."""
+        self.pages.pop(page, None)
+        self.plain.pop(page, None)
 
     def reach(self, address: int, size: int) -> Status:
         """Return the status of an access by the firmware, as the map has it."""
         page = (address & _PLACE) >> 12
-        if page in self.opened and (address & 0xFFF) + size <= PAGE:
+        if page in self._open and (address & 0xFFF) + size <= PAGE:
+            if page in self.pages:
+                self.plain[page] = self.pages[page]
             return _SUCCESS
         if not self.map.check(page << 12, PAGE):
-            self.opened.add(page)
+            self._open.add(page)
         return self.map.check(address, size)
 
     def install(self, key: int, seed: bytes) -> None:

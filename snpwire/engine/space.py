@@ -100,19 +100,20 @@ class Space:
 
     def shared(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page, to be changed in place. Raises AccessError."""
-        known = self._shared.get(gpa)
-        if known is None:
-            page = self.page(gpa)
-            known = self._shared[gpa] = page, self._host.page(page)
-        page, data = known
+        page, data = self._shared.get(gpa) or self._found(gpa)
         if self._table.entry(page)[0] & ASSIGNED:
             state = self._table.state(page).name
             raise AccessError(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
         return data
 
+    def _found(self, gpa: int) -> tuple[int, bytearray]:
+        page = self.page(gpa)
+        known = self._shared[gpa] = page, self._host.page(page)
+        return known
+
     def seen(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page to be read: no check forbids it. Raises AccessError."""
-        return self._host.page(self.page(gpa))
+        return (self._shared.get(gpa) or self._found(gpa))[1]
 
     def accept(self, gpa: int, *, validate: bool = True) -> None:
         """Execute PVALIDATE. Raises AccessError unless that changes the page.

@@ -86,18 +86,18 @@ class Processor:
     def load(self, address: int, size: int) -> bytes:
         """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
         memory, place = self.memory, address & _PLACE
-        at, page = place & IN_PAGE, place >> 12
-        if page in memory.opened and page in memory.pages and at + size <= PAGE:
-            return bytes(memory.pages[page][at : at + size])
+        at, page = place & IN_PAGE, memory.plain.get(place >> 12)
+        if page is not None and at + size <= PAGE:
+            return bytes(page[at : at + size])
         self.reach(address, size)
         return memory.read(place, size)
 
     def store(self, address: int, data: bytes) -> None:
         """Write to plain memory. Refuses what the memory map does not allow."""
         memory, place = self.memory, address & _PLACE
-        at, page, size = place & IN_PAGE, place >> 12, len(data)
-        if page in memory.opened and page in memory.pages and at + size <= PAGE:
-            memory.pages[page][at : at + size] = data
+        at, page, size = place & IN_PAGE, memory.plain.get(place >> 12), len(data)
+        if page is not None and at + size <= PAGE:
+            page[at : at + size] = data
             return
         self.reach(address, size)
         memory.write(place, data)
