@@ -31,22 +31,23 @@ CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\x1b"))
 def run(file: str, *, only: str | None, json: bool, follow: bool, numbers: bool) -> int:
     """Print the records of a log, then what was counted."""
     wanted = families(only)
-    reader = Reader()
-    counts: Counter[str] = Counter()
-    shape = style()
-    source = _checked(followed(file) if follow else chunks(file), file)
+    reader, counts, shape = Reader(), Counter[str](), style()
+
+    def show(records: Iterable[LogRecord]) -> None:
+        for record in records:
+            counts[record.family] += 1
+            if record.family in wanted:
+                sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
+
     try:
-        for record in _records(reader, source, file, live=follow or file == "-"):
-            counts[record.family] += 1
-            if record.family in wanted:
-                sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
+        for piece in _checked(followed(file) if follow else chunks(file), file):
+            show(_records(reader, piece, file))
+            sys.stdout.flush()  # somebody may be watching
     except KeyboardInterrupt:
-        for record in reader.close():
-            counts[record.family] += 1
-            if record.family in wanted:
-                sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
+        show(reader.close())
         _summary(reader, counts, wanted)
         raise
+    show(reader.close())
     _summary(reader, counts, wanted)
     return 0
 
@@ -84,21 +85,15 @@ def _checked(source: Iterable[bytes | Mark], file: str) -> Iterator[bytes | Mark
     yield from chain(head, pieces)
 
 
-def _records(
-    reader: Reader, source: Iterable[bytes | Mark], file: str, *, live: bool
-) -> Iterator[LogRecord]:
-    """Yield records; where somebody may be watching, each chunk's are shown before the next."""
-    for piece in source:
-        if isinstance(piece, bytes):
-            yield from reader.feed(piece)
-        elif piece is Mark.PAUSE:
-            yield from reader.idle()
-        else:
-            yield from reader.cut()
-            note(f"{shown_name(file)}: {piece.value}; it goes on behind line {reader.lines}")
-        if live:
-            sys.stdout.flush()
-    yield from reader.close()
+def _records(reader: Reader, piece: bytes | Mark, file: str) -> Iterator[LogRecord]:
+    """Yield what a piece of the log, or a mark between two, brings to an end."""
+    if isinstance(piece, bytes):
+        yield from reader.feed(piece)
+    elif piece is Mark.PAUSE:
+        yield from reader.idle()
+    else:
+        yield from reader.cut()
+        note(f"{shown_name(file)}: {piece.value}; it goes on behind line {reader.lines}")
 
 
 def _json(record: LogRecord) -> str:
@@ -107,9 +102,10 @@ def _json(record: LogRecord) -> str:
 
 def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
     """Return a record on one line, and what to do about it on those below."""
-    place = f"{record.line}: {record.time}  " if numbers else ""
+    when = f"{record.time}  " if record.time else " "
+    place = f"{record.line}: {when}" if numbers else ""
     lines = [
-        shape.mark(shape.faint, place.replace(":   ", ":  "))
+        shape.mark(shape.faint, place)
         + printable(record.said)
         + shape.mark(shape.faint, printable(f"   {record.meaning}" if record.meaning else ""))
     ]
