@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from struct import pack_into
 
 from snpwire.layout import Record
@@ -16,6 +17,7 @@ from snpwire.wire.ghcb import Page, ValidBitmap
 
 KINDS = list(RECORDS)
 GHCB = KINDS.index("ghcb")
+LOGS = Path(__file__).parent.parent / "tests" / "logs"
 
 
 def _rows(data: bytes) -> list[tuple[int, bytes]]:
@@ -128,6 +130,16 @@ def log_seeds() -> list[bytes]:
     starts = ("", "[   12.345678] kvm_amd: ", "6,1,123,-;")
     logs = [_lines([start + line for line in block]) for start in starts]
     return [text.encode() for text in (*logs, logs[0] * 2, logs[0].replace(" snapshot", ""))]
+
+
+def kernel_log_seeds() -> list[bytes]:
+    """Return the logs of the tests, in pieces of a few lines that overlap."""
+    lines = [
+        line
+        for path in sorted(LOGS.glob("*.log"))
+        for line in path.read_bytes().splitlines(keepends=True)
+    ]
+    return [b"".join(lines[at : at + 12]) for at in range(0, len(lines), 5)]
 
 
 def image(name: str, *, filled: bool = True) -> bytes:

@@ -23,7 +23,7 @@ from fuzz_properties import VIEWS, expect, judged, rebuilt, tiled
 from fuzz_seeds import KINDS
 from transcripts import call
 
-from snpwire.capture import hextext, kvm_ghcb
+from snpwire.capture import hextext, kernel_log, kvm_ghcb
 from snpwire.cli.documents import Wanted, document
 from snpwire.context import Direction
 from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
@@ -254,6 +254,19 @@ def command(data: bytes) -> None:
         bytes.fromhex(out.decode())
 
 
+def log(data: bytes) -> None:
+    """Read any log, whole and in two pieces: the same records, every line counted once."""
+    whole = kernel_log.Reader()
+    found = [*whole.feed(data), *whole.close()]
+    middle = data[0] * len(data) >> 8 if data else 0
+    pieces = list(kernel_log.records([data[:middle], data[middle:]]))
+    expect(found == pieces, "a log that is cut has other records")
+    expect(whole.known + whole.passed == whole.lines, "lines are missing")
+    for record in found:
+        expect(1 <= record.line <= record.last <= whole.lines, "a record of no line")
+        json.dumps(record.to_plain())
+
+
 class Target(NamedTuple):
     """Something to fuzz."""
 
@@ -267,6 +280,7 @@ class Target(NamedTuple):
 TARGETS: dict[str, Target] = {
     "hex": Target(hex_text, seeds.hex_seeds, share=5),
     "kvm": Target(kvm, seeds.log_seeds, share=1),
+    "log": Target(log, seeds.kernel_log_seeds),
     "decode": Target(decode, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=6),
     "json": Target(from_json, seeds.json_seeds),
     "set": Target(settings, seeds.setting_seeds, share=1),
