@@ -120,6 +120,16 @@ def test_an_asid_is_dirty_until_caches_are_written_back_and_flushed():
     assert fw.activate(ASID + 1) == Status.ACTIVE
 
 
+def test_an_asid_of_a_guest_that_never_ran_is_clean_again():
+    fw = Launch()
+
+    fw.command(CommandId.SNP_DECOMMISSION, GCTX.to_bytes(8, "little"))
+    fw.command(CommandId.SNP_GCTX_CREATE, GCTX.to_bytes(8, "little"))
+    fw.command(CommandId.SNP_LAUNCH_START, LaunchStart(gctx_paddr=GCTX, policy=POLICY))
+
+    assert fw.activate() == Status.SUCCESS
+
+
 @pytest.mark.parametrize(
     ("asid", "status"),
     [(0, "INVALID_ASID"), (1007, "INVALID_ASID"), (100, "INVALID_ASID"), (2048, "INVALID_ASID")],

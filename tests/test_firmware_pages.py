@@ -11,6 +11,7 @@ from snpwire.wire.page_commands import MdInit, Move, SetState, SwapIn, SwapOut
 from snpwire.wire.platform import Range, RangeListHeader
 from snpwire.wire.rmp import RmpState
 from snpwire.wire.status import Status
+from snpwire.wire.vmsa import Vmsa
 
 ASID = 5
 PRE_GUEST = FIRMWARE_LO | ASID << 51
@@ -331,6 +332,57 @@ def test_a_part_of_a_large_page_is_debugged_by_the_entry_of_the_whole():
 
     assert status == Status.SUCCESS
     assert fw.memory.read(TARGET, 0x1000) == ONE
+
+
+def test_a_save_area_is_shown_without_the_nonce_that_protects_it():
+    fw = Bench()
+    guest(fw, policy=DEBUG)
+    nonce = int.from_bytes(b"nonce of", "little")
+    area = Vmsa(rip=0xFFF0 ^ nonce, sev_features=1 << 14).build()
+    page(fw, SOURCE, PRE_SWAP | VMSA, data=area[:0x300] + b"nonce of" + area[0x308:])
+    fw.own(TARGET)
+
+    status = fw.command(
+        CommandId.SNP_DBG_DECRYPT, Dbg(gctx_paddr=GCTX, src_paddr=SOURCE, dst_paddr=TARGET)
+    )
+
+    assert status == Status.SUCCESS
+    assert Vmsa.parse(fw.memory.read(TARGET, 0x1000)).rip == 0xFFF0
+
+
+@pytest.mark.parametrize("command", [CommandId.SNP_DBG_DECRYPT, CommandId.SNP_DBG_ENCRYPT])
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"src_paddr": SOURCE + 1}, "INVALID_PARAM"),
+        ({"dst_paddr": 0x80_0000}, "INVALID_PARAM"),
+        ({"gctx_paddr": SOURCE}, "INVALID_GUEST"),
+        ({"dst_paddr": 1 << 40}, "INVALID_PAGE_STATE"),
+    ],
+    ids=str,
+)
+def test_addresses_for_debugging_are_checked(command, change, status):
+    fw = Bench()
+    guest(fw, policy=DEBUG)
+    page(fw, SOURCE, PRE_SWAP, data=ONE)
+    right = {"gctx_paddr": GCTX, "src_paddr": SOURCE, "dst_paddr": SOURCE}
+
+    assert fw.command(command, Dbg(**right | change)).name == status
+
+
+def test_a_page_that_cannot_be_copied_stays_what_it_was():
+    fw = Bench()
+    guest(fw)
+    page(fw, SOURCE, PRE_SWAP, data=ONE)
+    page(fw, 0x400_0000, PRE_GUEST, gpa=0)  # in the hole between two regions of memory
+    before = fw.table.entry(SOURCE >> 12), fw.table.entry(0x4000)
+
+    status = fw.command(
+        CommandId.SNP_PAGE_MOVE, Move(gctx_paddr=GCTX, src_paddr=SOURCE, dst_paddr=0x400_0000)
+    )
+
+    assert status == Status.INVALID_CONFIG
+    assert (fw.table.entry(SOURCE >> 12), fw.table.entry(0x4000)) == before
 
 
 @pytest.mark.parametrize(
