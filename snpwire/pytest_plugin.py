@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Generator, Iterator
 
+    from pluggy import Result
+
     from .engine.guest import Guest
     from .engine.machine import Machine
     from .engine.trace import Step
@@ -49,17 +51,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks.check(metafunc)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(hookwrapper=True)  # which pytest before 8 knows as well
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+) -> Generator[None, Result[pytest.TestReport], None]:
     """Add the last steps of the machine to the report of a test that fails."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     if call.when == "call":
         item.stash[PASSED] = report.passed
     if report.failed and RIG in item.stash:
         report.sections.append(("snpwire: the last steps", item.stash[RIG].story()))
-    return report
 
 
 def _rig(request: pytest.FixtureRequest) -> Rig:

@@ -22,6 +22,7 @@ from snpwire.testing import (
     Trace,
     UsageError,
     Watch,
+    ended,
     every_fault,
     profile_named,
 )
@@ -217,6 +218,30 @@ def test_a_page_that_was_taken_from_the_guest_is_told():
     driver.report(DATA)
     with pytest.raises(AccessError, match="RMP: a write to a page in state FIRMWARE at 0x1101000"):
         driver.report(DATA)
+
+
+def test_a_guest_that_comes_later_meets_the_faults_too():
+    machine = Machine(profile_named("milan"), seed=1)
+    machine.inject(Injection.parse("skip-number"))
+    guest = machine.add()
+
+    assert str(ended(guest, guest.key)) == "EIO, firmware AEAD_OFLOW, key wiped"
+
+
+def test_what_a_driver_does_is_in_the_trace():
+    trace = Trace()
+    machine = Machine(profile_named("milan"), seed=1, trace=trace)
+    driver = Driver(Port(machine, machine.add()))
+    Plan(["busy"]).arm(machine, machine.guests["vm"])
+    trace.steps.clear()
+    driver.report(DATA)
+    steps = [(step.action, step.facts) for step in trace.steps if step.actor == "guest"]
+
+    sealed = {"vmpck": 0, "number": 1, "type": 5, "version": 1}
+    assert [action for action, _ in steps] == ["seal", "exit", "wait", "seal", "exit"]
+    assert steps[0][1] == steps[3][1] == sealed
+    assert steps[1][1] == {"code": 0x80000011, "request": 0x1100000, "response": 0x1101000}
+    assert steps[2][1] == {"nanoseconds": 2_000_000_000}
 
 
 def test_what_is_expected_of_several_faults_is_asked_by_name():

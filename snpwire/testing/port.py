@@ -15,9 +15,10 @@ from ..engine.clock import SECOND
 from ..engine.memory import PAGE
 from ..engine.trace import GUEST, Written
 from ..errors import UsageError
+from ..wire.event import Gpa
 from ..wire.exits import ExitCode
 from ..wire.ghcb import Page
-from ..wire.message import VMPCKS
+from ..wire.message import HEADER_SIZE, VMPCKS, Header
 
 if TYPE_CHECKING:
     from ..engine.guest import Guest
@@ -75,15 +76,24 @@ class Port:
 
     def sleep(self, seconds: float) -> None:
         """Let the machine's time pass, which takes none."""
-        self._machine.world.wait(round(seconds * SECOND))
+        nanoseconds = round(seconds * SECOND)
+        self._say("wait", nanoseconds=nanoseconds)
+        self._machine.world.wait(nanoseconds)
 
     def _put(self, message: bytes) -> None:
         request, response = self.buffers.request, self.buffers.response
         self._space.shared(response)[:] = bytes(PAGE)
         self._space.shared(request)[:] = message
-        written = Written("", 0, b""), Written("message", request, message)
-        vcpu = self._vcpu
-        self._machine.world.note(GUEST, vcpu.vm.name, vcpu.apic_id, "seal", written)
+        header = Header.parse(message[:HEADER_SIZE])
+        sealed = message[HEADER_SIZE : HEADER_SIZE + header.msg_size]
+        self._say(
+            "seal",
+            (Written("", request + HEADER_SIZE, sealed), Written("message", request, message)),
+            vmpck=header.msg_vmpck,
+            number=header.msg_seqno,
+            type=header.msg_type,
+            version=header.msg_version,
+        )
 
     def _leave(self, pages: int | None) -> int:
         code, registers = ExitCode.SNP_GUEST_REQUEST, {}
@@ -91,8 +101,13 @@ class Port:
             code = ExitCode.SNP_EXT_GUEST_REQUEST
             registers = {"rax": self.buffers.data, "rbx": pages}
         request, response = self.buffers.request, self.buffers.response
+        self._say("exit", code=code, request=Gpa(request), response=Gpa(response))
         hypervisor = self._machine.hypervisor
         return leave(hypervisor, self._space, self._vcpu, code, request, response, **registers)
+
+    def _say(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
+        vcpu = self._vcpu
+        self._machine.world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
 
     def _certificates(self, pages: int) -> bytes:
         start = self.buffers.data
