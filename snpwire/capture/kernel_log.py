@@ -1,7 +1,7 @@
 """Read the log of a host or a guest: what the kernel and the tools said of SNP, as records.
 
-A log is read in blocks of bytes. One expression of a few words that every known format has is run
-over a block; only the lines that it hits are taken apart. All others pass by and are counted.
+A log is read in blocks of bytes. Every known format has one of a few words, which are looked for in
+a whole block; only lines with one of them are taken apart. All others pass by and are counted.
 
 A line that breaks off within a known format is kept until the next one, which a mailer may have
 cut from it. Nothing raises, whatever the bytes, and where the blocks are cut changes nothing.
