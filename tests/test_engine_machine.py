@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -100,11 +101,22 @@ def lived(seed):
     return m.world.trace.lines(whole=True)
 
 
+@pytest.fixture
+def hasty():
+    """Let threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("vcpus", [1, 4])
 @pytest.mark.parametrize("shared", [True, False], ids=["one key", "four keys"])
-def test_threads_on_one_guest_lose_nothing(shared):
+def test_threads_on_one_guest_lose_nothing(shared, vcpus):
     watch = Watch()
     m = machine(watch, keep=False)
-    guest = m.add(vcpus=4)
+    guest = m.add(vcpus=vcpus)
     drivers = [guest.drivers[0 if shared else n] for n in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
@@ -119,6 +131,7 @@ def test_threads_on_one_guest_lose_nothing(shared):
     assert watch.breaches == []
 
 
+@pytest.mark.usefixtures("hasty")
 def test_threads_on_guests_of_their_own_lose_nothing():
     watch = Watch()
     m = machine(watch, keep=False)

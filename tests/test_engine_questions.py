@@ -459,6 +459,15 @@ def test_q9_a_guest_that_breaks_the_rule_loses_its_key():
     assert watch.breaches[0].text == ("VM vm: guest sealed two messages under number 1 of VMPCK0")
 
 
+def test_q9_a_limit_does_not_save_a_guest_that_breaks_the_rule():
+    m = machine()
+    guest = m.add(policy=Policy(throttle=Throttle(1, 5 * SECOND)))
+    asking(guest, 1)
+    m.inject(Injection.parse("race"))
+
+    assert asking(guest) == Outcome("EIO", int(Status.AEAD_OFLOW), alive=False)
+
+
 @pytest.mark.parametrize("copied", [True, False])
 def test_q10_after_a_failure_the_guest_may_find_an_older_answer(copied):
     m = machine()

@@ -15,6 +15,7 @@ from ..wire.message import HEADER_SIZE
 from ..wire.status import Status
 from .boot import LAYOUT
 from .clock import SECOND
+from .driver import BUSY
 from .faults import Fault
 from .memory import PAGE
 from .outcome import NO_ANSWER, STOPPED, Outcome
@@ -215,7 +216,8 @@ def _number_on(driver: Driver, _: Request) -> None:
 def _race(driver: Driver, request: Request) -> None:
     """Have another message of the same number answered first, as without a lock."""
     other = request._replace(payload=changed(request.payload, 0))
-    driver.send_once(other)
+    while driver.send_once(other) == BUSY:
+        driver.rest()
 
 
 def _reorder(driver: Driver, request: Request) -> None:

@@ -43,6 +43,9 @@ NO_ANSWER = (1 << 64) - 1
 """What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
 PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
 EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
+RAX_AT, RBX_AT = 0x1F8, 0x318
+RAX_BIT, RBX_BIT, EXIT_BITS = 1 << 63, 1 << 99 - 64, 0b111 << 114 - 64
+"""Halves of the valid bitmap: the first is the lower one, the others are in the upper one."""
 BLANK = bytes(PAGE)
 
 
@@ -93,6 +96,8 @@ class Driver:
         self.buffers = self.named = buffers
         self.stream = stream
         self._lock = Lock()
+        self._needed = 0
+        """What the hypervisor said last of the pages that certificates take."""
         self._laid = PAGE
         """Bytes of the request page that are not zero; unknown at first."""
 
@@ -151,7 +156,7 @@ class Driver:
                 self._say("wait", nanoseconds=RETRY_DELAY)
                 yield RETRY_DELAY
             elif result == INVALID_LEN and pages is not None:
-                needed = WORD.unpack_from(self._ghcb(), 0x318)[0]
+                needed = self._needed
                 self._say("again-plain", needed=needed)
                 pages = None
             else:
@@ -185,34 +190,43 @@ class Driver:
         self._put(self.seal_only(request))
         return self._exit(request.pages)
 
+    def rest(self) -> None:
+        """Sleep as long as Linux does after BUSY."""
+        self._world.wait(RETRY_DELAY)
+
     def unregister(self) -> None:
         """Speak through another page from now on, without a word to the hypervisor."""
         self._vcpu.msr = self.buffers.data
 
-    def _ghcb(self) -> bytearray:
-        return self._space.shared(self._vcpu.msr)
-
     def _exit(self, pages: int | None) -> int:
-        """Fill in the GHCB, leave the guest, and return ``sw_exit_info_2``.
+        """Leave the guest and return ``sw_exit_info_2``.
 
-        Where the hypervisor refused the exit that is what it was before, as in Linux.
+        Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
+        one processor share its GHCB, which is why the lock is held from the first byte on.
         """
-        buffers, ghcb = self.named, self._ghcb()
-        code, low = PLAIN, 0
-        high = 0b111 << 114 - 64
+        with self._world.lock:
+            ghcb = self._filled(pages)
+            self._hypervisor.vmgexit(self._vcpu)
+            info1, info2 = PAIR.unpack_from(ghcb, 0x398)
+            if info2 == INVALID_LEN:
+                self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
+        return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)
+
+    def _filled(self, pages: int | None) -> bytearray:
+        """Fill in the GHCB: the exit, its two pages, and the certificate buffer if there is one."""
+        buffers, ghcb = self.named, self._space.shared(self._vcpu.msr)
+        code, low, high = PLAIN, 0, EXIT_BITS
         if pages is not None:
-            code, low, high = EXTENDED, 1 << 63, high | 1 << 99 - 64
-            WORD.pack_into(ghcb, 0x1F8, buffers.data)
-            WORD.pack_into(ghcb, 0x318, pages)
+            code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
+            WORD.pack_into(ghcb, RAX_AT, buffers.data)
+            WORD.pack_into(ghcb, RBX_AT, pages)
         EXIT.pack_into(ghcb, 0x390, code, buffers.request, buffers.response)
         PAIR.pack_into(ghcb, 0x3F0, low, high)
         if self._world.trace:
             where = (Written("ghcb", self._vcpu.msr, bytes(ghcb)),)
             request, response = Gpa(buffers.request), Gpa(buffers.response)
             self._say("exit", where, code=ExitCode(code), request=request, response=response)
-        self._hypervisor.vmgexit(self._vcpu)
-        info1, info2 = PAIR.unpack_from(ghcb, 0x398)
-        return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)
+        return ghcb
 
     def _data(self, pages: int) -> bytes:
         start = self.buffers.data
