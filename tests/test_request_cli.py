@@ -268,6 +268,7 @@ def test_a_policy_that_cannot_be_names_its_file_and_key(text, said, tmp_path):
 
     assert output == ""
     assert errors.startswith(f"snpwire: {policy}: ")
+    assert errors.count(str(policy)) == 1
     assert said in errors
     assert len(errors.splitlines()) <= 2
 

@@ -252,7 +252,7 @@ class TestPolicy:
             ("forbid = ['debgu']", "is no bit of the guest policy\nhelp: did you mean debug?"),
             ("measurment = '00'", "help: did you mean measurement?"),
             ("measurement = '00'", "measurement: expected 48 bytes in hex"),
-            ("\xff", "not UTF-8 at byte 0x0, so no policy"),
+            ("\xff", "not UTF-8 at byte 0x0"),
         ],
     )
     def test_a_rule_that_cannot_be_understood_is_one_line(self, text, expected, chain):

@@ -41,8 +41,9 @@ def _loads(file: str | None) -> list[Load]:
 
     if file is None:
         return EXAMPLE
+    plain = object_of(file)
     try:
-        return loads_of(object_of(file))
+        return loads_of(plain)
     except SnpwireError as exc:
         raise SourceError(shown_name(file), exc) from None
 

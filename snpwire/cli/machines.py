@@ -28,8 +28,9 @@ def load_policy(file: str | None) -> Policy:
 
     if file is None:
         return Policy()
+    plain = object_of(file)
     try:
-        return Policy.from_plain(object_of(file))
+        return Policy.from_plain(plain)
     except SnpwireError as exc:
         raise SourceError(shown_name(file), exc) from None
 

@@ -16,6 +16,7 @@ from ..errors import (
     shown,
 )
 from ..wire.report import REPORT_SIZE
+from .machines import object_of
 from .sink import note, say, style
 from .source import SourceError, contents, cut, load, shown_name
 
@@ -176,25 +177,8 @@ def _policy(file: str) -> Policy:
     """Read a policy, JSON or TOML. Raises SourceError, OSError, and UsageError, which name it."""
     from ..crypto.policy import Policy
 
-    name = shown_name(file)
+    plain = object_of(file)
     try:
-        text = contents(file).decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise InputError(f"{name}: not UTF-8 at byte {exc.start:#x}, so no policy") from None
-    try:
-        return Policy.from_plain(_object(text))
+        return Policy.from_plain(plain)
     except SnpwireError as exc:
-        raise SourceError(name, exc) from None
-
-
-def _object(text: str) -> Any:
-    if text.lstrip().startswith("{"):
-        from ..view.json import loads
-
-        return loads(text)
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(f"neither a JSON object nor TOML: {exc}") from None
+        raise SourceError(shown_name(file), exc) from None
