@@ -315,3 +315,15 @@ def test_a_processor_keeps_the_table_of_a_whole_host_as_one_array():
     states = [table.state(page) for page in (5, 0xA0, 1 << 20, (1 << 20) + (65 << 8))]
     fixed, own = RmpState.HV_FIXED, RmpState.FIRMWARE
     assert states == [RmpState.HYPERVISOR, fixed, own, RmpState.HYPERVISOR]
+
+
+def test_a_table_that_was_written_under_another_tcb_is_written_anew():
+    fw = Bench()
+    fw.wbinvd()
+    fw.mailbox(CommandId.SNP_DF_FLUSH)
+    fw.mailbox(CommandId.SNP_SHUTDOWN)
+    fw.chip.current_tcb = lower(fw, snp=20)
+    assert fw.command(CommandId.SNP_COMMIT, Commit(length=4)) == Status.SUCCESS
+
+    assert fw.command(CommandId.SNP_INIT_EX, InitEx()) == Status.RMP_INIT_REQUIRED
+    assert fw.command(CommandId.SNP_INIT_EX, InitEx(flags=1)) == Status.SUCCESS

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.x509 import load_der_x509_certificate, load_der_x509_crl
 from secure import Bench
+from transcripts import call
 
 from snpwire.crypto import issue
 from snpwire.crypto.certificates import AMD_ROOTS, Kind, kind_of, load, pin, product_in
 from snpwire.crypto.extensions import endorsement
 from snpwire.crypto.verify import verify
+from snpwire.engine.profile import NAMES
 from snpwire.wire.command import CommandId
 from snpwire.wire.firmware import VlekLoad
 from snpwire.wire.message import MsgType
@@ -50,6 +52,23 @@ def test_a_report_verifies_with_the_emulated_root_and_not_with_amds(profile, vle
 
     assert {name for name, ok in own.items() if ok is False} == set()
     assert {name for name, ok in amds.items() if ok is False} == {"root"}
+
+
+@pytest.mark.parametrize("vlek", [False, True], ids=["vcek", "vlek"])
+@pytest.mark.parametrize("profile", NAMES)
+def test_the_command_line_accepts_a_report_with_the_emulated_root_alone(profile, vlek, tmp_path):
+    fw = started(profile, vlek=vlek)
+    files = {"report": report(fw), **fw.chip.certificates()}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    words = ["verify", *(str(tmp_path / name) for name in files), "--at", "2026-06-01"]
+
+    said, _, accepted = call([*words, "--root", str(tmp_path / "ARK")])
+    refused, _, amds = call(words)
+
+    assert (accepted, amds) == (0, 1)
+    assert said.endswith(b"report: verifies\n")
+    assert refused.endswith(b"report: does not verify: root\n")
 
 
 @pytest.mark.parametrize("profile", PROFILES)

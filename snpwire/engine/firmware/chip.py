@@ -29,7 +29,8 @@ class Chip:
         self.profile = profile
         self.secret = secret
         self.state = PlatformState.UNINIT
-        self.rmp_ready = False
+        self.rmp_tcb: int | None = None
+        """TCB version that was committed when the table was written; None before that."""
         self.current_tcb = self.committed_tcb = profile.tcb
         self.running_version = (profile.api_major, profile.api_minor, profile.build)
         self.committed_version = self.running_version

@@ -74,7 +74,7 @@ def _begin(fw: Processor, *, rebuild: bool, listed: bool) -> None:
     """Make the checks of a start."""
     if fw.chip.state != PlatformState.UNINIT:
         raise Refusal(Status.INVALID_PLATFORM_STATE)
-    if not rebuild and not fw.chip.rmp_ready:
+    if not rebuild and fw.chip.rmp_tcb != fw.chip.committed_tcb:
         raise Refusal(Status.RMP_INIT_REQUIRED)
     if listed and not rebuild:
         raise Refusal(Status.INVALID_PARAM)
@@ -107,7 +107,7 @@ def _build(fw: Processor, fixed: list[range]) -> None:
     counters = getattr(fw.table, "counters", None)
     if counters is not None:
         counters[:] = [0] * len(counters)
-    fw.chip.rmp_ready = True
+    fw.chip.rmp_tcb = fw.chip.committed_tcb
 
 
 def _pages(area: range) -> range:
@@ -141,7 +141,7 @@ def shutdown_ex(fw: Processor, raw: bytes) -> None:
         raise Refusal(Status.INVALID_PARAM)
     _stop(fw)
     if flags & _IOMMU:
-        fw.chip.rmp_ready = False
+        fw.chip.rmp_tcb = None
 
 
 def _stop(fw: Processor) -> None:
@@ -166,7 +166,7 @@ def status(fw: Processor, raw: bytes) -> None:
         api_major=major,
         api_minor=minor,
         state=chip.state,
-        rmp_flags=RmpFlags.of(is_rmp_init=chip.rmp_ready),
+        rmp_flags=RmpFlags.of(is_rmp_init=chip.rmp_tcb is not None),
         build_id=build,
         flags=PlatformFlags.of(
             mask_chip_id=chip.mask_chip_id,
