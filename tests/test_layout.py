@@ -33,7 +33,7 @@ from snpwire.wire.psc import PscHeader
 from snpwire.wire.svsm import AttestServices, AttestSingleService, VtpmRequest
 
 KINDS = [*RECORDS, *BLOCKS]
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Colour(OpenEnum):

@@ -656,10 +656,11 @@ def big(tmp_path_factory):
     file.unlink()
 
 
-def test_long_work_shows_how_far_it_is_and_can_be_stopped(big):
+def interrupted(*words):
+    """Run a command on a terminal, interrupt it when it shows how far it is; return what it did."""
     leader, follower = pty.openpty()
     child = subprocess.Popen(
-        [*COMMAND, "rmp", "check", big], stdout=subprocess.PIPE, stderr=follower, env=surroundings()
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=follower, env=surroundings()
     )
     os.close(follower)
     seen, deadline = b"", time.monotonic() + 50
@@ -673,8 +674,16 @@ def test_long_work_shows_how_far_it_is_and_can_be_stopped(big):
     except OSError:  # the other end is closed
         pass
     os.close(leader)
+    return child.returncode, output, seen
 
-    assert child.returncode == 130
+
+def test_long_work_shows_how_far_it_is_and_can_be_stopped(big):
+    for _ in range(5):  # on a busy machine it may be through before the signal reaches it
+        code, output, seen = interrupted("rmp", "check", big)
+        if code:
+            break
+
+    assert code == 130
     assert output == b""
     assert b"\rcounting: " in seen or b"\rchecking: " in seen
     assert b"Traceback" not in seen

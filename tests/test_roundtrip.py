@@ -80,7 +80,7 @@ def test_ten_thousand_pages_are_built_from_their_json():
 
 @pytest.mark.parametrize("name", KINDS)
 @FORMS
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_any_bytes_of_any_kind_are_built_from_their_json(name, full, data):
     image = data.draw(images(name))

@@ -68,7 +68,7 @@ def leaves(plain):
 
 
 @KINDS
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_byte_is_in_the_annotated_hex(name, data):
     image = data.draw(images(name))
@@ -77,7 +77,7 @@ def test_every_byte_is_in_the_annotated_hex(name, data):
 
 
 @KINDS
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_full_json_covers_every_byte_that_is_set(name, data):
     image = data.draw(images(name))
@@ -93,7 +93,7 @@ def test_full_json_covers_every_byte_that_is_set(name, data):
 
 
 @KINDS
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_tree_shows_every_value_that_is_set(name, data):
     image = data.draw(images(name))
@@ -122,7 +122,7 @@ def test_colour_changes_nothing_that_is_said(name, data):
 
 
 @KINDS
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_two_values_differ_where_their_bytes_do(name, data):
     left = data.draw(images(name))
@@ -180,7 +180,7 @@ def test_a_change_of_length_shows_what_is_not_there():
 
 
 @pytest.mark.parametrize("name", [name for name in RECORDS if kind(name).type.SIZE])
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_the_place_of_every_byte_is_explained(name, data):
     record = kind(name).type
