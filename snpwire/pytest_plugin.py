@@ -62,6 +62,8 @@ def pytest_runtest_makereport(
         item.stash[PASSED] = report.passed
     if report.failed and RIG in item.stash:
         report.sections.append(("snpwire: the last steps", item.stash[RIG].story()))
+    if call.when == "teardown" and RIG in item.stash:
+        del item.stash[RIG]  # pytest keeps its items to the end, and a machine has memory
 
 
 def _rig(request: pytest.FixtureRequest) -> Rig:
@@ -106,7 +108,12 @@ def snp_fault(request: pytest.FixtureRequest) -> Iterator[Plan]:
 @pytest.fixture
 def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: Plan) -> Guest:
     """Give a guest that was launched on ``snp_machine``, and meets the faults of ``snp_fault``."""
-    return _rig(request).launch(snp_fault)
+    from .errors import UsageError
+
+    try:
+        return _rig(request).launch(snp_fault)
+    except UsageError as exc:
+        pytest.fail(f"{exc}; {exc.help}", pytrace=False)
 
 
 @pytest.fixture

@@ -308,12 +308,49 @@ def test_a_failure_shows_what_made_it_and_the_last_steps(installed):
             "*- snpwire: the last steps -*",
             "@pytest.mark.snp(profile='genoa', seed=3, policy={'second': 'busy-vm'}, vcpus=2)",
             "@pytest.mark.snp_fault('busy*2', 'alter-answer')",
-            " * 0 s  guest vm/0 * seal vmpck=0 number=1 type=REPORT_REQ version=1",
-            " * 2 s  guest vm/0 * exit code=SNP_GUEST_REQUEST *",
-            " * 4 s  hypervisor * fault fault=alter-answer *",
-            " * 4 s  guest vm/0 * disable vmpck=0 errno=EBADMSG *",
+            " * 0 s  guest vm/0 * seals REPORT_REQ, 96 bytes, under VMPCK0, number 1",
+            " * 2 s  guest vm/0 * leaves with SNP_GUEST_REQUEST: *",
+            " * 4 s  hypervisor * FAULT alter-answer: *",
+            " * 4 s  guest vm/0 * wipes VMPCK0: EBADMSG, *",
         ]
     )
+
+
+def test_a_fault_that_the_policy_rules_out_is_one_line(installed):
+    done = run(
+        installed,
+        """
+        import pytest
+
+        @pytest.mark.snp(policy={"pages": "bounce"})
+        @pytest.mark.snp_fault("forget-to-put-back")
+        def test_it(snp_guest):
+            pass
+        """,
+    )
+
+    done.assert_outcomes(errors=1)
+    text = 'forget-to-put-back needs the guest\'s own pages; a policy with pages = "guest"'
+    done.stdout.fnmatch_lines([text])
+
+
+def test_a_machine_is_given_up_after_its_test(installed):
+    done = run(
+        installed,
+        """
+        import gc
+        from snpwire.testing import Machine
+
+        def test_one(snp_guest):
+            snp_guest.key()
+
+        def test_two():
+            gc.collect()
+            assert not [row for row in gc.get_objects() if isinstance(row, Machine)]
+        """,
+    )
+
+    done.assert_outcomes(passed=2)
 
 
 def test_a_broken_rule_fails_a_test_that_would_pass(installed):

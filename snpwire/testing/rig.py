@@ -9,7 +9,8 @@ from ..engine.catalogue import FAULTS
 from ..engine.clock import seconds
 from ..engine.invariants import Watch, lent, ownerless
 from ..engine.machine import Machine
-from ..engine.trace import Trace, plain_fact
+from ..engine.story import tell
+from ..engine.trace import Trace
 from .evidence import load_vlek
 
 if TYPE_CHECKING:
@@ -67,17 +68,12 @@ class Rig:
         last = list(self.steps)[-TOLD:]
         left_out = len(self.steps) - len(last)
         before = [f"... {left_out} steps before"] if left_out else []
-        faults = (
-            [f"@pytest.mark.snp_fault({', '.join(map(repr, self._faults))})"]
-            if self._faults
-            else []
-        )
+        named = ", ".join(map(repr, self._faults))
+        faults = [f"@pytest.mark.snp_fault({named})"] if named else []
         return "\n".join([str(self.scene), *faults, *before, *map(line, last)])
 
 
 def line(step: Step) -> str:
-    """Return a step as a line: time, actor, VM and processor, action, facts."""
+    """Return a step as a line: time, actor, VM and processor, what was done."""
     who = f"{step.actor} {step.vm}/{step.vcpu}" if step.vm else step.actor
-    facts = [f"{name}={plain_fact(fact)}" for name, fact in step.facts.items()]
-    moves = [f"{item.page:#x}:{item.before}->{item.after}" for item in step.moved]
-    return f"{seconds(step.time):>8}  {who:<16}  {' '.join([step.action, *facts, *moves])}"
+    return f"{seconds(step.time):>8}  {who:<16}  {tell(step)}"
