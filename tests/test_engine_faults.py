@@ -83,6 +83,18 @@ def test_a_fault_strikes_as_often_as_it_is_to(m, guest):
     assert faults.struck() == []
 
 
+@pytest.mark.parametrize("name", ["swap-vms", "wrong-context"])
+def test_a_neighbour_is_there_where_a_fault_needs_one(m, guest, name):
+    m.add("silent")
+    for _ in range(3):
+        m.inject(Injection.parse(name))
+        found = attempt(guest.drivers[0], KEY).outcome
+        m.remove(guest.vm.name)
+        guest = m.add()
+
+        assert found == FAULTS[name].outcome
+
+
 def test_no_fault_strikes_after_they_are_taken_back(m, guest):
     m.inject(Injection.parse("drop-request"))
     m.inject()

@@ -6,23 +6,28 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, derive_private_key
 from soak import Loss, Soak
 
-from snpwire.engine.boot import LAYOUT
+from snpwire.crypto.signing import sign_id_block
+from snpwire.engine.boot import LAYOUT, change
 from snpwire.engine.driver import Driver, Request
 from snpwire.engine.faults import Injection
 from snpwire.engine.invariants import Watch, lent, ownerless
-from snpwire.engine.launch import Image
+from snpwire.engine.launch import DEFAULT_POLICY, Image
 from snpwire.engine.machine import Machine
 from snpwire.engine.outcome import attempt
 from snpwire.engine.policy import Latency, Policy, Spread
 from snpwire.engine.profile import profile_named
 from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace
-from snpwire.errors import DriverError, EngineError, UsageError
-from snpwire.rmp.entry import ASSIGNED
+from snpwire.errors import DriverError, EngineError, StoppedError, UsageError
+from snpwire.rmp.entry import ASID_LOW, ASSIGNED
 from snpwire.wire.key import KeyReq
+from snpwire.wire.launch import IdBlock
 from snpwire.wire.message import MsgType
+from snpwire.wire.operands import PscOperation
+from snpwire.wire.report import Report
 from snpwire.wire.secrets import SecretsPage
 
 KEY = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
@@ -292,3 +297,102 @@ def test_memory_that_is_used_up_is_said():
 
     with pytest.raises(EngineError, match="pages of memory are used up"):
         m.add()
+
+
+def owned(guest, **fields):
+    """Return an image with an ID block for the guest that *guest* is, signed by keys of a test."""
+    owner, author = (derive_private_key(number, SECP384R1()) for number in (7, 9))
+    digest = Report.parse(guest.report()).measurement
+    block = IdBlock(ld=digest, policy=DEFAULT_POLICY, **fields).build()
+    auth = sign_id_block(block, owner, author).build()
+    return Image(id_block=block, id_auth=auth, author=True, host_data=b"\x22" * 32)
+
+
+def test_a_guest_has_an_id_block_if_its_owner_gave_one():
+    m = machine()
+    image = owned(m.add("like it"), guest_svn=3, family_id=b"f" * 16, image_id=b"i" * 16)
+
+    report = Report.parse(m.add("owned", image=image).report())
+
+    assert (report.guest_svn, report.family_id, report.image_id) == (3, b"f" * 16, b"i" * 16)
+    assert report.host_data == b"\x22" * 32
+    assert report.key_info.author_key_en
+    assert any(report.author_key_digest)
+
+
+def test_a_guest_that_its_owner_did_not_mean_does_not_start():
+    m = machine()
+    image = owned(m.add("like it"))._replace(kernel=b"another")
+
+    with pytest.raises(EngineError, match="SNP_LAUNCH_FINISH ends with BAD_MEASUREMENT"):
+        m.add("owned", image=image)
+
+    assert [*ownerless(m), *lent(m)] == []
+
+
+def test_a_guest_may_do_without_the_chips_key():
+    m = machine()
+    guest = m.add(image=Image(vcek_dis=True))
+
+    with pytest.raises(DriverError, match="the firmware answers INVALID_KEY"):
+        guest.report()
+
+
+def test_every_page_of_a_kernel_is_measured():
+    m = machine()
+    kernels = [b"one page", b"one page".ljust(0x1000, b"\0") + b"two", b"x" * 0x2000]
+    guests = [m.add(str(n), image=Image(kernel=kernel)) for n, kernel in enumerate(kernels)]
+
+    digests = {Report.parse(guest.report()).measurement for guest in guests}
+
+    assert len(digests) == 3
+    assert guests[1].space.read(LAYOUT.kernel + 0x1000, 3) == b"two"
+
+
+def test_a_page_whose_owner_is_not_the_tables_is_seen():
+    m = machine()
+    guest = m.add()
+    page = guest.vm.map[LAYOUT.kernel >> 12]
+    lo, hi = m.host.table.entry(page)
+
+    m.host.table.set(page, lo ^ 2 << ASID_LOW, hi)
+    stolen = [breach.text for breach in ownerless(m)]
+    m.host.table.set(page, 0, 0)
+    lost = [breach.text for breach in ownerless(m)]
+
+    assert stolen == [f"page {page:#x} of vm is in state GUEST_VALID of another ASID"]
+    assert lost == [f"page {page:#x} is in state HYPERVISOR, owner is vm"]
+
+
+def test_certificates_are_not_written_to_private_memory():
+    m = machine()
+    guest = m.add()
+    driver = guest.drivers[0]
+    change(
+        m.hypervisor, guest.space, guest.vm.vcpus[0], [driver.buffers.data], PscOperation.PRIVATE
+    )
+
+    found = attempt(driver, Request(5, bytes(0x60), 1, 4))
+
+    assert found.outcome.errno == "stopped"
+    assert "EFAULT: #PF, RMP violation" in str(found.error)
+
+
+def test_a_guest_without_certificate_pages_gets_a_report_alone():
+    m = machine()
+
+    attested = m.add().ext_report(pages=0)
+
+    assert len(attested.report) == 0x4A0
+    assert attested.certificates == b""
+
+
+def test_a_ghcb_that_became_private_fails_the_run():
+    m = machine()
+    guest = m.add(vcpus=2)
+    boot, other = guest.vm.vcpus
+    m.host.give(guest.vm.map[other.msr >> 12], "vm", asid=guest.vm.asid, gpa=other.msr, fixed=False)
+
+    with pytest.raises(StoppedError, match=r"EFAULT: the GHCB at 0x1001000 is a private page"):
+        m.hypervisor.vmgexit(other)
+    assert boot.vm.stopped

@@ -83,6 +83,36 @@ def test_a_fault_that_never_struck_breaks_the_expectation():
     assert errors == "note: busy never struck: its point was passed 1 times\n"
 
 
+def test_two_faults_at_once_are_told_and_not_judged():
+    rows = records("key", "--inject", "delay", "--inject", "alter-answer")
+
+    assert rows[-1]["faults"] == ["delay", "alter-answer"]
+    assert rows[-1]["expected"] is None
+    assert not rows[-1]["broken"]
+    told = request("key", "--inject", "busy*2", "--inject", "alter-answer").splitlines()
+    assert told[-2] == "  busy struck 2 times; who notices: nobody"
+    assert told[-1] == "  alter-answer struck; who notices: guest"
+
+
+def test_what_a_fault_leaves_behind_is_not_called_broken():
+    told = request("key", "--count", "3", "--inject", "lie-about-pages")
+
+    ends = [line for line in told.splitlines() if line.startswith("request")]
+    assert ends == [
+        "request 1: EIO, hypervisor INVALID_LEN, key alive",
+        "request 2: EIO, firmware AEAD_OFLOW, key wiped",
+        "request 3: ENOTTY, key wiped",
+    ]
+
+
+def test_a_guest_that_is_stopped_stays_so():
+    rows = records("key", "--count", "2", "--inject", "firmware-dies")
+
+    ends = [row["outcome"]["errno"] for row in rows if row["schema"] == "request/1"]
+    assert ends == ["stopped", "stopped"]
+    assert not any(row.get("broken") for row in rows)
+
+
 def test_every_fault_is_listed():
     told = request("--inject", "list")
 

@@ -95,9 +95,9 @@ def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
     look = style()
     outcome, expected = verdict.tried.outcome, verdict.expected
     lines = [f"request {turn}: {look.mark(look.strong, _ending(verdict))}"]
-    if verdict.struck and not verdict.broken:
-        fault = verdict.struck[0]
-        times = f" {len(verdict.struck)} times" if len(verdict.struck) > 1 else ""
+    for fault in dict.fromkeys(verdict.struck):
+        count = verdict.struck.count(fault)
+        times = f" {count} times" if count > 1 else ""
         lines.append(f"  {fault.name} struck{times}; who notices: {fault.notices}")
     if expected is not None and outcome != expected:
         lines.append(f"  {look.mark(look.bad, 'BROKEN')}: expected {expected}")

@@ -10,6 +10,7 @@ the same bytes. Several threads may use one machine: a lock stands where Linux h
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from ..errors import EngineError, UsageError
@@ -126,9 +127,13 @@ class Machine:
         return faults
 
     def _prepare(self, fault: Fault) -> None:
-        if fault.needs == "neighbour" and len(self.guests) < 2:
-            self.world.faults = Injections(self.world, ())
-            self.add("neighbour").key()
+        asked = self.hypervisor.requests.last
+        if fault.needs == "neighbour" and min(len(self.guests), len(asked)) < 2:
+            self.world.faults = Injections(self.world, ())  # so that what is asked is kept
+            name = next(
+                f"neighbour{n or ''}" for n in count() if f"neighbour{n or ''}" not in asked
+            )
+            self.add(name).key()
         if fault.needs == "own-pages":
             policies = [guest.vm.policy for guest in self.guests.values()]
             if not any(policy.pages is Pages.GUEST for policy in policies):
