@@ -19,7 +19,7 @@ from test_cli_errors import judged
 from test_startup import COSTLY, imported
 from transcripts import call
 
-from snpwire.cli.mapped import data
+from snpwire.cli.mapped import NEAR, data, merged
 from snpwire.cli.progress import Meter
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState
@@ -490,6 +490,14 @@ def test_the_parts_of_a_file_that_hold_data_are_told(tmp_path):
     os.close(other)
 
 
+def test_small_holes_are_read_along():
+    spans = [(0, 10), (20, 30), (30 + NEAR, 50 + NEAR), (60 + 3 * NEAR, 61 + 3 * NEAR)]
+
+    assert list(merged(spans)) == [(0, 50 + NEAR), (60 + 3 * NEAR, 61 + 3 * NEAR)]
+    assert list(merged([(5 * NEAR, 6 * NEAR)])) == [(5 * NEAR, 6 * NEAR)]
+    assert list(merged([])) == []
+
+
 def test_a_part_or_a_segment_that_is_broken_is_named(tmp_path):
     bad, good = tmp_path / "bad", tmp_path / "good"
     bad.write_bytes(bytes(8))
@@ -703,6 +711,28 @@ def test_a_meter_shows_parts_on_a_terminal_and_cleans_up(monkeypatch):
 
     parts = "\rcounting:  25% \rcounting: 100% \rcounting: 100% "
     assert shown.getvalue() == f"{parts}\r\x1b[K"
+
+
+def test_what_was_read_of_an_image_leaves_memory_again(big):
+    """Peak memory does not grow with the image: 256 MiB here, gone through once."""
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, big], capture_output=True, env=surroundings(), check=True
+    )
+
+    shared = [int(line) for line in done.stdout.split()]
+    assert max(shared) < 160 << 10
+
+
+WATCHED = """
+import re, sys
+from snpwire.cli import progress, rmp_input
+from snpwire.rmp.tiles import tiles
+given = rmp_input.read(rmp_input.Wish((sys.argv[1],), counters=False))
+meter = progress.Meter("reading", given.dump.pages, given.let_go)
+for tile in tiles(given.dump.extents, None, progress=meter):
+    tile.words.max()
+    print(re.search(r"RssFile:\\s+([0-9]+)", open("/proc/self/status").read())[1])
+"""
 
 
 def test_a_meter_is_silent_elsewhere_and_where_work_is_short(monkeypatch):

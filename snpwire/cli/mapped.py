@@ -11,16 +11,18 @@ import stat
 import sys
 from errno import ENXIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
 from .source import SNIFF, shown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CHUNK = 1 << 20
 BLOCK = 4096
+NEAR = 1 << 15
+"""Bytes of a hole that is not worth to be left out."""
 ENTRY = 16
 MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 """What text in UTF-16 or UTF-8 may begin with."""
@@ -116,7 +118,8 @@ def _mapped(fd: int, offset: int, length: int | None) -> Mapped:
         whole = mmap.mmap(fd, lead + size, access=mmap.ACCESS_READ, offset=offset - lead)
     except (OSError, ValueError, OverflowError) as exc:
         raise InputError(f"cannot be mapped: {getattr(exc, 'strerror', None) or exc}") from None
-    spans = tuple((a - offset, b - offset) for a, b in data(fd, offset, offset + size))
+    held = merged(data(fd, offset, offset + size))
+    spans = tuple((first - offset, end - offset) for first, end in held)
     return Mapped(memoryview(whole)[lead:], offset, spans)
 
 
@@ -137,6 +140,28 @@ def data(fd: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
         if first < stop:
             yield first, min(end, stop)
         at = end
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield spans with the small holes between them filled, so that there are not too many."""
+    start, end = 0, 0
+    for first, stop in spans:
+        if first - end > NEAR:
+            if end:
+                yield start, end
+            start = first
+        end = stop
+    if end:
+        yield start, end
+
+
+def let_go(array: Any) -> None:
+    """Tell the system that what *array* shows of a mapped file can leave memory for now."""
+    below = array
+    while below is not None and not isinstance(below, mmap.mmap):
+        below = below.obj if isinstance(below, memoryview) else getattr(below, "base", None)
+    if below is not None:
+        below.madvise(mmap.MADV_DONTNEED)
 
 
 def _copied(chunks: Iterator[bytes]) -> IO[bytes]:

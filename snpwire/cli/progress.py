@@ -7,10 +7,14 @@ import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 PATIENCE, PAUSE = 0.5, 0.1
 """Seconds before anything is shown, and between two changes of it."""
+
+STEP = 1 << 22
+"""Pages, 64 MiB of the table, between two calls of what is to be done often."""
 
 
 class Meter:
@@ -19,7 +23,10 @@ class Meter:
     It is called with each amount that is done.
     """
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int, often: Callable[[], object] | None = None) -> None:
+        """Count up to *total*; *often* is called whenever ``STEP`` more are done."""
+        self._often = often
+        self._since = 0
         self._what = what
         self._total = max(total, 1)
         self._done = 0
@@ -29,6 +36,10 @@ class Meter:
     def __call__(self, amount: int) -> None:
         """Count *amount* more."""
         self._done += amount
+        self._since += amount
+        if self._often is not None and self._since >= STEP:
+            self._since = 0
+            self._often()
         now = time.monotonic()
         if now >= self._due:
             part = min(self._done / self._total, 1)

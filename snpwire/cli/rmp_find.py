@@ -43,7 +43,7 @@ def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
     for said in given.notes:
         note(said)
     count = pages = 0
-    with Meter("searching", given.dump.data.pages) as meter:
+    with Meter("searching", given.dump.data.pages, given.let_go) as meter:
         found = stretches(given.dump, wanted, within, meter)
         for stretch in islice(found, limit or None):
             if not count and not json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import integer
 from ..errors import DecodeError, InputError, UsageError
-from .mapped import Mapped, Stream
+from .mapped import Mapped, Stream, let_go
 from .source import SourceError
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class Input(NamedTuple):
     dump: Dump
     is_log: bool
     notes: tuple[str, ...]
+
+    def let_go(self) -> None:
+        """Let what was read of mapped images leave memory: what is held does not grow with them."""
+        for extent in self.dump.extents:
+            let_go(extent.words)
 
 
 def read(wish: Wish) -> Input:

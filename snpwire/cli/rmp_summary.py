@@ -58,14 +58,14 @@ def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, Verdict]:
         note(said)
     dump = given.dump
     total = dump.data.pages
-    with Meter("counting", total) as meter:
+    with Meter("counting", total, given.let_go) as meter:
         census = dump.census(meter)
     with ExitStack() as stack:
 
         def meter_of(
             passes: int, what: str = "looking for guest pages that are there twice"
         ) -> Meter:
-            return stack.enter_context(Meter(what, passes * total))
+            return stack.enter_context(Meter(what, passes * total, given.let_go))
 
         checking = meter_of(1, "checking")
         verdict = judge(dump, census, limit=limit, progress=checking, again=meter_of)
