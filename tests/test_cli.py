@@ -348,7 +348,7 @@ class TestOthers:
         assert b"unknown" in output
         assert code == 1
 
-    @pytest.mark.parametrize("form", ["text", "json", "c"])
+    @pytest.mark.parametrize("form", ["text", "json", "c", "ksy"])
     @pytest.mark.parametrize("name", RECORDS)
     def test_layout_of_every_kind(self, name, form):
         shown = printed("layout", name, "--format", form)

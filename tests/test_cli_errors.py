@@ -174,7 +174,7 @@ USAGE = {
     "an index of the whole": (["encode", "psc", "--set", "[0]=1"], "before [0] is not a list"),
     "a name in a list": (["encode", "psc", "--set", "a[0]=1", "--set", "a.b=1"], "not an object"),
     "an index in an object": (["encode", "psc", "--set", "a.b=1", "--set", "a[0]=1"], "not a list"),
-    "a format": (["layout", "ghcb", "--format", "yaml"], "formats are: text json c"),
+    "a format": (["layout", "ghcb", "--format", "yaml"], "formats are: text json c ksy"),
     "nothing to explain": (["explain", "exti", "0"], "did you mean exit"),
     "nothing like it": (["explain", "xyzzy", "0"], "it explains: exit"),
     "no value to explain": (["explain", "exit"], "needs a value"),

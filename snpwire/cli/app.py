@@ -199,7 +199,9 @@ def explain(
 @app.command(epilog="Example: snpwire layout ghcb --format c")
 def layout(
     kind: KindName,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json, c")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="text, json, c, ksy")
+    ] = "text",
 ) -> int:
     """Print where every field of a kind lies."""
     from .layout import layout as run

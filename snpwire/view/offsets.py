@@ -1,4 +1,4 @@
-"""The layout of a kind: a table of offsets, the same as JSON, or C that checks itself."""
+"""The layout of a kind: a table of offsets, the same as JSON, C that checks itself, or ksy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..bits import Flags, OpenEnum, Word
 from ..layout import Record
+from .ksy import as_ksy
 from .style import PLAIN
 from .tree import Row, table
 
@@ -73,7 +74,12 @@ def as_c(kind: Kind) -> Iterator[str]:
         yield f"/* then up to {block.MAX} elements of {element.size} bytes: {element.doc} */"
 
 
-FORMATS: dict[str, Callable[[Kind], Iterator[str]]] = {"text": text, "json": as_json, "c": as_c}
+FORMATS: dict[str, Callable[[Kind], Iterator[str]]] = {
+    "text": text,
+    "json": as_json,
+    "c": as_c,
+    "ksy": as_ksy,
+}
 
 
 def _block(kind: Kind) -> type[Block] | None:
