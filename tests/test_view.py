@@ -310,6 +310,39 @@ def test_c_layouts_hold_their_own_assertions(tmp_path):
     assert (done.stderr, done.returncode) == (b"", 0)
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_c_layouts_of_all_kinds_can_be_used_together(tmp_path):
+    source = tmp_path / "all.c"
+    source.write_text("\n".join(line for name in RECORDS for line in FORMATS["c"](kind(name))))
+
+    done = subprocess.run(
+        ["cc", "-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", str(source)],
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.stderr, done.returncode) == (b"", 0)
+
+
+@KINDS
+def test_c_and_json_layouts_tell_where_elements_lie(name):
+    block = kind(name).type
+    if not issubclass(block, Block):
+        return
+
+    code = "\n".join(FORMATS["c"](kind(name)))
+    told = plain_json.loads("\n".join(FORMATS["json"](kind(name))))["repeats"]
+    assert (f"{block.NAME}[];" in code) == (block.SIZE > 0)
+    assert f"up to {block.MAX} elements of {block.ELEMENT.size} bytes" in code
+    assert told == {
+        "name": block.NAME,
+        "offset": block.SIZE,
+        "size": block.ELEMENT.size,
+        "counted_by": block.COUNT or None,
+        "max": block.MAX,
+    }
+
+
 def test_a_finding_is_one_line():
     found = Finding("a-code", Severity.ERROR, "rax", 0x1F8, "it is wrong", "56421", 3)
 

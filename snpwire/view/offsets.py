@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import Flags, OpenEnum, Word
 from ..layout import Record
-from .ksy import as_ksy
+from .ksy import as_ksy, identifier
 from .style import PLAIN
 from .tree import Row, table
 
@@ -56,7 +56,13 @@ def as_json(kind: Kind) -> Iterator[str]:
     record, block = kind.type, _block(kind)
     head = {"kind": kind.name, "title": kind.title, "size": record.SIZE, "spec": record.SPEC}
     if block:
-        head["repeats"] = {"name": block.NAME, "size": block.ELEMENT.size, "max": block.MAX}
+        head["repeats"] = {
+            "name": block.NAME,
+            "offset": block.SIZE,
+            "size": block.ELEMENT.size,
+            "counted_by": block.COUNT or None,
+            "max": block.MAX,
+        }
     yield dumps(head | {"fields": [_object(line) for line in _lines(record)]})
 
 
@@ -66,12 +72,17 @@ def as_c(kind: Kind) -> Iterator[str]:
     yield "#include <stddef.h>"
     yield "#include <stdint.h>"
     yield ""
-    block = _block(kind)
-    fixed = block.HEAD if block else cast("type[Record]", kind.type)
-    yield from _structure(kind.name.replace("-", "_"), fixed, set())
-    if block:
-        element = block.ELEMENT
-        yield f"/* then up to {block.MAX} elements of {element.size} bytes: {element.doc} */"
+    name, made = identifier(kind.name), set[str]()
+    if issubclass(kind.type, Record):
+        yield from _structure(name, kind.type, made)
+        return
+    element = kind.type.ELEMENT
+    inner = _record_of(element.codec)
+    if inner:
+        yield from _structure(identifier(inner.__name__), inner, made)
+    if kind.type.SIZE:
+        yield from _structure(name, kind.type.HEAD, made, element)
+    yield f"/* up to {kind.type.MAX} elements of {element.size} bytes: {element.doc} */"
 
 
 FORMATS: dict[str, Callable[[Kind], Iterator[str]]] = {
@@ -151,22 +162,30 @@ def _codes(codes: type[OpenEnum]) -> dict[str, str]:
     return {name: hex(member) for name, member in codes.__members__.items()}
 
 
-def _structure(name: str, record: type[Record], made: set[str]) -> Iterator[str]:
+def _structure(
+    name: str, record: type[Record], made: set[str], element: Tile | None = None
+) -> Iterator[str]:
+    """Yield a structure behind those nested in it, each once, even if two kinds are included."""
     for tile in record.TILES:
         inner = _record_of(tile.codec.item or tile.codec)
         if inner and inner.__name__ not in made:
             made.add(inner.__name__)
-            yield from _structure(inner.__name__.lower(), inner, made)
+            yield from _structure(identifier(inner.__name__), inner, made)
+    yield f"#ifndef SNPWIRE_STRUCT_{name.upper()}"
+    yield f"#define SNPWIRE_STRUCT_{name.upper()}"
     yield f"struct snpwire_{name} {{"
     for tile in record.TILES:
         yield f"\t{_member(tile)};{'' if tile.gap else f' /* {tile.offset:#05x} {tile.doc} */'}"
+    if element:
+        yield f"\t{_member(element)}[]; /* {element.offset:#05x} {element.doc} */"
     yield "} __attribute__((packed));"
-    for tile in record.FIELDS:
+    for tile in (*record.FIELDS, *([element] if element else ())):
         yield (
             f"_Static_assert(offsetof(struct snpwire_{name}, {tile.path}) == {tile.offset:#x}, "
             f'"{tile.path}");'
         )
     yield f'_Static_assert(sizeof(struct snpwire_{name}) == {record.SIZE:#x}, "size");'
+    yield "#endif"
     yield ""
 
 
@@ -181,7 +200,7 @@ def _member(tile: Tile) -> str:
     inner = _record_of(codec)
     many = f"[{tile.codec.times}]" if tile.codec.item else ""
     if inner:
-        return f"struct snpwire_{inner.__name__.lower()} {tile.path}{many}"
+        return f"struct snpwire_{identifier(inner.__name__)} {tile.path}{many}"
     if issubclass(codec.type, int) and codec.size <= 8:
         return f"uint{8 * codec.size}_t {tile.path}{many}"
     return f"uint8_t {tile.path}[{tile.size}]"
