@@ -216,6 +216,24 @@ def test_a_payload_fits_a_page(guest):
         guest.raw(5, bytes(4001))
 
 
+@pytest.mark.parametrize("pages", [5, -1])
+def test_certificates_fit_the_buffer_that_there_is(guest, pages):
+    with pytest.raises(DriverError, match=f"EINVAL: certificates get 0 to 4 pages, not {pages}"):
+        guest.ext_report(pages=pages)
+
+    assert guest.drivers[0].stream.number == 0
+
+
+def test_a_guest_that_named_a_wrong_page_once_names_the_right_one_again(m, guest):
+    m.inject(Injection.parse("unaligned-request"))
+    attempt(guest.drivers[0], KEY)
+    m.inject()
+    driver = guest.driver(1)
+    driver.named = driver.buffers._replace(request=0x7000_0000)
+
+    assert attempt(driver, KEY).outcome == Outcome()
+
+
 def test_a_status_in_the_answer_costs_no_key(m, guest):
     m.firmware.chip.mask_chip_key = True
 

@@ -118,11 +118,10 @@ class Driver:
         Raises DriverError, StoppedError, and AccessError if its own pages were taken from it.
         """
         stream, faults = self.stream, self._world.faults
-        if len(request.payload) > PAYLOAD_MAX:
-            reason = f"a payload has at most {PAYLOAD_MAX} bytes, got {len(request.payload)}"
-            raise DriverError("EINVAL", reason)
+        if len(request.payload) > PAYLOAD_MAX or request.pages is not None:
+            self._check(request)
+        self.named = self.buffers
         if faults is not None:
-            self.named = self.buffers
             faults.fire("prepare", self, request)
         number = stream.next_number()
         self._put(self._sealed(request, number))
@@ -143,6 +142,15 @@ class Driver:
         if self._world.trace:
             self._say_opened(request, number, payload)
         return Answer(payload, self._data(request.pages) if request.pages else b"")
+
+    def _check(self, request: Request) -> None:
+        """Raise DriverError for a request that has no room in the driver's buffers."""
+        size, pages, room = len(request.payload), request.pages, self.buffers.pages
+        if size > PAYLOAD_MAX:
+            reason = f"a payload has at most {PAYLOAD_MAX} bytes, got {size}"
+            raise DriverError("EINVAL", reason)
+        if pages is not None and not 0 <= pages <= room:
+            raise DriverError("EINVAL", f"certificates get 0 to {room} pages, not {pages}")
 
     def _again(self, request: Request, result: int) -> Generator[int, None, tuple[int, int]]:
         """Send the same bytes again where Linux does.
@@ -204,29 +212,22 @@ class Driver:
         Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
         one processor share its GHCB, which is why the lock is held from the first byte on.
         """
+        code, low, high = PLAIN, 0, EXIT_BITS
         with self._world.lock:
-            ghcb = self._filled(pages)
+            buffers, ghcb = self.named, self._space.shared(self._vcpu.msr)
+            if pages is not None:
+                code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
+                WORD.pack_into(ghcb, RAX_AT, buffers.data)
+                WORD.pack_into(ghcb, RBX_AT, pages)
+            EXIT.pack_into(ghcb, 0x390, code, buffers.request, buffers.response)
+            PAIR.pack_into(ghcb, 0x3F0, low, high)
+            if self._world.trace:
+                self._say_left(code, ghcb)
             self._hypervisor.vmgexit(self._vcpu)
             info1, info2 = PAIR.unpack_from(ghcb, 0x398)
             if info2 == INVALID_LEN:
                 self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
         return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)
-
-    def _filled(self, pages: int | None) -> bytearray:
-        """Fill in the GHCB: the exit, its two pages, and the certificate buffer if there is one."""
-        buffers, ghcb = self.named, self._space.shared(self._vcpu.msr)
-        code, low, high = PLAIN, 0, EXIT_BITS
-        if pages is not None:
-            code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
-            WORD.pack_into(ghcb, RAX_AT, buffers.data)
-            WORD.pack_into(ghcb, RBX_AT, pages)
-        EXIT.pack_into(ghcb, 0x390, code, buffers.request, buffers.response)
-        PAIR.pack_into(ghcb, 0x3F0, low, high)
-        if self._world.trace:
-            where = (Written("ghcb", self._vcpu.msr, bytes(ghcb)),)
-            request, response = Gpa(buffers.request), Gpa(buffers.response)
-            self._say("exit", where, code=ExitCode(code), request=request, response=response)
-        return ghcb
 
     def _data(self, pages: int) -> bytes:
         start = self.buffers.data
@@ -238,6 +239,11 @@ class Driver:
             exitinfo2, vmpck = Value(error.exitinfo2), self.stream.vmpck
             said = error.reason
             self._say("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=said)
+
+    def _say_left(self, code: int, ghcb: bytearray) -> None:
+        where = (Written("ghcb", self._vcpu.msr, bytes(ghcb)),)
+        request, response = Gpa(self.named.request), Gpa(self.named.response)
+        self._say("exit", where, code=ExitCode(code), request=request, response=response)
 
     def _say_sealed(self, request: Request, number: int, message: bytes) -> None:
         kind = payload_kind(request.type, request.version)

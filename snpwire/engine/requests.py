@@ -21,7 +21,6 @@ from ..errors import StoppedError
 from ..rmp.entry import ASSIGNED
 from ..wire.certs import build_table
 from ..wire.command import CommandId
-from ..wire.event import Gpa, Value
 from ..wire.message import MsgType
 from ..wire.operands import VmmError
 from ..wire.status import Status
@@ -286,11 +285,3 @@ class Requests:
         """Add a step of the hypervisor's to the trace, if there is one."""
         if self.world.trace:
             self.world.note(HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts)
-
-
-def words_of(x: Exchange) -> dict[str, object]:
-    """Return the addresses of an exchange as facts for a step."""
-    facts: dict[str, object] = {"request": Gpa(x.request_gpa), "response": Gpa(x.response_gpa)}
-    if x.extended:
-        facts |= {"data": Gpa(x.data_gpa), "pages": x.data_pages}
-    return facts | {"result": Value(x.result)}
