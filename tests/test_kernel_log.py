@@ -88,6 +88,63 @@ def test_any_bytes_are_read_and_every_line_is_counted(data):
     assert all(json.dumps(record.to_plain()) for record in found)
 
 
+HEADS = (
+    "", " ", "> ", "[  1.5] ", "[  1.5]", "[  1.5]  ", "[1.5] [T77] ", "<6>[ 1.5] ", "6,1,123,-;",
+    "Nov 25 08:40:09 host kernel: ", "Nov 25 08:40:09 caf\xe9 kernel: ", "kvm_amd: ", "2PFN: 0x1, ",
+    "2026-11-25T08:40:09+00:00 ho\0st kernel: ", "Nov 25 08:40:09 \x1b[1mhost kernel: ", "\t",
+)  # fmt: skip
+TAILS = ("", "\r", " ", "]", " (tainted)", "\r\r")
+ENTRIES = (
+    "PFN: 0x12ab, [0x6010000000fff001 - 0x000000000000001f]",
+    "PFN 0x12AB, RMP entry: [0x8000000000000ffd - 0x0000000000000000]",
+    "PFN 0x12ab, [0x8000000000000ffd - 0x0000000000000000]",
+    "PFN: 0x12ab, [0x8000000000000ffd -  0x0000000000000000]",
+    "PFN: 0x12ab, [0x80000000000",
+    "RMPEntry paddr 0x12ab000 [assigned=1 immutable=0 pagesize=0 gpa=0xfff asid=2 vmsa=1 "
+    "validated=1]",
+    "RMPEntry paddr 0x12ab000 000000000000001f 6010000000fff001",
+    "GHCB (GPA=0000000000001000):",
+    "nothing",
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(HEADS),
+            st.sampled_from(["", "SEV-SNP: "]),
+            st.sampled_from(ENTRIES) | st.just(ENTRIES[0]),
+            st.sampled_from(TAILS) | st.just(""),
+        ).map("".join),
+        min_size=2,
+        max_size=8,
+    ),
+    st.sampled_from(["utf-8", "latin-1"]),
+)
+def test_entries_in_a_row_are_what_each_would_be_alone(lines, codec):
+    data = [f"{line}\n".encode(codec) for line in [ENTRIES[0], *lines]]
+    whole, single = Reader(), Reader()
+
+    found = [*whole.feed(b"\n" + b"".join(data)), *whole.close()]
+    alone = [record for line in [b"\n", *data] for record in single.feed(line)]
+    alone += single.close()
+
+    assert [repr(record) for record in found] == [repr(record) for record in alone]
+    assert (whole.lines, whole.known, whole.odd) == (single.lines, single.known, single.odd)
+
+
+def test_a_dump_that_waits_is_given_up_among_entries_in_a_row():
+    data = [f"{line}\n".encode() for line in ["GHCB (GPA=0000000000001000):", *[ENTRIES[0]] * 200]]
+    single = Reader()
+
+    found = list(Reader().feed(b"\n" + b"".join(data)))
+
+    kinds = [record.kind for record in found]
+    assert 0 < kinds.index("kvm-ghcb") < 200
+    assert found == [record for line in [b"\n", *data] for record in single.feed(line)]
+
+
 def test_a_line_without_end_takes_no_memory():
     reader = Reader()
     for _ in range(100):

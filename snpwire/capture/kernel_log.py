@@ -14,9 +14,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .loglines import caller_of, parted
+from .logs.entries import run
 from .logs.known import FAMILIES, Hits, Known, breaks_off, match
 from .logs.past import Past
 from .logs.record import Block, Line, LogRecord, Told
+from .logs.rmp import KIND as ENTRY
 from .logtext import Decoder, line_text
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ class Reader:
     def _block(self, block: bytes) -> Iterator[LogRecord]:
         """Read whole lines."""
         before, counted, at, size = self.lines, 0, 0, len(block)
-        hits = Hits(block)
+        hits, text = Hits(block), ""
         while at < size:
             start = at
             if not self._watching():
@@ -136,8 +138,15 @@ class Reader:
             before += block.count(b"\n", counted, start)
             counted = start
             self.lines = before + 1
-            yield from self._line(block[start : min(end, start + LIMIT)])
+            done = self._line(block[start : min(end, start + LIMIT)])
+            yield from done
             at = end + 1
+            if done and done[-1].kind == ENTRY and not self._open:
+                text = text or block.decode("latin-1")
+                for record, end in run(text, at, self.lines + 1):
+                    at, self.lines = end, record.line
+                    self.known += 1
+                    yield record
         self.lines = before + block.count(b"\n", counted)
 
     def _watching(self) -> bool:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import re
 
-_PREFIX = re.compile(
-    r"""\ {0,8}
+PREFIX = r"""\ {0,8}
     (?:<[0-9]{1,3}>)?
     (?:[0-9]{1,4},[0-9]{1,20},[0-9]{1,20},[^;\s]{1,80};)?
     (?:[a-z0-9]{2,10}\ *:(?:emerg|alert|crit|err|warn|notice|info|debug)\ *:\ )?
@@ -28,9 +27,9 @@ _PREFIX = re.compile(
     (?:\[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9]{2}:[0-9]{2}:[0-9]{2}\ [0-9]{4}\]\ ?)?
     (?:\[\ {0,12}[+<]?\ {0,12}[0-9]{1,12}\.[0-9]{1,9}>?\]\ ?)?
     (?:\[\ {0,8}[TC][0-9]{1,10}\]\ ?)?
-    """,
-    re.VERBOSE | re.ASCII,
-)
+    """
+"""What may stand before a message, as a verbose expression of ASCII."""
+_PREFIX = re.compile(PREFIX, re.VERBOSE | re.ASCII)
 
 
 def strip_prefix(line: str) -> str:

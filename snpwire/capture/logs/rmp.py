@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from .past import Past
 
+KIND = "rmp-entry"
+ASSIGNED = "rmp_assigned"
+REGION_ENTRY = "rmp_region_entry"
 _GPA = RmpLo.BITS["gpa"].mask
 _ASID = RmpLo.BITS["asid"].mask
 _SOME = 1 << 12  # any guest address but 0
@@ -82,9 +85,13 @@ def _entry(fields: dict[str, Any], past: Past) -> Told:
         if past.entry[1]["pfn"] == pfn:
             meaning += _compared(lo, past.entry)
         past.entry = None
-    said = f"PFN {pfn:#x}  {lo:x}:{hi:x}  {told.words.format(lo & _GPA)}"
     more = {"pfn": pfn, "state": told.state.name, "rights": told.rights}
-    return Told(said, meaning, fields=more)
+    return Told(said(pfn, lo, hi, told), meaning, fields=more)
+
+
+def said(pfn: int, lo: int, hi: int, told: Entry) -> str:
+    """Return an entry on one line."""
+    return f"PFN {pfn:#x}  {lo:x}:{hi:x}  {told.words.format(lo & _GPA)}"
 
 
 def _pfn(fields: dict[str, Any]) -> Hex:
@@ -183,12 +190,12 @@ def _fault(fields: dict[str, Any], past: Past) -> Told:
 
 
 FORMATS = (
-    form("rmp_assigned", "rmp-entry", "PFN 0x{pfn:x}, RMP entry: [0x{lo:q} - 0x{hi:q}]", _entry),
-    form("rmp_region_entry", "rmp-entry", "PFN: 0x{pfn:x}, [0x{lo:q} - 0x{hi:q}]", _entry),
-    form("rmp_raw", "rmp-entry", "RMPEntry paddr 0x{paddr:x} {hi:q} {lo:q}", _entry),
+    form(ASSIGNED, KIND, "PFN 0x{pfn:x}, RMP entry: [0x{lo:q} - 0x{hi:q}]", _entry),
+    form(REGION_ENTRY, KIND, "PFN: 0x{pfn:x}, [0x{lo:q} - 0x{hi:q}]", _entry),
+    form("rmp_raw", KIND, "RMPEntry paddr 0x{paddr:x} {hi:q} {lo:q}", _entry),
     form(
         "rmp_high_low",
-        "rmp-entry",
+        KIND,
         "RMPEntry paddr 0x{paddr:x}: [high=0x{hi:q} low=0x{lo:q}]",
         _entry,
         "PFN 0x{pfn:x}: [high=0x{hi:q} low=0x{lo:q}]",
