@@ -102,18 +102,18 @@ def _json(record: LogRecord) -> str:
 
 def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
     """Return a record on one line, and what to do about it on those below."""
-    when = f"{record.time}  " if record.time else " "
-    place = f"{record.line}: {when}" if numbers else ""
-    lines = [
-        shape.mark(shape.faint, place)
-        + printable(record.said)
-        + shape.mark(shape.faint, printable(f"   {record.meaning}" if record.meaning else ""))
-    ]
-    for name in ("cause", "consequence", "remedy"):
-        text = getattr(record, name)
-        if text and text not in record.meaning:
-            lines.append(f"  {name:<12} {printable(text)}")
-    return "".join(f"{line}\n" for line in lines)
+    line = printable(record.said)
+    if record.meaning:
+        line += shape.mark(shape.faint, printable(f"   {record.meaning}"))
+    if numbers:
+        when = f"{record.time}  " if record.time else " "
+        line = shape.mark(shape.faint, f"{record.line}: {when}") + line
+    if record.cause or record.consequence or record.remedy:
+        for name in ("cause", "consequence", "remedy"):
+            text = getattr(record, name)
+            if text and text not in record.meaning:
+                line += f"\n  {name:<12} {printable(text)}"
+    return f"{line}\n"
 
 
 def printable(text: str) -> str:
