@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, derive_private_key
@@ -16,12 +17,13 @@ from snpwire.engine.faults import Injection
 from snpwire.engine.invariants import Watch, lent, ownerless
 from snpwire.engine.launch import DEFAULT_POLICY, Image
 from snpwire.engine.machine import Machine
-from snpwire.engine.outcome import attempt
-from snpwire.engine.policy import Latency, Policy, Spread
+from snpwire.engine.outcome import Outcome, attempt
+from snpwire.engine.policy import Latency, Pages, Policy, Spread
 from snpwire.engine.profile import profile_named
+from snpwire.engine.space import Space
 from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace
-from snpwire.errors import DriverError, EngineError, StoppedError, UsageError
+from snpwire.errors import AccessError, DriverError, EngineError, StoppedError, UsageError
 from snpwire.rmp.entry import ASID_LOW, ASSIGNED
 from snpwire.wire.key import KeyReq
 from snpwire.wire.launch import IdBlock
@@ -155,6 +157,70 @@ def test_threads_on_guests_of_their_own_lose_nothing():
     assert m.guests == {}
 
 
+class Alone:
+    """Listens, and knows whether it was spoken to while it still listened."""
+
+    def __init__(self):
+        self.busy = self.met = False
+
+    def __call__(self, step):
+        self.met |= self.busy
+        self.busy = True
+        sleep(0)  # another thread's turn
+        self.busy = False
+
+
+@pytest.mark.usefixtures("hasty")
+def test_who_listens_hears_one_step_at_a_time():
+    alone = Alone()
+    guest = machine(alone, keep=False).add()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: [guest.drivers[n].run(KEY) for _ in range(20)], range(4)))
+
+    assert not alone.met
+
+
+@pytest.mark.usefixtures("hasty")
+def test_guests_come_and_go_while_others_ask():
+    watch = Watch()
+    m = machine(watch, keep=False)
+    policies = [Policy(), Policy(pages=Pages.GUEST), Policy(throttle=Throttle(3, 10**9))]
+    guests = [m.add(f"vm{n}", vcpus=2, policy=policy) for n, policy in enumerate(policies)]
+
+    def ask(number):
+        guest = guests[number % len(guests)]
+        return [attempt(guest.drivers[n % 4], KEY).outcome for n in range(60)]
+
+    def come_and_go(number):
+        for n in range(8):
+            m.add(f"{number}-{n}", policy=policies[n % len(policies)]).key(vmpck=2)
+            m.remove(f"{number}-{n}")
+        return [Outcome()]
+
+    with ThreadPoolExecutor(8) as pool:
+        rows = [pool.submit(ask if n < 6 else come_and_go, n) for n in range(8)]
+        outcomes = {outcome for row in rows for outcome in row.result()}
+
+    assert outcomes == {Outcome()}
+    assert [*watch.breaches, *ownerless(m), *lent(m)] == []
+    assert list(m.guests) == ["vm0", "vm1", "vm2"]
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_fault_strikes_as_often_as_it_is_to_whichever_thread_meets_it():
+    m = machine(keep=False)
+    guests = [m.add(f"vm{n}") for n in range(8)]
+    faults = m.inject(Injection.parse("skip-number*5@20"))
+
+    with ThreadPoolExecutor(8) as pool:
+        rows = pool.map(lambda guest: [attempt(guest.drivers[n], KEY) for n in range(4)], guests)
+        failed = [tried for row in rows for tried in row if tried.outcome.errno]
+
+    assert len(failed) == 5
+    assert faults.armed[0].passed == 32
+
+
 def test_a_machine_without_a_trace_makes_no_steps():
     m = Machine(profile_named("milan"), seed=1)
 
@@ -250,6 +316,30 @@ def test_a_name_is_given_once():
 
     with pytest.raises(UsageError, match="there is a VM 'one' already"):
         m.add("one")
+
+
+def test_a_vm_that_is_not_there_cannot_be_taken_down():
+    m = machine()
+    m.add("victim")
+
+    with pytest.raises(UsageError, match="there is no VM 'victin'") as caught:
+        m.remove("victin")
+
+    assert caught.value.help == "did you mean victim?"
+
+
+def test_a_guest_that_does_not_start_leaves_nothing_behind(monkeypatch):
+    m = machine()
+    monkeypatch.setattr(Space, "accept", _refuses)
+
+    with pytest.raises(AccessError, match="PVALIDATE"):
+        m.add()
+
+    assert m.guests == m.host.owners == {}
+
+
+def _refuses(*_args, **_kwargs):
+    raise AccessError("PVALIDATE: no change", 0x1000)
 
 
 @pytest.mark.parametrize("vcpus", [0, 17])

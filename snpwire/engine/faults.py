@@ -130,14 +130,15 @@ class Injections:
 
     def fire(self, point: str, who: Any, what: Any) -> None:
         """Let the faults of a point strike that are due."""
-        for armed in self.armed:
-            if armed.fault.point == point and armed.due():
-                self._strike(armed.fault, who, what)
-        if point == "result":
-            while self._undo:
-                fault = self._undo.pop()
-                if fault.undo is not None:
-                    fault.undo(who, what)
+        with self._world.lock:
+            for armed in self.armed:
+                if armed.fault.point == point and armed.due():
+                    self._strike(armed.fault, who, what)
+            if point == "result":
+                while self._undo:
+                    fault = self._undo.pop()
+                    if fault.undo is not None:
+                        fault.undo(who, what)
 
     def _strike(self, fault: Fault, who: Any, what: Any) -> None:
         self._struck.append(fault)

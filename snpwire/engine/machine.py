@@ -13,6 +13,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
+from ..bits import nearest
 from ..errors import EngineError, UsageError
 from ..wire.command import CommandId
 from ..wire.report import GuestPolicy
@@ -85,23 +86,23 @@ class Machine:
         image: launch.Image | None = None,
     ) -> Guest:
         """Launch a VM and start its guest. Raises UsageError and EngineError."""
-        if name in self.guests:
-            raise UsageError(f"there is a VM {name!r} already")
         if not 1 <= vcpus <= MOST_VCPUS:
             raise UsageError(f"a VM has 1 to {MOST_VCPUS} processors, got {vcpus}")
-        if not self._asids:
-            raise EngineError(f"all {self.profile.snp_asids} ASIDs are taken")
         with self.world.lock:
+            if name in self.guests:
+                raise UsageError(f"there is a VM {name!r} already")
+            if not self._asids:
+                raise EngineError(f"all {self.profile.snp_asids} ASIDs are taken")
             vm = Vm(name, self._asids.pop(), policy or Policy())
             try:
                 launch.launch(self.host, vm, image or launch.Image(), vcpus)
+                if self.world.trace:
+                    self.world.note(HYPERVISOR, name, 0, "launched", asid=vm.asid, vcpus=vcpus)
+                guest = Guest(self.world, self.hypervisor, vm, Space(self.host, vm))
             except EngineError:
                 self._take_down(vm)
                 raise
-            if self.world.trace:
-                self.world.note(HYPERVISOR, name, 0, "launched", asid=vm.asid, vcpus=vcpus)
-            guest = Guest(self.world, self.hypervisor, vm, Space(self.host, vm))
-        self.guests[name] = guest
+            self.guests[name] = guest
         return guest
 
     def incoming(self, name: str, agent: Guest) -> int:
@@ -141,8 +142,10 @@ class Machine:
                 raise UsageError(f"{fault.name} needs the guest's own pages", help=hint)
 
     def remove(self, name: str) -> None:
-        """Take a VM down and have its pages back. Raises EngineError."""
+        """Take a VM down and have its pages back. Raises UsageError and EngineError."""
         with self.world.lock:
+            if name not in self.guests:
+                raise UsageError(f"there is no VM {name!r}", help=nearest(name, self.guests))
             self._take_down(self.guests.pop(name).vm)
 
     def _take_down(self, vm: Vm) -> None:

@@ -40,10 +40,14 @@ class World:
         moved: tuple[Moved, ...] = (),
         **facts: object,
     ) -> None:
-        """Add a step to the trace. Ask ``trace`` first: making the facts is what costs."""
+        """Add a step to the trace. Ask ``trace`` first: making the facts is what costs.
+
+        Those who listen hear one step at a time, whichever thread takes it.
+        """
         if self.trace is not None:
-            now = self.clock.now
-            self.trace.add(Step(now, actor, vm, vcpu, action, facts, written, moved))
+            with self.lock:
+                now = self.clock.now
+                self.trace.add(Step(now, actor, vm, vcpu, action, facts, written, moved))
 
     def wait(self, nanoseconds: int) -> None:
         """Let time pass for somebody who holds no lock."""
