@@ -281,8 +281,8 @@ def test_a_second_processor_is_brought_up_on_a_save_area(m, guest):
     assert can_run(m.host, vcpu)
 
 
-def created(m, guest, info1, gpa):
-    out(m, guest, ExitCode.SNP_AP_CREATION, info1, gpa, rax=0)
+def created(m, guest, info1, gpa, rax=0):
+    out(m, guest, ExitCode.SNP_AP_CREATION, info1, gpa, rax=rax)
 
 
 AREA = LAYOUT.save_areas
@@ -303,6 +303,12 @@ AREA = LAYOUT.save_areas
 def test_kvm_refuses_a_processor_that_cannot_be(m, guest, info1, gpa):
     with pytest.raises(AccessError, match="the hypervisor refused: reason 5"):
         created(m, guest, info1, gpa)
+
+
+@pytest.mark.parametrize("rax", [1 << 3, 1 << 4])
+def test_kvm_refuses_another_way_of_injecting_interrupts(m, guest, rax):
+    with pytest.raises(AccessError, match="the hypervisor refused: reason 5"):
+        created(m, guest, 1 << 32 | 1, AREA, rax=rax)
 
 
 def test_a_processor_does_not_run_on_a_page_that_is_no_save_area(m, guest):

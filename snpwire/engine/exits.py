@@ -12,7 +12,7 @@ from ..errors import StoppedError
 from ..rmp.entry import ASSIGNED, IMMUTABLE, VALIDATED, VMSA
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
-from ..wire.operands import Action, ApCreationInfo, ApCreationRequest, TermInfo
+from ..wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
 from .pages import FEATURES, change_all
 from .trace import HYPERVISOR, Written
 
@@ -32,6 +32,8 @@ INVALID_INPUT = 5
 GENERAL_PROTECTION = 0x8000_030D
 ALL_ONES = (1 << 64) - 1
 LARGE = 0x20_0000
+INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_injection.mask
+"""Ways of injecting interrupts, of which these VMs have none."""
 
 
 def answer(host: Host, vcpu: Vcpu, page: Page) -> Answer:
@@ -80,8 +82,9 @@ def _features(host: Host, vcpu: Vcpu, page: Page) -> Answer:
 def _create(host: Host, vcpu: Vcpu, page: Page) -> Answer:
     """Start or stop a processor on a save area, as far as its page goes (KVM sev_snp_ap_creation).
 
-    KVM refuses a save area at a multiple of 2 MiB, which a processor's erratum forbids. What VMRUN
-    asks of the page is asked here, so that a processor that could not run says so.
+    KVM refuses a save area at a multiple of 2 MiB, which a processor's erratum forbids, and another
+    way of injecting interrupts than the VM has. What VMRUN asks of the page is asked here, so that
+    a processor that could not run says so.
     """
     info = ApCreationInfo(page.sw_exit_info_1)
     gpa = page.sw_exit_info_2
@@ -91,7 +94,7 @@ def _create(host: Host, vcpu: Vcpu, page: Page) -> Answer:
         return MALFORMED, INVALID_INPUT, NONE
     if request is ApCreationRequest.DESTROY:
         target.vmsa_gpa, target.running = None, False
-    elif gpa % 0x1000 or not gpa % LARGE or gpa >> 12 not in vcpu.vm.map:
+    elif gpa % 0x1000 or not gpa % LARGE or gpa >> 12 not in vcpu.vm.map or page.rax & INJECTION:
         return MALFORMED, INVALID_INPUT, NONE
     else:
         target.vmsa_gpa = gpa
