@@ -92,7 +92,7 @@ def _delay(requests: Requests, _: Exchange) -> None:
 
 def _twice(requests: Requests, x: Exchange) -> None:
     """Give the command once more, and tell how that one ended."""
-    x.status = int(requests.give(x))
+    x.status = requests.give(x)
 
 
 def _longer(request: bytes) -> bytes:

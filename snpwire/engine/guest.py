@@ -12,6 +12,7 @@ from ..errors import DriverError
 from ..wire.cpuid_msg import CpuidReq
 from ..wire.key import KeyReq, KeyRsp
 from ..wire.message import VMPCKS, MsgType
+from ..wire.report import REPORT_SIZE
 from ..wire.report_msg import ReportReq, ReportRsp
 from ..wire.status import Status
 from .boot import LAYOUT, buffers_of, start
@@ -20,7 +21,6 @@ from .stream import Stream
 
 if TYPE_CHECKING:
     from ..wire.cpuid import CpuidFunction
-    from .driver import Answer
     from .hypervisor import Hypervisor
     from .space import Space
     from .vm import Vm
@@ -32,6 +32,8 @@ REFUSED = {int(Status.INVALID_PARAM), int(Status.INVALID_KEY)}
 """What Linux's configfs turns into EINVAL; any other status in an answer is ENXIO."""
 DATA_SIZE = 64
 REPORT_REQ = int(MsgType.REPORT_REQ)
+REPORT = slice(ReportRsp.SIZE - REPORT_SIZE, ReportRsp.SIZE)
+"""Where the report is in its answer."""
 TAILS = [ReportReq(vmpl=vmpck).build()[DATA_SIZE:] for vmpck in range(VMPCKS)]
 """What comes behind the data in the plainest request of each key."""
 
@@ -63,8 +65,9 @@ class Guest:
 
     def report(self, data: bytes = bytes(DATA_SIZE), *, vmpck: int = 0, **fields: object) -> bytes:
         """Return an attestation report over 64 bytes. Raises DriverError."""
-        request = report_request(data, vmpck, fields)
-        return _report(self.drivers[vmpck].run(request)).report
+        payload = self.drivers[vmpck].run(report_request(data, vmpck, fields)).payload
+        _check(payload)
+        return payload[REPORT]
 
     def ext_report(
         self,
@@ -76,7 +79,9 @@ class Guest:
     ) -> Attested:
         """Return a report and the certificate buffer, all *pages* of it. Raises DriverError."""
         request = report_request(data, vmpck, fields)._replace(pages=pages)
-        return _report(self.drivers[vmpck].run(request))
+        answer = self.drivers[vmpck].run(request)
+        _check(answer.payload)
+        return Attested(answer.payload[REPORT], answer.certificates)
 
     def key(self, *, vmpck: int = 0, **fields: object) -> bytes:
         """Return a derived key of 32 bytes; fields are those of the key request.
@@ -110,12 +115,6 @@ def report_request(data: bytes, vmpck: int, fields: dict[str, object]) -> Reques
         return Request(REPORT_REQ, data + TAILS[vmpck])
     payload = ReportReq(**{"vmpl": vmpck, "report_data": data} | fields).build()
     return Request(REPORT_REQ, payload)
-
-
-def _report(answer: Answer) -> Attested:
-    _check(answer.payload)
-    start = ReportRsp.SIZE - 0x4A0
-    return Attested(answer.payload[start : ReportRsp.SIZE], answer.certificates)
 
 
 def _check(payload: bytes) -> None:

@@ -133,9 +133,9 @@ class Host:
         self,
         command: CommandId,
         buffer: bytes,
-        *,
         vm: str = "",
         takes: int = 0,
+        *,
         watch: tuple[int, ...] = (),
     ) -> Status:
         """Put *buffer* into memory and have the firmware carry out a command.

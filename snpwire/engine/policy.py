@@ -81,6 +81,10 @@ class Latency(NamedTuple):
         return round(random.expovariate(1 / self.low))
 
 
+INSTANT = Latency()
+"""No time at all, which is what a command takes unless told."""
+
+
 class Certificates(NamedTuple):
     """What an extended request brings besides the report."""
 
@@ -102,7 +106,7 @@ class Policy(NamedTuple):
     Linux 6.12 does so; the review of 2021 asked that it be not.
     """
     certificates: Certificates = Certificates()
-    latency: Latency = Latency()
+    latency: Latency = INSTANT
 
     @classmethod
     def from_plain(cls, plain: object) -> Self:

@@ -26,7 +26,7 @@ from ..wire.operands import VmmError
 from ..wire.status import Status
 from .clock import seconds
 from .memory import PAGE
-from .policy import Pages, Second
+from .policy import INSTANT, Pages, Second
 from .trace import FIRMWARE, HYPERVISOR, Written
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class Requests:
                 return
         if self.host.dead:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
-        x.status = int(self.give(x))
+        x.status = self.give(x)
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
         if x.watched:
@@ -262,11 +262,12 @@ class Requests:
             self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
         self._see(x, "status")
 
-    def give(self, x: Exchange) -> Status:
-        """Give the firmware the command for a request."""
+    def give(self, x: Exchange) -> int:
+        """Give the firmware the command for a request; return the status."""
         buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
-        takes = x.vm.policy.latency.draw(self.world.random)
-        return self.host.command(GUEST_REQUEST, buffer, vm=x.vm.name, takes=takes)
+        latency = x.vm.policy.latency
+        takes = latency.draw(self.world.random) if latency is not INSTANT else 0
+        return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
 
     def kept(self, vm: str) -> bytes | bytearray | None:
         """Return a request that another VM had answered, if there was one."""

@@ -9,6 +9,7 @@ and the stream is over.
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..crypto.sealing import Vmpck, open_raw, seal_parts
@@ -33,7 +34,8 @@ KEYS_AT = (0x20, 0x40, 0x60, 0x80)
 NUMBERS_AT = 0xA0
 LAST = 0xFFFF_FFFF
 """Linux takes this number for a sign that there are none left; the last it uses is two below."""
-HEADER = Header.ENGINE.unpack
+CHECKED = Struct("<32xQ12xBBH40x")
+"""What Linux checks of an answer's header: number, type, version and size."""
 
 
 @lru_cache(maxsize=1024)
@@ -102,7 +104,7 @@ class Stream:
         checked is a copy, which nobody else can change. Raises DriverError, as Linux's EBADMSG.
         """
         raw = bytes(answer[:HEADER_SIZE])
-        _, found, _, _, _, _, msg_type, version, size, _, _, _ = HEADER(raw)
+        found, msg_type, version, size = CHECKED.unpack(raw)
         if found != number + 1:
             raise _bad(f"message number {found}, not {number + 1}")
         if msg_type != request.type + 1:
