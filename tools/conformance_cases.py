@@ -17,8 +17,8 @@ from snpwire.crypto import derive
 from snpwire.crypto.sealing import Vmpck, open_raw
 from snpwire.crypto.signing import check
 from snpwire.crypto.x509 import EcKey
-from snpwire.engine.memory import C_BIT
 from snpwire.errors import SignatureError
+from snpwire.wire.address import C_BIT
 from snpwire.wire.command import CommandId
 from snpwire.wire.message import HEADER_SIZE, Header, MsgType
 from snpwire.wire.report import SIGNED, Signature

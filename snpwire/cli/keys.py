@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..errors import InputError, KeyFormatError, UsageError
+from ..wire.address import PAGE
 from .source import SourceError, shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PAGE = 4096
 ASKED = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import AuthError, DecodeError, MessageError, UsageError
 from ..wire import RECORDS
+from ..wire.address import PAGE
 from ..wire.message import HEADER_SIZE, MessagePage, payload_kind
 from .decode import summary
 from .documents import Wanted, document
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .keys import Key
     from .source import Source
 
-PAGE = 0x1000
 DIFFERS = "tag differs"
 
 

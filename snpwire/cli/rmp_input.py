@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import integer
 from ..errors import DecodeError, InputError, UsageError
+from ..wire.address import C_BIT, PAGE
 from .mapped import Mapped, Stream, let_go
 from .source import SourceError
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from ..rmp.dump import Dump
     from ..rmp.table import Table
 
-PAGE = 4096
-LAST_ADDRESS = 1 << 51
-"""One more than the last address that a page can have; bit 51 is the C-bit."""
 RST_SIZE = 4096
 
 
@@ -71,9 +69,9 @@ def read(wish: Wish) -> Input:
 
 def _agree(wish: Wish) -> None:
     """Raise UsageError for options that contradict."""
-    if wish.base is not None and (wish.base % PAGE or wish.base >= LAST_ADDRESS):
+    if wish.base is not None and (wish.base % PAGE or wish.base >= C_BIT):
         raise UsageError(f"--base {wish.base:#x} is not the address of a page")
-    if wish.first is not None and wish.first >= LAST_ADDRESS // PAGE:
+    if wish.first is not None and wish.first >= C_BIT // PAGE:
         raise UsageError(f"--first {wish.first:#x} is no number of a page")
     if wish.first is not None and wish.counters:
         raise UsageError("--first is for a part of a table, which has no counters before it")
@@ -133,7 +131,7 @@ def _placed(file: str) -> tuple[str, int | None]:
         address = integer(place)
     except ValueError:
         return file, None
-    if not 0 <= address < LAST_ADDRESS or address % PAGE:
+    if not 0 <= address < C_BIT or address % PAGE:
         raise UsageError(f"{file}: {place} is not the address of a page")
     return name, address
 
@@ -252,7 +250,7 @@ class Shown:
     def read(self, stream: Stream) -> None:
         """Take all lines."""
         from ..capture.kernel_log import records
-        from ..rmp.pages import LARGE
+        from ..wire.address import REGION
 
         for record in records(stream.chunks()):
             fields = record.fields
@@ -263,8 +261,8 @@ class Shown:
             elif record.kind == "rmp-region":
                 self.regions.append((int(fields["first"]), int(fields["end"])))
             elif record.kind == "rmp-region-empty":
-                head = int(fields["pfn"]) & -LARGE
-                self.regions.append((head, head + LARGE))
+                head = int(fields["pfn"]) & -REGION
+                self.regions.append((head, head + REGION))
 
     def _entry(self, page: int, entry: tuple[int, int]) -> None:
         self._lines += 1

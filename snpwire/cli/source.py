@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, SnpwireError, UsageError
+from ..wire.address import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..capture.kvm_ghcb import GhcbBlock
 
-PAGE = 4096
 SNIFF = 1 << 16
 
 

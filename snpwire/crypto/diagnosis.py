@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..errors import KeyFormatError, MessageError
+from ..wire.address import PAGE
 from ..wire.message import (
     AAD_END,
     AAD_START,
@@ -29,7 +30,7 @@ from ..wire.message import (
 from ..wire.secrets import SecretsPage
 from .attempt import Attempt, Trial, fits
 from .flips import flips
-from .sealing import CUT_SHORT, NONCE_TAIL, PAGE, SIZE, checked
+from .sealing import CUT_SHORT, NONCE_TAIL, SIZE, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..errors import AuthError, KeyFormatError, MessageError
+from ..wire.address import PAGE
 from ..wire.message import (
     AAD_END,
     AAD_START,
@@ -28,7 +29,6 @@ from ..wire.message import (
     Header,
 )
 
-PAGE = 0x1000
 NONCE_TAIL = bytes(4)
 _TAG_REST = bytes(32 - TAG_SIZE)
 _SEQNO = slice(0x20, 0x28)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import AccessError
+from ..wire.address import PAGE
 from ..wire.exits import ExitCode
 from ..wire.ghcb import SHARED_START, Page
 from ..wire.message import VMPCKS
@@ -18,7 +19,6 @@ from ..wire.operands import ApCreationInfo, ApCreationRequest, PscOperation
 from ..wire.psc import PscBuffer, PscEntry, PscHeader
 from ..wire.rmp_words import RmpAdjust
 from .driver import Buffers
-from .memory import PAGE
 
 if TYPE_CHECKING:
     from .hypervisor import Hypervisor

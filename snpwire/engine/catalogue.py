@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import PAGE
 from ..wire.message import HEADER_SIZE
 from ..wire.status import Status
 from .boot import LAYOUT
 from .clock import SECOND
 from .driver import BUSY
 from .faults import Fault
-from .memory import PAGE
 from .outcome import NO_ANSWER, STOPPED, Outcome
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DriverError
+from ..wire.address import PAGE
 from ..wire.event import Gpa, Value
 from ..wire.exits import ExitCode
 from ..wire.message import PAYLOAD_MAX, MsgType, payload_kind
 from ..wire.operands import VmmError
 from .clock import SECOND
-from .memory import PAGE
 from .trace import GUEST, Written
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoppedError
 from ..rmp.entry import ASSIGNED, IMMUTABLE, VALIDATED, VMSA
+from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
 from ..wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
@@ -31,7 +32,6 @@ EXCEPTION, MALFORMED = int(Action.ISSUE_EXCEPTION), int(Action.MALFORMED_INPUT)
 INVALID_INPUT = 5
 GENERAL_PROTECTION = 0x8000_030D
 ALL_ONES = (1 << 64) - 1
-LARGE = 0x20_0000
 INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_injection.mask
 """Ways of injecting interrupts, of which these VMs have none."""
 
@@ -94,7 +94,7 @@ def _create(host: Host, vcpu: Vcpu, page: Page) -> Answer:
         return MALFORMED, INVALID_INPUT, NONE
     if request is ApCreationRequest.DESTROY:
         target.vmsa_gpa, target.running = None, False
-    elif gpa % 0x1000 or not gpa % LARGE or gpa >> 12 not in vcpu.vm.map or page.rax & INJECTION:
+    elif gpa % PAGE or not gpa % LARGE_PAGE or gpa >> 12 not in vcpu.vm.map or page.rax & INJECTION:
         return MALFORMED, INVALID_INPUT, NONE
     else:
         target.vmsa_gpa = gpa

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ..errors import EngineError
 from ..rmp.entry import ASID_LOW, ASSIGNED, IMMUTABLE
 from ..rmp.single.host import SHARED, rmpupdate
+from ..wire.address import PAGE
 from ..wire.command import COMMANDS, CommandId
 from ..wire.event import Gpa
 from ..wire.page_commands import Reclaim, ReclaimPage
-from .memory import PAGE
 from .trace import FIRMWARE, HYPERVISOR, Moved, Written
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from ..context import Direction, context_of
 from ..errors import StoppedError
 from ..rmp.entry import ASSIGNED
 from ..rules.ghcb import refusal
+from ..wire.address import PAGE
 from ..wire.event import Gpa, Value
 from ..wire.exits import ExitCode
 from ..wire.ghcb import Page
 from ..wire.operands import Action
 from . import exits, msr
-from .memory import PAGE
 from .requests import REPORT_REQ, TYPE_AT, Exchange, Requests
 from .trace import HYPERVISOR, Written
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import EngineError
+from ..wire.address import PAGE
 from ..wire.command import CommandId
 from ..wire.launch_commands import (
     Activate,
@@ -26,7 +27,6 @@ from ..wire.message import VMPCKS
 from ..wire.operands import PscPageSize
 from ..wire.vmsa import Vmsa
 from .boot import EACH, LAYOUT, memory_of
-from .memory import PAGE
 from .vm import Vcpu
 
 if TYPE_CHECKING:

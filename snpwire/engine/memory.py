@@ -15,20 +15,14 @@ from functools import lru_cache
 from hashlib import shake_128
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE, page_of
 from ..wire.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = 0x1000
-C_BIT = 1 << 51
-"""The bit of an address that says: encrypted. It is no part of where a page lies."""
-ASEG = range(0xA0000, 0xC0000)
 KEY_ID_BITS = 46
 """Addresses have this many bits; those above would be a key's number (Genoa)."""
-MAX_ADDRESS = (64 << 40) - (12 << 30)
-"""Highest physical address of AMD-ASPFW: 64 TiB less 12 GiB."""
-_PLACE = ~C_BIT
 _SUCCESS = Status.SUCCESS
 HOST = 0
 """Number of the key that changes nothing."""
@@ -92,7 +86,7 @@ class Memory:
 
     def reach(self, address: int, size: int) -> Status:
         """Return the status of an access by the firmware, as the map has it."""
-        page = (address & _PLACE) >> 12
+        page = page_of(address)
         if page in self._open and (address & 0xFFF) + size <= PAGE:
             if page in self.pages:
                 self.plain[page] = self.pages[page]

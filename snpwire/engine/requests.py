@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoppedError
 from ..rmp.entry import ASSIGNED
+from ..wire.address import PAGE
 from ..wire.certs import build_table
 from ..wire.command import CommandId
 from ..wire.message import MsgType
 from ..wire.operands import VmmError
 from ..wire.status import Status
 from .clock import seconds
-from .memory import PAGE
 from .policy import INSTANT, Pages, Second
 from .trace import FIRMWARE, HYPERVISOR, Written
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..wire.address import PAGE
 from ..wire.message import PAYLOAD_UNIT, MsgType
 from ..wire.status import Status
 from .invariants import Breach, Watch, lent, ownerless
-from .memory import PAGE
 from .outcome import STOPPED, Outcome, Tried, attempt
 from .requests import REPORT_REQ
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import C_BIT
 from ..wire.message import VMPCKS
 from ..wire.msr import MsrInfo, MsrSevInfoResp
 from .throttle import Window
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
 PROTOCOL = 2
 """Highest version of the GHCB protocol; 1 is the lowest."""
-C_BIT = 51
 RESET_MSR = MsrSevInfoResp.of(
-    info=int(MsrInfo.SEV_INFO_RESP), min_version=1, max_version=PROTOCOL, c_bit=C_BIT
+    info=int(MsrInfo.SEV_INFO_RESP),
+    min_version=1,
+    max_version=PROTOCOL,
+    c_bit=C_BIT.bit_length() - 1,
 )
 """What the GHCB MSR holds before the guest writes it, and the answer to SEV_INFO_REQ."""
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import OpenEnum
+from ..wire.address import REGION
 from ..wire.rmp import RmpState
 from ..wire.rmp_words import NpfInfo, VmplMask
 from .entry import (
@@ -29,7 +30,6 @@ from .entry import (
     COUNT,
     LARGE,
     NOT_VALIDATED,
-    REGION,
     RMP_ERROR,
     VALIDATED,
     VMSA,

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..wire.address import REGION
 from .access import FAULTS, RULES, Access, Need
-from .entry import (
-    ASSIGNED,
-    COUNT,
-    LARGE,
-    NOT_VALIDATED,
-    REGION,
-    VALIDATED,
-    VMSA,
-)
+from .entry import ASSIGNED, COUNT, LARGE, NOT_VALIDATED, VALIDATED, VMSA
 from .instructions.batch import U64, foreign, quadwords
 from .pages import page_numbers
 

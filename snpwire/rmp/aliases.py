@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo
-from .pages import LARGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,8 +143,8 @@ def _lengths(words: NDArray[np.uint64], page: NDArray[np.uint64]) -> int | NDArr
     large = words & np.uint64(RmpLo.page_size.mask) != 0
     if not large.any():
         return 1
-    large &= page & np.uint64(LARGE - 1) == 0
-    return np.where(large, np.uint64(LARGE), np.uint64(1))
+    large &= page & np.uint64(REGION - 1) == 0
+    return np.where(large, np.uint64(REGION), np.uint64(1))
 
 
 def _overlaps(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bits import OpenEnum
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo, RmpState
-from .pages import LARGE
 from .states import Classifier, aligned
 from .tiles import SIZE, shared, spread, tile_size, tiles
 
@@ -141,7 +141,7 @@ class _Tally:
         np.left_shift(self._scratch.asid[: len(lo)], 2, out=key)
         np.bitwise_or(key, work, out=key)
         np.bitwise_or(key, states, out=key)
-        if work[::LARGE].any():
+        if work[::REGION].any():
             self._resolve(key, work)
         self._count(key[: len(words)])
 
@@ -150,8 +150,8 @@ class _Tally:
         silent = self._flag[: len(key)]
         np.bitwise_and(key, _SPEAKS, out=work)
         np.equal(work, 0, out=silent)
-        rows = silent.reshape(-1, LARGE)
-        np.logical_and(rows, key[::LARGE, None] & _LARGE, out=rows)
+        rows = silent.reshape(-1, REGION)
+        np.logical_and(rows, key[::REGION, None] & _LARGE, out=rows)
         spread(key, rows, work)
 
     def _count(self, key: NDArray[np.uint16]) -> None:

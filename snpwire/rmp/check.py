@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..finding import Severity
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo, RmpState
 from . import entry_rules as entry
 from . import owners, region_rules
 from .aliases import ROOM, Alias, Aliases
 from .gathered import Gathered, Part, Rule
-from .pages import LARGE
 from .region_rules import regions, silent
 from .seen import Seen
 from .states import Classifier
@@ -132,9 +132,9 @@ class _Judge:
 
     def _complete(self, part: Part) -> NDArray[np.bool_]:
         """Tell of which 2 MiB regions every entry is there."""
-        whole = len(part.lo) // LARGE
-        known = self.dump.known.mask(part.first, part.first + whole * LARGE)
-        complete: NDArray[np.bool_] = np.logical_and.reduce(known.reshape(whole, LARGE), axis=1)
+        whole = len(part.lo) // REGION
+        known = self.dump.known.mask(part.first, part.first + whole * REGION)
+        complete: NDArray[np.bool_] = np.logical_and.reduce(known.reshape(whole, REGION), axis=1)
         return complete
 
     def _entries(self, part: Part, states: NDArray[np.uint8], judged: NDArray[np.bool_]) -> None:
@@ -149,7 +149,7 @@ class _Judge:
         for name, mask in among.items():
             if mask.any():
                 some = at[mask]
-                place = (part.first + some) % LARGE
+                place = (part.first + some) % REGION
                 fields = entry.Fields(place, lo[mask], hi[mask], state[mask])
                 for rule in entry.RULES[name]:
                     broken = some[rule.broken(fields)]
@@ -157,19 +157,19 @@ class _Judge:
 
     def _misplaced(self, part: Part) -> None:
         large = part.lo & _SIZE != 0
-        large[::LARGE] = False
+        large[::REGION] = False
         self.gathered.entries(
             entry.MISPLACED,
             part,
             np.flatnonzero(large),
             lambda page, lo, hi: (
-                f"page_size is 1, but the page is {page % LARGE} behind a 2 MiB boundary"
+                f"page_size is 1, but the page is {page % REGION} behind a 2 MiB boundary"
             ),
         )
 
     def _changing(self, part: Part, changing: NDArray[np.bool_]) -> None:
         at = np.flatnonzero(changing)
-        head = (at % LARGE == 0) & (RmpLo.page_size.of(part.lo[at]) == 0)
+        head = (at % REGION == 0) & (RmpLo.page_size.of(part.lo[at]) == 0)
         for rule, which, said in (
             (entry.CHANGING_HEAD, at[head], "the firmware was changing the entry, read it again"),
             (entry.CHANGING_OTHER, at[~head], "only an entry of 4 KiB on a 2 MiB boundary has it"),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..wire.address import REGION
 from ..wire.rmp import RmpEntry, RmpLo, RmpState
 from .census import Census, census
-from .pages import LARGE
 from .runs import Runs
 from .tiles import Extent
 
@@ -99,11 +99,11 @@ def part(words: NDArray[np.uint64], first: int, offset: int = 0, data: Runs | No
     Pages of a 2 MiB region that is cut at its beginning are put into memory of their own.
     """
     stop = first + len(words)
-    lead = min(-first % LARGE, len(words))
+    lead = min(-first % REGION, len(words))
     extents, offsets = [], []
     if lead:
-        region = np.zeros((LARGE, 2), WORDS)
-        inside = first % LARGE
+        region = np.zeros((REGION, 2), WORDS)
+        inside = first % REGION
         region[inside : inside + lead] = words[:lead]
         extents.append(Extent(first - inside, region))
         offsets.append(offset - RmpEntry.SIZE * inside)
@@ -135,7 +135,7 @@ def scattered(entries: Mapping[int, tuple[int, int]], regions: Iterable[tuple[in
     Of *regions*, from page to page, every entry is known: those not in *entries* are zero.
     """
     shown = [*((page, page + 1) for page in entries), *regions]
-    touched = Runs.of(shown).widened(LARGE)
+    touched = Runs.of(shown).widened(REGION)
     words = np.zeros((touched.pages, 2), WORDS)  # what is not written to takes no memory
     extents, row = [], 0
     for start, stop in touched:
@@ -145,7 +145,7 @@ def scattered(entries: Mapping[int, tuple[int, int]], regions: Iterable[tuple[in
     for page, (lo, hi) in entries.items():
         extent = extents[bisect_right(firsts, page) - 1]
         extent.words[page - extent.first] = lo, hi
-        if not page % LARGE and lo & RmpLo.page_size.mask:
-            shown.append((page, page + LARGE))  # it speaks for all of them
+        if not page % REGION and lo & RmpLo.page_size.mask:
+            shown.append((page, page + REGION))  # it speaks for all of them
     known = Runs.of(shown)
     return Dump(tuple(extents), (0,) * len(extents), known, known, False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..bits import OpenEnum
+from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo
 from ..wire.rmp_words import NpfInfo, RmpFirmwareGpa, RmpGpaState
 
@@ -31,7 +32,6 @@ GPA_LOW, ASID_LOW = RmpLo.gpa.low, RmpLo.asid.low
 
 SPAN = ASSIGNED | LARGE
 """An entry with both bits stands for 512 pages: those of the 2 MiB that begin with its own."""
-REGION = 512
 OPERAND = ASSIGNED | LARGE | IMMUTABLE | GPA | ASID
 """What the operand of RMPUPDATE can say of a page."""
 RIGHTS = RmpHi.vmpl0.mask | RmpHi.vmpl1.mask | RmpHi.vmpl2.mask | RmpHi.vmpl3.mask

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..finding import Severity
+from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo, RmpState, state_of
 from ..wire.rmp_words import VmplMask
 from .gathered import Rule
-from .pages import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def _large(fields: Fields) -> Array:
 
 
 def _gpa_apart(fields: Fields) -> Array:
-    inside = RmpLo.gpa.of(fields.lo) & fields.lo.dtype.type(LARGE - 1)
+    inside = RmpLo.gpa.of(fields.lo) & fields.lo.dtype.type(REGION - 1)
     apart: Array = _large(fields) & (RmpLo.asid.of(fields.lo) != 0) & (inside != 0)
     return apart
 
@@ -188,7 +188,7 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             _stray_count,
             lambda page, lo, hi: (
                 f"subpage_count is {RmpLo(lo).subpage_count}, but the page is "
-                f"{page % LARGE} behind a 2 MiB boundary"
+                f"{page % REGION} behind a 2 MiB boundary"
             ),
         ),
         EntryRule(

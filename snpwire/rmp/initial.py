@@ -15,19 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..wire.address import ASEG, REGION, page_of
 from ..wire.rmp import RmpState
 from ..wire.rmp_words import RmpFirmwareGpa, RmpGpaState
 from ..wire.status import Status
-from .entry import (
-    FIRMWARE_LO,
-    GPA_LOW,
-    HV_FIXED_LO,
-    IMMUTABLE,
-    LOCK,
-    NOTE_STATE,
-    ONE_MORE,
-    REGION,
-)
+from .entry import FIRMWARE_LO, GPA_LOW, HV_FIXED_LO, IMMUTABLE, LOCK, NOTE_STATE, ONE_MORE
 from .instructions.batch import first_of, quads_of, without, writeable
 from .pages import page_numbers
 
@@ -38,10 +30,10 @@ if TYPE_CHECKING:
 
     from .table import Table
 
-ASEG = range(0xA0, 0xC0)
-"""Pages that are always HV_FIXED, if the table covers them: 0xA0000 to 0xBFFFF."""
 HOLE = range(0xFD0_0000, 0xFE0_0000)
-"""Likewise 0xFD00000000 to 0xFDFFFFFFFF."""
+"""Pages of 0xFD00000000 to 0xFDFFFFFFFF."""
+ALWAYS = range(page_of(ASEG.start), page_of(ASEG.stop)), HOLE
+"""Pages that are HV_FIXED, whatever the memory map says, if the table covers them."""
 IOMMU_LO = FIRMWARE_LO | RmpFirmwareGpa.of(state=RmpGpaState.FW_IOMMU, pfn=1) << GPA_LOW
 """First quadword of a buffer of the IOMMU."""
 
@@ -62,7 +54,7 @@ def initialise(
     Raises UsageError for what is no page number, and for a table that cannot be changed.
     """
     buffers = page_numbers(iommu if np.size(iommu) else np.zeros(0, np.int64)).reshape(-1)
-    regions, always, own = tuple(memory), (*fixed, ASEG, HOLE), _own(table)
+    regions, always, own = tuple(memory), (*fixed, *ALWAYS), _own(table)
     if own and not any(part.start <= own.start and own.stop <= part.stop for part in regions):
         return Status.RMP_INITIALIZATION_FAILED
     if own.stop > table.pages or any(_meet(own, part) for part in always):

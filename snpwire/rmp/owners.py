@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..finding import Severity
+from ..wire.address import REGION
 from ..wire.rmp import RmpState, state_of
 from .entry_rules import CHANGING, FIRMWARE
 from .gathered import Gathered, Rule, counted
-from .pages import LARGE
 from .runs import Runs
 from .search import Wanted, find
 from .seen import COUNTED
@@ -203,7 +203,7 @@ def judge_counters(
     units: dict[str, int] = {}
     for asid in range(1, COUNTED):
         count, each = int(counters[asid]), int(small[asid] + large[asid])
-        once = int(small[asid] - (-large[asid] // LARGE))
+        once = int(small[asid] - (-large[asid] // REGION))
         if asid == CHANGING or count == once == each:
             continue
         if count in (once, each):

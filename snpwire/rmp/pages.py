@@ -1,4 +1,4 @@
-"""Page numbers of the host, and of the 2 MiB pages that they lie in.
+"""Page numbers of the host, one or an array of them, checked.
 
 A page number is an address shifted right by 12. It has up to 39 bits, since bit 51 of an address is
 the C-bit: past 8 TiB it fits no signed 32 bits, past 16 TiB no unsigned ones. So arrays of page
@@ -17,13 +17,8 @@ from ..errors import UsageError, shown
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-PAGE_SIZE = 1 << 12
-LARGE = 512
-"""Pages of 4 KiB in one of 2 MiB."""
 PAGE_LIMIT = 1 << 39
 """One more than the last page number."""
-C_BIT = 1 << 51
-"""The bit of an address that asks for encryption and is no part of the address."""
 
 
 def page_number(page: int) -> int:
@@ -42,11 +37,6 @@ def page_numbers(pages: ArrayLike) -> NDArray[np.int64]:
         page_number(int(given.min()))
         page_number(int(given.max()))
     return given.astype(np.int64, copy=False)
-
-
-def page_of(address: int) -> int:
-    """Return the number of the page that holds *address*, whose C-bit does not count."""
-    return (address & ~C_BIT) >> 12
 
 
 def _place(page: object) -> str:

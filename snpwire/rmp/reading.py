@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UsageError
+from ..wire.address import REGION
 from ..wire.rmp import RmpState
 from . import census, search
-from .pages import LARGE, page_number, page_numbers
+from .pages import page_number, page_numbers
 from .runs import Runs
 from .states import Classifier, state_of_low
 from .subpages import Subpages, subpages
@@ -65,14 +66,14 @@ class Reading(ABC):
         low = self.low(page)
         if low is None or low & SPEAKS:
             return page
-        head = page & -LARGE
+        head = page & -REGION
         return head if (self.low(head) or 0) & SIZE else page
 
     def resolved(self, pages: ArrayLike) -> NDArray[np.int64]:
         """Return ``resolve`` of each page, in an array of the same shape. Raises UsageError."""
         numbers = page_numbers(pages)
         flat = numbers.reshape(-1)
-        heads = flat & -LARGE
+        heads = flat & -REGION
         low, known = self.lows(flat)
         large = self.lows(heads)[0] & np.uint64(SIZE) != 0
         silent = known & (low & np.uint64(SPEAKS) == 0)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..finding import Severity
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo
 from .entry_rules import APM, FIRMWARE, state_text
 from .gathered import Gathered, Part, Rule
-from .pages import LARGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,10 +36,10 @@ def silent(part: Part) -> NDArray[np.bool_]:
     As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry has 2 MiB.
     """
     found = np.zeros(len(part.lo), np.bool_)
-    large = part.lo[::LARGE] & _SIZE != 0
+    large = part.lo[::REGION] & _SIZE != 0
     if large.any():
-        found[:] = np.repeat(large, LARGE)[: len(found)] & (part.lo & _SPEAKS == 0)
-        found[::LARGE] = False
+        found[:] = np.repeat(large, REGION)[: len(found)] & (part.lo & _SPEAKS == 0)
+        found[::REGION] = False
     return found
 
 
@@ -50,13 +50,13 @@ def regions(part: Part, known: NDArray[np.bool_], gathered: Gathered) -> None:
     """
     for row in _miscounted(part, known):
         _count(part, row, gathered)
-    for row in np.flatnonzero(part.lo[::LARGE] & _SIZE != 0).tolist():
+    for row in np.flatnonzero(part.lo[::REGION] & _SIZE != 0).tolist():
         _children(part, row, gathered)
 
 
 def _miscounted(part: Part, known: NDArray[np.bool_]) -> list[int]:
-    whole = len(part.lo) // LARGE
-    lo = part.lo[: whole * LARGE].reshape(whole, LARGE)
+    whole = len(part.lo) // REGION
+    lo = part.lo[: whole * REGION].reshape(whole, REGION)
     assigned = (lo & _ASSIGNED).sum(1, dtype=np.uint64) - (lo[:, 0] & _ASSIGNED)
     count = RmpLo.subpage_count.of(lo[:, 0])
     wrong = (lo[:, 0] & _SIZE == 0) & (count != assigned) & known[:whole]
@@ -64,9 +64,9 @@ def _miscounted(part: Part, known: NDArray[np.bool_]) -> list[int]:
 
 
 def _count(part: Part, row: int, gathered: Gathered) -> None:
-    at = row * LARGE
+    at = row * REGION
     count = int(RmpLo(int(part.lo[at])).subpage_count)
-    assigned = int((part.lo[at + 1 : at + LARGE] & _ASSIGNED).sum())
+    assigned = int((part.lo[at + 1 : at + REGION] & _ASSIGNED).sum())
     verb = "is" if assigned == 1 else "are"
     text = f"subpage_count is {count}, but {assigned} of the other 511 pages {verb} assigned"
     gathered.add(COUNT, f"page {part.first + at:#x}", part.offset + 16 * at, text)
@@ -74,8 +74,8 @@ def _count(part: Part, row: int, gathered: Gathered) -> None:
 
 def _children(part: Part, row: int, gathered: Gathered) -> None:
     """Look for entries that are more than PAGE_UNSMASH leaves: assigned, no ASID, not immutable."""
-    at = row * LARGE
-    head, lo = part.lo[at], part.lo[at + 1 : at + LARGE]
+    at = row * REGION
+    head, lo = part.lo[at], part.lo[at + 1 : at + REGION]
     own = lo & _ASSIGNED != 0
     if head & _ASSIGNED:
         own &= (lo & _SPEAKS != 0) | (lo & _HELD != 0)

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..bits import nearest
 from ..errors import UsageError
+from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo, RmpState
-from .pages import LARGE, page_number
+from .pages import page_number
 from .runs import Runs
 from .states import Classifier
 from .tiles import SIZE, silent, spread, tile_size, tiles
@@ -100,7 +101,7 @@ def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> 
     if wanted.need:
         has = words[:, 1] & np.uint64(wanted.need) == wanted.need
         fits[: len(has)] &= has
-    large = bool((lo[::LARGE] & np.uint64(SIZE)).any())
+    large = bool((lo[::REGION] & np.uint64(SIZE)).any())
     if large:
         spread(fits.view(np.uint8), silent(lo), np.empty(len(fits), np.uint8))
     if wanted.gpa is not None:
@@ -116,7 +117,7 @@ def _mapped(lo: NDArray[np.uint64], gpa: tuple[int, int], *, large: bool) -> NDA
         rows = silent(lo)
         spread(owned.view(np.uint8), rows, np.empty(len(lo), np.uint8))
         spread(frame, rows, np.empty_like(frame))
-        frame += (rows * np.arange(0, LARGE << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
+        frame += (rows * np.arange(0, REGION << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
         frame &= np.uint64(RmpLo.gpa.mask)
     found: NDArray[np.bool_] = owned & (frame >= gpa[0] << 12)
     found &= frame <= gpa[1] << 12

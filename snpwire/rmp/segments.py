@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DecodeError, UsageError
+from ..wire.address import C_BIT
 from ..wire.rmp import ENTRIES_OFFSET, RmpEntry
 from ..wire.rmp_words import RstEntry
-from .pages import C_BIT, PAGE_LIMIT, page_number
+from .pages import PAGE_LIMIT, page_number
 from .reading import Reading, beyond
 from .table import COUNTERS, Table
 from .tiles import Extent

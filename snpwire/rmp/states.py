@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..wire.address import REGION
 from ..wire.rmp import STATES, RmpLo, RmpState
-from .pages import LARGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ class Classifier:
     BESIDE = 8 * BLOCK
 
     def __init__(self, size: int) -> None:
-        room = -(-size // LARGE) * LARGE
+        room = -(-size // REGION) * REGION
         self.lo = aligned(room, np.uint64)
         """Where the first quadwords go; shape (size,), or up to the next multiple of 512."""
         self.asid = aligned(room, np.uint16)
@@ -126,7 +126,7 @@ class Classifier:
 
         It goes on to a multiple of 512 entries; those behind the last are zero.
         """
-        room = -(-len(lows) // LARGE) * LARGE
+        room = -(-len(lows) // REGION) * REGION
         np.copyto(self.lo[: len(lows)], lows)
         self.lo[len(lows) : room] = 0
         return self.lo[:room]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo, RmpState, state_of
-from .pages import LARGE
 from .runs import Runs
 from .search import find
 from .tiles import Extent, resolve_tile
@@ -79,7 +79,7 @@ def _cut(dump: Dump, wanted: Wanted, known: Runs, progress: Progress | None) -> 
     at = 0
     for extent in dump.extents:
         at = max(at, extent.first)
-        data = dump.data.widened(LARGE).within(extent.first, extent.stop)
+        data = dump.data.widened(REGION).within(extent.first, extent.stop)
         for start, stop in data:
             if zeroes:
                 yield from _holes(known, at, start)
@@ -112,7 +112,7 @@ def _both(one: Runs, other: Runs) -> Runs:
 
 def _alike(extent: Extent, start: int, stop: int) -> Iterator[Stretch]:
     """Yield pages *start* to *stop* cut where they differ, a few MiB of the table at a time."""
-    for first in range(start & -LARGE, stop, _STEP):
+    for first in range(start & -REGION, stop, _STEP):
         words = extent.words[first - extent.first : first - extent.first + _STEP]
         yield from _pieces(words, first, max(start, first), min(stop, first + _STEP))
 
@@ -125,7 +125,7 @@ def _pieces(words: NDArray[np.uint64], first: int, start: int, stop: int) -> Ite
     places = np.arange(len(low))
     own = low.copy()
     resolve_tile(low)
-    heads = np.where(low == own, places, places & -LARGE)
+    heads = np.where(low == own, places, places & -REGION)
     inside = slice(start - first, stop - first)
     heads, low = heads[inside], low[inside]
     high = words[:, 1][heads]

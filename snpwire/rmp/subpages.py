@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo
-from .pages import LARGE
 from .tiles import SIZE, tile_size, tiles
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def subpages(
     """Yield the counts of a tile at a time. Pages outside *data* are not looked at."""
     for first, words in tiles(extents, data, tile_size(_BYTES), progress):
         assigned = words[:, 0].astype(np.uint8) & np.uint8(RmpLo.assigned.mask)
-        starts = np.arange(0, len(words), LARGE)
-        heads = words[::LARGE, 0]
+        starts = np.arange(0, len(words), REGION)
+        heads = words[::REGION, 0]
         counted = np.add.reduceat(assigned, starts, dtype=np.uint16) - assigned[starts]
         small = heads & np.uint64(SIZE) == 0
         stored = RmpLo.subpage_count.of(heads).astype(np.uint16)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DecodeError, UsageError
+from ..wire.address import C_BIT
 from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState
 from .counters import Begins, begins
-from .pages import C_BIT, page_number
+from .pages import page_number
 from .reading import Reading, beyond
 from .states import state_of_low
 from .tiles import Extent

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..wire.address import REGION
 from ..wire.rmp import RmpLo
-from .pages import LARGE
 from .runs import Runs
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def tile_size(each: int, beside: int = 0, threads: int = 1) -> int:
     if threads < 1:
         raise UsageError(f"there is at least one thread, not {threads}")
     fits = (ROOM // threads - beside) // each
-    return max(min(LEAST, TILE), min(TILE, fits // LARGE * LARGE))
+    return max(min(LEAST, TILE), min(TILE, fits // REGION * REGION))
 
 
 def tiles(
@@ -69,7 +69,7 @@ def tiles(
     runs = data if isinstance(data, Runs) or data is None else Runs.of(data)
     for extent in extents:
         whole = Runs.of([(extent.first, extent.stop)])
-        wanted = whole if runs is None else runs.widened(LARGE)
+        wanted = whole if runs is None else runs.widened(REGION)
         for start, stop in wanted.within(extent.first, extent.stop):
             for first in range(start, stop, size):
                 end = min(first + size, stop)
@@ -83,8 +83,8 @@ def resolve_tile(words: NDArray[np.uint64]) -> None:
 
     *words*, of shape (pages,), are first quadwords and are changed.
     """
-    whole = words[: len(words) // LARGE * LARGE]
-    if (whole[::LARGE] & np.uint64(SIZE)).any():
+    whole = words[: len(words) // REGION * REGION]
+    if (whole[::REGION] & np.uint64(SIZE)).any():
         spread(whole, silent(whole), np.empty_like(whole))
     rest = words[len(whole) :]
     if rest.size and int(rest[0]) & SIZE:
@@ -93,8 +93,8 @@ def resolve_tile(words: NDArray[np.uint64]) -> None:
 
 def silent(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Tell which entries of a tile another one speaks for; shape (n, 512), *words* (512 * n,)."""
-    rows: NDArray[np.bool_] = (words & np.uint64(SPEAKS) == 0).reshape(-1, LARGE)
-    rows &= words[::LARGE, None] & np.uint64(SIZE) != 0
+    rows: NDArray[np.bool_] = (words & np.uint64(SPEAKS) == 0).reshape(-1, REGION)
+    rows &= words[::REGION, None] & np.uint64(SIZE) != 0
     return rows
 
 
@@ -105,8 +105,8 @@ def spread(values: NDArray[Any], silent: NDArray[np.bool_], work: NDArray[Any]) 
     Both have a shape of (512 * n,), *silent* one of (n, 512). A masked copy would take ten times as
     long, since the processor guesses what the mask will say next.
     """
-    rows = values.reshape(-1, LARGE)
-    change = work[: len(values)].reshape(-1, LARGE)
+    rows = values.reshape(-1, REGION)
+    change = work[: len(values)].reshape(-1, REGION)
     np.bitwise_xor(rows, rows[:, :1].copy(), out=change)
     np.multiply(change, silent.view(np.uint8), out=change)
     np.bitwise_xor(rows, change, out=rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum
+from ..wire.address import PAGE
 from ..wire.exits import ExitCode
 from ..wire.operands import SevTioAction, SevTioOpInfo, TermInfo, TermSet
 from .case import INVALID_INPUT, MISSING_INPUT, VALIDATE, Case
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ..finding import Finding
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
-PAGE = 0x1000
 WITH_PAGES = (0x8000_0011, 0x8000_0012, 0x8000_0020)
 EXTENDED = "Linux 6.12 snp_handle_ext_guest_req"
 RFC = "Linux SEV-TIO series, draft"

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..wire.address import PAGE
 from . import signs, signs_guest, signs_host
-from .signs import PAGE, empty
+from .signs import empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..finding import Severity
+from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.launch_commands import LaunchPageType
 from ..wire.rmp_words import VmplMask
 from ..wire.status import Status
 from . import record
 from .policy import policy_findings
 from .verdict import (
-    LARGE,
-    PAGE,
     Verdict,
     clear,
     length,
@@ -81,7 +80,7 @@ def _policy(value: LaunchStart) -> Iterator[Verdict]:
 def update(value: LaunchUpdate) -> Iterator[Verdict]:
     """Expect a page that is aligned, of a type that is known (LAUNCH_UPDATE, checks 8 to 10)."""
     page, kind = value.page, LaunchPageType(value.page.page_type)
-    if page.page_size and value.page_paddr % LARGE:
+    if page.page_size and value.page_paddr % LARGE_PAGE:
         text = f"page_paddr is {value.page_paddr:#x}, no multiple of 2 MiB, and page_size is 2 MiB"
         yield refuse(value, "command-alignment", "page_paddr", text, Status.INVALID_ADDRESS)
     if page.page_size and kind in SMALL_ALONE:

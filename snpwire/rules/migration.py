@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..finding import Finding, Severity
+from ..wire.address import PAGE
 from ..wire.migration import CONTEXT_SIZE, CONTEXT_VERSION
 from ..wire.status import Status
 from . import record
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from ..wire.migration import ExportRsp, GuestContext, ImportReq, VmrkReq
 
-PAGE = 0x1000
 KEYS = 4
 
 

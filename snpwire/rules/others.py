@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
+from ..wire.address import PAGE
 from ..wire.boot import CC_BLOB_MAGIC
 from . import record
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..wire.boot import CcBlob
     from ..wire.doorbell import DoorbellPage, ExtIntInfo
 
-PAGE = 0x1000
 FIRST_VECTOR = 32
 """Vectors below are exceptions."""
 DRAFT = "coconut-svsm, alternate injection (draft)"

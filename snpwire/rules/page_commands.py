@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.page_commands import SwapPageType
 from ..wire.status import Status
 from .verdict import (
-    LARGE,
-    PAGE,
     Verdict,
     aligned,
     clear,
@@ -38,7 +37,7 @@ def entry(value: SwapOut | SwapIn) -> Iterator[Verdict]:
             yield note(value, "command-metadata", "mdata_paddr", text)
         return
     yield from aligned(ENTRY, "mdata_paddr")(value)
-    size = LARGE if flags.page_size else PAGE
+    size = LARGE_PAGE if flags.page_size else PAGE
     for field in ("src_paddr", "dst_paddr"):
         page = getattr(value, field)
         if page < place + ENTRY and place < page + size:
@@ -74,18 +73,18 @@ def comes_in(value: SwapIn) -> Iterator[Verdict]:
 def reclaimed(value: Reclaim) -> Iterator[Verdict]:
     """Expect a large page where one begins (PAGE_RECLAIM, check 6)."""
     address = value.page.page_paddr << 12
-    if value.page.page_size and address % LARGE:
+    if value.page.page_size and address % LARGE_PAGE:
         text = f"page is {address:#x}, no multiple of 2 MiB, and page_size is 2 MiB"
         yield refuse(value, "command-alignment", "page", text, Status.INVALID_ADDRESS)
 
 
 def joined(value: Unsmash) -> Iterator[Verdict]:
     """Expect an address alone: bit 0 is no size, whatever a comment in Linux says."""
-    if value.page_paddr % LARGE == 1:
+    if value.page_paddr % LARGE_PAGE == 1:
         text = f"page_paddr is {value.page_paddr:#x}: bit 0 is no page size to AMD-ASPFW"
         yield refuse(value, "command-alignment", "page_paddr", text)
     else:
-        yield from aligned(LARGE, "page_paddr")(value)
+        yield from aligned(LARGE_PAGE, "page_paddr")(value)
 
 
 THREE = ("gctx_paddr", "src_paddr", "dst_paddr")

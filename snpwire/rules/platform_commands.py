@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.status import Status
 from .verdict import (
-    PAGE,
     REFUSES,
     Verdict,
     aligned,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LIST_HEADER = 8
 NEWER = ("rapl_dis", "ciphertext_hiding_en", "tio_en")
 LAST_PART = 1
-LARGE = 1 << 21
 
 
 def init(value: InitEx) -> Iterator[Verdict]:
@@ -80,7 +79,7 @@ def _range(value: RangeList, one: Any, path: str) -> Iterator[Verdict]:
     if base % PAGE:
         text = f"{path}.base is {base:#x}, no multiple of 0x1000"
         yield refuse(value, "command-alignment", f"{path}.base", text)
-    elif base % LARGE:
+    elif base % LARGE_PAGE:
         text = f"{path}.base is {base:#x}, no multiple of 2 MiB: SNP_PAGE_SET_STATE refuses it"
         yield warning(value, "command-alignment", f"{path}.base", text)
     if base + count * PAGE > 1 << 52:

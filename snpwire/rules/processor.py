@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.operands import ApCreationRequest, DoorbellRequest, SecureAvicRequest
 from .access import HANDLE
 from .case import INVALID_INPUT, Case
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ..finding import Finding
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
-PAGE, LARGE_PAGE = 0x1000, 0x20_0000
 LOW_HALF = 0xFFFF_FFFF
 AP_CREATION = "Linux 6.12 sev_snp_ap_creation"
 DOORBELL = "newer Linux, coconut-svsm"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..context import Direction
 from ..finding import Finding, Severity
+from ..wire.address import LARGE_PAGE, PAGE, REGION
 from ..wire.rmp import RmpState, state_of, states_of
 from ..wire.rmp_words import RmpGpaState, VmplMask
 from . import record
@@ -22,8 +23,6 @@ LINUX = "newer Linux arch/x86/virt/svm/sev.c"
 CHANGING = 0x3FF
 LAST_ASID = 1006
 ASID_LIMIT = 0x3FF
-LARGE_FRAMES, LARGE = 512, 1 << 21
-TABLE = 0x1000
 GIB_ENTRIES = 4 << 20
 """Bytes of the entries of one GiB of memory."""
 
@@ -76,7 +75,7 @@ def owner(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Findin
     elif lo.asid > LAST_ASID:
         text = f"asid is {lo.asid}, Genoa has 1 to {LAST_ASID}"
         yield _at_lo("rmp-asid", Severity.WARNING, text)
-    if lo.asid and lo.page_size and lo.gpa % LARGE_FRAMES:
+    if lo.asid and lo.page_size and lo.gpa % REGION:
         text = f"page_size is 2 MiB, and the guest address {lo.address:#x} is no multiple of that"
         yield _at_lo("rmp-alignment", Severity.WARNING, text)
     if lo.page_size and lo.subpage_count:
@@ -162,7 +161,7 @@ def _update(value: RmpOperand) -> Iterator[Finding]:
                 yield _of(value, "rmp-operand-unassigned", Severity.ERROR, field, text)
         return
     large = value.page_size.page_size
-    unit = LARGE if large else 0x1000
+    unit = LARGE_PAGE if large else PAGE
     if value.asid and value.gpa % unit:
         text = f"gpa is {value.gpa:#x}, no multiple of {unit:#x}"
         yield _of(value, "rmp-operand-gpa", Severity.WARNING, "gpa", text)
@@ -177,8 +176,8 @@ def _update(value: RmpOperand) -> Iterator[Finding]:
 def segments(value: SegmentTable, context: object = None) -> Iterator[Finding]:
     """Expect a page of segments, with memory and entries, that do not overlap."""
     size = len(value.build())
-    if size != TABLE:
-        text = f"{size} bytes are a piece of the table, which has {TABLE:#x}"
+    if size != PAGE:
+        text = f"{size} bytes are a piece of the table, which has {PAGE:#x}"
         yield Finding("rst-piece", Severity.NOTE, "", 0, text, LINUX)
     seen: list[tuple[int, int, int]] = []
     for index, segment in enumerate(value.elements):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
+from ..wire.address import PAGE
 from ..wire.secrets import SecretsPage
 from . import record
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
-PAGE = 0x1000
 KEYS = 4
 VERSIONS = (2, 3, 4)
 OS_AREA = 0x0A0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import PAGE
 from ..wire.apic import ApicIdList
 from ..wire.boot import CC_BLOB_MAGIC, CcBlob
 from ..wire.certs import CertGuid, CertTable
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-PAGE = 0x1000
 KVM_ANSWER = sum(1 << bit for bit in (63, 97, 98, 99, 115, 116))
 """The valid bitmap as KVM leaves it."""
 TPM_TAGS = (0x8001, 0x8002)

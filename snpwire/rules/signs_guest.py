@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import PAGE
 from ..wire.cpuid import MAX_FUNCTIONS, CpuidPage
 from ..wire.launch import Curve, IdAuth, IdBlock
 from ..wire.message import HEADER_SIZE, PAYLOAD_MAX, PAYLOAD_UNIT, Aead, MessagePage, MsgType
@@ -14,7 +15,7 @@ from ..wire.report import Report, SignatureAlgo
 from ..wire.secrets import SecretsPage
 from ..wire.tcb import product_of
 from ..wire.vmsa import Vmsa
-from .signs import PAGE, Fact, empty, zero_gaps
+from .signs import Fact, empty, zero_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

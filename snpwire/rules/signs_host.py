@@ -11,12 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..wire import kind
+from ..wire.address import PAGE
 from ..wire.launch_commands import GuestStatus, LaunchPageType, LaunchStart, LaunchUpdate, PageInfo
 from ..wire.platform import PlatformStatus, RangeList
 from ..wire.rmp import RmpEntry, RmpOperand, RmpState, SegmentTable, state_of, states_of
 from ..wire.rmp_words import VmplMask
 from . import rmp as rmp_rules
-from .signs import PAGE, Fact, empty
+from .signs import Fact, empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

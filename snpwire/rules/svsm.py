@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
+from ..wire.address import PAGE, REGION
 from ..wire.guid import TextGuid
 from ..wire.svsm import COCONUT, SPEC, ServiceGuid
 from . import record
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
         VtpmResponse,
     )
 
-PAGE = 0x1000
 MAX_ENTRIES = 510
 """How many entries a PVALIDATE request may have."""
 NONCE_SIZE = 64
 SEND_COMMAND = 8
-LARGE_PAGE = 512
 ENTRY = 24
 """Size of a manifest's head, and of each of its rows."""
 KNOWN = frozenset(ServiceGuid.NAMES.values())
@@ -85,7 +84,7 @@ def pvalidate_entries(
         if entry.page_size > 1:
             text = f"page_size is {int(entry.page_size)}, there are 0 (4 KiB) and 1 (2 MiB)"
             yield Finding("pvalidate-size", Severity.ERROR, path, offset, text, SPEC)
-        elif entry.page_size and entry.pfn % LARGE_PAGE:
+        elif entry.page_size and entry.pfn % REGION:
             text = f"pfn is {entry.pfn:#x}, a 2 MiB page starts at a multiple of 512"
             yield Finding("pvalidate-unaligned", Severity.ERROR, path, offset, text, SPEC)
         yield from record.unknown_bits(entry, path, offset, SPEC)

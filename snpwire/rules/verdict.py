@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..finding import Finding, Severity
+from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE
 from ..wire.status import Status
 from . import record
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     Check = Callable[[Any], Iterator["Verdict"]]
 
-PAGE = 0x1000
-LARGE = 1 << 21
 FIRMWARE = "AMD-ASPFW sev_mcmd.c"
 
 
@@ -139,10 +138,6 @@ def newer(field: str, *names: str) -> Check:
 
 
 REFUSES = "answers INVALID_PARAM"
-TOP = (1 << 46) - 12 * (1 << 30)
-"""64 TiB less 12 GiB: AMD-ASPFW (Genoa) reaches no memory from here on."""
-C_BIT = 1 << 51
-ASEG = range(0xA_0000, 0xC_0000)
 
 
 def reachable(*fields: str) -> Check:
@@ -151,7 +146,7 @@ def reachable(*fields: str) -> Check:
     def check(value: Any) -> Iterator[Verdict]:
         for field in fields:
             address = getattr(value, field) & ~C_BIT
-            if address >= TOP:
+            if address >= MAX_ADDRESS:
                 text = f"{field} is {address:#x}, above all memory that the firmware reaches"
                 yield warning(value, "command-address", field, text)
             elif address in ASEG:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..engine.boot import LAYOUT, buffers_of, leave
 from ..engine.clock import SECOND
-from ..engine.memory import PAGE
 from ..engine.trace import GUEST, Written
 from ..errors import UsageError
+from ..wire.address import PAGE
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
 from ..wire.ghcb import Page

@@ -19,13 +19,13 @@ from ..block import Block
 from ..codec import as_bytes, from_hex
 from ..errors import EncodeError, shown
 from ..layout import Record, at, nested
+from .address import PAGE
 from .guid import MixedGuid, TextGuid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SPEC = "56421 rev 2.03, 4.1.8.1 (go-sev-guest, virtee/sev)"
-PAGE = 0x1000
 MAX_ENTRIES = 0x4000 // 24
 """What the largest buffer that Linux gives would have room for; the document sets no limit."""
 

@@ -6,12 +6,12 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...rmp.entry import LARGE, VMSA
+from ...wire.address import PAGE, page_of
 from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..entries import COUNTERS
-from ..memory import C_BIT, PAGE
 from .context import Context
 from .platform import status_page
 from .processor import IN_PAGE, Refusal, fits_page
@@ -39,7 +39,7 @@ def create(fw: Processor, raw: bytes) -> None:
     guest.vek_seed = fw.random(32)
     guest.launch_tcb = fw.chip.committed_tcb
     guest.launch_mit_vector = fw.profile.mitigations
-    fw.contexts[(address & ~C_BIT) >> 12] = guest
+    fw.contexts[page_of(address)] = guest
     fw.scramble(address)
     fw.change(address, 0, VMSA)
 
@@ -104,7 +104,7 @@ def _activate(fw: Processor, address: int, guest: Context, asid: int) -> None:
         raise Refusal(Status.DF_FLUSH_REQUIRED)
     if asid > fw.profile.snp_asids:
         raise Refusal(Status.INVALID_ASID)
-    fw.asids.take(asid, (address & ~C_BIT) >> 12)
+    fw.asids.take(asid, page_of(address))
     fw.memory.install(asid, guest.vek_seed)
     guest.asid = asid
     guest.active = guest.state == GuestState.RUNNING

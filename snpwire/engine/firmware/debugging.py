@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ...rmp.entry import VMSA, resolved
 from ...rmp.single.firmware import asid_of
+from ...wire.address import C_BIT, PAGE, page_of
 from ...wire.launch_commands import Dbg
 from ...wire.report import GuestPolicy
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..entries import state_of_entry
-from ..memory import C_BIT, PAGE
 from .processor import IN_PAGE, Refusal
 from .savearea import shown
 
@@ -81,7 +81,7 @@ def _resolved(fw: Processor, address: int) -> tuple[RmpState, int]:
     state, lo = fw.look_up(address)
     if state == RmpState.DEFAULT:
         return state, lo
-    _, lo, _ = resolved(fw.table, (address & ~C_BIT) >> 12)
+    _, lo, _ = resolved(fw.table, page_of(address))
     return state_of_entry(lo), lo
 
 

@@ -11,15 +11,15 @@ from hashlib import sha384
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...rmp.entry import GPA, GPA_LOW, IMMUTABLE, LARGE, LOCK, REGION, VALIDATED, VMSA
+from ...rmp.entry import GPA, GPA_LOW, IMMUTABLE, LARGE, LOCK, VALIDATED, VMSA
 from ...rmp.single.firmware import asid_of
+from ...wire.address import C_BIT, PAGE, REGION, page_of
 from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
 from ...wire.launch_commands import LaunchPageType, LaunchUpdate, PageInfo
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
-from ..memory import C_BIT, PAGE
 from .processor import IN_PAGE, Refusal
 from .savearea import TWEAKED, measured, prepared
 
@@ -163,7 +163,7 @@ def _check_cpuid(fw: Processor, address: int, data: bytes) -> None:
 
 def _give(fw: Processor, address: int, kind: _Kind) -> None:
     """Make a page the guest's, accepted, with the permissions given; VMPL 0 keeps its own."""
-    number = (address & ~C_BIT) >> 12
+    number = page_of(address)
     lo, hi = fw.table.entry(number)
     lo = lo & ~(IMMUTABLE | LOCK) | VALIDATED | (VMSA if kind.type == LaunchPageType.VMSA else 0)
     first, second, third = kind.perms

@@ -16,12 +16,12 @@ from ...rmp.single import page_move
 from ...rmp.single import swap_in as opened
 from ...rmp.single import swap_out as sealed
 from ...rmp.single.firmware import asid_of, entry_or_zero
+from ...wire.address import C_BIT, LARGE_PAGE, PAGE, page_of
 from ...wire.migration import MetadataEntry, MetadataMdata
 from ...wire.page_commands import Move, SwapIn, SwapOut, SwapPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..memory import C_BIT, PAGE
-from .pages import SIZE_2M, done, guest_of, number, undone
+from .pages import done, guest_of, undone
 from .processor import IN_PAGE, Refusal
 from .savearea import timed
 
@@ -43,7 +43,7 @@ def move(fw: Processor, raw: bytes) -> None:
     flags = int(command.flags)
     _started(fw, command, flags & _MOVE_RESERVED or any(raw[0xC:0x10]))
     guest = guest_of(fw, command.gctx_paddr, active=True)
-    source, target = number(command.src_paddr), number(command.dst_paddr)
+    source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     key = guest.asid if asid_of(entry_or_zero(fw.table, source)[0]) else 0
     with undone(fw, source, target):
         done(page_move(fw.table, source, target, guest, size=flags))
@@ -56,7 +56,7 @@ def swap_out(fw: Processor, raw: bytes) -> None:
     flags = int(command.flags)
     _started(fw, command, flags & _OUT_RESERVED)
     guest, mdata = _keeper(fw, command, flags)
-    source, target = number(command.src_paddr), number(command.dst_paddr)
+    source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     lo, rights = entry_or_zero(fw.table, source)
     kind = command.flags.page_type
     with undone(fw, source):
@@ -86,7 +86,7 @@ def swap_in(fw: Processor, raw: bytes) -> None:
     flags = int(command.flags)
     _started(fw, command, flags & _IN_RESERVED or any(raw[0x20:0x28]))
     guest, mdata = _keeper(fw, command, flags)
-    source, target = number(command.src_paddr), number(command.dst_paddr)
+    source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     entry = _kept(fw, command, flags, guest)
     kind = command.flags.page_type
     with undone(fw, target):
@@ -123,13 +123,13 @@ def _keeper(fw: Processor, command: SwapOut | SwapIn, flags: int) -> tuple[Guest
         return guest, _NO_MDATA
     if fw.table.state(guest.context) != RmpState.CONTEXT:
         raise Refusal(Status.INVALID_GUEST)
-    entry, size = command.mdata_paddr, SIZE_2M if flags & 1 else PAGE
+    entry, size = command.mdata_paddr, LARGE_PAGE if flags & 1 else PAGE
     fw.look_up(entry)
     others = command.src_paddr, command.dst_paddr
     overlaps = any(entry < at + size and at < entry + MetadataEntry.SIZE for at in others)
     if entry % MetadataEntry.SIZE or overlaps:
         raise Refusal(Status.INVALID_PARAM)
-    return guest, number(entry)
+    return guest, page_of(entry)
 
 
 def _described(kind: SwapPageType, lo: int, rights: int, size: int) -> tuple[MetadataMdata, int]:
@@ -164,7 +164,7 @@ def _kept(fw: Processor, command: SwapIn, flags: int, guest: Guest) -> MetadataE
 
 
 def _load(fw: Processor, address: int, large: int, key: int) -> bytes:
-    size = SIZE_2M if large else PAGE
+    size = LARGE_PAGE if large else PAGE
     fw.reach(address, size)
     return fw.memory.read(address & ~C_BIT, size, key)
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE, REGION
+from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE
 from ...rmp.single import Guest
 from ...rmp.single import md_init as noted
 from ...rmp.single import reclaim as taken_back
 from ...rmp.single import unsmash as joined
+from ...wire.address import C_BIT, LARGE_PAGE, PAGE, REGION, page_of
 from ...wire.migration import GuestState
 from ...wire.page_commands import MdInit, ReclaimPage, SetState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..memory import C_BIT, PAGE
 from .processor import IN_PAGE, Refusal
 from .ranges import page_ranges
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from .processor import Processor
 
-SIZE_2M = REGION * PAGE
-IN_2M = SIZE_2M - 1
+IN_2M = LARGE_PAGE - 1
 _RECLAIM_RESERVED = 0xFFE
 
 
@@ -37,18 +36,13 @@ def done(status: Status) -> None:
         raise Refusal(status)
 
 
-def number(address: int) -> int:
-    """Return the number of the page at an address; the C-bit is not looked at."""
-    return (address & ~C_BIT) >> 12
-
-
 def guest_of(fw: Processor, address: int, *, active: bool) -> Guest:
     """Return the guest whose context may be at *address*, and what speaks against it.
 
     *active* asks for one that has an ASID. What lies in a page that holds no context is not looked
     at: the state of that page is asked about first.
     """
-    page = number(address)
+    page = page_of(address)
     if fw.table.state(page) != RmpState.CONTEXT:
         return Guest(page)
     guest, status = fw.context(address), fw.memory.reach(address, PAGE)
@@ -82,10 +76,10 @@ def reclaim(fw: Processor, raw: bytes) -> None:
         raise Refusal(Status.INVALID_PARAM)
     fw.started()
     address, large = word & ~IN_PAGE, word & 1
-    fw.reach(address, SIZE_2M if large else PAGE)
+    fw.reach(address, LARGE_PAGE if large else PAGE)
     fw.look_up(address)
-    done(taken_back(fw.table, number(address), large))
-    if fw.table.state(number(address)) != RmpState.CONTEXT:
+    done(taken_back(fw.table, page_of(address), large))
+    if fw.table.state(page_of(address)) != RmpState.CONTEXT:
         fw.forget(address)
 
 
@@ -98,9 +92,9 @@ def unsmash(fw: Processor, raw: bytes) -> None:
     if fw.look_up(address)[0] == RmpState.DEFAULT:
         raise Refusal(Status.INVALID_PAGE_STATE)
     start, own = address & ~C_BIT, fw.memory.map.rmp
-    if start < own.stop and own.start < start + SIZE_2M:
+    if start < own.stop and own.start < start + LARGE_PAGE:
         raise Refusal(Status.INVALID_ADDRESS)
-    done(joined(fw.table, number(address)))
+    done(joined(fw.table, page_of(address)))
 
 
 def set_state(fw: Processor, raw: bytes) -> None:
@@ -116,7 +110,7 @@ def set_state(fw: Processor, raw: bytes) -> None:
     fw.started()
     table, most = fw.memory.map.rmp, fw.table.pages
     own = range(table.start >> 12, -(-table.stop // PAGE))
-    given = list(page_ranges(fw, command.list_paddr, SIZE_2M))
+    given = list(page_ranges(fw, command.list_paddr, LARGE_PAGE))
     parts = [part for pages in given for part in _without(pages, own, most)]
     for page in (page for part in parts for page in part):
         if fw.table.entry(page)[0] & ~COUNT != FIRMWARE_LO:
@@ -154,8 +148,8 @@ def md_init(fw: Processor, raw: bytes) -> None:
     fw.look_up(command.gctx_paddr)
     _, lo = fw.look_up(command.page_paddr)
     guest = guest_of(fw, command.gctx_paddr, active=False)
-    size = SIZE_2M if lo & LARGE else PAGE
-    page = number(command.page_paddr)
+    size = LARGE_PAGE if lo & LARGE else PAGE
+    page = page_of(command.page_paddr)
     with undone(fw, page):
         done(noted(fw.table, page, guest))
         fw.store(command.page_paddr, bytes(size))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...rmp.entry import FIRMWARE_LO, HV_FIXED_LO, ONE_MORE, REGION
+from ...rmp.entry import FIRMWARE_LO, HV_FIXED_LO, ONE_MORE
+from ...wire.address import PAGE, REGION
 from ...wire.platform import (
     InitEx,
     PlatformFlags,
@@ -21,7 +22,6 @@ from ...wire.platform import (
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..entries import fill
-from ..memory import PAGE
 from .processor import Refusal, fits_page
 from .ranges import page_ranges
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...wire.address import C_BIT, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..cpuid import CpuidPolicy, published
 from ..entries import state_of_entry
-from ..memory import C_BIT, FIRMWARE, PAGE
+from ..memory import FIRMWARE
 from .asids import Asids
 from .chip import TEST_CHIP, Chip
 from .context import Context
@@ -104,7 +105,7 @@ class Processor:
 
     def context(self, address: int) -> Context:
         """Return the guest whose context is at *address*, a page known to hold one."""
-        page = (address & ~C_BIT) >> 12
+        page = page_of(address)
         found = self.contexts.get(page)
         if found is None:  # a table that was set up by hand: the page was never written
             found = self.contexts[page] = Context()
@@ -119,13 +120,13 @@ class Processor:
 
     def change(self, address: int, clear: int, put: int) -> None:
         """Change bits of the first quadword of a page's entry."""
-        page = (address & ~C_BIT) >> 12
+        page = page_of(address)
         lo, hi = self.table.entry(page)
         self.table.set(page, lo & ~clear | put, hi)
 
     def forget(self, address: int) -> None:
         """Drop the context in a page that holds none any more."""
-        self.contexts.pop((address & ~C_BIT) >> 12, None)
+        self.contexts.pop(page_of(address), None)
 
     def scramble(self, address: int) -> None:
         """Let a context's page read as the noise that it is to all but the firmware."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...wire.address import C_BIT
 from ...wire.platform import MAX_RANGES, Range, RangeListHeader
 from ...wire.status import Status
-from ..memory import C_BIT
 from .processor import Refusal, fits_page
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from ...crypto.sealing import open_raw, seal_parts
 from ...errors import AuthError
 from ...rmp.entry import LARGE
+from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, Aead
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..memory import PAGE
 from .messages import FAMILIES, Asker
 from .processor import IN_PAGE, Refusal
 

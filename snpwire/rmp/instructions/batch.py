@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import UsageError
-from ..entry import ASID, ASID_LOW, ASSIGNED, GPA_LOW, LARGE, OPERAND, REGION
+from ...wire.address import REGION
+from ..entry import ASID, ASID_LOW, ASSIGNED, GPA_LOW, LARGE, OPERAND
 from ..pages import page_numbers
 from .order import in_order
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...wire.address import REGION
 from ...wire.launch_commands import LaunchPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
@@ -29,7 +30,6 @@ from ..entry import (
     NOTE_PFN,
     NOTE_STATE,
     ONE_MORE,
-    REGION,
     VALIDATED,
     VMSA,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ...wire.address import REGION
 from ...wire.rmp_words import PvalidateResult, RmpAdjust, RmpAdjustResult
 from .. import single
 from ..entry import (
@@ -18,7 +19,6 @@ from ..entry import (
     NOT_OWNED,
     NOT_READABLE,
     NOT_VALIDATED,
-    REGION,
     TOO_SMALL,
     VALIDATED,
     VMSA,

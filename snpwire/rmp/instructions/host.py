@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...wire.address import REGION
 from ...wire.rmp import RmpOperand
 from ...wire.rmp_words import PsmashResult, RmpUpdateResult
 from .. import single
@@ -29,7 +30,6 @@ from ..entry import (
     LOCK,
     ONE_MORE,
     OPERAND,
-    REGION,
     RIGHTS,
     SPAN,
     VALIDATED,

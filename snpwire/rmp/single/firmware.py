@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...wire.address import REGION
 from ...wire.launch_commands import LaunchPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
@@ -32,7 +33,6 @@ from ..entry import (
     NOTE_PFN,
     NOTE_STATE,
     ONE_MORE,
-    REGION,
     VALIDATED,
     VMSA,
 )

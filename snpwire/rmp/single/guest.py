@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...wire.address import REGION
 from ...wire.rmp_words import PvalidateResult, RmpAdjust, RmpAdjustResult
 from ..entry import (
     ASID,
@@ -29,7 +30,6 @@ from ..entry import (
     NOT_READABLE,
     NOT_VALIDATED,
     OPERAND,
-    REGION,
     TOO_SMALL,
     VALIDATED,
     VMSA,

@@ -30,6 +30,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from ...wire.address import REGION
 from ...wire.rmp import RmpOperand, RmpReadSize
 from ...wire.rmp_words import PsmashResult, RmpUpdateResult
 from ..entry import (
@@ -45,7 +46,6 @@ from ..entry import (
     LOCK,
     ONE_MORE,
     OPERAND,
-    REGION,
     RIGHTS,
     SPAN,
     VALIDATED,
