@@ -222,6 +222,23 @@ def test_what_a_guest_got_is_written(tmp_path):
     assert key.stat().st_size == 0x40
 
 
+@pytest.mark.parametrize(
+    ("words", "given", "vmpl"),
+    [
+        (["--vmpck", "2"], b"", 2),
+        (["--vmpck", "2", "--set", "vmpl=3"], b"", 3),
+        (["-", "--vmpck", "1"], b'{"vmpl": 2}', 2),
+        (["-", "--vmpck", "1", "--set", "vmpl=3"], b'{"vmpl": 2}', 3),
+    ],
+)
+def test_a_report_is_for_the_level_of_its_key_unless_another_is_given(words, given, vmpl, tmp_path):
+    report = tmp_path / "report.bin"
+
+    request("report", *words, "-o", report, given=given)
+
+    assert int.from_bytes(report.read_bytes()[0x30:0x34], "little") == vmpl
+
+
 def test_a_message_of_any_type_is_sent(tmp_path):
     payload = tmp_path / "payload.bin"
     payload.write_bytes(bytes(16))
@@ -230,6 +247,25 @@ def test_a_message_of_any_type_is_sent(tmp_path):
 
     assert "seals UNKNOWN_0x63, 16 bytes, under VMPCK0" in told
     assert "EIO, firmware INVALID_PARAM, key wiped" in told
+
+
+@pytest.mark.parametrize("words", [["raw", "--type", "5"], ["report"]])
+def test_a_payload_that_no_page_has_room_for_is_refused_before_anything_happens(words, tmp_path):
+    payload = tmp_path / "payload.bin"
+    payload.write_bytes(bytes(4001))
+
+    output, errors = run("request", *words, "--payload", payload, code=3)
+
+    assert output == ""
+    assert errors == f"snpwire: {payload}: a payload has at most 4000 bytes, got 4001\n"
+
+
+def test_cpuid_values_come_as_json():
+    words = ["request", "cpuid", "-", "--show"]
+    told, _ = run(*words, given=b'{"functions": [{"eax_in": 1073741824}]}')
+
+    assert "eax_in" in told
+    assert told.splitlines()[-1] == "request 1: answered, SUCCESS"
 
 
 def test_a_message_that_the_firmware_refuses_is_no_broken_expectation_of_a_fault(tmp_path):

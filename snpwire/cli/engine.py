@@ -25,7 +25,7 @@ KIND is one of
   report      an attestation report
   ext-report  a report, and certificates with it
   key         a derived key
-  cpuid       CPUID values, checked; --set 'functions=[{{"eax_in": 1}}]'
+  cpuid       CPUID values, checked; as JSON: {{"functions": [{{"eax_in": 1}}]}}
   tsc         scale and offset of the TSC
   vmrk        a root key for a guest that this one brings in as its migration agent
   raw         any message: --type N --payload FILE

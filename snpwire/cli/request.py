@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import nearest
-from ..errors import UsageError, shown
-from ..wire.message import MsgType, padded, payload_kind
+from ..errors import InputError, UsageError, shown
+from ..wire.message import PAYLOAD_MAX, MsgType, padded, payload_kind
 from ..wire.report import REPORT_SIZE
 from ..wire.report_msg import ReportRsp
 from .encode import built
 from .machines import load_policy, load_profile
 from .sink import note, say, write_file
-from .source import contents
+from .source import SourceError, contents, shown_name
 
 if TYPE_CHECKING:
     from ..engine.driver import Answer, Request
@@ -165,9 +165,9 @@ def _payload(asked: Asked, kind: str) -> bytes:
     if asked.payload is not None:
         if asked.json is not None or asked.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")
-        return contents(asked.payload)
+        return _file(asked.payload)
     settings = list(asked.settings)
-    if kind in WITH_VMPL:  # no key may ask for a level that is more privileged than its own
+    if kind in WITH_VMPL and asked.json is None:  # a key may not ask for a more privileged level
         settings.insert(0, f"vmpl={asked.vmpck}")
     data = built(kind, asked.json, settings, zero=True)
     return data.ljust(padded(len(data)), b"\0")
@@ -179,7 +179,16 @@ def _raw(asked: Asked) -> Request:
     if asked.payload is None or asked.msg_type is None:
         raise UsageError("raw has no record to build", help="--payload FILE and --type N")
     _in_range("--type", asked.msg_type, range(256))
-    return Request(asked.msg_type, contents(asked.payload), asked.version)
+    return Request(asked.msg_type, _file(asked.payload), asked.version)
+
+
+def _file(name: str) -> bytes:
+    """Return the payload in a file. Raises SourceError and OSError, which name it."""
+    payload = contents(name)
+    if len(payload) > PAYLOAD_MAX:
+        reason = InputError(f"a payload has at most {PAYLOAD_MAX} bytes, got {len(payload)}")
+        raise SourceError(shown_name(name), reason)
+    return payload
 
 
 def _vmrk(machine: Machine, guest: Guest) -> Request:
