@@ -13,6 +13,7 @@ from snpwire.engine.outcome import Outcome, attempt, outcome_of
 from snpwire.engine.policy import Pages, Policy
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
+from snpwire.engine.trial import Trial
 from snpwire.engine.workload import Load, run
 from snpwire.errors import DriverError, EngineError, UsageError
 from snpwire.wire.cpuid import CpuidFunction
@@ -278,3 +279,26 @@ def test_a_workload_counts_a_lost_key(m, monkeypatch):
     tally = run(m, [load])[0]
 
     assert (tally.asked, tally.served, tally.keys_lost) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "number", "outcome"),
+    [
+        (Request(3, bytes(5008)), 0, Outcome("EINVAL", alive=True)),
+        (Request(5, bytes(0x60), 1, 9), 0, Outcome("EINVAL", alive=True)),
+        (KEY, 0xFFFF_FFFE, Outcome("EIO", alive=True)),
+        (KEY, 0xFFFF_FFFC, Outcome()),
+    ],
+    ids=["payload", "pages", "no number left", "the last number"],
+)
+def test_what_the_driver_has_no_room_for_is_expected(m, guest, asked, number, outcome):
+    watch = Watch()
+    driver = guest.drivers[0]
+    driver.stream.number = number
+    m.firmware.contexts[guest.vm.context].counts[0] = number
+    trial = Trial(m, guest, watch, m.inject())
+
+    verdict = trial.ask(driver, asked)
+
+    assert verdict.expected == verdict.tried.outcome == outcome
+    assert not verdict.broken

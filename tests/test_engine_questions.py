@@ -291,6 +291,19 @@ def test_q6_a_guest_understands_busy():
     assert m.clock.now == 10 * SECOND
 
 
+def test_q6_the_minute_begins_when_the_message_is_first_sent():
+    m = machine()
+    guest = m.add()
+    m.inject(Injection.parse("delay"), Injection.parse("busy*40"))
+    began = m.clock.now
+
+    outcome = asking(guest)
+
+    assert outcome == Outcome("ETIMEDOUT", 2 << 32, alive=False)
+    assert len(steps(m, "wait")) == 16
+    assert m.clock.now - began == 62 * SECOND
+
+
 def test_q6_a_guest_gives_up_after_a_minute_of_busy():
     m = machine()
     guest = m.add()
@@ -383,6 +396,16 @@ def test_q8_a_stream_at_its_limit_leaves_three_alive():
     assert over == Outcome("EIO", alive=True)
     assert numbers(guest)[1] == 0xFFFF_FFFE
     assert [asking(guest, vmpck) for vmpck in (0, 2, 3)] == [Outcome()] * 3
+
+
+def test_q8_a_key_that_is_gone_is_said_before_its_numbers_are():
+    m = machine()
+    stream = m.add().drivers[0].stream
+    stream.number = 0xFFFF_FFFE
+    stream.disable()
+
+    with pytest.raises(DriverError, match=r"ENOTTY: VMPCK0 is disabled"):
+        stream.next_number()
 
 
 def test_q8_the_firmwares_own_limit_is_that_of_64_bits():
@@ -621,6 +644,31 @@ def test_q13_the_key_is_kept_also_where_the_plain_request_fails():
 
     assert outcome == Outcome("EIO", 1 << 32, alive=True)
     assert asking(guest).errno == "EIO"
+
+
+def test_q13_the_pages_are_told_and_the_key_lost_where_the_plain_request_stays_busy():
+    m, guest, driver, request = certified(1, 0)
+    m.inject(Injection.parse("busy*40@2"))
+
+    tried = attempt(driver, request)
+
+    assert tried.outcome == Outcome("ETIMEDOUT", 1 << 32, alive=False)
+    assert tried.error.pages == 2
+    assert asking(guest).errno == "ENOTTY"
+
+
+def test_q13_a_length_error_that_needs_no_pages_is_an_error_all_the_same():
+    def lie(_, x):
+        x.vmm = 1
+
+    m, _, driver, request = certified(1, 0)
+    fault = FAULTS["lie-about-pages"]._replace(act=lie)
+    m.inject(Injection(fault))
+
+    tried = attempt(driver, request._replace(pages=0))
+
+    assert tried.outcome == Outcome("EIO", 1 << 32, alive=True)
+    assert tried.error.pages == 0
 
 
 def test_q13_a_plain_request_that_is_told_of_pages_is_out_of_step_after_that():

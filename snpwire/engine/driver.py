@@ -128,11 +128,12 @@ class Driver:
         if faults is not None:
             faults.fire("exit", self, request)
         try:
-            result, needed = self._exit(request.pages), 0
+            began, needed = self._world.clock.now, None
+            result = self._exit(request.pages)
             if result:
-                result, needed = yield from self._again(request, result)
+                result, needed = yield from self._again(request, result, began)
             stream.number = number + 1
-            if result or needed:
+            if result or needed is not None:
                 raise _failed(request, result, needed)
             payload = stream.open(request, number, self._space.seen(self.buffers.response))
         except DriverError as exc:
@@ -152,13 +153,16 @@ class Driver:
         if pages is not None and not 0 <= pages <= room:
             raise DriverError("EINVAL", f"certificates get 0 to {room} pages, not {pages}")
 
-    def _again(self, request: Request, result: int) -> Generator[int, None, tuple[int, int]]:
-        """Send the same bytes again where Linux does.
+    def _again(
+        self, request: Request, result: int, began: int
+    ) -> Generator[int, None, tuple[int, int | None]]:
+        """Send the same bytes again where Linux does; they were sent first when it *began*.
 
         Return the last result, and how many pages the certificates need if there were too few.
         """
         clock = self._world.clock
-        pages, needed, began = request.pages, 0, clock.now
+        pages: int | None = request.pages
+        needed: int | None = None
         while True:
             if result == BUSY and clock.now - began <= RETRY_LIMIT:
                 self._say("wait", nanoseconds=RETRY_DELAY)
@@ -268,15 +272,19 @@ class Driver:
         self._world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
 
 
-def _failed(request: Request, result: int, needed: int) -> DriverError:
-    """Return the error of a request that ended with *result*, or with too few pages."""
-    if result == BUSY:
-        return DriverError("ETIMEDOUT", "BUSY for more than a minute", exitinfo2=result)
-    if needed:
+def _failed(request: Request, result: int, needed: int | None) -> DriverError:
+    """Return the error of a request that ended with *result*, or with too few pages.
+
+    Linux tells its caller of the pages whatever the second attempt came to.
+    """
+    errno = "ETIMEDOUT" if result == BUSY else "EIO"
+    if needed is not None:
         reason = f"the certificates take {needed} pages, there is room for {request.pages}"
-        return DriverError("EIO", reason, exitinfo2=INVALID_LEN, pages=needed)
+        return DriverError(errno, reason, exitinfo2=INVALID_LEN, pages=needed)
+    if result == BUSY:
+        return DriverError(errno, "BUSY for more than a minute", exitinfo2=result)
     if result == NO_ANSWER:
-        return DriverError("EIO", "the hypervisor refused the exit", exitinfo2=result)
+        return DriverError(errno, "the hypervisor refused the exit", exitinfo2=result)
     fw_error, vmm_error = result & 0xFFFF_FFFF, result >> 32
     said = f"firmware {fw_error:#x}, hypervisor {vmm_error:#x}"
-    return DriverError("EIO", f"the request failed: {said}", exitinfo2=result)
+    return DriverError(errno, f"the request failed: {said}", exitinfo2=result)

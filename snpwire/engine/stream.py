@@ -85,6 +85,8 @@ class Stream:
         """Return the number of the next request. Raises DriverError if there is none left."""
         number = self._number + 1
         if number >= LAST:
+            if self._key is None:
+                raise self._disabled()
             reason = f"sequence number {number:#x} of VMPCK{self.vmpck} is the end of them"
             raise DriverError("EIO", reason)
         return number
@@ -92,8 +94,7 @@ class Stream:
     def seal(self, msg_type: int, version: int, payload: bytes, number: int) -> bytes:
         """Return a request. Raises DriverError if there is no key."""
         if self._key is None:
-            reason = f"VMPCK{self.vmpck} is disabled: all its bytes are zero"
-            raise DriverError("ENOTTY", reason)
+            raise self._disabled()
         aad = authenticated(msg_type, version, self.vmpck, len(payload))
         return seal_parts(self._key, number.to_bytes(16, "little"), aad, payload)
 
@@ -120,6 +121,10 @@ class Stream:
             return open_raw(self._key, raw, bytes(answer[HEADER_SIZE : HEADER_SIZE + size]))
         except AuthError:
             raise _bad("it fails authentication") from None
+
+    def _disabled(self) -> DriverError:
+        reason = f"VMPCK{self.vmpck} is disabled: all its bytes are zero"
+        return DriverError("ENOTTY", reason)
 
     def disable(self) -> None:
         """Wipe the key, here and in the secrets page."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..wire.address import PAGE
-from ..wire.message import PAYLOAD_UNIT, MsgType
+from ..wire.message import PAYLOAD_MAX, PAYLOAD_UNIT, MsgType
 from ..wire.status import Status
 from .invariants import Breach, Watch, lent, ownerless
 from .outcome import STOPPED, Outcome, Tried, attempt
 from .requests import REPORT_REQ
+from .stream import LAST
 
 if TYPE_CHECKING:
     from .driver import Driver, Request
@@ -21,6 +22,7 @@ NOT_TAKEN = Outcome("EIO", int(Status.INVALID_PARAM), alive=False)
 SHORT = Outcome("EIO", 1 << 32, alive=True)
 NO_KEY = Outcome("ENOTTY", alive=False)
 NO_NUMBER = Outcome("EIO", alive=True)
+NO_ROOM = Outcome("EINVAL", alive=True)
 MINUTE = 60_000_000_000
 CHANGES_GUESTS = {int(MsgType.EXPORT_REQ), int(MsgType.ABSORB_NOMA_REQ)}
 """Messages after which a guest may be another, or none."""
@@ -72,8 +74,9 @@ class Trial:
         vm = self._guest.vm
         if vm.stopped:
             return Outcome(STOPPED)
-        if not driver.stream.alive:
-            return NO_KEY
+        unsent = self._unsent(driver, request)
+        if unsent is not None:
+            return unsent
         limit = vm.policy.throttle
         if self._open or (limit is not None and limit.interval >= MINUTE):
             return None
@@ -86,6 +89,16 @@ class Trial:
         needed = max(-(-len(table) // PAGE), policy.pages)
         short = request.pages is not None and needed > request.pages
         return SHORT if short and request.type == REPORT_REQ else Outcome()
+
+    @staticmethod
+    def _unsent(driver: Driver, request: Request) -> Outcome | None:
+        """Return what comes of a request that the driver does not send, if it is one."""
+        stream, pages = driver.stream, request.pages or 0
+        if len(request.payload) > PAYLOAD_MAX or not 0 <= pages <= driver.buffers.pages:
+            return NO_ROOM._replace(alive=stream.alive)
+        if not stream.alive:
+            return NO_KEY
+        return NO_NUMBER if stream.number + 1 >= LAST else None
 
     def _offered(self, request: Request) -> bool:
         """Tell whether the firmware takes a message of this type, version and size."""
