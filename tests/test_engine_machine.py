@@ -249,6 +249,18 @@ def test_a_guest_that_is_taken_down_gives_all_its_pages_back():
     assert [*ownerless(m), *lent(m)] == []
 
 
+def test_nothing_is_kept_of_guests_that_are_gone():
+    m = machine(keep=False)
+    for number in range(3):
+        m.add(f"vm{number}").key()
+        m.remove(f"vm{number}")
+
+    assert m.hypervisor.requests.last == {}
+    assert m.host.owners == {}
+    assert m.firmware.contexts == {}
+    assert set(m.host.memory.pages) <= {m.host._buffer, m.hypervisor.requests.spare}
+
+
 def test_a_guest_that_is_taken_down_asks_nothing_more():
     m = machine()
     guest = m.add()

@@ -150,5 +150,6 @@ class Machine:
 
     def _take_down(self, vm: Vm) -> None:
         launch.dismantle(self.host, vm)
+        self.hypervisor.requests.last.pop(vm.name, None)
         self._flush()
         self._asids.append(vm.asid)
