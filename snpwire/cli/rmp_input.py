@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..rmp.dump import Dump
     from ..rmp.table import Table
 
-RST_SIZE = 4096
-
 
 class Wish(NamedTuple):
     """What the options say of an input."""
@@ -203,8 +201,8 @@ def _segment_table(rst: str) -> tuple[int, ...]:
 
     with closing(Stream(rst)) as stream:
         data = b"".join(stream.chunks())
-    if not data or len(data) > RST_SIZE or len(data) % 8:
-        reason = f"a segment table has up to {RST_SIZE} bytes, in eights, got {len(data)}"
+    if not data or len(data) > PAGE or len(data) % 8:
+        reason = f"a segment table has up to {PAGE} bytes, in eights, got {len(data)}"
         raise SourceError(rst, InputError(reason))
     return unpack(f"<{len(data) // 8}Q", data)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..rmp.check import Verdict
 from ..rmp.check import check as judge
 from ..view.text import part_text, size_text
-from ..wire.rmp import RmpState
+from ..wire.rmp import STILL, RmpState
 from .progress import Meter
 from .rmp_input import Input, Wish, read
 from .sink import note, say, style
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ..bits import OpenEnum
     from ..rmp.census import Census
-
-HELD = (RmpState.PRE_GUEST, RmpState.PRE_SWAP)
 
 
 class Guest(NamedTuple):
@@ -83,7 +81,7 @@ def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
                 int(census.counts[asid, 1].sum()),
                 states.get(RmpState.GUEST_VALID, 0),
                 states.get(RmpState.GUEST_INVALID, 0),
-                sum(states.get(state, 0) for state in HELD),
+                sum(states.get(state, 0) for state in STILL),
                 int(verdict.save_areas[asid]),
             )
 

@@ -10,10 +10,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from ..rmp.entry import Entries as TableEntries
-from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState, state_of
-
-COUNTERS = ENTRIES_OFFSET // 8
-"""ASIDs that a table counts the pages of."""
+from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, RmpEntry, RmpState, state_of
 
 
 class Entries(TableEntries, Protocol):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..wire.rmp import RmpLo, RmpState
+from ..wire.rmp import ASIDS, RmpLo, RmpState
 from .states import Classifier
 from .tiles import TILE, resolve_tile, tiles
 
@@ -39,7 +39,7 @@ def cells(
     """
     owners = 2 + len(asids)
     found = np.zeros((count, owners * STATES), np.int64)
-    table = np.full(RmpLo.asid.limit + 1, OTHERS * STATES, np.uint16)
+    table = np.full(ASIDS, OTHERS * STATES, np.uint16)
     table[0] = HOST * STATES
     for number, asid in enumerate(asids):
         table[asid] = (2 + number) * STATES

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..bits import OpenEnum
 from ..wire.address import REGION
-from ..wire.rmp import RmpLo, RmpState
+from ..wire.rmp import ASIDS, RmpState
 from .states import Classifier, aligned
 from .tiles import SIZE, shared, spread, tile_size, tiles
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 _STATES = 16
 _SIZES = 2
-_ASIDS = RmpLo.asid.limit + 1
 _LARGE = _STATES
-_KEYS = _ASIDS * _SIZES * _STATES
+_KEYS = ASIDS * _SIZES * _STATES
 _SPEAKS = _KEYS - _STATES
 
 
@@ -60,7 +59,7 @@ class Census:
     __slots__ = ("counts",)
 
     def __init__(self, counts: NDArray[np.int64]) -> None:
-        self.counts = counts.reshape(_ASIDS, _SIZES, _STATES)
+        self.counts = counts.reshape(ASIDS, _SIZES, _STATES)
         """Shape (1024, 2, 16): ASID, page size (1 is 2 MiB), number of the state."""
 
     @property

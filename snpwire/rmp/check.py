@@ -14,6 +14,7 @@ import numpy as np
 from ..finding import Severity
 from ..wire.address import REGION
 from ..wire.rmp import RmpLo, RmpState
+from ..wire.rmp_words import CHANGING
 from . import entry_rules as entry
 from . import owners, region_rules
 from .aliases import ROOM, Alias, Aliases
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _SIZE, _ASSIGNED = np.uint64(RmpLo.page_size.mask), np.uint64(RmpLo.assigned.mask)
 _ASID = np.uint64(RmpLo.asid.mask)
-_CHANGING = np.uint64(entry.CHANGING << RmpLo.asid.low)
+_CHANGING = np.uint64(CHANGING << RmpLo.asid.low)
 ALIASED = Rule(
     "rmp-aliased",
     Severity.ERROR,

@@ -12,14 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpHi, RmpLo, RmpState, state_of
+from ..wire.rmp import ASIDS, ENTRIES_OFFSET, RmpEntry, RmpState, state_of
+from .entry import NAMELESS, NO_RIGHT
+from .pages import PAGE_LIMIT
 
 MIB = 1 << 20
-_ASIDS = RmpLo.asid.limit + 1
-_MOST = 1 << 39
-"""Pages that there can be."""
-_NO_RIGHT = 0xE0E0_E0E0 | ~RmpHi.KNOWN & (1 << 64) - 1
-"""Bits of a second quadword that no right has: 7:5 of each VMPL, and those without a name."""
 
 
 class Begins(NamedTuple):
@@ -69,16 +66,16 @@ def _edge(memory: memoryview, offset: int) -> bool:
 
 def _by_words(head: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Begins | None:
     """Look for what is too large for a counter, then for what can be no entry."""
-    large = np.flatnonzero(head >= _MOST)
+    large = np.flatnonzero(head >= PAGE_LIMIT)
     if large.size:
         at = int(large[0])
         why = f"{int(head[at]):#x} at {8 * at:#x} counts more pages than there can be"
         return Begins(False, why)
-    beyond = np.flatnonzero(head[_ASIDS:])
+    beyond = np.flatnonzero(head[ASIDS:])
     if beyond.size:
-        at = _ASIDS + int(beyond[0])
+        at = ASIDS + int(beyond[0])
         return Begins(False, f"{8 * at:#x} is not zero, where an entry has no such ASID ({at})")
-    odd = np.flatnonzero(head[1::2] & np.uint64(_NO_RIGHT))
+    odd = np.flatnonzero(head[1::2] & np.uint64(NO_RIGHT | NAMELESS))
     if odd.size:
         at = 2 * int(odd[0]) + 1
         return Begins(True, f"{int(head[at]):#x} at {8 * at:#x} has bits that are no rights")

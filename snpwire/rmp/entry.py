@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from ..bits import OpenEnum
 from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo
-from ..wire.rmp_words import NpfInfo, RmpFirmwareGpa, RmpGpaState
+from ..wire.rmp_words import NpfInfo, RmpFirmwareGpa, RmpGpaState, VmplMask
 
 if TYPE_CHECKING:
     from ..wire.rmp import RmpState
@@ -35,8 +35,12 @@ SPAN = ASSIGNED | LARGE
 OPERAND = ASSIGNED | LARGE | IMMUTABLE | GPA | ASID
 """What the operand of RMPUPDATE can say of a page."""
 RIGHTS = RmpHi.vmpl0.mask | RmpHi.vmpl1.mask | RmpHi.vmpl2.mask | RmpHi.vmpl3.mask
-FULL = 0x1F
+FULL = VmplMask.KNOWN
 """Every right that there is. Milan has no shadow stacks and gives 0xF."""
+NAMELESS = ~RmpHi.KNOWN & (1 << 64) - 1
+"""Bits of a second quadword that have no name."""
+NO_RIGHT = RIGHTS & ~(FULL * 0x0101_0101)
+"""Bits of a second quadword that belong to a VMPL and are no right: 7:5 of each mask."""
 METADATA_NOTE = RmpFirmwareGpa.of(state=RmpGpaState.METADATA) << GPA_LOW
 NOTE_STATE = RmpFirmwareGpa.state.mask << GPA_LOW
 NOTE_PFN = RmpFirmwareGpa.pfn.mask << GPA_LOW

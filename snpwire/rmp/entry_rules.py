@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..finding import Severity
 from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo, RmpState, state_of
-from ..wire.rmp_words import VmplMask
+from ..wire.rmp_words import LAST_ASID, VmplMask
+from .entry import NAMELESS, NO_RIGHT
 from .gathered import Rule
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-CHANGING = 0x3FF
-LAST_ASID = 1006
-"""The last one that AMD's firmware has on Genoa."""
 FIRMWARE = "AMD-ASPFW sev_rmp.c"
 APM = "APM volume 2, 15.36"
 ALL_RIGHTS = (0x0F, 0x1F)
@@ -78,8 +76,6 @@ def _every_level(mask: int, levels: range = range(4)) -> int:
 
 _READ, _WRITE = _every_level(VmplMask.read.mask), _every_level(VmplMask.write.mask)
 _LESSER_WRITE = _every_level(VmplMask.write.mask, range(1, 4))
-_NO_RIGHT = _every_level(0xFF & ~VmplMask.KNOWN)
-_UNKNOWN = ~RmpHi.KNOWN & (1 << 64) - 1
 
 
 def _large(fields: Fields) -> Array:
@@ -124,7 +120,7 @@ def _first_rights(fields: Fields) -> Array:
 def _odd_rights(fields: Fields) -> Array:
     kind = fields.hi.dtype.type
     readable = (fields.hi & kind(_READ)) << kind(1)
-    odd: Array = fields.hi & (kind(_WRITE) & ~readable | kind(_NO_RIGHT)) != 0
+    odd: Array = fields.hi & (kind(_WRITE) & ~readable | kind(NO_RIGHT)) != 0
     return odd
 
 
@@ -149,7 +145,7 @@ def suspects(lo: Array, hi: Array, state: Array) -> Array:
     found |= lo & kind(RmpLo.asid.mask) > kind(LAST_ASID << RmpLo.asid.low)
     apart = lo >> kind(RmpLo.lock.low - RmpLo.immutable.low) ^ lo
     found |= apart & kind(RmpLo.immutable.mask) != 0
-    odd = hi & kind(_UNKNOWN | _NO_RIGHT) | hi & kind(_WRITE) & ~((hi & kind(_READ)) << kind(1))
+    odd = hi & kind(NAMELESS | NO_RIGHT) | hi & kind(_WRITE) & ~((hi & kind(_READ)) << kind(1))
     found |= odd != 0
     return found
 
@@ -209,8 +205,8 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
     "rights": (
         EntryRule(
             Rule("unknown-bits", Severity.WARNING, "Bits of hi without a name are 0", FIRMWARE),
-            _has(_UNKNOWN),
-            lambda page, lo, hi: f"bits {hi & _UNKNOWN:#x} of hi are set, which have no name",
+            _has(NAMELESS),
+            lambda page, lo, hi: f"bits {hi & NAMELESS:#x} of hi are set, which have no name",
         ),
         EntryRule(
             Rule(

@@ -8,12 +8,12 @@ import numpy as np
 
 from ..finding import Severity
 from ..wire.address import REGION
-from ..wire.rmp import RmpState, state_of
-from .entry_rules import CHANGING, FIRMWARE
+from ..wire.rmp import ASIDS, STILL, RmpState, state_of
+from ..wire.rmp_words import CHANGING
+from .entry_rules import FIRMWARE
 from .gathered import Gathered, Rule, counted
 from .runs import Runs
 from .search import Wanted, find
-from .seen import COUNTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +89,6 @@ MIB_PAGES = 256
 MANY = 64
 UNLIKELY = 0.05
 """Part of the entries in no state from which on the bytes are hardly a table."""
-_HELD = (RmpState.PRE_GUEST, RmpState.PRE_SWAP)
 
 
 def judge_owners(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
@@ -125,7 +124,7 @@ def _left(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
     why = "which has no others" if contexts else "but no page holds a guest context"
     for asid, page in seen.held.pages.items():
         counts = census.guest(asid)
-        held = sum(counts.get(state, 0) for state in _HELD)
+        held = sum(counts.get(state, 0) for state in STILL)
         if not contexts or held == sum(counts.values()):
             text = f"{counted(held)} held for asid {asid}, {why}"
             gathered.add(LEFT, f"page {page:#x}", dump.offset(page), text)
@@ -201,7 +200,7 @@ def judge_counters(
     small = census.counts[:, 0].sum(1)
     large = census.counts[:, 1].sum(1)
     units: dict[str, int] = {}
-    for asid in range(1, COUNTED):
+    for asid in range(1, ASIDS):
         count, each = int(counters[asid]), int(small[asid] + large[asid])
         once = int(small[asid] - (-large[asid] // REGION))
         if asid == CHANGING or count == once == each:
@@ -212,7 +211,7 @@ def judge_counters(
         pages = f"{once} or {each} pages, by how 2 MiB count" if once != each else counted(each)
         text = f"is {count}, but the asid has {pages}"
         gathered.add(COUNTER, f"counter of asid {asid}", offset + 8 * asid, text)
-    for asid in (np.flatnonzero(counters[COUNTED:]) + COUNTED).tolist():
+    for asid in (np.flatnonzero(counters[ASIDS:]) + ASIDS).tolist():
         text = f"is {int(counters[asid])}, but an entry has no room for such an ASID"
         gathered.add(BEYOND, f"counter of asid {asid}", offset + 8 * asid, text)
     if len(units) == 2:

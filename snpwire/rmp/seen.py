@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..wire.rmp import RmpLo, RmpState
+from ..wire.rmp import ASIDS, RmpLo, RmpState
 from ..wire.rmp_words import RmpFirmwareGpa
 from .runs import Runs
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from .gathered import Part
 
-COUNTED = RmpLo.asid.limit + 1
 KEPT = 1 << 16
 """Pages of metadata that are looked into."""
 _NOTE = RmpFirmwareGpa.pfn.limit
@@ -26,7 +25,7 @@ class Firsts:
 
     def __init__(self) -> None:
         self.pages: dict[int, int] = {}
-        self._unseen = np.ones(COUNTED, np.bool_)
+        self._unseen = np.ones(ASIDS, np.bool_)
 
     def look(self, part: Part, asid: NDArray[np.uint16], mask: NDArray[np.bool_]) -> None:
         """Take those of *part* that *mask* marks."""
@@ -44,7 +43,7 @@ class Seen:
     def __init__(self) -> None:
         self.nothing = True
         """Whether no entry was other than zero."""
-        self.save_areas = np.zeros(COUNTED, np.int64)
+        self.save_areas = np.zeros(ASIDS, np.int64)
         self.held = Firsts()
         """Pages that are held for a guest."""
         self.guests = Firsts()
@@ -70,14 +69,14 @@ class Seen:
     ) -> None:
         """Take entries: *judged* tells which speak, *guest* which of these are a guest's."""
         self.nothing = False
-        asid = (part.lo >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & np.uint16(COUNTED - 1)
+        asid = (part.lo >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & np.uint16(ASIDS - 1)
         self.guests.look(part, asid, guest)
         held = guest & (states <= RmpState.PRE_SWAP)
         if held.any():
             self.held.look(part, asid, held)
         areas = guest & (part.lo & np.uint64(RmpLo.vmsa.mask) != 0)
         if areas.any():
-            self.save_areas += np.bincount(asid[areas], minlength=COUNTED)
+            self.save_areas += np.bincount(asid[areas], minlength=ASIDS)
         if self.context is None:
             self.context = _page(part, judged & (states == RmpState.CONTEXT))
         if self.reclaim is None:

@@ -13,11 +13,11 @@ import numpy as np
 
 from ..errors import DecodeError, UsageError
 from ..wire.address import C_BIT
-from ..wire.rmp import ENTRIES_OFFSET, RmpEntry
+from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, SEGMENTS, RmpEntry
 from ..wire.rmp_words import RstEntry
 from .pages import PAGE_LIMIT, page_number
 from .reading import Reading, beyond
-from .table import COUNTERS, Table
+from .table import Table
 from .tiles import Extent
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from .table import Buffer
 
-SEGMENTS = 512
-"""Entries of the segment table."""
 HEAD = ENTRIES_OFFSET + 8 * SEGMENTS
 """Bytes at RMP_BASE: counters, then the segment table."""
 GIB_PAGES = 1 << 18

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview | mmap.mmap
 
-COUNTERS = ENTRIES_OFFSET // 8
-"""Counters before the entries, of 64 bits, one for each ASID."""
-
 
 class Table(Reading):
     """A table of one piece: an entry for each page of the host, from 0 on.

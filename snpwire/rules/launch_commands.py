@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..finding import Severity
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.launch_commands import LaunchPageType
-from ..wire.rmp_words import VmplMask
+from ..wire.rmp_words import LAST_ASID, VmplMask
 from ..wire.status import Status
 from . import record
 from .policy import policy_findings
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     )
     from .verdict import Check
 
-LAST_ASID = 1006
 """The last ASID of Genoa."""
 MESSAGE_HEADER = 0x60
 FIRST_NEWER = 21

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..context import Direction
 from ..finding import Finding, Severity
 from ..wire.address import LARGE_PAGE, PAGE, REGION
-from ..wire.rmp import RmpState, state_of, states_of
-from ..wire.rmp_words import RmpGpaState, VmplMask
+from ..wire.rmp import ASIDS, RmpState, state_of, states_of
+from ..wire.rmp_words import CHANGING, LAST_ASID, RmpGpaState, VmplMask
 from . import record
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 FIRMWARE = "AMD-ASPFW sev_rmp.c"
 UPDATE = "RMPUPDATE (Microsoft, VeriSMo); the order of its checks is not verified"
 LINUX = "newer Linux arch/x86/virt/svm/sev.c"
-CHANGING = 0x3FF
-LAST_ASID = 1006
-ASID_LIMIT = 0x3FF
 GIB_ENTRIES = 4 << 20
 """Bytes of the entries of one GiB of memory."""
 
@@ -147,7 +144,7 @@ def _ones(value: RmpOperand, *, written: bool) -> Iterator[Finding]:
         if leaf.gap and any(leaf.value):
             text = f"{leaf.path} is {leaf.value.hex()}, it has to be zero{end}"
             yield _of(value, "rmp-operand-bits", severity, leaf.path, text)
-    if value.asid > ASID_LIMIT:
+    if value.asid >= ASIDS:
         text = f"asid is {value.asid:#x}, an entry holds 10 bits{end}"
         yield _of(value, "rmp-operand-asid", severity, "asid", text)
 

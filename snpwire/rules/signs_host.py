@@ -15,7 +15,7 @@ from ..wire.address import PAGE
 from ..wire.launch_commands import GuestStatus, LaunchPageType, LaunchStart, LaunchUpdate, PageInfo
 from ..wire.platform import PlatformStatus, RangeList
 from ..wire.rmp import RmpEntry, RmpOperand, RmpState, SegmentTable, state_of, states_of
-from ..wire.rmp_words import VmplMask
+from ..wire.rmp_words import LAST_ASID, VmplMask
 from . import rmp as rmp_rules
 from .signs import Fact, empty
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..layout import Record
 
-LAST_ASID = 1006
 GUESTS = 1 << 11
 """More guests than there are ASIDs."""
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SPEC = "AMD-ASPFW sev_rmp.h; Linux arch/x86/virt/svm/sev.c; not architectural"
 ENTRIES_OFFSET = 0x4000
 """Where the entries of a table without segments begin, and with segments the segment table."""
+COUNTERS = ENTRIES_OFFSET // 8
+"""Counters before the entries, of 64 bits, one for each ASID."""
 
 
 class RmpLo(Word, width=64, spec=f"{SPEC}: struct rmp_fields"):
@@ -68,6 +70,10 @@ class RmpHi(Word, width=64, spec=f"{SPEC}: struct rmp_quadword2"):
     page_migration = bits(62, 2, "Page migration")
 
 
+ASIDS = RmpLo.asid.limit + 1
+"""ASIDs that an entry has room for, 0 among them."""
+
+
 class RmpEntry(Record, size=16, spec=SPEC):
     """One entry of the table in memory: one page of the host."""
 
@@ -95,6 +101,7 @@ class SegmentTableHead(Record, size=0, spec="RMP segment table (newer Linux)"):
 
 
 SEGMENTS = 512
+"""Entries of a segment table."""
 
 
 class SegmentTable(
@@ -158,6 +165,10 @@ class RmpState(OpenEnum):
     PRE_SWAP = 10, "a guest's, kept still for the firmware, accepted"
     GUEST_INVALID = 11, "a guest's, not accepted"
     GUEST_VALID = 12, "a guest's, accepted"
+
+
+STILL = frozenset({RmpState.PRE_GUEST, RmpState.PRE_SWAP})
+"""States of a guest's page that is immutable, so that the firmware can work on it."""
 
 
 class StateRule(NamedTuple):

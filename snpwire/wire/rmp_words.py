@@ -1,8 +1,13 @@
-"""The words around the reverse map table: its registers, its rights, its faults."""
+"""The words around the reverse map table: its registers, its rights, its faults, its ASIDs."""
 
 from __future__ import annotations
 
 from ..bits import Flags, OpenEnum, Word, bit, bits
+
+LAST_ASID = 1006
+"""The last ASID that a guest can have on Genoa (AMD-ASPFW sev_mcmd.c)."""
+CHANGING = 0x3FF
+"""ASID that the firmware keeps others off an entry with, while it changes it."""
 
 
 class RmpGpaState(OpenEnum):

@@ -9,9 +9,8 @@ from ...rmp.entry import LARGE, VMSA
 from ...wire.address import PAGE, page_of
 from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
 from ...wire.migration import GuestState
-from ...wire.rmp import RmpState
+from ...wire.rmp import COUNTERS, RmpState
 from ...wire.status import Status
-from ..entries import COUNTERS
 from .context import Context
 from .platform import status_page
 from .processor import IN_PAGE, Refusal, fits_page

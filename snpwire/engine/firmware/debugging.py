@@ -13,7 +13,7 @@ from ...rmp.single.firmware import asid_of
 from ...wire.address import C_BIT, PAGE, page_of
 from ...wire.launch_commands import Dbg
 from ...wire.report import GuestPolicy
-from ...wire.rmp import RmpState
+from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
 from ..entries import state_of_entry
 from .processor import IN_PAGE, Refusal
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from .context import Context
     from .processor import Processor
 
-GUESTS = (
-    RmpState.PRE_GUEST,
-    RmpState.PRE_SWAP,
-    RmpState.GUEST_INVALID,
-    RmpState.GUEST_VALID,
-)
-STILL = (RmpState.PRE_GUEST, RmpState.PRE_SWAP)
+GUESTS = (*STILL, RmpState.GUEST_INVALID, RmpState.GUEST_VALID)
 
 
 def decrypt(fw: Processor, raw: bytes) -> None:

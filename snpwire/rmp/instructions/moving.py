@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...wire.rmp import RmpState
+from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
 from .. import single
 from ..entry import GPA, IMMUTABLE, LOCK, VALIDATED, VMSA
-from ..single.swapping import STILL
 from .batch import (
     U64,
     checked_pages,

@@ -13,11 +13,11 @@ import numpy as np
 
 from ...wire.migration import MetadataMdata
 from ...wire.page_commands import SwapInFlags, SwapOutFlags, SwapPageType
-from ...wire.rmp import RmpState
+from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
 from .. import single
 from ..entry import ASID, ASID_LOW, GPA, GPA_LOW, NOTE_PFN, VALIDATED, VMSA
-from ..single.swapping import SEALED, STILL
+from ..single.swapping import SEALED
 from .batch import (
     U64,
     checked_pages,

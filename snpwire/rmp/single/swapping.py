@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...wire.migration import MetadataMdata
 from ...wire.page_commands import SwapInFlags, SwapOutFlags, SwapPageType
-from ...wire.rmp import RmpState
+from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
 from ..entry import GPA, IMMUTABLE, LARGE, LOCK, VALIDATED, VMSA
 from .firmware import OK, asid_of, context_of, entry_or_zero, first_of, noted
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..entry import Entries
     from .firmware import Guest
 
-STILL = frozenset({RmpState.PRE_GUEST, RmpState.PRE_SWAP})
-"""States of a guest's page that is kept still for the firmware."""
 SEALED = frozenset({RmpState.FIRMWARE, RmpState.DEFAULT})
 """States of a page that a sealed page is written to."""
 _ROOT = SwapOutFlags.root_mdata_en.mask
