@@ -139,7 +139,7 @@ class Requests:
             if now < until:
                 self._say(x, "busy", self._seen(x), until=until, per=str(second))
                 return BUSY
-        start = max(now, self.busy_until)
+        start = self.busy_until
         if start > now:
             self._say(x, "wait", nanoseconds=start - now)
             clock.now = start

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 IN_PAGE = 0xFFF
 _INIT, _DEFAULT = PlatformState.INIT, RmpState.DEFAULT
-_PLACE = ~C_BIT
+PLACE = ~C_BIT
+"""What of an address says where it is."""
 
 
 class Refusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
@@ -68,7 +69,7 @@ class Processor:
 
         Refuses an address inside the table. The C-bit is not looked at.
         """
-        place = address & _PLACE
+        place = address & PLACE
         table = self.table
         if table.holds(place):
             raise Refusal(Status.INVALID_PARAM)
@@ -86,7 +87,7 @@ class Processor:
 
     def load(self, address: int, size: int) -> bytes:
         """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
-        memory, place = self.memory, address & _PLACE
+        memory, place = self.memory, address & PLACE
         at, page = place & IN_PAGE, memory.plain.get(place >> 12)
         if page is not None and at + size <= PAGE:
             return bytes(page[at : at + size])
@@ -95,7 +96,7 @@ class Processor:
 
     def store(self, address: int, data: bytes) -> None:
         """Write to plain memory. Refuses what the memory map does not allow."""
-        memory, place = self.memory, address & _PLACE
+        memory, place = self.memory, address & PLACE
         at, page, size = place & IN_PAGE, memory.plain.get(place >> 12), len(data)
         if page is not None and at + size <= PAGE:
             page[at : at + size] = data

@@ -78,10 +78,11 @@ def _body(
     info = guest.author_key_en | chip.mask_chip_key << 1 | signing_key << 2
     major, minor, build = chip.running_version
     committed_major, committed_minor, committed_build = chip.committed_version
-    cpuid = profile.cpuid_bytes if profile.report_version >= _CPUID_SINCE else (0, 0, 0)
-    later = profile.report_version >= _MITIGATIONS_SINCE
+    version = profile.report_version
+    cpuid = profile.cpuid_bytes if version >= _CPUID_SINCE else (0, 0, 0)
+    later = version >= _MITIGATIONS_SINCE
     return _REPORT.pack(
-        profile.report_version,
+        version,
         block.guest_svn,
         guest.policy,
         block.family_id,

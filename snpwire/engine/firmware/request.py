@@ -20,8 +20,9 @@ from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, A
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
+from ..entries import state_of_entry
 from .messages import FAMILIES, Asker
-from .processor import IN_PAGE, Refusal
+from .processor import IN_PAGE, PLACE, Refusal
 
 if TYPE_CHECKING:
     from ...crypto.sealing import Vmpck
@@ -81,16 +82,22 @@ def _guest(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: i
     if gctx_paddr & IN_PAGE:
         raise Refusal(Status.INVALID_PARAM)
     fw.started()
-    context, _ = fw.look_up(gctx_paddr)
-    _, request_lo = fw.look_up(request_paddr)
-    response, response_lo = fw.look_up(response_paddr)
-    if context is not _CONTEXT:
+    gctx, request, response = gctx_paddr & PLACE, request_paddr & PLACE, response_paddr & PLACE
+    holds, entry, pages = fw.table.holds, fw.table.entry, fw.table.pages
+    if holds(gctx) or holds(request) or holds(response):
+        raise Refusal(Status.INVALID_PARAM)
+    # An address beyond the table is in no state that is wanted here, as a page of the hypervisor.
+    context_lo = entry(gctx >> 12)[0] if gctx >> 12 < pages else 0
+    if state_of_entry(context_lo) is not _CONTEXT:
         raise Refusal(Status.INVALID_GUEST)
-    if response is not _FIRMWARE:
+    response_lo = entry(response >> 12)[0] if response >> 12 < pages else 0
+    if state_of_entry(response_lo) is not _FIRMWARE:
         raise Refusal(Status.INVALID_PAGE_STATE)
+    request_lo = entry(request >> 12)[0] if request >> 12 < pages else 0
     if (request_lo | response_lo) & LARGE:
         raise Refusal(Status.INVALID_PAGE_SIZE)
-    fw.reach(gctx_paddr, PAGE)
+    if gctx >> 12 not in fw.memory.plain:
+        fw.reach(gctx_paddr, PAGE)
     guest = fw.context(gctx_paddr)
     if guest.state != _RUNNING:
         raise Refusal(Status.INVALID_GUEST_STATE)
