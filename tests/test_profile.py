@@ -57,6 +57,13 @@ def test_a_profile_that_nobody_has_is_refused_with_the_nearest():
         ("[tsc]", "[tsc", "profile mine is no TOML"),
         ("report_version", "colour = 1\nreport_version", "profile mine: colour is unknown"),
         ("[asids]", "[asid]", "profile mine: asids is missing"),
+        ("snp = 99", "snp = 0", "profile mine: asids: snp is not from 1 to 1006 but 0"),
+        ("snp = 99", "snp = 1007", "profile mine: asids: snp is not from 1 to 1006 but 1007"),
+        (
+            "reference_khz = 99800",
+            "reference_khz = 0",
+            "profile mine: tsc: reference_khz is not from 1 to 4294967295 but 0",
+        ),
         ("report_version = 3", "firmware_ = 1\nreport_version = 3", "firmware_ is unknown"),
     ],
 )

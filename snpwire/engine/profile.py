@@ -94,6 +94,7 @@ class _Reader:
         product = self._product()
         firmware, asids = self._table("firmware"), self._table("asids")
         tsc, features = self._table("tsc"), self._table("features")
+        highest = asids._number("highest", 10)
         found = Profile(
             name=self.name,
             product=product,
@@ -106,9 +107,9 @@ class _Reader:
             platform_info=self._platform_info(),
             mitigations=self._number("mitigations", 64),
             policy_bits=self._number("policy_bits", 6),
-            highest_asid=asids._number("highest", 10),
-            snp_asids=asids._number("snp", 10),
-            tsc_khz=tsc._number("reference_khz", 32),
+            highest_asid=highest,
+            snp_asids=asids._within("snp", 10, range(1, highest + 1)),
+            tsc_khz=tsc._within("reference_khz", 32, range(1, 1 << 32)),
             tsc_factor=tsc._number("factor", 32),
             messages=features._number("messages", 32),
             features_ebx=features._number("ebx", 32),
@@ -137,6 +138,13 @@ class _Reader:
         value = self._take(part)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value >> width:
             raise self._error(part, f"is no number of {width} bits but {shown(value)}")
+        return value
+
+    def _within(self, part: str, width: int, allowed: range) -> int:
+        value = self._number(part, width)
+        if value not in allowed:
+            span = f"{allowed.start} to {allowed.stop - 1}"
+            raise self._error(part, f"is not from {span} but {value}")
         return value
 
     def _product(self) -> Product:
