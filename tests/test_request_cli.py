@@ -11,6 +11,7 @@ from transcripts import call
 
 from snpwire.engine.catalogue import FAULTS
 from snpwire.engine.driver import Driver
+from snpwire.wire.report import Report, SigningKey
 
 ENGINE = Path(__file__).parent / "engine"
 LIMIT, OWN, GUESTS = (str(ENGINE / f"{name}.toml") for name in ("limit", "own-pages", "guests"))
@@ -199,6 +200,66 @@ def test_a_report_verifies_against_the_root_of_the_machine_and_not_against_amds(
 
     assert verdict.splitlines()[-1].endswith(": verifies")
     assert "does not verify: root" in refused
+
+
+@pytest.mark.parametrize("profile", ["milan", "genoa", "turin", "genoa-aspfw"])
+@pytest.mark.parametrize(("select", "signer"), [(0, "vlek"), (2, "vlek"), (1, "vcek")])
+def test_a_report_with_a_vlek_loaded_verifies_with_what_is_saved(profile, select, signer, tmp_path):
+    folder = tmp_path / "saved"
+    words = ["--vlek", "--set", f"select.key_sel={select}", "--save", folder]
+    request("report", "--profile", profile, *words)
+    files = [folder / name for name in ("report.bin", f"{signer}.der", "ask.der")]
+
+    verdict, _ = run("verify", *files, "--root", folder / "ark.der")
+    refused, _ = run("verify", *files, folder / "ark.der", code=1)
+
+    assert verdict.splitlines()[-1].endswith(": verifies")
+    assert "does not verify: root" in refused
+
+
+def test_a_masked_report_names_no_chip_and_is_not_signed(tmp_path):
+    report = tmp_path / "report.bin"
+    request("report", "--mask-id", "--mask-key", "-o", report)
+
+    found = Report.parse(report.read_bytes())
+    assert found.chip_id == bytes(64)
+    assert found.key_info.mask_chip_key
+    assert found.key_info.signing_key is SigningKey.NONE
+    assert not any(report.read_bytes()[0x2A0:])
+    assert request("key", "--mask-key").endswith("request 1: answered, INVALID_KEY\n")
+
+
+def test_a_report_that_the_firmware_refuses_is_not_saved(tmp_path):
+    folder = tmp_path / "saved"
+
+    told = request("report", "--vmpck", "2", "--set", "vmpl=0", "--save", folder)
+
+    assert told.endswith("request 1: answered, INVALID_PARAM\n")
+    assert not (folder / "report.bin").exists()
+
+
+def test_cpuid_values_are_checked_against_a_table_of_ones_own(tmp_path):
+    table = tmp_path / "table.toml"
+    table.write_text(
+        "[[leaf]]\nin = [0x1234, 0]\neax = { most = 0x10 }\nebx = 7\necx = 0\nedx = 0\n"
+    )
+    asked = ["--set", "functions[0].eax_in=0x1234", "--set", "functions[0].ebx=7"]
+
+    told = request("cpuid", *asked, "--set", "functions[0].eax=0x11", "--cpuid", table)
+
+    assert told.endswith("request 1: answered, INVALID_PARAM\n")
+    assert request("cpuid", *asked, "--cpuid", table).endswith("request 1: answered, SUCCESS\n")
+
+
+def test_a_cpuid_table_that_cannot_be_names_its_leaf(tmp_path):
+    table = tmp_path / "table.toml"
+    table.write_text("[[leaf]]\nin = [1, 0]\neax = { moist = 3 }\n")
+
+    output, errors = run("request", "cpuid", "--cpuid", table, code=3)
+
+    assert output == ""
+    assert "CPUID table table: leaf 0x1 ecx 0: eax.moist is unknown" in errors
+    assert "did you mean most?" in errors
 
 
 def test_certificates_come_as_a_table(tmp_path):

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from snpwire.crypto.certificates import load
 from snpwire.crypto.verify import verify
+from snpwire.engine.platform import load_vlek
 from snpwire.testing import (
     Machine,
     UsageError,
@@ -28,7 +29,7 @@ from snpwire.testing import (
     reports,
     sample_of,
 )
-from snpwire.testing.evidence import attested, load_vlek
+from snpwire.testing.evidence import attested
 
 NAMES = report_names()
 AMD = "1.3.6.1.4.1.3704.1"

@@ -83,6 +83,19 @@ def request(  # noqa: PLR0913, PLR0917 - typer takes options as parameters
     ] = 4,
     count: Annotated[int, typer.Option(parser=number, metavar="N", help="make N requests")] = 1,
     profile: Profile = "milan",
+    cpuid: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="FILE", help="which CPUID values the firmware lets pass, in TOML"),
+    ] = None,
+    vlek: Annotated[
+        bool, typer.Option("--vlek", help="load a VLEK, which then signs reports")
+    ] = False,
+    mask_id: Annotated[
+        bool, typer.Option("--mask-id", help="leave the chip's ID out of reports")
+    ] = False,
+    mask_key: Annotated[
+        bool, typer.Option("--mask-key", help="let nothing be made of the chip's own key")
+    ] = False,
     policy: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="FILE", help="what the hypervisor does, in TOML or JSON"),
@@ -121,6 +134,10 @@ def request(  # noqa: PLR0913, PLR0917 - typer takes options as parameters
         pages=pages,
         times=count,
         profile=profile,
+        cpuid=cpuid,
+        vlek=vlek,
+        mask_id=mask_id,
+        mask_key=mask_key,
         policy=policy,
         inject=tuple(inject or ()),
         seed=seed,

@@ -9,6 +9,7 @@ from ..errors import InputError, SnpwireError
 from .source import SourceError, contents, shown_name
 
 if TYPE_CHECKING:
+    from ..engine.cpuid import CpuidPolicy
     from ..engine.policy import Policy
     from ..engine.profile import Profile
 
@@ -20,6 +21,15 @@ def load_profile(name: str) -> Profile:
     if "/" not in name and not name.endswith(".toml"):
         return profile_named(name)
     return profile(text_of(name), Path(name).stem)
+
+
+def load_cpuid(file: str | None, profile: Profile) -> CpuidPolicy | None:
+    """Return the table of CPUID values in a file. Raises SnpwireError and OSError."""
+    from ..engine.cpuid import cpuid_policy
+
+    if file is None:
+        return None
+    return cpuid_policy(text_of(file), Path(file).stem, profile.fms)
 
 
 def load_policy(file: str | None) -> Policy:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..bits import nearest
 from ..errors import InputError, UsageError, shown
 from ..wire.message import PAYLOAD_MAX, MsgType, padded, payload_kind
-from ..wire.report import REPORT_SIZE
+from ..wire.report import REPORT_SIZE, Report, SigningKey
 from ..wire.report_msg import ReportRsp
 from .encode import built
-from .machines import load_policy, load_profile
+from .machines import load_cpuid, load_policy, load_profile
 from .sink import note, say, write_file
 from .source import SourceError, contents, shown_name
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..engine.driver import Answer, Request
     from ..engine.guest import Guest
     from ..engine.machine import Machine
+    from ..engine.profile import Profile
+    from ..engine.trace import Trace
     from .saving import Saved
 
 KINDS = {
@@ -47,6 +49,10 @@ class Asked(NamedTuple):
     pages: int = 4
     times: int = 1
     profile: str = "milan"
+    cpuid: str | None = None
+    vlek: bool = False
+    mask_id: bool = False
+    mask_key: bool = False
     policy: str | None = None
     inject: tuple[str, ...] = ()
     seed: int = 0
@@ -82,7 +88,6 @@ def request(asked: Asked, told: Told) -> int:
 def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) -> int:
     from ..engine.faults import Injection
     from ..engine.invariants import Watch
-    from ..engine.machine import Machine
     from ..engine.trace import Trace
     from ..engine.trial import Trial
     from .telling import Teller
@@ -92,7 +97,7 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     product = profile.product.name
     teller = Teller(boot=told.boot, show=told.show, json=told.json, saved=saved, product=product)
     watch = Watch()
-    machine = Machine(profile, seed=asked.seed, trace=Trace(watch, teller.hear, keep=False))
+    machine = _machine(asked, profile, Trace(watch, teller.hear, keep=False))
     guest = machine.add("vm", policy=policy)
     wanted = wanted or _vmrk(machine, guest)
     faults = machine.inject(*injections)
@@ -111,6 +116,17 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     if answer is not None:
         _hand_out(asked, told, saved, machine, answer)
     return EXPECTATION_BROKE if broken else 0
+
+
+def _machine(asked: Asked, profile: Profile, trace: Trace) -> Machine:
+    """Return the machine with what its owner sets. Raises SnpwireError and OSError."""
+    from ..engine.machine import Machine
+    from ..engine.platform import configure
+
+    cpuid = load_cpuid(asked.cpuid, profile)
+    machine = Machine(profile, seed=asked.seed, trace=trace, cpuid=cpuid)
+    configure(machine, vlek=asked.vlek, mask_id=asked.mask_id, mask_key=asked.mask_key)
+    return machine
 
 
 def _in_range(option: str, value: int, allowed: range) -> None:
@@ -207,11 +223,12 @@ def _hand_out(
 ) -> None:
     """Write what the guest got, and beside it what it takes to verify a report."""
     payload = answer.payload
-    is_report = KINDS.get(asked.what.lower()) is MsgType.REPORT_REQ
+    is_report = KINDS.get(asked.what.lower()) is MsgType.REPORT_REQ and not any(payload[:4])
     report = payload[ReportRsp.SIZE - REPORT_SIZE : ReportRsp.SIZE] if is_report else b""
     if saved is not None and report:
         saved.file("report.bin", report)
-        for name, data in machine.firmware.chip.certificates().items():
+        own = Report.parse(report).key_info.signing_key is not SigningKey.VLEK
+        for name, data in machine.firmware.chip.certificates(own=own).items():
             saved.file(f"{name.lower()}.der", data)
     if told.output is not None:
         write_file(told.output, report or payload)

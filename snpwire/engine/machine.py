@@ -33,6 +33,7 @@ from .world import World
 
 if TYPE_CHECKING:
     from .clock import Clock
+    from .cpuid import CpuidPolicy
     from .faults import Fault, Injection
     from .profile import Profile
     from .trace import Trace
@@ -47,13 +48,20 @@ MOST_VCPUS = 16
 class Machine:
     """A host with everything on it."""
 
-    def __init__(self, profile: Profile, *, seed: int = 0, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        seed: int = 0,
+        trace: Trace | None = None,
+        cpuid: CpuidPolicy | None = None,
+    ) -> None:
         self.world = World(seed, trace)
         self.profile = profile
         memory = Memory(AddressMap(dram=(range(SIZE),), rmp=RMP))
         table = SparseEntries(RMP)
         chance = self.world.random.randbytes
-        self.firmware = Firmware(memory, table, profile, random=chance)
+        self.firmware = Firmware(memory, table, profile, random=chance, cpuid=cpuid)
         self.host = Host(self.world, memory, table, self.firmware, SIZE >> 12)
         self.hypervisor = Hypervisor(self.host)
         self.guests: dict[str, Guest] = {}

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..engine.launch import Image
 from ..engine.machine import Machine
-from ..wire.command import CommandId
-from ..wire.firmware import VlekLoad
-from ..wire.platform import Config, ConfigFlags
+from ..engine.platform import configure
 
 if TYPE_CHECKING:
     from ..crypto.derive import PrivateKey
@@ -52,32 +50,18 @@ class Evidence(NamedTuple):
 def attested(origin: Origin) -> Evidence:
     """Start a machine, launch a guest, and have it attest itself. Raises EngineError."""
     machine = Machine(origin.profile, seed=origin.seed)
-    configure(machine, origin)
+    configure(
+        machine,
+        vlek=origin.vlek,
+        mask_id=origin.mask_id,
+        mask_key=origin.mask_key,
+        reported_tcb=origin.reported_tcb,
+    )
     guest = machine.add(image=origin.image)
     report = guest.report(origin.data, vmpl=origin.vmpl)
     chip = machine.firmware.chip
     documents = tuple(chip.certificates().values())
     return Evidence(origin, report, documents, chip.vlek_key() or chip.vcek())
-
-
-def configure(machine: Machine, origin: Origin) -> None:
-    """Set what the platform reports, and load a VLEK if one is to sign. Raises EngineError."""
-    flags = ConfigFlags.of(mask_chip_id=origin.mask_id, mask_chip_key=origin.mask_key)
-    if flags or origin.reported_tcb:
-        config = Config(reported_tcb=origin.reported_tcb, flags=flags)
-        machine.run(CommandId.SNP_CONFIG, config.build())
-    if origin.vlek:
-        load_vlek(machine)
-
-
-def load_vlek(machine: Machine) -> None:
-    """Have a VLEK of the TEST provider loaded. Raises EngineError."""
-    page = machine.host.allocate()
-    offered = machine.firmware.chip.offered_vlek()
-    machine.host.page(page)[: len(offered)] = offered
-    command = VlekLoad(length=VlekLoad.SIZE, vlek_wrapped_paddr=page << 12)
-    machine.run(CommandId.SNP_VLEK_LOAD, command.build())
-    machine.host.free(page)
 
 
 def older(profile: Profile) -> int:

@@ -9,9 +9,9 @@ from ..engine.catalogue import FAULTS
 from ..engine.clock import seconds
 from ..engine.invariants import Watch, lent, ownerless
 from ..engine.machine import Machine
+from ..engine.platform import load_vlek
 from ..engine.story import tell
 from ..engine.trace import Trace
-from .evidence import load_vlek
 
 if TYPE_CHECKING:
     from ..engine.guest import Guest

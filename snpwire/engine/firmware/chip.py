@@ -76,10 +76,13 @@ class Chip:
         """Return the VCEK in use."""
         return key_pair(self.vcek_hash(self.vcek_tcb), VCEK_LABEL)
 
-    def certificates(self) -> dict[str, bytes]:
-        """Return the certificates of the key that signs, DER, by their names in a table."""
+    def certificates(self, *, own: bool = False) -> dict[str, bytes]:
+        """Return the certificates of the key that signs, DER, by their names in a table.
+
+        That is a VLEK if one is loaded, unless the chip's *own* key is meant.
+        """
         product, tcb = self.profile.product, self.vcek_tcb
-        key = self.vlek_key()
+        key = None if own else self.vlek_key()
         middle, root = chain(product, vlek=key is not None)
         if key is not None:
             return {"VLEK": vlek(product, key, self.vlek_tcb), "ASK": middle, "ARK": root}
