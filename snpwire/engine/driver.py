@@ -26,6 +26,7 @@ from ..wire.exits import ExitCode
 from ..wire.message import PAYLOAD_MAX, MsgType, payload_kind
 from ..wire.operands import VmmError
 from .clock import SECOND
+from .ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
 from .trace import GUEST, Written
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ NO_ANSWER = (1 << 64) - 1
 """What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
 PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
 EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
-RAX_AT, RBX_AT = 0x1F8, 0x318
-RAX_BIT, RBX_BIT, EXIT_BITS = 1 << 63, 1 << 99 - 64, 0b111 << 114 - 64
-"""Halves of the valid bitmap: the first is the lower one, the others are in the upper one."""
 BLANK = bytes(PAGE)
 
 
@@ -223,12 +221,12 @@ class Driver:
                 code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
                 WORD.pack_into(ghcb, RAX_AT, buffers.data)
                 WORD.pack_into(ghcb, RBX_AT, pages)
-            EXIT.pack_into(ghcb, 0x390, code, buffers.request, buffers.response)
-            PAIR.pack_into(ghcb, 0x3F0, low, high)
+            EXIT.pack_into(ghcb, EXIT_AT, code, buffers.request, buffers.response)
+            PAIR.pack_into(ghcb, BITMAP_AT, low, high)
             if self._world.trace:
                 self._say_left(code, ghcb)
             self._hypervisor.vmgexit(self._vcpu)
-            info1, info2 = PAIR.unpack_from(ghcb, 0x398)
+            info1, info2 = PAIR.unpack_from(ghcb, INFO_AT)
             if info2 == INVALID_LEN:
                 self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
         return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)

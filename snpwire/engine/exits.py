@@ -14,8 +14,9 @@ from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
 from ..wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
-from .pages import FEATURES, change_all
+from .psc import change_all
 from .trace import HYPERVISOR, Written
+from .vm import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,6 +20,7 @@ from ..wire.exits import ExitCode
 from ..wire.ghcb import Page
 from ..wire.operands import Action
 from . import exits, msr
+from .ghcb import ANSWER_BITS, BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RCX_AT
 from .requests import REPORT_REQ, TYPE_AT, Exchange, Requests
 from .trace import HYPERVISOR, Written
 
@@ -29,13 +30,7 @@ if TYPE_CHECKING:
 
 EXIT = Struct("<3Q 72x 2Q 3068x I")
 """Exit code and operands, the valid bitmap, and at the end of the page its usage."""
-EXIT_AT, BITMAP_AT = 0x390, 0x3F0
-RAX_AT, OTHERS_AT, INFO_AT = 0x1F8, 0x308, 0x398
 WORD, PAIR, TRIPLE = Struct("<Q"), Struct("<2Q"), Struct("<3Q")
-RAX_BIT, RCX_BIT, RDX_BIT, RBX_BIT = 1 << 63, 1 << 97 - 64, 1 << 98 - 64, 1 << 99 - 64
-EXIT_BITS = 0b111 << 114 - 64
-ANSWER_BITS = RCX_BIT | RDX_BIT | RBX_BIT | 0b11 << 115 - 64
-"""Upper half of the valid bitmap as KVM leaves it: rcx, rdx, rbx, and both operands."""
 REQUEST, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
 BUFFER_RULE = "certificate-buffer"
 MALFORMED = int(Action.MALFORMED_INPUT)
@@ -141,7 +136,7 @@ class Hypervisor:
         before = bytes(ghcb) if traced else None
         rax, rcx, rdx, rbx = registers
         WORD.pack_into(ghcb, RAX_AT, rax)
-        TRIPLE.pack_into(ghcb, OTHERS_AT, rcx, rdx, rbx)
+        TRIPLE.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
         PAIR.pack_into(ghcb, INFO_AT, info1, info2)
         PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, ANSWER_BITS)
         if traced:

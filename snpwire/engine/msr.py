@@ -23,9 +23,9 @@ from ..wire.msr import (
     MsrRegGhcbGpaResp,
     MsrTermReq,
 )
-from .pages import FEATURES, change
+from .psc import change
 from .trace import HYPERVISOR
-from .vm import RESET_MSR
+from .vm import FEATURES, RESET_MSR
 
 if TYPE_CHECKING:
     from collections.abc import Callable

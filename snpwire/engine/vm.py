@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..wire.address import C_BIT
 from ..wire.message import VMPCKS
 from ..wire.msr import MsrInfo, MsrSevInfoResp
+from ..wire.operands import HvFeatures
 from .throttle import Window
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = 2
 """Highest version of the GHCB protocol; 1 is the lowest."""
+FEATURES = HvFeatures.of(snp=1, snp_ap_creation=1)
+"""What the hypervisor offers, as KVM of Linux 6.12."""
 RESET_MSR = MsrSevInfoResp.of(
     info=int(MsrInfo.SEV_INFO_RESP),
     min_version=1,

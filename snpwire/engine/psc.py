@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..wire.ghcb import SHARED_END, SHARED_START
-from ..wire.operands import HvFeatures, PscOperation, PscReturn
+from ..wire.operands import PscOperation, PscReturn
 from ..wire.psc import PscEntry, PscHeader
 
 if TYPE_CHECKING:
     from .host import Host
     from .vm import Vm
 
-FEATURES = HvFeatures.of(snp=1, snp_ap_creation=1)
-"""What this hypervisor offers, as KVM of Linux 6.12."""
 PRIVATE, SHARED = int(PscOperation.PRIVATE), int(PscOperation.SHARED)
 DONE = int(PscReturn.INTERRUPTED_OR_DONE)
 HEADER, ENTRY = 8, 8
