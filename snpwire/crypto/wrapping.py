@@ -16,8 +16,6 @@ from .derive import VLEK_WRAPPING_LABEL, kdf
 from .sealing import NONCE_TAIL
 
 TAG_SIZE = 16
-VLEK_HASHES = 8
-"""Hashes that a wrapped VLEK holds; the key is made from the last one."""
 _KEY_SIZE = 32
 _AAD = slice(0x190, 0x1A0)
 

@@ -21,7 +21,6 @@ SHA384 = "2.16.840.1.101.3.4.2.2"
 MGF1 = "1.2.840.113549.1.1.8"
 COMMON_NAME = "2.5.4.3"
 _CONTEXT = 0xA0
-_MAX_PARTS = 16
 
 
 class RsaKey(NamedTuple):

@@ -16,9 +16,8 @@ from ..wire.message import HEADER_SIZE
 from ..wire.status import Status
 from .boot import LAYOUT
 from .clock import SECOND
-from .driver import BUSY
 from .faults import Fault
-from .outcome import NO_ANSWER, STOPPED, Outcome
+from .outcome import BUSY, NO_ANSWER, SHORT, STOPPED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +31,6 @@ ANSWERED = Outcome()
 DEAD = Outcome(STOPPED)
 REFUSED_BY_GUEST = Outcome("EBADMSG", 0, alive=False)
 NEVER_SENT = Outcome("EIO", NO_ANSWER, alive=False)
-SHORT = Outcome("EIO", 1 << 32, alive=True)
 HALF_MINUTE, COMMAND_TIMEOUT = 30 * SECOND, 100 * SECOND
 """Linux gives a command 100 seconds, and the secure processor up after that."""
 CIPHERTEXT_AT, RESERVED_AT, NUMBER_AT, VERSION_AT = HEADER_SIZE + 5, 0x38, 0x20, 0x31

@@ -24,9 +24,9 @@ from ..wire.address import PAGE
 from ..wire.event import Gpa, Value
 from ..wire.exits import ExitCode
 from ..wire.message import PAYLOAD_MAX, MsgType, payload_kind
-from ..wire.operands import VmmError
 from .clock import SECOND
 from .ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
+from .outcome import BUSY, INVALID_LEN, NO_ANSWER
 from .trace import GUEST, Written
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from .world import World
 
 RETRY_DELAY, RETRY_LIMIT = 2 * SECOND, 60 * SECOND
-BUSY, INVALID_LEN = int(VmmError.BUSY) << 32, int(VmmError.INVALID_LEN) << 32
-NO_ANSWER = (1 << 64) - 1
-"""What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
 PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
 EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
 BLANK = bytes(PAGE)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..bits import nearest
 from ..errors import UsageError, shown
-from .outcome import Outcome
+from .outcome import BUSY, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,7 +68,7 @@ class Fault(NamedTuple):
 
 BUSY_MOST = 31
 """How often a guest hears BUSY and still asks again: every 2 seconds, for a minute."""
-BUSY_FOREVER = Outcome("ETIMEDOUT", 2 << 32, alive=False)
+BUSY_FOREVER = Outcome("ETIMEDOUT", BUSY, alive=False)
 
 
 class Injection(NamedTuple):

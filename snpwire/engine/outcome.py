@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 STOPPED, CRASHED = "stopped", "crashed"
 NO_ANSWER = (1 << 64) - 1
+"""What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
+BUSY, INVALID_LEN = int(VmmError.BUSY) << 32, int(VmmError.INVALID_LEN) << 32
+"""Errors of the hypervisor, which stand in the upper half of ``exitinfo2``."""
 
 
 class Outcome(NamedTuple):
@@ -41,6 +44,10 @@ class Outcome(NamedTuple):
             "exitinfo2": f"{self.exitinfo2:#018x}",
             "key_alive": self.alive,
         }
+
+
+SHORT = Outcome("EIO", INVALID_LEN, alive=True)
+"""The certificates take more pages than there are."""
 
 
 def exitinfo2_words(value: int) -> list[str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..wire.message import HEADER_SIZE, Header, MsgType
 from .clock import seconds
 from .outcome import exitinfo2_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .trace import Step
-
-    Facts = Mapping[str, Any]
 
 
 def tell(step: Step) -> str:

@@ -8,7 +8,7 @@ from ..wire.address import PAGE
 from ..wire.message import PAYLOAD_MAX, PAYLOAD_UNIT, MsgType
 from ..wire.status import Status
 from .invariants import Breach, Watch, lent, ownerless
-from .outcome import STOPPED, Outcome, Tried, attempt
+from .outcome import SHORT, STOPPED, Outcome, Tried, attempt
 from .requests import REPORT_REQ
 from .stream import LAST
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 NOT_TAKEN = Outcome("EIO", int(Status.INVALID_PARAM), alive=False)
-SHORT = Outcome("EIO", 1 << 32, alive=True)
 NO_KEY = Outcome("ENOTTY", alive=False)
 NO_NUMBER = Outcome("EIO", alive=True)
 NO_ROOM = Outcome("EINVAL", alive=True)

@@ -26,7 +26,6 @@ ROOM = 1 << 20
 _GPA = RmpLo.gpa.width
 _KEY = np.uint64((1 << _GPA + RmpLo.asid.width) - 1)
 _LAST = 1 << _GPA + RmpLo.asid.width
-_GUEST = np.uint64(RmpLo.asid.mask)
 
 
 class Alias(NamedTuple):
