@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 from ...crypto.wrapping import unwrap_page, wrap_page
 from ...errors import AuthError
+from ...rmp import single
 from ...rmp.entry import GPA, VALIDATED
-from ...rmp.single import page_move
-from ...rmp.single import swap_in as opened
-from ...rmp.single import swap_out as sealed
 from ...rmp.single.firmware import asid_of, entry_or_zero
 from ...wire.address import C_BIT, LARGE_PAGE, PAGE, page_of
 from ...wire.migration import MetadataEntry, MetadataMdata
@@ -26,7 +24,6 @@ from .processor import IN_PAGE, Refusal
 from .savearea import timed
 
 if TYPE_CHECKING:
-    from ...rmp.single import Guest
     from .processor import Processor
 
 LAST_NUMBER = (1 << 64) - 2
@@ -46,7 +43,7 @@ def move(fw: Processor, raw: bytes) -> None:
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     key = guest.asid if asid_of(entry_or_zero(fw.table, source)[0]) else 0
     with undone(fw, source, target):
-        done(page_move(fw.table, source, target, guest, size=flags))
+        done(single.page_move(fw.table, source, target, guest, size=flags))
         _store(fw, command.dst_paddr, _load(fw, command.src_paddr, flags, key), key)
 
 
@@ -60,7 +57,7 @@ def swap_out(fw: Processor, raw: bytes) -> None:
     lo, rights = entry_or_zero(fw.table, source)
     kind = command.flags.page_type
     with undone(fw, source):
-        done(sealed(fw.table, source, target, flags, guest, mdata))
+        done(single.swap_out(fw.table, source, target, flags, guest, mdata))
         context = fw.context(command.gctx_paddr)
         if context.oek_iv_count == LAST_NUMBER:
             raise Refusal(Status.AEAD_OFLOW)
@@ -91,7 +88,7 @@ def swap_in(fw: Processor, raw: bytes) -> None:
     kind = command.flags.page_type
     with undone(fw, target):
         words = int(entry.mdata), entry.vmpl_perms
-        done(opened(fw.table, source, target, flags, guest, entry=words, mdata=mdata))
+        done(single.swap_in(fw.table, source, target, flags, guest, entry=words, mdata=mdata))
         context = fw.context(command.gctx_paddr)
         data = _load(fw, command.src_paddr, flags & 1, 0)
         try:
@@ -116,7 +113,7 @@ def _started(fw: Processor, command: Move | SwapOut | SwapIn, reserved: int | bo
         fw.look_up(address)
 
 
-def _keeper(fw: Processor, command: SwapOut | SwapIn, flags: int) -> tuple[Guest, int]:
+def _keeper(fw: Processor, command: SwapOut | SwapIn, flags: int) -> tuple[single.Guest, int]:
     """Return the guest, and the page of the metadata entry unless that is in its context."""
     guest = guest_of(fw, command.gctx_paddr, active=True)
     if flags & _ROOT:
@@ -152,7 +149,7 @@ def _keep(fw: Processor, command: SwapOut | SwapIn, flags: int, entry: MetadataE
         fw.store(command.mdata_paddr, entry.build())
 
 
-def _kept(fw: Processor, command: SwapIn, flags: int, guest: Guest) -> MetadataEntry:
+def _kept(fw: Processor, command: SwapIn, flags: int, guest: single.Guest) -> MetadataEntry:
     """Return the metadata entry; a zero one where something is refused before it is read."""
     if guest.status or fw.table.state(guest.context) != RmpState.CONTEXT:
         return MetadataEntry()

@@ -8,11 +8,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ...rmp import single
 from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE
-from ...rmp.single import Guest
-from ...rmp.single import md_init as noted
-from ...rmp.single import reclaim as taken_back
-from ...rmp.single import unsmash as joined
 from ...wire.address import C_BIT, LARGE_PAGE, PAGE, REGION, page_of
 from ...wire.migration import GuestState
 from ...wire.page_commands import MdInit, ReclaimPage, SetState
@@ -36,7 +33,7 @@ def done(status: Status) -> None:
         raise Refusal(status)
 
 
-def guest_of(fw: Processor, address: int, *, active: bool) -> Guest:
+def guest_of(fw: Processor, address: int, *, active: bool) -> single.Guest:
     """Return the guest whose context may be at *address*, and what speaks against it.
 
     *active* asks for one that has an ASID. What lies in a page that holds no context is not looked
@@ -44,13 +41,13 @@ def guest_of(fw: Processor, address: int, *, active: bool) -> Guest:
     """
     page = page_of(address)
     if fw.table.state(page) != RmpState.CONTEXT:
-        return Guest(page)
+        return single.Guest(page)
     guest, status = fw.context(address), fw.memory.reach(address, PAGE)
     if not status and guest.state == GuestState.INIT:
         status = Status.INVALID_GUEST_STATE
     if not status and active and not guest.agreed_asid:
         status = Status.INACTIVE
-    return Guest(page, guest.asid, status)
+    return single.Guest(page, guest.asid, status)
 
 
 @contextmanager
@@ -78,7 +75,7 @@ def reclaim(fw: Processor, raw: bytes) -> None:
     address, large = word & ~IN_PAGE, word & 1
     fw.reach(address, LARGE_PAGE if large else PAGE)
     fw.look_up(address)
-    done(taken_back(fw.table, page_of(address), large))
+    done(single.reclaim(fw.table, page_of(address), large))
     if fw.table.state(page_of(address)) != RmpState.CONTEXT:
         fw.forget(address)
 
@@ -94,7 +91,7 @@ def unsmash(fw: Processor, raw: bytes) -> None:
     start, own = address & ~C_BIT, fw.memory.map.rmp
     if start < own.stop and own.start < start + LARGE_PAGE:
         raise Refusal(Status.INVALID_ADDRESS)
-    done(joined(fw.table, page_of(address)))
+    done(single.unsmash(fw.table, page_of(address)))
 
 
 def set_state(fw: Processor, raw: bytes) -> None:
@@ -151,5 +148,5 @@ def md_init(fw: Processor, raw: bytes) -> None:
     size = LARGE_PAGE if lo & LARGE else PAGE
     page = page_of(command.page_paddr)
     with undone(fw, page):
-        done(noted(fw.table, page, guest))
+        done(single.md_init(fw.table, page, guest))
         fw.store(command.page_paddr, bytes(size))
