@@ -18,6 +18,7 @@ from snpwire.cli import encode, sink
 from snpwire.errors import UsageError
 from snpwire.view.style import COLOUR, PLAIN
 from snpwire.wire import RECORDS
+from snpwire.wire.cpuid_msg import CpuidReq
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.ghcb import Page, ValidBitmap
 from snpwire.wire.psc import PscBuffer, PscEntry
@@ -198,6 +199,21 @@ class TestEncode:
         output, _, _ = call(["encode", "ghcb", "--set", f"shared_buffer=@{tmp_path}/held"])
 
         assert Page.parse(output).shared_buffer == b"\1\2\3".ljust(0x7F0, b"\0")
+
+    def test_a_setting_may_be_a_list_or_an_object(self):
+        words = ["--set", 'functions=[{"eax_in": 1}, {"eax_in": 13, "xcr0_in": "0x7"}]']
+        output, errors, code = call(["encode", "cpuid-req", *words])
+
+        assert (errors, code) == (b"", 0)
+        value = CpuidReq.parse(output)
+        assert [row.eax_in for row in value.elements] == [1, 13]
+        assert (value.head.count, value.elements[1].xcr0_in) == (2, 7)
+
+    def test_a_list_that_breaks_off_is_said(self):
+        _, errors, code = call(["encode", "cpuid-req", "--set", 'functions=[{"eax_in": 1'])
+
+        assert code == 3
+        assert errors.startswith(b"snpwire: --set: line 1: not JSON: Expecting")
 
     def test_a_byte_order_mark_does_not_count(self):
         assert call(["encode", "msr"], b'\xef\xbb\xbf{"value": 1}')[0] == b"\1" + bytes(7)

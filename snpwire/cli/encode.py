@@ -141,7 +141,12 @@ def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[s
 
 
 def _value(text: str) -> Any:
-    """Return what stands behind ``=``: ``@FILE`` is the file's bytes, the rest is text."""
+    """Return what stands behind ``=``: a file's bytes, a list or an object of JSON, or text."""
     if text.startswith("@"):
         return contents(text[1:]).hex()
+    if text.startswith(("[", "{")):
+        try:
+            return loads(text)
+        except InputError as exc:
+            raise SourceError("--set", exc) from None
     return text

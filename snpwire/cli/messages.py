@@ -31,7 +31,11 @@ def seal(
     ] = None,
     settings: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", metavar="PATH=VALUE", help="set one field; @FILE takes its bytes"),
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="set one field: a value, JSON, or @FILE for its bytes",
+        ),
     ] = None,
     payload: Annotated[
         Optional[str],  # noqa: UP045
