@@ -189,6 +189,17 @@ def test_every_page_that_is_saved_decodes(words, tmp_path):
         run("decode", page.name.split(".")[1], page)
 
 
+def test_the_table_of_pages_is_saved_and_breaks_no_rule(tmp_path):
+    folder = tmp_path / "saved"
+    request("report", "--save", folder)
+
+    image = folder / "rmp.bin", "--base", "0x800000"
+    summary, _ = run("rmp", "summary", *image)
+    run("rmp", "check", *image, "--fail-on", "note")
+    assert "  CONTEXT                     1 " in summary
+    assert "findings  none" in summary
+
+
 @pytest.mark.parametrize("profile", ["milan", "genoa", "turin"])
 def test_a_report_verifies_against_the_root_of_the_machine_and_not_against_amds(profile, tmp_path):
     folder = tmp_path / "saved"

@@ -113,6 +113,8 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
         if not armed.struck:
             note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
             broken = True
+    if saved is not None:
+        saved.file("rmp.bin", machine.image())
     if answer is not None:
         _hand_out(asked, told, saved, machine, answer)
     return EXPECTATION_BROKE if broken else 0

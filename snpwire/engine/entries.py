@@ -7,10 +7,13 @@ pages: there a dictionary is made in no time, needs no numpy, and reads a single
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct
 from typing import Protocol
 
 from ..rmp.entry import Entries as TableEntries
 from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, RmpEntry, RmpState, state_of
+
+COUNTED = Struct(f"<{COUNTERS}Q")
 
 
 class Entries(TableEntries, Protocol):
@@ -71,6 +74,18 @@ class SparseEntries:
     def holds(self, address: int) -> bool:
         """Tell whether *address* lies in the table itself."""
         return address in self.where
+
+    def image(self) -> bytes:
+        """Return the table as it would lie in memory: counters of ASIDs, then an entry a page."""
+        image = bytearray(ENTRIES_OFFSET + self.pages * RmpEntry.SIZE)
+        COUNTED.pack_into(image, 0, *self.counters)
+        for pages, (lo, hi) in reversed(self._runs):
+            at = ENTRIES_OFFSET + pages.start * RmpEntry.SIZE
+            entries = RmpEntry.ENGINE.pack(lo, hi) * len(pages)
+            image[at : at + len(entries)] = entries
+        for page, (lo, hi) in self._single.items():
+            RmpEntry.ENGINE.pack_into(image, ENTRIES_OFFSET + page * RmpEntry.SIZE, lo, hi)
+        return bytes(image)
 
     def _covered(self, page: int) -> None:
         if not 0 <= page < self.pages:

@@ -34,6 +34,7 @@ from .world import World
 if TYPE_CHECKING:
     from .clock import Clock
     from .cpuid import CpuidPolicy
+    from .entries import Entries
     from .faults import Fault, Injection
     from .profile import Profile
     from .trace import Trace
@@ -42,11 +43,17 @@ MEGABYTE = 1 << 20
 RMP = range(8 * MEGABYTE, 9 * MEGABYTE)
 SIZE = 252 * MEGABYTE
 """As much memory as a table of 1 MiB has entries for."""
+PAGES = SIZE >> 12
 MOST_VCPUS = 16
 
 
 class Machine:
-    """A host with everything on it."""
+    """A host with everything on it.
+
+    *table* may be any table of ``SIZE`` bytes of memory that lies at ``RMP``, such as
+    ``Table.blank(PAGES, base=RMP.start)`` of ``snpwire.rmp.table``; left out, it is one that needs
+    no numpy.
+    """
 
     def __init__(
         self,
@@ -55,14 +62,20 @@ class Machine:
         seed: int = 0,
         trace: Trace | None = None,
         cpuid: CpuidPolicy | None = None,
+        table: Entries | None = None,
     ) -> None:
+        """Start SNP. Raises UsageError for a table of another size or place."""
         self.world = World(seed, trace)
         self.profile = profile
         memory = Memory(AddressMap(dram=(range(SIZE),), rmp=RMP))
-        table = SparseEntries(RMP)
+        if table is None:
+            table = SparseEntries(RMP)
+        elif table.pages != PAGES or not (table.holds(RMP.start) and table.holds(RMP[-1])):
+            where = f"{PAGES} pages that lies at {RMP.start:#x}"
+            raise UsageError(f"the machine's table has {where}, got one of {table.pages} pages")
         chance = self.world.random.randbytes
         self.firmware = Firmware(memory, table, profile, random=chance, cpuid=cpuid)
-        self.host = Host(self.world, memory, table, self.firmware, SIZE >> 12)
+        self.host = Host(self.world, memory, table, self.firmware, PAGES)
         self.hypervisor = Hypervisor(self.host)
         self.guests: dict[str, Guest] = {}
         self._asids = list(range(profile.snp_asids, 0, -1))
@@ -73,6 +86,16 @@ class Machine:
     def clock(self) -> Clock:
         """Return the machine's clock."""
         return self.world.clock
+
+    def image(self) -> bytes:
+        """Return the reverse map table as it lies in memory, as ``snpwire rmp`` reads it.
+
+        Raises UsageError where the table is not the machine's own: that one is at hand anyway.
+        """
+        table = self.host.table
+        if not isinstance(table, SparseEntries):
+            raise UsageError("the table was given to the machine: its image is at hand")
+        return table.image()
 
     def run(self, command: CommandId, buffer: bytes = b"") -> None:
         """Give the firmware a command. Raises EngineError unless it succeeds."""
