@@ -266,7 +266,7 @@ def test_a_guest_that_is_taken_down_asks_nothing_more():
     guest = m.add()
     m.remove("vm")
 
-    with pytest.raises(EngineError):
+    with pytest.raises(StoppedError, match="VM vm does not run on: it was taken down"):
         guest.key()
 
 

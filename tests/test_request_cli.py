@@ -69,6 +69,16 @@ def test_every_fault_comes_to_what_it_says(name):
     assert "BROKEN" not in told
 
 
+@pytest.mark.parametrize("name", ["firmware-dies", "firmware-times-out"])
+@pytest.mark.parametrize("words", [[], ["--policy", OWN]], ids=["copies", "own pages"])
+def test_a_guest_that_was_stopped_stays_so(name, words):
+    told = request("key", "--inject", name, "--count", "3", *words)
+
+    assert [line for line in told.splitlines() if line.startswith("request ")] == [
+        f"request {n}: stopped" for n in (1, 2, 3)
+    ]
+
+
 def test_a_driver_that_does_what_it_should_not_is_told_of(monkeypatch):
     monkeypatch.setattr(Driver, "_disable", lambda self, error: None)
 

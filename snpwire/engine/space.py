@@ -2,14 +2,15 @@
 
 The processor checks every access against the reverse map table. Private memory has to be the
 guest's, at that address, and accepted; a shared page can be written only while it is the
-hypervisor's, and read at any time.
+hypervisor's, and read at any time. An access of a VM that does not run any more is none at all:
+where AccessError would be raised, that is StoppedError then.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import AccessError
+from ..errors import AccessError, EngineError, StoppedError
 from ..rmp.entry import ASID, ASID_LOW, ASSIGNED, GPA, IMMUTABLE, VALIDATED
 from ..rmp.single.guest import pvalidate, rmpadjust
 from ..wire.event import Gpa
@@ -58,8 +59,13 @@ class Space:
         """Return the physical page behind an address. Raises AccessError if there is none."""
         page = self._vm.map.get(gpa >> 12)
         if page is None:
-            raise AccessError("#VMEXIT(NPF): the guest has no memory", gpa)
+            raise self._crash("#VMEXIT(NPF): the guest has no memory", gpa)
         return page
+
+    def _crash(self, reason: str, gpa: int) -> EngineError:
+        """Return what comes of an access that the processor does not allow."""
+        vm = self._vm
+        return StoppedError(vm.name, vm.stopped) if vm.stopped else AccessError(reason, gpa)
 
     def read(self, gpa: int, size: int) -> bytes:
         """Return *size* bytes of private memory. Raises AccessError."""
@@ -95,7 +101,7 @@ class Space:
         if lo & NEEDED != mine | VALIDATED:
             known = lo & NEEDED == mine
             reason = "#VC: a page that is not validated" if known else "#VMEXIT(NPF), RMP: a page"
-            raise AccessError(f"{reason}, in state {self._table.state(page).name}", gpa)
+            raise self._crash(f"{reason}, in state {self._table.state(page).name}", gpa)
         return page
 
     def shared(self, gpa: int) -> bytearray:
@@ -103,7 +109,7 @@ class Space:
         page, data = self._shared.get(gpa) or self._found(gpa)
         if self._table.entry(page)[0] & ASSIGNED:
             state = self._table.state(page).name
-            raise AccessError(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
+            raise self._crash(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
         return data
 
     def _found(self, gpa: int) -> tuple[int, bytearray]:

@@ -71,11 +71,11 @@ class Trial:
     def _usual(self, driver: Driver, request: Request) -> Outcome | None:
         """Return what a request has to come to where no fault strikes."""
         vm = self._guest.vm
-        if vm.stopped:
-            return Outcome(STOPPED)
         unsent = self._unsent(driver, request)
         if unsent is not None:
             return unsent
+        if vm.stopped:
+            return Outcome(STOPPED)
         limit = vm.policy.throttle
         if self._open or (limit is not None and limit.interval >= MINUTE):
             return None
