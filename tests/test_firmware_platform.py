@@ -54,6 +54,22 @@ def test_a_platform_tells_its_state_before_and_after_it_is_started():
     assert after.rmp_flags.is_rmp_init
 
 
+def test_addresses_below_1_tib_that_are_no_memory_are_fixed():
+    rmp = range(0x8000_0000, 0x1_A000_0000)
+    fw = Firmware(
+        Memory(AddressMap((range(0x100_0000_0000),), rmp)),
+        SparseEntries(rmp),
+        profile_named("genoa"),
+        random=bytes,
+    )
+
+    assert fw.mailbox(CommandId.SNP_INIT) == Status.SUCCESS
+    states = [
+        fw.table.state(page).name for page in (0xFCF_FFFF, 0xFD0_0000, 0xFDF_FFFF, 0xFE0_0000)
+    ]
+    assert states == ["HYPERVISOR", "HV_FIXED", "HV_FIXED", "HYPERVISOR"]
+
+
 @pytest.mark.parametrize(
     ("address", "status"),
     [(0xFF0, "INVALID_PARAM"), (0x9000, "INVALID_PAGE_STATE"), (0x80_0000, "INVALID_PARAM")],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..wire.address import ASEG, REGION, page_of
+from ..wire.address import ASEG, REGION, RESERVED, page_of
 from ..wire.rmp import RmpState
 from ..wire.rmp_words import RmpFirmwareGpa, RmpGpaState
 from ..wire.status import Status
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from .table import Table
 
-HOLE = range(0xFD0_0000, 0xFE0_0000)
-"""Pages of 0xFD00000000 to 0xFDFFFFFFFF."""
+HOLE = range(page_of(RESERVED.start), page_of(RESERVED.stop))
 ALWAYS = range(page_of(ASEG.start), page_of(ASEG.stop)), HOLE
 """Pages that are HV_FIXED, whatever the memory map says, if the table covers them."""
 IOMMU_LO = FIRMWARE_LO | RmpFirmwareGpa.of(state=RmpGpaState.FW_IOMMU, pfn=1) << GPA_LOW

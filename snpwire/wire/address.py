@@ -14,6 +14,8 @@ MAX_ADDRESS = (64 << 40) - (12 << 30)
 """End of what AMD-ASPFW reaches (Genoa): 64 TiB less 12 GiB."""
 ASEG = range(0xA_0000, 0xC_0000)
 """Memory of system management, which the firmware leaves alone."""
+RESERVED = range(0xFD_0000_0000, 0xFE_0000_0000)
+"""Addresses below 1 TiB that are no memory: AMD-ASPFW sev_rmp.c makes them HV_FIXED."""
 
 
 def page_of(address: int) -> int:

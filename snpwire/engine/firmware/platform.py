@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...rmp.entry import FIRMWARE_LO, HV_FIXED_LO, ONE_MORE
-from ...wire.address import PAGE, REGION
+from ...wire.address import PAGE, REGION, RESERVED
 from ...wire.platform import (
     InitEx,
     PlatformFlags,
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from .processor import Processor
 
 MEGABYTE = 1 << 20
-NOBODYS = range(0xFD_0000_0000, 0x100_0000_0000)
-"""Addresses near 1 TiB that are no memory."""
 _INIT_RMP, _LIST_EN = 1, 2
 _IOMMU, _X86 = 1, 2
 _KNOWN_FLAGS = _INIT_RMP | _LIST_EN
@@ -98,7 +96,7 @@ def _build(fw: Processor, fixed: list[range]) -> None:
         fill(fw.table, _pages(region), 0, 0)
     for pages in (*fixed, *map(_pages, fw.memory.map.tmrs), _pages(fw.memory.map.aseg)):
         fill(fw.table, pages, HV_FIXED_LO, 0)
-    fill(fw.table, _pages(NOBODYS), HV_FIXED_LO, 0)
+    fill(fw.table, _pages(RESERVED), HV_FIXED_LO, 0)
     fill(fw.table, own, FIRMWARE_LO, 0)
     for first in range(own.start & -REGION, own.stop, REGION):
         others = range(max(own.start, first + 1), min(own.stop, first + REGION))
