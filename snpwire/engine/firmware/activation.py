@@ -5,13 +5,14 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...rmp.entry import LARGE, VMSA
+from ...rmp import single
 from ...wire.address import PAGE, page_of
 from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
 from ...wire.migration import GuestState
 from ...wire.rmp import COUNTERS, RmpState
 from ...wire.status import Status
 from .context import Context
+from .pages import done, undone
 from .platform import status_page
 from .processor import IN_PAGE, Refusal, fits_page
 
@@ -28,19 +29,16 @@ def create(fw: Processor, raw: bytes) -> None:
     if address & IN_PAGE:
         raise Refusal(Status.INVALID_PARAM)
     fw.started()
-    state, lo = fw.look_up(address)
-    if state != RmpState.FIRMWARE:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    if lo & LARGE:
-        raise Refusal(Status.INVALID_PAGE_SIZE)
-    fw.reach(address, PAGE)
+    fw.look_up(address)
+    with undone(fw, page_of(address)):
+        done(single.gctx_create(fw.table, page_of(address)))
+        fw.reach(address, PAGE)
     guest = Context()
     guest.vek_seed = fw.random(32)
     guest.launch_tcb = fw.chip.committed_tcb
     guest.launch_mit_vector = fw.profile.mitigations
     fw.contexts[page_of(address)] = guest
     fw.scramble(address)
-    fw.change(address, 0, VMSA)
 
 
 def activate(fw: Processor, raw: bytes) -> None:
@@ -126,7 +124,7 @@ def decommission_guest(fw: Processor, address: int, guest: Context) -> None:
     if guest.state != GuestState.INIT:
         fw.chip.guest_count = (fw.chip.guest_count - 1) & 0xFFFF_FFFF
     guest.wipe()
-    fw.change(address, VMSA, 0)
+    single.decommission(fw.table, page_of(address))
 
 
 def df_flush(fw: Processor, _raw: bytes) -> None:

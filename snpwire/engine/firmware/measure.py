@@ -11,8 +11,8 @@ from hashlib import sha384
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...rmp.entry import GPA, GPA_LOW, IMMUTABLE, LARGE, LOCK, VALIDATED, VMSA
-from ...rmp.single.firmware import asid_of
+from ...rmp import single
+from ...rmp.entry import GPA, GPA_LOW, LARGE
 from ...wire.address import C_BIT, PAGE, REGION, page_of
 from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
 from ...wire.launch_commands import LaunchPageType, LaunchUpdate, PageInfo
@@ -20,6 +20,7 @@ from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
+from .pages import done, undone
 from .processor import IN_PAGE, Refusal
 from .savearea import TWEAKED, measured, prepared
 
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
     from .context import Context
     from .processor import Processor
 
-IN_2M = 0x1F_FFFF
 SECRETS_VERSION = 3
 _PAGE_INFO = Struct("<48s48sHBBBBBBQ")
 _NO_CONTENTS = bytes(48)
-_SMALL_ONLY = (LaunchPageType.VMSA, LaunchPageType.SECRETS, LaunchPageType.CPUID)
 _MEASURED = (LaunchPageType.NORMAL, LaunchPageType.VMSA)
 _LAUNCH_PAGE_RESERVED, _PERMS_RESERVED = ~0x1F, 0xFF
 _CPUID_HEAD = Struct("<LLQ")
@@ -57,44 +56,38 @@ def update(fw: Processor, raw: bytes) -> None:
     fw.started()
     if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
         raise Refusal(Status.INVALID_GUEST)
-    state, lo = fw.look_up(command.page_paddr)
-    if state != RmpState.PRE_GUEST:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    _sized(command, lo)
-    guest = fw.guest(command.gctx_paddr)
-    _ready(guest, lo, imi_page=bool(page.imi_page))
-    allowed = perms.vmpl1_perms, perms.vmpl2_perms, perms.vmpl3_perms
-    kind = _Kind(int(page.page_type), page.imi_page, allowed)
-    gpa = (lo & GPA) >> GPA_LOW << 12
-    for index in range(REGION if lo & LARGE else 1):
-        at = index * PAGE
-        _add(fw, guest, command.page_paddr + at, kind, gpa + at)
-    _give(fw, command.page_paddr, kind)
+    _, lo = fw.look_up(command.page_paddr)
+    with undone(fw, page_of(command.page_paddr)):
+        guest = _given(fw, command)
+        allowed = perms.vmpl1_perms, perms.vmpl2_perms, perms.vmpl3_perms
+        kind = _Kind(int(page.page_type), page.imi_page, allowed)
+        gpa = (lo & GPA) >> GPA_LOW << 12
+        for index in range(REGION if lo & LARGE else 1):
+            at = index * PAGE
+            _add(fw, guest, command.page_paddr + at, kind, gpa + at)
 
 
-def _sized(command: LaunchUpdate, lo: int) -> None:
-    """Refuse a page of another size than the command's, and sizes and types that do not go."""
-    large, kind = bool(lo & LARGE), command.page.page_type
-    if large != bool(command.page.page_size):
-        raise Refusal(Status.INVALID_PAGE_SIZE)
-    if large and command.page_paddr & IN_2M:
-        raise Refusal(Status.INVALID_ADDRESS)
-    if large and kind in _SMALL_ONLY:
-        raise Refusal(Status.INVALID_PAGE_SIZE)
-    if not LaunchPageType.NORMAL <= kind <= LaunchPageType.CPUID:
-        raise Refusal(Status.INVALID_PARAM)
-
-
-def _ready(guest: Context, lo: int, *, imi_page: bool) -> None:
-    """Refuse a guest that is not being launched, or that the page is not of."""
-    if guest.state != GuestState.LAUNCH:
-        raise Refusal(Status.INVALID_GUEST_STATE)
-    if not (guest.active or guest.pending):
-        raise Refusal(Status.INACTIVE)
-    if asid_of(lo) != guest.asid:
-        raise Refusal(Status.INVALID_PAGE_OWNER)
-    if guest.imi_en and not imi_page:
-        raise Refusal(Status.INVALID_PARAM)
+def _given(fw: Processor, command: LaunchUpdate) -> Context:
+    """Give a page to the guest that is launched, and return the guest. Raises Refusal."""
+    guest = fw.context(command.gctx_paddr)
+    status = fw.memory.reach(command.gctx_paddr, PAGE)
+    if not status and guest.state != GuestState.LAUNCH:
+        status = Status.INVALID_GUEST_STATE
+    if not status and not guest.agreed_asid:
+        status = Status.INACTIVE
+    page = command.page
+    strange = guest.imi_en and not page.imi_page
+    given = single.launch_update(
+        fw.table,
+        page_of(command.page_paddr),
+        int(command.perms),
+        single.Guest(page_of(command.gctx_paddr), guest.asid, status),
+        page_type=int(page.page_type),
+        size=page.page_size,
+        content=Status.INVALID_PARAM if strange else Status.SUCCESS,
+    )
+    done(given)
+    return guest
 
 
 def _add(fw: Processor, guest: Context, address: int, kind: _Kind, gpa: int) -> None:
@@ -159,12 +152,3 @@ def _check_cpuid(fw: Processor, address: int, data: bytes) -> None:
     if not held:
         fw.store(address, data[:start] + better + data[start + _CPUID_ROOM :])
         raise Refusal(Status.INVALID_PARAM)
-
-
-def _give(fw: Processor, address: int, kind: _Kind) -> None:
-    """Make a page the guest's, accepted, with the permissions given; VMPL 0 keeps its own."""
-    number = page_of(address)
-    lo, hi = fw.table.entry(number)
-    lo = lo & ~(IMMUTABLE | LOCK) | VALIDATED | (VMSA if kind.type == LaunchPageType.VMSA else 0)
-    first, second, third = kind.perms
-    fw.table.set(number, lo, hi & ~0xFFFF_FF00 | first << 8 | second << 16 | third << 24)

@@ -119,12 +119,6 @@ class Processor:
         self.reach(address, PAGE)
         return self.context(address)
 
-    def change(self, address: int, clear: int, put: int) -> None:
-        """Change bits of the first quadword of a page's entry."""
-        page = page_of(address)
-        lo, hi = self.table.entry(page)
-        self.table.set(page, lo & ~clear | put, hi)
-
     def forget(self, address: int) -> None:
         """Drop the context in a page that holds none any more."""
         self.contexts.pop(page_of(address), None)
