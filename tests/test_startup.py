@@ -46,6 +46,11 @@ def imported(*words, given=b""):
         ["decode", "ghcb", "--json"],
         ["layout", "ghcb"],
         ["explain", "exit", "0x80000011"],
+        ["decode", "command", "--id", "0x94", "--length", "24"],
+        ["decode", "rmp", "--length", "16"],
+        ["log", "-"],
+        ["rmp", "--help"],
+        ["request", "--inject", "list"],
     ],
     ids=" ".join,
 )
@@ -56,8 +61,11 @@ def test_costly_modules_are_not_imported(words):
     assert modules & COSTLY == set()
 
 
-def test_help_imports_no_layouts():
-    modules = imported("--help")
+@pytest.mark.parametrize(
+    "words", [[], ["request"], ["log"], ["rmp"], ["rmp", "check"]], ids=" ".join
+)
+def test_help_imports_no_layouts(words):
+    modules = imported(*words, "--help")
 
     assert {name for name in modules if name.startswith(("construct", "snpwire.wire."))} == set()
 
@@ -67,3 +75,18 @@ def test_a_raw_page_needs_no_reader_of_text():
 
     assert {name for name in modules if name.startswith("snpwire.capture")} == set()
     assert "snpwire.wire.svsm" not in modules
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        (["decode", "command", "--id", "0x94", "--length", "24"], {"rmp", "engine", "capture"}),
+        (["log", "-"], {"rmp", "engine", "crypto", "rules"}),
+        (["request", "--inject", "list"], {"crypto", "capture"}),
+    ],
+    ids=["decode", "log", "request"],
+)
+def test_a_command_loads_no_part_of_the_package_that_it_does_not_need(words, others):
+    modules = imported(*words, given=bytes(4096))
+
+    assert {name.split(".")[1] for name in modules if name.startswith("snpwire.")} & others == set()
