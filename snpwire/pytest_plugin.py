@@ -113,7 +113,8 @@ def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: P
     try:
         return _rig(request).launch(snp_fault)
     except UsageError as exc:
-        pytest.fail(f"{exc}; {exc.help}", pytrace=False)
+        problem = "; ".join(filter(None, (str(exc), exc.help)))
+    pytest.fail(problem, pytrace=False)
 
 
 @pytest.fixture

@@ -334,6 +334,24 @@ def test_a_fault_that_the_policy_rules_out_is_one_line(installed):
     done.stdout.fnmatch_lines([text])
 
 
+def test_a_machine_that_cannot_be_is_one_line(installed):
+    done = run(
+        installed,
+        """
+        import pytest
+
+        @pytest.mark.snp(vcpus=17)
+        def test_it(snp_guest):
+            pass
+        """,
+    )
+
+    done.assert_outcomes(errors=1)
+    lines = ["a VM has 1 to 16 processors, got 17", "-* the last steps -*"]
+    done.stdout.fnmatch_lines(lines, consecutive=True)
+    done.stdout.no_fnmatch_line("*During handling*")
+
+
 def test_a_machine_is_given_up_after_its_test(installed):
     done = run(
         installed,
