@@ -58,6 +58,8 @@ LINES = [
     ("Leaking PFN range 0x1a8600-0x1a8800", "pages-leaked", {"end": "0x1a8800"}),
     ("#PF: error_code(0x80000003) - RMP violation", "rmp-fault",
      {"bits": ["present", "write", "RMP"]}),
+    ("#PF: error_code(0x1800000a3) - RMP violation", "rmp-fault",
+     {"bits": ["present", "write", "protection key", "RMP", "bits without a name 0x100000080"]}),
     # start-up of a host: 0x40900000 bytes, less 16 KiB, a page of 4 KiB for each 16 of them
     ("RMP table physical range [0x0000000011500000 - 0x0000000051dfffff]", "rmp-table",
      {"size": 0x40900000, "covers": (0x40900000 - 0x4000) * 256}),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
-from ...wire.rmp_words import RmpUpdateResult, VmplMask
+from ...wire.rmp_words import PageFault, RmpUpdateResult, VmplMask
 from .errnos import errno_text
 from .operands import code_words
 from .record import Hex, Told
@@ -176,12 +176,15 @@ def _split(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-_FAULT = {0: "present", 1: "write", 2: "user", 3: "reserved bit", 4: "fetch", 31: "RMP"}
-
-
 def _fault(fields: dict[str, Any], past: Past) -> Told:
-    code = fields["code"]
-    names = [name for number, name in _FAULT.items() if code >> number & 1]
+    code = int(fields["code"])
+    names = [
+        "RMP" if name == "rmp" else name.replace("_", " ")
+        for name, field in PageFault.BITS.items()
+        if code & field.mask
+    ]
+    if unknown := code & ~PageFault.KNOWN:
+        names.append(f"bits without a name {unknown:#x}")
     return Told(
         f"#PF {code:#x}  {' '.join(names)}",
         "the host touched a page that the table gives to a guest or the firmware",
