@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snpwire.engine.catalogue import FAULTS
 from snpwire.engine.driver import Request
 from snpwire.engine.faults import Injection
-from snpwire.engine.invariants import Watch
+from snpwire.engine.invariants import Numbered, Watch
 from snpwire.engine.machine import Machine
 from snpwire.engine.outcome import Outcome, attempt, outcome_of
 from snpwire.engine.policy import Pages, Policy
@@ -195,9 +199,40 @@ def test_an_answer_that_the_firmware_did_not_seal_is_seen(monkeypatch):
     assert texts == [
         twice,
         twice,
-        twice,
         "VM vm: message 2 of VMPCK0 is not what the firmware sealed",
     ]
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 2**64 - 1) | st.integers(0, 600), st.binary(min_size=8, max_size=8)
+    )
+)
+def test_what_a_watch_keeps_of_a_number_is_what_was_put_there(rows):
+    stream = Numbered()
+    for number, digest in rows.items():
+        stream.put(number, digest)
+
+    near = {number + step for number in rows for step in (-1, 0, 1) if number + step >= 0}
+    assert {number: stream.get(number) for number in near} == {
+        number: rows.get(number, bytes(8)) for number in near
+    }
+
+
+def test_a_watch_keeps_little_of_a_long_run():
+    watch = Watch()
+    guest = Machine(profile_named("milan"), seed=1, trace=Trace(watch, keep=False)).add()
+    for _ in range(100):
+        guest.key()
+
+    tracemalloc.start()
+    for _ in range(1500):
+        guest.key()
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert watch.breaches == []
+    assert grown / 1500 < 64  # bytes of each; 16 of them are digests
 
 
 def refused(guest, **asked):

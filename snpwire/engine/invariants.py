@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from .trace import Step
 
 
+DIGEST, PART = 8, 256
+"""Bytes that are kept of a digest, and how many numbers are kept together."""
+NONE = bytes(DIGEST * PART)
+
+
 class Breach(NamedTuple):
     """Something that does not hold."""
 
@@ -30,21 +35,39 @@ class Breach(NamedTuple):
     text: str
 
 
+class Numbered:
+    """A digest for each number of one stream, in little room: a run may be long."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, bytearray] = {}
+
+    def get(self, number: int) -> bytes:
+        """Return the digest of a number; zeros if it has none."""
+        part, at = self._parts.get(number // PART, NONE), number % PART * DIGEST
+        return bytes(part[at : at + DIGEST])
+
+    def put(self, number: int, digest: bytes) -> None:
+        """Keep the digest of a number."""
+        at = number % PART * DIGEST
+        self._parts.setdefault(number // PART, bytearray(NONE))[at : at + DIGEST] = digest
+
+
 class Watch:
     """A listener of one machine's trace."""
 
     def __init__(self) -> None:
         self.breaches: list[Breach] = []
-        self._sealed: dict[tuple[str, int, int], bytes] = {}
+        self._sealed: dict[tuple[str, int], Numbered] = {}
         self._given: dict[tuple[str, int, int], bytes] = {}
-        self._taken: set[tuple[str, int, int]] = set()
+        """What the firmware gave, until it is taken."""
 
     def __call__(self, step: Step) -> None:
         """Take a step."""
         if step.actor == GUEST and step.action == "seal":
             self._nonce(step, step.written[1].data)
         elif step.actor == FIRMWARE and step.action == "answer":
-            self._given[self._nonce(step, step.written[0].data)] = _digest(step.written[0].data)
+            self._nonce(step, step.written[0].data)
+            self._given[_name(step.vm, step.written[0].data)] = _digest(step.written[0].data)
         elif step.actor == GUEST and step.action == "open":
             self._answer(step, step.written[1].data)
         elif step.action == "launched":
@@ -54,24 +77,26 @@ class Watch:
         """Begin anew with a VM: a new one has new keys."""
         self._sealed = {key: value for key, value in self._sealed.items() if key[0] != vm}
         self._given = {key: value for key, value in self._given.items() if key[0] != vm}
-        self._taken = {key for key in self._taken if key[0] != vm}
 
-    def _nonce(self, step: Step, message: bytes) -> tuple[str, int, int]:
-        key = _name(step.vm, message)
-        digest = _digest(message)
-        if self._sealed.setdefault(key, digest) != digest:
-            text = f"{step.actor} sealed two messages under number {key[2]} of VMPCK{key[1]}"
-            self.breaches.append(Breach("nonce", f"VM {step.vm}: {text}"))
-        return key
+    def _nonce(self, step: Step, message: bytes) -> None:
+        vm, vmpck, number = _name(step.vm, message)
+        stream = self._sealed.setdefault((vm, vmpck), Numbered())
+        digest, before = _digest(message), stream.get(number)
+        if not any(before):
+            stream.put(number, digest)
+        elif before != digest:
+            text = f"{step.actor} sealed two messages under number {number} of VMPCK{vmpck}"
+            self.breaches.append(Breach("nonce", f"VM {vm}: {text}"))
 
     def _answer(self, step: Step, message: bytes) -> None:
-        key = _name(step.vm, message)
-        what = f"VM {step.vm}: message {key[2]} of VMPCK{key[1]}"
-        if key in self._taken:
-            self.breaches.append(Breach("answer", f"{what} was taken twice"))
-        if self._given.get(key) != _digest(message):
-            self.breaches.append(Breach("answer", f"{what} is not what the firmware sealed"))
-        self._taken.add(key)
+        vm, vmpck, number = key = _name(step.vm, message)
+        digest, given = _digest(message), self._given.pop(key, None)
+        if digest != given:
+            stream = self._sealed.get((vm, vmpck), Numbered())
+            twice = given is None and stream.get(number) == digest
+            wrong = "was taken twice" if twice else "is not what the firmware sealed"
+            text = f"VM {vm}: message {number} of VMPCK{vmpck} {wrong}"
+            self.breaches.append(Breach("answer", text))
 
 
 def _name(vm: str, message: bytes) -> tuple[str, int, int]:
@@ -81,7 +106,7 @@ def _name(vm: str, message: bytes) -> tuple[str, int, int]:
 
 def _digest(message: bytes) -> bytes:
     size = int.from_bytes(message[0x36:0x38], "little")
-    return sha256(message[: HEADER_SIZE + size]).digest()[:16]
+    return sha256(message[: HEADER_SIZE + size]).digest()[:DIGEST]
 
 
 def ownerless(machine: Machine) -> Iterator[Breach]:
