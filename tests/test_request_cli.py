@@ -321,6 +321,15 @@ def test_a_report_is_for_the_level_of_its_key_unless_another_is_given(words, giv
     assert int.from_bytes(report.read_bytes()[0x30:0x34], "little") == vmpl
 
 
+def test_a_message_that_the_profile_does_not_take_is_noted():
+    told, errors = run("request", "tsc")
+    _, silence = run("request", "tsc", "--profile", "turin")
+
+    assert told.endswith("request 1: EIO, firmware INVALID_PARAM, key wiped\n")
+    assert errors == "note: the firmware of milan takes no TSC_INFO_REQ; --profile genoa does\n"
+    assert silence == ""
+
+
 def test_a_message_of_any_type_is_sent(tmp_path):
     payload = tmp_path / "payload.bin"
     payload.write_bytes(bytes(16))

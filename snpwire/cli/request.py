@@ -102,6 +102,7 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     wanted = wanted or _vmrk(machine, guest)
     faults = machine.inject(*injections)
     trial = Trial(machine, guest, watch, faults)
+    _warn(profile, wanted)
     teller.begin()
     broken, answer = False, None
     for turn in range(1, asked.times + 1):
@@ -118,6 +119,17 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     if answer is not None:
         _hand_out(asked, told, saved, machine, answer)
     return EXPECTATION_BROKE if broken else 0
+
+
+def _warn(profile: Profile, wanted: Request) -> None:
+    """Say so where the firmware is not one that takes such a message."""
+    from ..engine.profile import NAMES, profile_named
+
+    if profile.takes(wanted.type):
+        return
+    others = [name for name in NAMES if profile_named(name).takes(wanted.type)]
+    hint = f"; --profile {others[0]} does" if others else ""
+    note(f"the firmware of {profile.name} takes no {MsgType(wanted.type).name}{hint}")
 
 
 def _machine(asked: Asked, profile: Profile, trace: Trace) -> Machine:

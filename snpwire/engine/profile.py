@@ -62,6 +62,11 @@ class Profile(NamedTuple):
         family = (eax >> 8 & 0xF) + (eax >> 20 & 0xFF)
         return family, (eax >> 12 & 0xF0) | (eax >> 4 & 0xF), eax & 0xF
 
+    def takes(self, msg_type: int) -> bool:
+        """Tell whether the firmware takes guest messages of a type."""
+        feature, answers = divmod(msg_type - 1, 2)
+        return msg_type > 0 and not answers and bool(self.messages >> feature & 1)
+
 
 @lru_cache
 def profile_named(name: str) -> Profile:

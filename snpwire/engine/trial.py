@@ -101,10 +101,8 @@ class Trial:
 
     def _offered(self, request: Request) -> bool:
         """Tell whether the firmware takes a message of this type, version and size."""
-        feature, answers = divmod(request.type - 1, 2)
-        known = not answers and self._machine.profile.messages >> feature & 1
-        size = len(request.payload)
-        return bool(known) and request.version == 1 and size > 0 and not size % PAYLOAD_UNIT
+        known, size = self._machine.profile.takes(request.type), len(request.payload)
+        return known and request.version == 1 and size > 0 and not size % PAYLOAD_UNIT
 
     def _expected(
         self, request: Request, struck: tuple[Fault, ...], usual: Outcome | None
