@@ -1,9 +1,12 @@
-"""What a rule has to say about a decoded value."""
+"""What a rule has to say about a decoded value, and how much there is of it."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Severity(IntEnum):
@@ -31,3 +34,15 @@ class Finding(NamedTuple):
     """Who says so: a document and section, or a program and its function."""
     reason: int = 0
     """The reason code of the malformed-input answer KVM gives for it; 0 where it gives none."""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number and what it counts, ``1 page`` or ``2 pages``; *many* is another plural."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def tally(counts: Mapping[Severity, int]) -> str:
+    """Return how many findings there are, the worst first: ``1 error, 2 warnings``, or ``none``."""
+    found = sorted(counts.items(), reverse=True)
+    words = [f"{n:,} {each.name.lower()}{'s' if n > 1 else ''}" for each, n in found if n]
+    return ", ".join(words) or "none"

@@ -78,11 +78,8 @@ def reaches(findings: tuple[Finding, ...], threshold: str) -> bool:
 
 def summary(findings: tuple[Finding, ...]) -> str:
     """Count findings by severity."""
-    from ..finding import Severity
+    from collections import Counter
 
-    counts = []
-    for severity in reversed(Severity):
-        number = sum(found.severity is severity for found in findings)
-        if number:
-            counts.append(f"{number} {severity.name.lower()}{'s' if number > 1 else ''}")
-    return ", ".join(counts) or "none"
+    from ..finding import tally
+
+    return tally(Counter(found.severity for found in findings))

@@ -12,6 +12,7 @@ from ..bits import nearest
 from ..capture.kernel_log import FAMILIES, LIMIT, Reader
 from ..capture.logtext import encoding_of, foreign
 from ..errors import InputError, UsageError, shown
+from ..finding import counted
 from .follow import Mark, chunks, followed
 from .sink import note, style
 from .source import shown_name
@@ -133,7 +134,7 @@ def _summary(reader: Reader, counts: Counter[str], wanted: frozenset[str]) -> No
     more = f", {left} of other families" if left else ""
     total = sum(kept.values())
     note(
-        f"{_number(reader.lines, 'line')}: {_number(total, 'record')}"
+        f"{counted(reader.lines, 'line')}: {counted(total, 'record')}"
         f"{f' ({told})' if told else ''}{more}; {reader.passed} passed by"
     )
     for text in oddities(reader):
@@ -145,17 +146,13 @@ def oddities(reader: Reader) -> Iterator[str]:
     if reader.text.encoding.startswith("utf-16"):
         yield f"read as {reader.text.encoding.upper()}"
     if count := reader.odd["latin-1"]:
-        yield f"{_number(count, 'line')} no UTF-8: read as Latin-1"
+        yield f"{counted(count, 'line')} no UTF-8: read as Latin-1"
     if count := reader.odd["nul"]:
-        yield f"{_number(count, 'line')} with zero bytes, which were left out"
+        yield f"{counted(count, 'line')} with zero bytes, which were left out"
     if count := reader.odd["long"]:
-        yield f"{_number(count, 'line')} longer than {LIMIT} bytes: the rest was not looked at"
+        yield f"{counted(count, 'line')} longer than {LIMIT} bytes: the rest was not looked at"
     if reader.broken_count:
         lines = ", ".join(map(str, reader.broken))
         more = ", ..." if reader.broken_count > len(reader.broken) else ""
-        what = _number(reader.broken_count, "line")
+        what = counted(reader.broken_count, "line")
         yield f"{what} broken off within a known format, passed by: {lines}{more}"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..finding import Severity
+from ..finding import Severity, tally
 from ..view.tree import finding_text
-from .rmp_summary import examined, findings_text
+from .rmp_summary import examined
 from .sink import note, say, style
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(wish: Wish, *, limit: int, fail_on: str | None, json: bool) -> int:
         say([dumps(_object(given, census.pages, verdict))])
     else:
         say(_lines(verdict))
-    note(f"findings: {findings_text(verdict)}")
+    note(f"findings: {tally(verdict.gathered.severities)}")
     return int(fail_on is not None and verdict.gathered.reaches(Severity[fail_on.upper()]))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import integer
 from ..errors import DecodeError, InputError, UsageError
+from ..finding import counted
 from ..wire.address import C_BIT, PAGE
 from .mapped import Mapped, Stream, let_go
 from .source import SourceError
@@ -282,21 +283,16 @@ class Shown:
 
     def notes(self) -> Iterator[str]:
         """Tell how much it is."""
-        said = (
-            f"a log: only what it shows is counted, {_times(len(self.entries), 'entry', 'entries')}"
-            f" on {_times(self._lines, 'line', 'lines')}"
-        )
+        entries = counted(len(self.entries), "entry", "entries")
+        lines = counted(self._lines, "line")
+        said = f"a log: only what it shows is counted, {entries} on {lines}"
         if self.regions:
-            count = _times(len(set(self.regions)), "region", "regions")
+            count = counted(len(set(self.regions)), "region")
             said += f" and what is zero in {count} of 2 MiB"
         yield said
         if self._changed:
-            lines = _times(self._changed, "line shows", "lines show")
+            lines = counted(self._changed, "line shows", "lines show")
             yield f"{lines} an entry otherwise than one before; the last counts"
         if self._partial:
-            pages = _times(len(self._partial), "page", "pages")
+            pages = counted(len(self._partial), "page")
             yield f"of {pages} the log shows fields alone: rights and sub-page counts are not known"
-
-
-def _times(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..finding import tally
 from ..rmp.check import Verdict
 from ..rmp.check import check as judge
 from ..view.text import part_text, size_text
@@ -108,7 +109,7 @@ def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) 
         told = "as --base says" if dump.base is not None else "the longest run of FIRMWARE fits it"
         yield f"table   {start << 12:#x} .. {(stop << 12) - 1:#x}  {stop - start:,} pages, {told}"
     yield from _counters(given, verdict)
-    yield f"findings  {findings_text(verdict)}"
+    yield f"findings  {tally(verdict.gathered.severities)}"
 
 
 WIDTHS = (5, 15, 12, 15, 15, 13, 11, 12)
@@ -135,13 +136,6 @@ def _counters(given: Input, verdict: Verdict) -> Iterator[str]:
         told = "agree with the pages"
     unit = f"; a page of 2 MiB counts {verdict.units}" if verdict.units else ""
     yield f"counters  {told}{unit}"
-
-
-def findings_text(verdict: Verdict) -> str:
-    """Return how many findings there are, by severity."""
-    counts = sorted(verdict.gathered.severities.items(), reverse=True)
-    words = [f"{count:,} {sev.name.lower()}{'s' if count > 1 else ''}" for sev, count in counts]
-    return ", ".join(words) or "none"
 
 
 def _object(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> dict[str, Any]:

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def counted(number: int, what: str = "page") -> str:
-    """Return a number and what it counts, in the plural if it has to be."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 class Rule(NamedTuple):
     """What is looked for."""
 

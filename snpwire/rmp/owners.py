@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..finding import Severity
+from ..finding import Severity, counted
 from ..wire.address import REGION
 from ..wire.rmp import ASIDS, STILL, RmpState, state_of
 from ..wire.rmp_words import CHANGING
 from .entry_rules import FIRMWARE
-from .gathered import Gathered, Rule, counted
+from .gathered import Gathered, Rule
 from .runs import Runs
 from .search import Wanted, find
 
@@ -96,8 +96,8 @@ def judge_owners(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> 
     states = census.by_state()
     if seen.nothing:
         text = (
-            f"entries of {counted(dump.pages)}, all zero: SNP was not initialised, or this is "
-            "no table"
+            f"entries of {counted(dump.pages, 'page')}, all zero: SNP was not initialised, "
+            "or this is no table"
         )
         gathered.add(ZERO, "table", 0, text, None if dump.whole else Severity.NOTE)
     used = dump.pages - states.get(RmpState.HYPERVISOR, 0)
@@ -111,7 +111,8 @@ def judge_owners(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> 
     _left(dump, census, seen, gathered)
     if seen.reclaim is not None:
         count = states.get(RmpState.RECLAIM, 0)
-        text = f"{counted(count)} given back by the firmware, not the hypervisor's again so far"
+        pages = counted(count, "page")
+        text = f"{pages} given back by the firmware, not the hypervisor's again so far"
         gathered.add(RECLAIM, f"page {seen.reclaim:#x}", dump.offset(seen.reclaim), text)
     _metadata(dump, seen, gathered)
 
@@ -126,12 +127,12 @@ def _left(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
         counts = census.guest(asid)
         held = sum(counts.get(state, 0) for state in STILL)
         if not contexts or held == sum(counts.values()):
-            text = f"{counted(held)} held for asid {asid}, {why}"
+            text = f"{counted(held, 'page')} held for asid {asid}, {why}"
             gathered.add(LEFT, f"page {page:#x}", dump.offset(page), text)
     count = len(seen.guests.pages)
     if contexts > count and seen.context is not None:
         text = (
-            f"guest contexts are in {counted(contexts)}, but {counted(count, 'ASID')} "
+            f"guest contexts are in {counted(contexts, 'page')}, but {counted(count, 'ASID')} "
             f"{'owns' if count == 1 else 'own'} pages: not launched yet, or never decommissioned"
         )
         place = f"page {seen.context:#x}"
@@ -143,7 +144,7 @@ def _left(dump: Dump, census: Census, seen: Seen, gathered: Gathered) -> None:
             if len(seen.guests.pages) > 1
             else f"ASID {asid} owns"
         )
-        text = f"{some} pages, but guest contexts are in {counted(contexts)}"
+        text = f"{some} pages, but guest contexts are in {counted(contexts, 'page')}"
         gathered.add(NO_CONTEXT, f"page {page:#x}", dump.offset(page), text)
 
 
@@ -178,12 +179,13 @@ def judge_own_pages(dump: Dump, seen: Seen, gathered: Gathered) -> tuple[int, in
     known = dump.known.mask(start, stop)
     if dump.whole and not known.all():
         missing = int((~known).sum())
-        text = f"{counted(missing)} of the table itself, which it has no entries for"
+        text = f"{counted(missing, 'page')} of the table itself, which it has no entries for"
         gathered.add(OWN, f"page {start + int(np.argmin(known)):#x}", 0, text)
     wrong = known & ~right.mask(start, stop)
     for first, end in Runs.of_mask(wrong, start):
         low, _ = dump.lows(np.array([first], np.int64))
-        text = f"{counted(end - first)} of the table itself, yet {state_of(int(low[0]), 0).name}"
+        state = state_of(int(low[0]), 0)
+        text = f"{counted(end - first, 'page')} of the table itself, yet {state.name}"
         gathered.add(OWN, f"page {first:#x}", dump.offset(first), text)
     return start, stop
 
@@ -208,7 +210,9 @@ def judge_counters(
         if count in (once, each):
             units.setdefault("once" if count == once else "as 512", asid)
             continue
-        pages = f"{once} or {each} pages, by how 2 MiB count" if once != each else counted(each)
+        pages = counted(each, "page")
+        if once != each:
+            pages = f"{once} or {each} pages, by how 2 MiB count"
         text = f"is {count}, but the asid has {pages}"
         gathered.add(COUNTER, f"counter of asid {asid}", offset + 8 * asid, text)
     for asid in (np.flatnonzero(counters[ASIDS:]) + ASIDS).tolist():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..finding import counted
 from ..wire.rmp_words import (
     NpfInfo,
     PageFault,
@@ -24,12 +25,12 @@ ENTRY = 16
 """Bytes of an entry; there is one for each 4 KiB, so a GiB of memory takes 4 MiB."""
 
 
-def size_text(size: int) -> str:
+def exact_size(size: int) -> str:
     """Return a number of bytes in the largest unit that divides it."""
     for name, unit in (("TiB", GIB << 10), ("GiB", GIB), ("MiB", MIB), ("KiB", 1 << 10)):
         if size and size % unit == 0:
             return f"{size // unit} {name}"
-    return f"{size} byte{'' if size == 1 else 's'}"
+    return counted(size, "byte")
 
 
 def base(question: Question) -> Iterator[Row]:
@@ -66,11 +67,11 @@ def cfg(question: Question) -> Iterator[Row]:
         return
     covered = 1 << value.rmp_segment_size
     text = f"of memory; the segment's number is an address >> {value.rmp_segment_size}"
-    yield Row("", "", "a segment covers", size_text(covered), text)
+    yield Row("", "", "a segment covers", exact_size(covered), text)
     entries = covered >> 12 << 4
-    yield Row("", "", "and takes", size_text(entries), "16 bytes for each 4 KiB")
+    yield Row("", "", "and takes", exact_size(entries), "16 bytes for each 4 KiB")
     total = min(512 * covered, 1 << 52)
-    yield Row("", "", "512 segments", size_text(total), "of memory at most, 52 bits of address")
+    yield Row("", "", "512 segments", exact_size(total), "of memory at most, 52 bits of address")
 
 
 def segment(question: Question) -> Iterator[Row]:
@@ -86,7 +87,7 @@ def segment_text(value: RstEntry) -> str:
         return "none"
     size = value.mapped_size_gb * GIB // 4096 * ENTRY
     first, last = value.address, value.address + size - 1
-    return f"{value.mapped_size_gb} GiB, entries at {first:#x}..{last:#x} ({size_text(size)})"
+    return f"{value.mapped_size_gb} GiB, entries at {first:#x}..{last:#x} ({exact_size(size)})"
 
 
 def nested_fault(question: Question) -> Iterator[Row]:
