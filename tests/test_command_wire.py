@@ -9,7 +9,7 @@ import realfiles
 from snpwire import wire
 from snpwire.block import Block
 from snpwire.wire import launch_commands, mailbox, migration, platform
-from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, Direction, buffer_kind
+from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, Way, buffer_kind
 from snpwire.wire.status import Status
 
 commands = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda c: c.id.name)
@@ -34,7 +34,7 @@ def test_what_a_command_points_to_is_a_kind(command):
 def test_no_command_of_snp_writes_back_its_buffer():
     snp = [command for number, command in COMMANDS.items() if number.name.startswith("SNP_")]
 
-    assert {command.direction for command in snp} == {Direction.IN}
+    assert {command.direction for command in snp} == {Way.IN}
     assert COMMANDS[CommandId.PLATFORM_STATUS].answers == ("sev-platform-status",)
 
 

@@ -76,12 +76,14 @@ def start(hypervisor: Hypervisor, space: Space, vm: Vm) -> None:
 
 
 def register(hypervisor: Hypervisor, space: Space, vcpu: Vcpu) -> None:
-    """Have the page of a processor shared, and register it as its GHCB."""
+    """Have the page of a processor shared, and register it as its GHCB. Raises AccessError."""
     gpa = LAYOUT.ghcb + vcpu.apic_id * PAGE
     word = MsrPscReq.of(info=int(MsrInfo.PSC_REQ), gfn=gpa >> 12, operation=int(SHARED))
     _msr(hypervisor, vcpu, word)
     gfn = gpa >> 12
-    word_back = _msr(hypervisor, vcpu, MsrRegGhcbGpaReq.of(info=0x12, gfn=gfn))
+    word_back = _msr(
+        hypervisor, vcpu, MsrRegGhcbGpaReq.of(info=int(MsrInfo.REG_GHCB_GPA_REQ), gfn=gfn)
+    )
     if word_back >> 12 != gfn:
         raise AccessError("the hypervisor refused to register the GHCB", gpa)
     vcpu.msr = gpa

@@ -10,13 +10,13 @@ from functools import lru_cache
 from struct import Struct
 from typing import Protocol
 
-from ..rmp.entry import Entries as TableEntries
+from ..rmp.entry import Entries
 from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, RmpEntry, RmpState, state_of
 
 COUNTED = Struct(f"<{COUNTERS}Q")
 
 
-class Entries(TableEntries, Protocol):
+class PlacedEntries(Entries, Protocol):
     """A reverse map table that knows where it lies itself."""
 
     def holds(self, address: int) -> bool:
@@ -92,7 +92,7 @@ class SparseEntries:
             raise IndexError(f"page {page:#x} has no entry, only those below {self.pages:#x} have")
 
 
-def fill(table: Entries, pages: range, lo: int, hi: int) -> None:
+def fill(table: PlacedEntries, pages: range, lo: int, hi: int) -> None:
     """Put the same two quadwords into every one of *pages* that has an entry."""
     pages = range(pages.start, min(pages.stop, table.pages))
     if not pages:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..wire.rmp import RmpState
     from ..wire.rmp_words import RmpUpdateResult
     from ..wire.status import Status
-    from .entries import Entries
+    from .entries import PlacedEntries
     from .firmware import Firmware
     from .memory import Memory
     from .world import World
@@ -35,7 +35,7 @@ class Host:
     """Pages and commands."""
 
     def __init__(
-        self, world: World, memory: Memory, table: Entries, firmware: Firmware, pages: int
+        self, world: World, memory: Memory, table: PlacedEntries, firmware: Firmware, pages: int
     ) -> None:
         self.world = world
         self.memory = memory

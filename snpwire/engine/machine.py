@@ -34,7 +34,7 @@ from .world import World
 if TYPE_CHECKING:
     from .clock import Clock
     from .cpuid import CpuidPolicy
-    from .entries import Entries
+    from .entries import PlacedEntries
     from .faults import Fault, Injection
     from .profile import Profile
     from .trace import Trace
@@ -62,7 +62,7 @@ class Machine:
         seed: int = 0,
         trace: Trace | None = None,
         cpuid: CpuidPolicy | None = None,
-        table: Entries | None = None,
+        table: PlacedEntries | None = None,
     ) -> None:
         """Start SNP. Raises UsageError for a table of another size or place."""
         self.world = World(seed, trace)

@@ -69,7 +69,10 @@ class Dump(NamedTuple):
         return self.offsets[at] + RmpEntry.SIZE * (page - self.extents[at].first)
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where there is none, and where there is one."""
+        """Return the first quadword of each page, 0 where there is none, and where there is one.
+
+        All have the shape (pages,).
+        """
         low, found = np.zeros(len(pages), np.uint64), np.zeros(len(pages), np.bool_)
         for extent in self.extents:
             here = (pages >= extent.first) & (pages < extent.stop)

@@ -50,7 +50,10 @@ class Reading(ABC):
 
     @abstractmethod
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where there is none, and where there is one."""
+        """Return the first quadword of each page, 0 where there is none, and where there is one.
+
+        All have the shape (pages,).
+        """
 
     def state(self, page: int) -> RmpState:
         """Return the state of *page*, DEFAULT where it has no entry. Raises UsageError."""

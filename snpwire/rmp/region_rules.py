@@ -33,7 +33,8 @@ _HELD = np.uint64(RmpLo.immutable.mask | RmpLo.lock.mask)
 def silent(part: Part) -> NDArray[np.bool_]:
     """Tell which entries say nothing, since a 2 MiB entry speaks for them; *part* begins on one.
 
-    As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry has 2 MiB.
+    As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry has 2 MiB. The
+    result has the shape (pages,).
     """
     found = np.zeros(len(part.lo), np.bool_)
     large = part.lo[::REGION] & _SIZE != 0

@@ -111,7 +111,10 @@ class SegmentedTable(Reading):
         return segment, page & (1 << self._width) - 1
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where there is none, and where there is one."""
+        """Return the first quadword of each page, 0 where there is none, and where there is one.
+
+        All have the shape (pages,).
+        """
         low = np.zeros(len(pages), np.uint64)
         known = np.zeros(len(pages), np.bool_)
         indices = pages >> self._width

@@ -130,7 +130,10 @@ class Table(Reading):
         return RmpState.DEFAULT if low is None else state_of_low(low)
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where there is none, and where there is one."""
+        """Return the first quadword of each page, 0 where there is none, and where there is one.
+
+        All have the shape (pages,).
+        """
         known = pages < self.pages
         low = self.extents[0].words[np.where(known, pages, 0), 0]
         low[~known] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError, shown
-from ..wire.command import COMMANDS, OTHER_LAYOUTS, Direction, command_named
+from ..wire.command import COMMANDS, OTHER_LAYOUTS, Way, command_named
 from .text import int_text
 from .topics import Question, word
 from .tree import Row
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ..wire.command import Command, Pointer
 
 WAYS = {
-    Direction.IN: "the firmware reads it",
-    Direction.OUT: "the firmware writes it",
-    Direction.BOTH: "the firmware reads it and writes it back",
+    Way.IN: "the firmware reads it",
+    Way.OUT: "the firmware writes it",
+    Way.BOTH: "the firmware reads it and writes it back",
 }
 
 
@@ -61,7 +61,7 @@ def _buffer(found: Command) -> Iterator[Row]:
     if found.on_length:
         text = "after INVALID_LENGTH too: it says then how long is enough"
         yield Row("", "", "written back", "", text)
-    if found.direction is not Direction.IN:
+    if found.direction is not Way.IN:
         text = "once SNP is on: FIRMWARE or beyond the table, or else the status is 64 more"
         yield Row("", "", "its page", "", text)
 

@@ -12,7 +12,7 @@ from ..bits import integer, nearest
 from ..errors import UsageError, cut, shown
 from . import kind as kind_named
 from .command_id import CommandId
-from .command_row import Command, Direction, Pointer
+from .command_row import Command, Pointer, Way
 from .sev_rows import SEV
 from .snp_rows import SNP
 
@@ -24,8 +24,8 @@ __all__ = [
     "OTHER_LAYOUTS",
     "Command",
     "CommandId",
-    "Direction",
     "Pointer",
+    "Way",
     "buffer_kind",
     "command_named",
 ]

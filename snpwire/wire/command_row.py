@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .command_id import CommandId
 
 
-class Direction(StrEnum):
+class Way(StrEnum):
     """Which way bytes go."""
 
     IN = "in"
@@ -17,7 +17,7 @@ class Direction(StrEnum):
     BOTH = "both"
 
 
-IN, OUT, BOTH = Direction
+IN, OUT, BOTH = Way
 MCMD = "AMD-ASPFW sev_mcmd.c"
 
 
@@ -27,7 +27,7 @@ class Pointer(NamedTuple):
     field: str
     kind: str
     """Kind of what lies there, of the first of several; empty if it is a page of no known kind."""
-    direction: Direction
+    direction: Way
 
 
 class Command(NamedTuple):
@@ -37,7 +37,7 @@ class Command(NamedTuple):
     buffer: str
     """Kind of the buffer; empty if there is none."""
     pointers: tuple[Pointer, ...]
-    direction: Direction
+    direction: Way
     """Of the buffer itself: no command of SNP writes back its own."""
     source: str
     on_length: bool = False
@@ -46,7 +46,7 @@ class Command(NamedTuple):
     @property
     def answers(self) -> tuple[str, ...]:
         """Return the kinds that the firmware writes, the buffer's own first."""
-        own = (self.buffer,) if self.buffer and self.direction is not Direction.IN else ()
+        own = (self.buffer,) if self.buffer and self.direction is not Way.IN else ()
         return own + tuple(p.kind for p in self.pointers if p.kind and p.direction is not IN)
 
 
@@ -54,7 +54,7 @@ def command(
     number: CommandId,
     buffer: str = "",
     *pointers: Pointer,
-    direction: Direction = IN,
+    direction: Way = IN,
     source: str = MCMD,
     on_length: bool = False,
 ) -> Command:

@@ -10,8 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...layout import Record
-from ...wire.command import COMMANDS, CommandId, buffer_kind
-from ...wire.command import Direction as Way
+from ...wire.command import COMMANDS, CommandId, Way, buffer_kind
 from ...wire.status import Status
 from .. import dumplines
 from .operands import enum_words, status_words, word_words

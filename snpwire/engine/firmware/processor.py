@@ -18,7 +18,7 @@ from .context import Context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..entries import Entries
+    from ..entries import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
 
@@ -42,7 +42,7 @@ class Processor:
     def __init__(
         self,
         memory: Memory,
-        table: Entries,
+        table: PlacedEntries,
         profile: Profile,
         *,
         random: Callable[[int], bytes],
