@@ -67,11 +67,15 @@ def _load(place: str, plain: object) -> Load:
         if key not in known:
             hint = nearest(str(key), known) or f"a guest has: {', '.join(known)}"
             raise UsageError(f"{place}: there is no {shown(key)}", help=hint)
+    name = plain["name"]
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= NAME_MOST:
+        wanted = f"1 to {NAME_MOST} printable characters"
+        raise UsageError(f"{place}.name: expected {wanted}, got {shown(name)}")
     pause = plain.get("pause", 0)
     if not isinstance(pause, int | float) or isinstance(pause, bool) or not 0 <= pause <= DAY:
         raise UsageError(f"{place}.pause: expected seconds from 0 to {DAY}, got {shown(pause)}")
     return Load(
-        str(plain["name"]),
+        name,
         _count(place, "requests", plain["requests"], 1_000_000),
         round(pause * SECOND),
         _count(place, "streams", plain.get("streams", 1), VMPCKS),
@@ -86,6 +90,7 @@ def _count(place: str, key: str, value: object, most: int) -> int:
 
 
 DAY = 86_400
+NAME_MOST = 40
 EXAMPLE = [
     Load("neighbour", 50, streams=4),
     Load("another", 50, streams=4),
