@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoppedError
 from ..rmp.entry import ASSIGNED, IMMUTABLE, VALIDATED, VMSA
-from ..wire.address import LARGE_PAGE, PAGE
+from ..wire.address import IN_PAGE, LARGE_PAGE, PAGE
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
 from ..wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
@@ -70,7 +70,7 @@ def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Answer:
     before = bytes(ghcb) if host.world.trace else b""
     result = change_all(host, vcpu.vm, ghcb, page.sw_scratch)
     if host.world.trace:
-        at = page.sw_scratch & 0xFFF
+        at = page.sw_scratch & IN_PAGE
         written = (Written("psc", page.sw_scratch, bytes(ghcb[at:0xFF0]), before[at:0xFF0]),)
         host.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "page-states", written)
     return 0, result, NONE

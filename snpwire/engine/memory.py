@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import shake_128
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE, page_of
+from ..wire.address import ASEG, C_BIT, IN_PAGE, MAX_ADDRESS, PAGE, page_of
 from ..wire.status import Status
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Memory:
     def reach(self, address: int, size: int) -> Status:
         """Return the status of an access by the firmware, as the map has it."""
         page = page_of(address)
-        if page in self._open and (address & 0xFFF) + size <= PAGE:
+        if page in self._open and (address & IN_PAGE) + size <= PAGE:
             if page in self.pages:
                 self.plain[page] = self.pages[page]
             return _SUCCESS
@@ -101,7 +101,7 @@ class Memory:
 
     def read(self, address: int, size: int, key: int = HOST) -> bytes:
         """Return *size* bytes from *address* on, seen with a key."""
-        at = address & 0xFFF
+        at = address & IN_PAGE
         if at + size <= PAGE:
             page = self.pages.get(address >> 12)
             raw = bytes(size) if page is None else bytes(page[at : at + size])
@@ -111,7 +111,7 @@ class Memory:
     def write(self, address: int, data: bytes | bytearray | memoryview, key: int = HOST) -> None:
         """Put *data* at *address*, written with a key."""
         size = len(data)
-        at = address & 0xFFF
+        at = address & IN_PAGE
         if at + size > PAGE:
             done = 0
             for start, count in _runs(address, size):
@@ -124,7 +124,7 @@ class Memory:
         page[at : at + size] = data if not key else self._mixed(bytes(data), address, key)
 
     def _mixed(self, data: bytes, address: int, key: int) -> bytes:
-        at = address & 0xFFF
+        at = address & IN_PAGE
         stream = _stream(self._keys.get(key, b""), key, address >> 12)[at : at + len(data)]
         mixed = int.from_bytes(data, "little") ^ int.from_bytes(stream, "little")
         return mixed.to_bytes(len(data), "little")
@@ -134,7 +134,7 @@ def _runs(address: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield start and length of the part of a range that lies in each page."""
     stop = address + size
     while address < stop:
-        end = min(stop, (address | 0xFFF) + 1)
+        end = min(stop, (address | IN_PAGE) + 1)
         yield address, end - address
         address = end
 

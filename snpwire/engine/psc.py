@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire.address import IN_PAGE
 from ..wire.ghcb import SHARED_END, SHARED_START
 from ..wire.operands import PscOperation, PscReturn
 from ..wire.psc import PscEntry, PscHeader
@@ -37,7 +38,7 @@ def change_all(host: Host, vm: Vm, ghcb: bytearray, scratch: int) -> int:
 
     Every entry that is done says so, and ``cur_entry`` moves on, so a guest sees how far it went.
     """
-    start = scratch & 0xFFF
+    start = scratch & IN_PAGE
     room = (SHARED_END - max(start, SHARED_START) - HEADER) // ENTRY
     head = PscHeader.parse(ghcb[start : start + HEADER])
     current, last = head.cur_entry, head.end_entry

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import AccessError, EngineError, StoppedError
 from ..rmp.entry import ASID, ASID_LOW, ASSIGNED, GPA, IMMUTABLE, VALIDATED
 from ..rmp.single.guest import pvalidate, rmpadjust
+from ..wire.address import IN_PAGE
 from ..wire.event import Gpa
 from .trace import GUEST, Moved
 
@@ -34,7 +35,7 @@ class Cell:
 
     def __init__(self, space: Space, gpa: int, page: int, size: int, mask: int) -> None:
         self._space, self._page, self._size, self._mask = space, page, size, mask
-        self._at, self.gpa = gpa & 0xFFF, gpa
+        self._at, self.gpa = gpa & IN_PAGE, gpa
         self._data = space.bytes_of(page)
 
     def write(self, value: int) -> None:
@@ -69,19 +70,19 @@ class Space:
 
     def read(self, gpa: int, size: int) -> bytes:
         """Return *size* bytes of private memory. Raises AccessError."""
-        place = self._private(gpa) << 12 | gpa & 0xFFF
+        place = self._private(gpa) << 12 | gpa & IN_PAGE
         return self._memory.read(place, size, self._vm.asid)
 
     def write(self, gpa: int, data: bytes) -> None:
         """Write to private memory, within a page. Raises AccessError."""
-        place = self._private(gpa) << 12 | gpa & 0xFFF
+        place = self._private(gpa) << 12 | gpa & IN_PAGE
         self._memory.write(place, data, self._vm.asid)
 
     def cell(self, gpa: int, size: int) -> Cell:
         """Return a place of private memory that is written often. Raises AccessError."""
         page = self._private(gpa)
-        key = self._memory.read(page << 12 | gpa & 0xFFF, size, self._vm.asid)
-        raw = self._memory.read(page << 12 | gpa & 0xFFF, size)
+        key = self._memory.read(page << 12 | gpa & IN_PAGE, size, self._vm.asid)
+        raw = self._memory.read(page << 12 | gpa & IN_PAGE, size)
         mask = int.from_bytes(key, "little") ^ int.from_bytes(raw, "little")
         return Cell(self, gpa, page, size, mask)
 

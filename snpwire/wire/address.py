@@ -4,6 +4,8 @@ from __future__ import annotations
 
 PAGE = 0x1000
 """Bytes of a page."""
+IN_PAGE = PAGE - 1
+"""Bits of an address that tell the place in its page."""
 LARGE_PAGE = 0x20_0000
 """Bytes of a page of 2 MiB."""
 REGION = 512

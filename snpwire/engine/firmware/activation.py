@@ -6,7 +6,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...rmp import single
-from ...wire.address import PAGE, page_of
+from ...wire.address import IN_PAGE, PAGE, page_of
 from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
 from ...wire.migration import GuestState
 from ...wire.rmp import COUNTERS, RmpState
@@ -14,7 +14,7 @@ from ...wire.status import Status
 from .context import Context
 from .pages import done, undone
 from .platform import status_page
-from .processor import IN_PAGE, Refusal, fits_page
+from .processor import Refusal, fits_page
 
 if TYPE_CHECKING:
     from .processor import Processor

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ...rmp.entry import VMSA, resolved
 from ...rmp.single.firmware import asid_of
-from ...wire.address import C_BIT, PAGE, page_of
+from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.launch_commands import Dbg
 from ...wire.report import GuestPolicy
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
 from ..entries import state_of_entry
-from .processor import IN_PAGE, Refusal
+from .processor import Refusal
 from .savearea import shown
 
 if TYPE_CHECKING:

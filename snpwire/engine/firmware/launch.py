@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from ...crypto.signing import check_by, key_digest
 from ...errors import SignatureError
+from ...wire.address import IN_PAGE
 from ...wire.launch import IdAuth, IdBlock
 from ...wire.launch_commands import LaunchFinish, LaunchFinishFlags, LaunchStart
 from ...wire.migration import GuestState
 from ...wire.report import GuestPolicy, PlatformInfo, SignatureAlgo
 from ...wire.status import Status
 from .context import NO_AGENT, NO_AGENT_ID, Context
-from .processor import IN_PAGE, Refusal
+from .processor import Refusal
 
 if TYPE_CHECKING:
     from ...wire.launch import IdKey

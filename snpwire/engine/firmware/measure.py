@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...rmp import single
 from ...rmp.entry import GPA, GPA_LOW, LARGE
-from ...wire.address import C_BIT, PAGE, REGION, page_of
+from ...wire.address import C_BIT, IN_PAGE, PAGE, REGION, page_of
 from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
 from ...wire.launch_commands import LaunchPageType, LaunchUpdate, PageInfo
 from ...wire.migration import GuestState
@@ -21,7 +21,7 @@ from ...wire.rmp import RmpState
 from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
 from .pages import done, undone
-from .processor import IN_PAGE, Refusal
+from .processor import Refusal
 from .savearea import TWEAKED, measured, prepared
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...wire.address import IN_PAGE
 from ...wire.message import PAYLOAD_MAX
 from ...wire.migration import (
     CONTEXT_SIZE,
@@ -28,7 +29,7 @@ from ...wire.migration import (
 from ...wire.status import Status
 from .activation import decommission_guest
 from .context import NO_AGENT, Context
-from .processor import IN_PAGE, Refusal
+from .processor import Refusal
 
 if TYPE_CHECKING:
     from .messages import Asker

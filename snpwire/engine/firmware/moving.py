@@ -14,13 +14,13 @@ from ...errors import AuthError
 from ...rmp import single
 from ...rmp.entry import GPA, VALIDATED
 from ...rmp.single.firmware import asid_of, entry_or_zero
-from ...wire.address import C_BIT, LARGE_PAGE, PAGE, page_of
+from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, page_of
 from ...wire.migration import MetadataEntry, MetadataMdata
 from ...wire.page_commands import Move, SwapIn, SwapOut, SwapPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .pages import done, guest_of, undone
-from .processor import IN_PAGE, Refusal
+from .processor import Refusal
 from .savearea import timed
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ...rmp import single
 from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE
-from ...wire.address import C_BIT, LARGE_PAGE, PAGE, REGION, page_of
+from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, REGION, page_of
 from ...wire.migration import GuestState
 from ...wire.page_commands import MdInit, ReclaimPage, SetState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .processor import IN_PAGE, Refusal
+from .processor import Refusal
 from .ranges import page_ranges
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...wire.address import C_BIT, PAGE, page_of
+from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..memory import Memory
     from ..profile import Profile
 
-IN_PAGE = 0xFFF
 _INIT, _DEFAULT = PlatformState.INIT, RmpState.DEFAULT
 PLACE = ~C_BIT
 """What of an address says where it is."""

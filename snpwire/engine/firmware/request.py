@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from ...crypto.sealing import open_raw, seal_parts
 from ...errors import AuthError
 from ...rmp.entry import LARGE
-from ...wire.address import PAGE
+from ...wire.address import IN_PAGE, PAGE
 from ...wire.message import HEADER_SIZE, HEADER_VERSION, PAYLOAD_UNIT, VMPCKS, Aead
 from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..entries import state_of_entry
 from .messages import FAMILIES, Asker
-from .processor import IN_PAGE, PLACE, Refusal
+from .processor import PLACE, Refusal
 
 if TYPE_CHECKING:
     from ...crypto.sealing import Vmpck
