@@ -9,8 +9,9 @@ import numpy as np
 from ..bits import OpenEnum
 from ..wire.address import REGION
 from ..wire.rmp import ASIDS, RmpState
+from .entry import LARGE
 from .states import Classifier, aligned
-from .tiles import SIZE, shared, spread, tile_size, tiles
+from .tiles import shared, spread, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,7 +136,7 @@ class _Tally:
         states = self._scratch.states(len(lo))
         key, work = self._key[: len(lo)], self._work[: len(lo)]
         np.copyto(work, lo, casting="unsafe")
-        np.bitwise_and(work, SIZE, out=work)
+        np.bitwise_and(work, LARGE, out=work)
         np.left_shift(work, 3, out=work)
         np.left_shift(self._scratch.asid[: len(lo)], 2, out=key)
         np.bitwise_or(key, work, out=key)

@@ -15,9 +15,9 @@ from ..finding import Severity
 from ..wire.address import REGION
 from ..wire.rmp import RmpLo, RmpState
 from ..wire.rmp_words import CHANGING
-from . import entry_rules as entry
-from . import owners, region_rules
+from . import entry_rules, owners, region_rules
 from .aliases import ROOM, Alias, Aliases
+from .entry import ASID, ASID_LOW, ASSIGNED, LARGE
 from .gathered import Gathered, Part, Rule
 from .region_rules import regions, silent
 from .seen import Seen
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from .dump import Dump
     from .tiles import Extent, Progress
 
-_SIZE, _ASSIGNED = np.uint64(RmpLo.page_size.mask), np.uint64(RmpLo.assigned.mask)
-_ASID = np.uint64(RmpLo.asid.mask)
-_CHANGING = np.uint64(CHANGING << RmpLo.asid.low)
+_LARGE, _ASSIGNED, _ASID = np.uint64(LARGE), np.uint64(ASSIGNED), np.uint64(ASID)
+_CHANGING = np.uint64(CHANGING << ASID_LOW)
 ALIASED = Rule(
     "rmp-aliased",
     Severity.ERROR,
@@ -45,8 +44,8 @@ ALIASED = Rule(
 
 
 RULES: tuple[Rule, ...] = (
-    *(each.rule for group in entry.RULES.values() for each in group),
-    *(entry.MISPLACED, entry.CHANGING_HEAD, entry.CHANGING_OTHER),
+    *(each.rule for group in entry_rules.RULES.values() for each in group),
+    *(entry_rules.MISPLACED, entry_rules.CHANGING_HEAD, entry_rules.CHANGING_OTHER),
     *region_rules.RULES,
     ALIASED,
     *owners.RULES,
@@ -140,7 +139,7 @@ class _Judge:
 
     def _entries(self, part: Part, states: NDArray[np.uint8], judged: NDArray[np.bool_]) -> None:
         """Judge entries by themselves, each rule those among which it is looked for."""
-        at = np.flatnonzero(entry.suspects(part.lo, part.hi, states) & judged)
+        at = np.flatnonzero(entry_rules.suspects(part.lo, part.hi, states) & judged)
         if not at.size:
             return
         lo, hi, state = part.lo[at], part.hi[at], states[at]
@@ -151,16 +150,16 @@ class _Judge:
             if mask.any():
                 some = at[mask]
                 place = (part.first + some) % REGION
-                fields = entry.Fields(place, lo[mask], hi[mask], state[mask])
-                for rule in entry.RULES[name]:
+                fields = entry_rules.Fields(place, lo[mask], hi[mask], state[mask])
+                for rule in entry_rules.RULES[name]:
                     broken = some[rule.broken(fields)]
                     self.gathered.entries(rule.rule, part, broken, rule.text)
 
     def _misplaced(self, part: Part) -> None:
-        large = part.lo & _SIZE != 0
+        large = part.lo & _LARGE != 0
         large[::REGION] = False
         self.gathered.entries(
-            entry.MISPLACED,
+            entry_rules.MISPLACED,
             part,
             np.flatnonzero(large),
             lambda page, lo, hi: (
@@ -172,8 +171,16 @@ class _Judge:
         at = np.flatnonzero(changing)
         head = (at % REGION == 0) & (RmpLo.page_size.of(part.lo[at]) == 0)
         for rule, which, said in (
-            (entry.CHANGING_HEAD, at[head], "the firmware was changing the entry, read it again"),
-            (entry.CHANGING_OTHER, at[~head], "only an entry of 4 KiB on a 2 MiB boundary has it"),
+            (
+                entry_rules.CHANGING_HEAD,
+                at[head],
+                "the firmware was changing the entry, read it again",
+            ),
+            (
+                entry_rules.CHANGING_OTHER,
+                at[~head],
+                "only an entry of 4 KiB on a 2 MiB boundary has it",
+            ),
         ):
             self.gathered.entries(rule, part, which, lambda *_, said=said: f"asid is 0x3ff: {said}")
 

@@ -32,6 +32,8 @@ GPA_LOW, ASID_LOW = RmpLo.gpa.low, RmpLo.asid.low
 
 SPAN = ASSIGNED | LARGE
 """An entry with both bits stands for 512 pages: those of the 2 MiB that begin with its own."""
+SPEAKS = LARGE | ASID
+"""An entry with none of these bits says nothing where the 2 MiB around it are one page."""
 OPERAND = ASSIGNED | LARGE | IMMUTABLE | GPA | ASID
 """What the operand of RMPUPDATE can say of a page."""
 RIGHTS = RmpHi.vmpl0.mask | RmpHi.vmpl1.mask | RmpHi.vmpl2.mask | RmpHi.vmpl3.mask
@@ -123,7 +125,7 @@ def resolved(table: Readable, page: int) -> tuple[int, int, int]:
     """
     lo, hi = table.entry(page)
     head = page & -REGION
-    if head != page and not lo & (LARGE | ASID):
+    if head != page and not lo & SPEAKS:
         top, rights = table.entry(head)
         if top & LARGE:
             return head, top, rights

@@ -11,11 +11,12 @@ from ..errors import UsageError
 from ..wire.address import REGION
 from ..wire.rmp import RmpState
 from . import census, search
+from .entry import LARGE, SPEAKS
 from .pages import page_number, page_numbers
 from .runs import Runs
 from .states import Classifier, state_of_low
 from .subpages import Subpages, subpages
-from .tiles import SIZE, SPEAKS, shared, tile_size, tiles
+from .tiles import shared, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -70,7 +71,7 @@ class Reading(ABC):
         if low is None or low & SPEAKS:
             return page
         head = page & -REGION
-        return head if (self.low(head) or 0) & SIZE else page
+        return head if (self.low(head) or 0) & LARGE else page
 
     def resolved(self, pages: ArrayLike) -> NDArray[np.int64]:
         """Return ``resolve`` of each page, in an array of the same shape. Raises UsageError."""
@@ -78,7 +79,7 @@ class Reading(ABC):
         flat = numbers.reshape(-1)
         heads = flat & -REGION
         low, known = self.lows(flat)
-        large = self.lows(heads)[0] & np.uint64(SIZE) != 0
+        large = self.lows(heads)[0] & np.uint64(LARGE) != 0
         silent = known & (low & np.uint64(SPEAKS) == 0)
         return np.where(silent & large, heads, flat).reshape(numbers.shape)
 

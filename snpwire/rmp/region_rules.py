@@ -9,6 +9,7 @@ import numpy as np
 from ..finding import Severity
 from ..wire.address import REGION
 from ..wire.rmp import RmpLo
+from .entry import ASSIGNED, IMMUTABLE, LARGE, LOCK, SPEAKS
 from .entry_rules import APM, FIRMWARE, state_text
 from .gathered import Gathered, Part, Rule
 
@@ -24,10 +25,8 @@ COUNT = Rule(
 CHILDREN = Rule(
     "rmp-2m-children", Severity.ERROR, "No page within a 2 MiB page is assigned by itself", APM
 )
-_SIZE = np.uint64(RmpLo.page_size.mask)
-_ASSIGNED = np.uint64(RmpLo.assigned.mask)
-_SPEAKS = np.uint64(RmpLo.page_size.mask | RmpLo.asid.mask)
-_HELD = np.uint64(RmpLo.immutable.mask | RmpLo.lock.mask)
+_LARGE, _ASSIGNED, _SPEAKS = np.uint64(LARGE), np.uint64(ASSIGNED), np.uint64(SPEAKS)
+_HELD = np.uint64(IMMUTABLE | LOCK)
 
 
 def silent(part: Part) -> NDArray[np.bool_]:
@@ -37,7 +36,7 @@ def silent(part: Part) -> NDArray[np.bool_]:
     result has the shape (pages,).
     """
     found = np.zeros(len(part.lo), np.bool_)
-    large = part.lo[::REGION] & _SIZE != 0
+    large = part.lo[::REGION] & _LARGE != 0
     if large.any():
         found[:] = np.repeat(large, REGION)[: len(found)] & (part.lo & _SPEAKS == 0)
         found[::REGION] = False
@@ -51,7 +50,7 @@ def regions(part: Part, known: NDArray[np.bool_], gathered: Gathered) -> None:
     """
     for row in _miscounted(part, known):
         _count(part, row, gathered)
-    for row in np.flatnonzero(part.lo[::REGION] & _SIZE != 0).tolist():
+    for row in np.flatnonzero(part.lo[::REGION] & _LARGE != 0).tolist():
         _children(part, row, gathered)
 
 
@@ -60,7 +59,7 @@ def _miscounted(part: Part, known: NDArray[np.bool_]) -> list[int]:
     lo = part.lo[: whole * REGION].reshape(whole, REGION)
     assigned = (lo & _ASSIGNED).sum(1, dtype=np.uint64) - (lo[:, 0] & _ASSIGNED)
     count = RmpLo.subpage_count.of(lo[:, 0])
-    wrong = (lo[:, 0] & _SIZE == 0) & (count != assigned) & known[:whole]
+    wrong = (lo[:, 0] & _LARGE == 0) & (count != assigned) & known[:whole]
     return np.flatnonzero(wrong).tolist()
 
 

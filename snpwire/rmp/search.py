@@ -10,10 +10,11 @@ from ..bits import nearest
 from ..errors import UsageError
 from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo, RmpState
+from .entry import LARGE
 from .pages import page_number
 from .runs import Runs
 from .states import Classifier
-from .tiles import SIZE, silent, spread, tile_size, tiles
+from .tiles import silent, spread, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -101,7 +102,7 @@ def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> 
     if wanted.need:
         has = words[:, 1] & np.uint64(wanted.need) == wanted.need
         fits[: len(has)] &= has
-    large = bool((lo[::REGION] & np.uint64(SIZE)).any())
+    large = bool((lo[::REGION] & np.uint64(LARGE)).any())
     if large:
         spread(fits.view(np.uint8), silent(lo), np.empty(len(fits), np.uint8))
     if wanted.gpa is not None:

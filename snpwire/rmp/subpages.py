@@ -13,7 +13,8 @@ import numpy as np
 
 from ..wire.address import REGION
 from ..wire.rmp import RmpLo
-from .tiles import SIZE, tile_size, tiles
+from .entry import LARGE
+from .tiles import tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,6 +52,6 @@ def subpages(
         starts = np.arange(0, len(words), REGION)
         heads = words[::REGION, 0]
         counted = np.add.reduceat(assigned, starts, dtype=np.uint16) - assigned[starts]
-        small = heads & np.uint64(SIZE) == 0
+        small = heads & np.uint64(LARGE) == 0
         stored = RmpLo.subpage_count.of(heads).astype(np.uint16)
         yield Subpages(first + starts[small], stored[small], counted[small])

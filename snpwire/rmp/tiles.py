@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..wire.address import REGION
-from ..wire.rmp import RmpLo
+from .entry import LARGE, SPEAKS
 from .runs import Runs
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ LEAST = 1 << 13
 """Pages of a tile at least, however many threads there are."""
 ROOM = 15 << 18
 """Bytes that tiles being worked on may take in all: with what else there is, less than 4 MiB."""
-SIZE = RmpLo.page_size.mask
-SPEAKS = SIZE | RmpLo.asid.mask
-"""An entry with none of these bits says nothing where the 2 MiB around it are one page."""
 
 
 class Extent(NamedTuple):
@@ -84,17 +81,17 @@ def resolve_tile(words: NDArray[np.uint64]) -> None:
     *words*, of shape (pages,), are first quadwords and are changed.
     """
     whole = words[: len(words) // REGION * REGION]
-    if (whole[::REGION] & np.uint64(SIZE)).any():
+    if (whole[::REGION] & np.uint64(LARGE)).any():
         spread(whole, silent(whole), np.empty_like(whole))
     rest = words[len(whole) :]
-    if rest.size and int(rest[0]) & SIZE:
+    if rest.size and int(rest[0]) & LARGE:
         rest[rest & np.uint64(SPEAKS) == 0] = rest[0]
 
 
 def silent(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Tell which entries of a tile another one speaks for; shape (n, 512), *words* (512 * n,)."""
     rows: NDArray[np.bool_] = (words & np.uint64(SPEAKS) == 0).reshape(-1, REGION)
-    rows &= words[::REGION, None] & np.uint64(SIZE) != 0
+    rows &= words[::REGION, None] & np.uint64(LARGE) != 0
     return rows
 
 
