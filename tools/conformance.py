@@ -35,7 +35,8 @@ FILES: dict[str, Callable[[Row], Case]] = {
     "commands": command,
     "rmp_state": rmp_state,
 }
-WIDTH = 96
+WIDTH = 32
+"""Characters of a value in a line; longer ones take several."""
 
 
 def path_of(folder: Path, name: str) -> Path:
@@ -58,16 +59,36 @@ def cases(folder: Path, only: str = "") -> Iterator[tuple[str, Case]]:
                 yield name, judge(row)
 
 
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield path and text of everything in a value; long hex strings in pieces, by their place."""
+    if value and isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            inner = f"[{key}]" if isinstance(value, list) else f".{key}" if path else f"{key}"
+            yield from leaves(item, path + inner)
+    elif isinstance(value, str) and len(value) > WIDTH:
+        for at in range(0, len(value), WIDTH):
+            yield f"{path}+{at // 2:#05x}", value[at : at + WIDTH]
+    else:
+        yield path, value if isinstance(value, str) else json.dumps(value)
+
+
 def side_by_side(case: Case) -> Iterator[str]:
-    """Yield the lines that show a case: what was observed, what the model does."""
+    """Yield the lines that show a case: what was observed, what the model does.
+
+    Pieces of zeros in both are left out.
+    """
+    expected, found = dict(leaves(case.expected)), dict(leaves(case.found))
+    paths = list({**expected, **found})
+    first = max(map(len, paths), default=0)
     yield f"{case.name}  {'passed' if case.passed else 'FAILED'}"
-    for name in {**case.expected, **case.found}:
-        expected, found = case.expected.get(name), case.found.get(name)
-        yield f"{name}{'' if expected == found else '  DIFFERS'}"
-        for title, value in (("observed", expected), ("model", found)):
-            text = json.dumps(value)
-            for at in range(0, len(text), WIDTH):
-                yield f"  {title if not at else '':8}  {text[at : at + WIDTH]}"
+    yield f"{'':{first}}  {'observed':{WIDTH}}  model"
+    for path in paths:
+        one, other = expected.get(path, "-"), found.get(path, "-")
+        if one == other and "+" in path and not one.strip("0"):
+            continue
+        differs = "" if one == other else "  DIFFERS"
+        yield f"{path:{first}}  {one:{WIDTH}}  {other:{WIDTH}}{differs}".rstrip()
 
 
 def main(arguments: list[str]) -> int:
