@@ -664,11 +664,20 @@ def big(tmp_path_factory):
     file.unlink()
 
 
+def heeds_interrupts():
+    """Undo what a shell does to what runs in its background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted(*words):
     """Run a command on a terminal, interrupt it when it shows how far it is; return what it did."""
     leader, follower = pty.openpty()
     child = subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=follower, env=surroundings()
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env=surroundings(),
+        preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread runs beside it
     )
     os.close(follower)
     seen, deadline = b"", time.monotonic() + 50
