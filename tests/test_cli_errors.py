@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, surroundings
+from conftest import COMMAND, heeds_interrupts, surroundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import json_values
@@ -482,11 +482,6 @@ def test_exit_of_typer_is_the_exit_of_the_program(monkeypatch):
         call(["layout", "msr"])
 
     assert ended.value.code == 7
-
-
-def heeds_interrupts():
-    """Undo what a shell does to a job in the background, which ignores Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_interrupt_while_waiting_for_input_is_quiet(tmp_path):

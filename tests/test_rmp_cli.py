@@ -14,7 +14,7 @@ import time
 
 import make_rmp
 import pytest
-from conftest import COMMAND, surroundings
+from conftest import COMMAND, heeds_interrupts, surroundings
 from test_cli_errors import judged
 from test_startup import COSTLY, imported
 from transcripts import call
@@ -662,11 +662,6 @@ def big(tmp_path_factory):
             stream.write(block)
     yield str(file)
     file.unlink()
-
-
-def heeds_interrupts():
-    """Undo what a shell does to what runs in its background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupted(*words):
