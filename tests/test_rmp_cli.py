@@ -19,8 +19,12 @@ from test_cli_errors import judged
 from test_startup import COSTLY, imported
 from transcripts import call
 
+from snpwire.cli import rmp_input
 from snpwire.cli.mapped import NEAR, data, merged
 from snpwire.cli.progress import Meter
+from snpwire.rmp.runs import Runs
+from snpwire.rmp.search import Wanted
+from snpwire.rmp.stretches import stretches
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState
 
@@ -158,6 +162,16 @@ def test_find_gives_neighbours_that_are_alike_as_one(host, words, pages):
     found = lines("find", host, *words)
 
     assert [(row["first"], row["pages"]) for row in found] == pages
+
+
+def test_only_the_pages_asked_for_are_looked_at(host):
+    given = rmp_input.read(rmp_input.Wish((str(host),)))
+    looked = []
+
+    found = list(stretches(given.dump, Wanted(), Runs.of([(0x6FF, 0x701)]), looked.append))
+
+    assert [(stretch.start, stretch.stop) for stretch in found] == [(0x6FF, 0x701)]
+    assert sum(looked) == 512
 
 
 def test_a_stretch_says_all_of_its_first_page(host):
@@ -737,6 +751,38 @@ for tile in tiles(given.dump.extents, None, progress=meter):
     tile.words.max()
     print(re.search(r"RssFile:\\s+([0-9]+)", open("/proc/self/status").read())[1])
 """
+
+
+def test_entries_strewn_over_an_image_bring_no_hole_into_memory(tmp_path):
+    """4,000 entries, one in each MiB; the system would map at least 64 KiB around each."""
+    file = tmp_path / "strewn.rmp"
+    with file.open("wb") as stream:
+        stream.truncate(4000 << 20)
+        for number in range(4000):
+            stream.seek(number << 20)
+            stream.write(struct.pack("<QQ", RmpLo.of(assigned=1, asid=1, gpa=number), 0))
+    watched = WATCHED.replace("extents, None", "extents, given.dump.data")
+
+    done = subprocess.run(
+        [sys.executable, "-c", watched, str(file)],
+        capture_output=True,
+        env=surroundings(),
+        check=True,
+    )
+
+    shared = [int(line) for line in done.stdout.split()]
+    assert len(shared) == 4000
+    assert max(shared) - shared[0] < 64 << 10
+
+
+def test_parts_however_small_let_go_of_what_was_read():
+    told = []
+
+    with Meter("reading", 1 << 20, lambda: told.append(1)) as meter:
+        for _ in range(2048):
+            meter(1)
+
+    assert len(told) == 2
 
 
 def test_a_meter_is_silent_elsewhere_and_where_work_is_short(monkeypatch):

@@ -23,6 +23,8 @@ CHUNK = 1 << 20
 BLOCK = 4096
 NEAR = 1 << 15
 """Bytes of a hole that is not worth to be left out."""
+SHORT = 1 << 18
+"""Bytes between two holes, on average, below which a touch of them is to read no more than them."""
 ENTRY = 16
 MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 """What text in UTF-16 or UTF-8 may begin with."""
@@ -120,6 +122,8 @@ def _mapped(fd: int, offset: int, length: int | None) -> Mapped:
         raise InputError(f"cannot be mapped: {getattr(exc, 'strerror', None) or exc}") from None
     held = merged(data(fd, offset, offset + size))
     spans = tuple((first - offset, end - offset) for first, end in held)
+    if spans and sum(end - first for first, end in spans) < len(spans) * SHORT:
+        whole.madvise(mmap.MADV_RANDOM)  # else holes are read along, more than there is of data
     return Mapped(memoryview(whole)[lead:], offset, spans)
 
 

@@ -15,6 +15,8 @@ PATIENCE, PAUSE = 0.5, 0.1
 
 STEP = 1 << 22
 """Pages, 64 MiB of the table, between two calls of what is to be done often."""
+LEAST = 1 << 12
+"""Pages that an amount counts for at least: the system maps 64 KiB where less is touched."""
 
 
 class Meter:
@@ -36,7 +38,7 @@ class Meter:
     def __call__(self, amount: int) -> None:
         """Count *amount* more."""
         self._done += amount
-        self._since += amount
+        self._since += max(amount, LEAST)
         if self._often is not None and self._since >= STEP:
             self._since = 0
             self._often()

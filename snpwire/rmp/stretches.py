@@ -76,10 +76,11 @@ def stretches(
 def _cut(dump: Dump, wanted: Wanted, known: Runs, progress: Progress | None) -> Iterator[Stretch]:
     """Yield stretches that may go on in the next."""
     zeroes = _takes_zeroes(wanted)
+    held = _both(known.widened(REGION), dump.data.widened(REGION))
     at = 0
     for extent in dump.extents:
         at = max(at, extent.first)
-        data = dump.data.widened(REGION).within(extent.first, extent.stop)
+        data = held.within(extent.first, extent.stop)
         for start, stop in data:
             if zeroes:
                 yield from _holes(known, at, start)
