@@ -321,6 +321,15 @@ def test_a_sparse_image_of_12_tib_is_summarised_without_being_read(tmp_path):
     assert (tmp_path / "12t.png").stat().st_size < 100_000
 
 
+def test_one_page_is_no_pages(tmp_path):
+    file = tmp_path / "one.rmp"
+    file.write_bytes(bytes(16))
+
+    output, _ = rmp("summary", file)
+
+    assert output.startswith(f"{file}  1 page  4 KiB  0x0 .. 0xfff\n")
+
+
 def test_a_part_of_a_table_has_the_pages_it_is_said_to_have(tmp_path):
     table = make_rmp.table()
     (tmp_path / "part").write_bytes(table.entries[0x801:0xA01].tobytes())

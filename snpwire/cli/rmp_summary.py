@@ -91,7 +91,7 @@ def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) 
     look = style()
     dump = given.dump
     total = census.pages
-    amount = f"{total:,} pages  {size_text(total << 12)}"
+    amount = f"{total:,} page{'' if total == 1 else 's'}  {size_text(total << 12)}"
     where = f"{dump.first << 12:#x} .. {(dump.stop << 12) - 1:#x}"
     yield look.mark(look.strong, f"{given.name}  {amount}  {where}")
     yield from _table("state", census.by_state(), total)

@@ -213,10 +213,15 @@ def termination(question: Question) -> Iterator[Row]:
 
 def status(question: Question) -> Iterator[Row]:
     """Explain a status of the firmware."""
-    from ..wire.status import NO_FW_CALL, Status
+    from ..wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
 
     if question.text in ("-1", hex(NO_FW_CALL)):
         yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not asked")
+        return
+    found = _member(Status, question)
+    if found == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
+        name = f"INVALID_PAGE_STATE + {WRITE_BACK_MARK}"
+        yield Row("", "", hex(found), name, "The command's own buffer may not be written.")
         return
     yield from codes(Status)(question)
 
