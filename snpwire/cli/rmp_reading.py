@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..context import Decision, Direction
+from ..wire.rmp import HIDDEN, states_of
 from .reading import Reading
 
-HIDDEN = ("validated", "vmsa", "lock", "subpage_count", "vmpl0", "vmpl1", "vmpl2", "vmpl3")
+UNTOLD = (*HIDDEN, "subpage_count", "vmpl0", "vmpl1", "vmpl2", "vmpl3")
 """Fields of an entry that RMPREAD does not tell."""
 
 
@@ -35,10 +36,9 @@ def _entry(value: Any, family: str | None) -> Reading:
 
 def _read(value: Any) -> Reading:
     from ..view.rmp_topics import read_meanings
-    from ..wire.rmp import states_of
 
     states = states_of(value)
     names = " or ".join(state.name for state in states)
     reason = "RMPREAD does not tell which" if len(states) > 1 else "what RMPREAD tells is enough"
     said = (Decision("state", names, reason),)
-    return Reading(said, read_meanings(value), given=Direction.ANSWER, unknown=HIDDEN)
+    return Reading(said, read_meanings(value), given=Direction.ANSWER, unknown=UNTOLD)
