@@ -30,12 +30,12 @@ def test_a_numpy_table_serves_as_the_small_one_does():
     _, told_too = run(table)
 
     assert told_too.lines(whole=True) == told.lines(whole=True)
-    assert bytes(table.counters.tobytes() + table.entries.tobytes()) == small.image()
+    assert bytes(table.counters.tobytes() + table.entries.tobytes()) == small.table_image()
 
 
 def test_the_image_of_a_machine_says_what_its_table_does():
     machine, _ = run()
-    image = machine.image()
+    image = machine.table_image()
     table = Table.over(image, counters=True, base=RMP.start)
 
     assert len(image) == len(RMP)
@@ -49,7 +49,7 @@ def test_a_table_that_was_given_is_at_hand():
     machine, _ = run(Table.blank(PAGES, base=RMP.start))
 
     with pytest.raises(UsageError, match="at hand"):
-        machine.image()
+        machine.table_image()
 
 
 @pytest.mark.parametrize(("pages", "base"), [(PAGES - 1, RMP.start), (PAGES, 0), (PAGES, None)])

@@ -115,7 +115,7 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
             note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
             broken = True
     if saved is not None:
-        saved.file("rmp.bin", machine.image())
+        saved.file("rmp.bin", machine.table_image())
     if answer is not None:
         _hand_out(asked, told, saved, machine, answer)
     return EXPECTATION_BROKE if broken else 0

@@ -87,7 +87,7 @@ class Machine:
         """Return the machine's clock."""
         return self.world.clock
 
-    def image(self) -> bytes:
+    def table_image(self) -> bytes:
         """Return the reverse map table as it lies in memory, as ``snpwire rmp`` reads it.
 
         Raises UsageError where the table is not the machine's own: that one is at hand anyway.
