@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import tracemalloc
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.engine.catalogue import FAULTS
+from snpwire.engine.clock import SECOND
 from snpwire.engine.driver import Request
 from snpwire.engine.faults import Injection
 from snpwire.engine.invariants import Numbered, Watch
 from snpwire.engine.machine import Machine
 from snpwire.engine.outcome import Outcome, attempt, outcome_of
-from snpwire.engine.policy import Pages, Policy
+from snpwire.engine.policy import Certificates, Latency, Pages, Policy, Second, Spread
 from snpwire.engine.profile import profile_named
+from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace
 from snpwire.engine.trial import Trial
 from snpwire.engine.workload import Load, run
@@ -337,3 +340,51 @@ def test_what_the_driver_has_no_room_for_is_expected(m, guest, asked, number, ou
 
     assert verdict.expected == verdict.tried.outcome == outcome
     assert not verdict.broken
+
+
+def test_a_fault_that_is_named_twice_strikes_once_at_a_time(m, guest):
+    faults = m.inject(*map(Injection.parse, ("alter-answer", "alter-answer*2")))
+
+    assert attempt(guest.drivers[0], KEY).outcome == FAULTS["alter-answer"].outcome
+    assert [fault.name for fault in faults.struck()] == ["alter-answer"]
+
+
+def test_a_number_is_used_again_also_where_there_was_none_before(m, guest):
+    m.inject(Injection.parse("reuse-number@1"))
+
+    assert attempt(guest.drivers[0], KEY).outcome == FAULTS["reuse-number"].outcome
+
+
+def life(number):
+    """Return what did not come out as it had to, of a machine with chance faults and policy."""
+    chance, watch = Random(number), Watch()
+    m = Machine(profile_named("milan"), seed=number, trace=Trace(watch, keep=False))
+    guest = m.add(vcpus=2, policy=policy_by(chance))
+    rows = [row for row in FAULTS.values() if row.needs != "own-pages"]
+    times, step = chance.choice((1, 2, 31, 40)), chance.randint(1, 3)
+    injections = [Injection(row, times, step) for row in chance.sample(rows, chance.randint(1, 2))]
+    trial = Trial(m, guest, watch, m.inject(*injections))
+    for n in range(5):
+        extended = Request(5, bytes(64) + b"\3" + bytes(31), 1, chance.choice((None, 0, 2, 4)))
+        asked = chance.choice((Request(3, KeyReq(vmpl=3, guest_field_select=n).build()), extended))
+        verdict = trial.ask(guest.drivers[chance.choice((0, 0, 0, 3))], asked)
+        if verdict.broken:
+            yield number, injections, verdict
+
+
+def policy_by(chance):
+    return Policy(
+        throttle=chance.choice(
+            (None, Throttle(chance.randint(1, 3), chance.randint(1, 59) * SECOND))
+        ),
+        second=chance.choice(list(Second)),
+        pages=chance.choice(list(Pages)),
+        certificates=chance.choice((Certificates(), Certificates(chain=True, pages=5))),
+        latency=Latency(Spread.UNIFORM, 0, chance.choice((0, 3 * SECOND))),
+    )
+
+
+def test_whatever_strikes_whatever_policy_no_verdict_is_broken():
+    found = [row for number in range(300) for row in life(number)]
+
+    assert found == []

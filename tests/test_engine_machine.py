@@ -498,3 +498,40 @@ def test_a_ghcb_that_became_private_fails_the_run():
     with pytest.raises(StoppedError, match=r"EFAULT: the GHCB at 0x1001000 is a private page"):
         m.hypervisor.vmgexit(other)
     assert boot.vm.stopped
+
+
+def other(number):
+    """Return a request for a key that differs from others in its payload."""
+    return Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3, guest_field_select=number).build())
+
+
+@pytest.mark.parametrize("name", ["firmware-dies", "no-memory", "unregistered-ghcb"])
+def test_a_guest_that_was_stopped_seals_nothing_more(name):
+    watch = Watch()
+    m = machine(watch)
+    driver = m.add().drivers[0]
+    m.inject(Injection.parse(name))
+
+    ends = [attempt(driver, other(number)).outcome.errno for number in range(3)]
+
+    assert ends == ["stopped"] * 3
+    assert [step.action for step in m.world.trace.steps].count("seal") == 1
+    assert watch.breaches == []
+
+
+@pytest.mark.parametrize("taken", ["response", "secrets"])
+def test_a_guest_that_crashed_does_not_run_on(taken):
+    watch = Watch()
+    m = machine(watch)
+    guest = m.add()
+    driver = guest.drivers[0]
+    gpa = driver.buffers.response if taken == "response" else LAYOUT.secrets
+    page = guest.vm.map[gpa >> 12]
+    m.host.take(page) if taken == "secrets" else m.host.give(page, "firmware", fixed=True)
+
+    first, second = (attempt(driver, other(number)) for number in range(2))
+
+    assert first.outcome.errno == "crashed"
+    assert second.outcome.errno == "stopped"
+    assert guest.vm.stopped == str(first.error)
+    assert watch.breaches == []

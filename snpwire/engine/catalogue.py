@@ -203,10 +203,6 @@ def _one_page(driver: Driver, _: Request) -> None:
     driver.named = driver.buffers._replace(response=driver.buffers.request)
 
 
-def _number_back(driver: Driver, _: Request) -> None:
-    driver.stream.number = max(driver.stream.number - 2, 0)
-
-
 def _number_on(driver: Driver, _: Request) -> None:
     driver.stream.number += 2
 
@@ -216,6 +212,14 @@ def _race(driver: Driver, request: Request) -> None:
     other = request._replace(payload=changed(request.payload, 0))
     while driver.send_once(other) == BUSY:
         driver.rest()
+
+
+def _number_back(driver: Driver, request: Request) -> None:
+    """Go back to the number before; if there was none, have a message answered first."""
+    if driver.stream.number:
+        driver.stream.number -= 2
+    else:
+        _race(driver, request)
 
 
 def _reorder(driver: Driver, request: Request) -> None:

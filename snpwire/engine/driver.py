@@ -19,7 +19,7 @@ from struct import Struct
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import DriverError
+from ..errors import AccessError, DriverError, StoppedError
 from ..wire.address import PAGE
 from ..wire.event import Gpa, Value
 from ..wire.exits import ExitCode
@@ -110,19 +110,23 @@ class Driver:
     def exchange(self, request: Request) -> Generator[int, None, Answer]:
         """Have a request answered, sleeping where Linux does.
 
-        Raises DriverError, StoppedError, and AccessError if its own pages were taken from it.
+        Raises DriverError, StoppedError, and AccessError if its own pages were taken from it: then
+        the guest does not run on either, and seals nothing more.
         """
         stream, faults = self.stream, self._world.faults
+        if self._vcpu.vm.stopped:
+            raise StoppedError(self._vcpu.vm.name, self._vcpu.vm.stopped)
         if len(request.payload) > PAYLOAD_MAX or request.pages is not None:
             self._check(request)
         self.named = self.buffers
         if faults is not None:
             faults.fire("prepare", self, request)
         number = stream.next_number()
-        self._put(self._sealed(request, number))
-        if faults is not None:
-            faults.fire("exit", self, request)
+        message = self._sealed(request, number)
         try:
+            self._put(message)
+            if faults is not None:
+                faults.fire("exit", self, request)
             began, needed = self._world.clock.now, None
             result = self._exit(request.pages)
             if result:
@@ -131,6 +135,9 @@ class Driver:
             if result or needed is not None:
                 raise _failed(request, result, needed)
             payload = stream.open(request, number, self._space.seen(self.buffers.response))
+        except AccessError as exc:
+            self._vcpu.vm.stopped = str(exc)
+            raise
         except DriverError as exc:
             if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
                 self._disable(exc)

@@ -129,11 +129,12 @@ class Injections:
         self._undo: list[Fault] = []
 
     def fire(self, point: str, who: Any, what: Any) -> None:
-        """Let the faults of a point strike that are due."""
+        """Let the faults of a point strike that are due, each once however often it was named."""
         with self._world.lock:
-            for armed in self.armed:
-                if armed.fault.point == point and armed.due():
-                    self._strike(armed.fault, who, what)
+            passing = [armed for armed in self.armed if armed.fault.point == point]
+            due = {armed.fault.name: armed.fault for armed in passing if armed.due()}
+            for fault in due.values():
+                self._strike(fault, who, what)
             if point == "result":
                 while self._undo:
                     fault = self._undo.pop()

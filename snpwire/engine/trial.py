@@ -72,12 +72,13 @@ class Trial:
         """Return what a request has to come to where no fault strikes."""
         vm = self._guest.vm
         unsent = self._unsent(driver, request)
-        if unsent is not None:
-            return unsent
         if vm.stopped:
             return Outcome(STOPPED)
+        if unsent is not None:
+            return unsent
         limit = vm.policy.throttle
-        if self._open or (limit is not None and limit.interval >= MINUTE):
+        exits = 1 if request.pages is None else 2  # each may have to wait until the limit is over
+        if self._open or (limit is not None and limit.interval * exits >= MINUTE):
             return None
         if not self._offered(request):
             return NOT_TAKEN
