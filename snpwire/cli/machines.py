@@ -55,13 +55,12 @@ def object_of(file: str) -> Any:
             return loads(text)
         except SnpwireError as exc:
             raise SourceError(shown_name(file), exc) from None
-    import tomllib
+    from ..engine.toml import loads as toml
 
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        reason = InputError(f"neither a JSON object nor TOML: {exc}")
-        raise SourceError(shown_name(file), reason) from None
+        return toml(text, "neither a JSON object nor TOML")
+    except InputError as exc:
+        raise SourceError(shown_name(file), exc) from None
 
 
 def text_of(file: str) -> str:

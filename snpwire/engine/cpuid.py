@@ -8,7 +8,6 @@ passed over (AMD-ASPFW cpuid_lookup.c).
 
 from __future__ import annotations
 
-import tomllib
 from functools import lru_cache
 from importlib.resources import files
 from struct import Struct
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
 from ..errors import InputError, shown
+from .toml import loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,10 +105,7 @@ def published(fms: int) -> CpuidPolicy:
 
 def cpuid_policy(text: str, name: str, fms: int) -> CpuidPolicy:
     """Read a table from TOML. Raises InputError, which names the leaf and the register."""
-    try:
-        parts = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(f"CPUID table {name} is no TOML: {exc}") from None
+    parts = loads(text, f"CPUID table {name} is no TOML")
     rows = parts.pop("leaf", None)
     if parts or not isinstance(rows, list):
         odd = next(iter(parts), None)

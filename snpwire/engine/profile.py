@@ -9,7 +9,6 @@ Requests of version 2 are in no profile: nobody published what a firmware answer
 
 from __future__ import annotations
 
-import tomllib
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +17,7 @@ from ..bits import nearest
 from ..errors import EncodeError, InputError, SnpwireError, UsageError, shown
 from ..product import product_named
 from ..wire.report import PlatformInfo
+from .toml import loads
 
 if TYPE_CHECKING:
     from ..wire.tcb import Product
@@ -80,11 +80,7 @@ def profile_named(name: str) -> Profile:
 
 def profile(text: str, name: str) -> Profile:
     """Read a profile from TOML. Raises InputError, which names the part that is wrong."""
-    try:
-        parts = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise InputError(f"profile {name} is no TOML: {exc}") from None
-    return _Reader(name, parts).profile()
+    return _Reader(name, loads(text, f"profile {name} is no TOML")).profile()
 
 
 class _Reader:
