@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from random import Random
 
 import fuzz
 import fuzz_seeds
 import pytest
+import typer
 from fuzz_mutations import BYTES, FIELDS, delete, duplicate, lines, move
 from fuzz_properties import Broken
 from fuzz_targets import TARGETS, Target
@@ -28,12 +30,18 @@ def planted(monkeypatch):
     return add
 
 
+FEW = {"message": 25, "files": 40, "mailbox": 25, "exits": 25}
+"""Runs of targets of which each input takes long."""
+
+
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_target_holds_for_a_while(name):
-    report = fuzz.fuzz(name, seed=1, seconds=30, runs=100)
+def test_every_target_holds_for_a_while(name, monkeypatch):
+    monkeypatch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+    runs = FEW.get(name, 100)
+    report = fuzz.fuzz(name, seed=1, seconds=30, runs=runs)
 
     assert report.failures == []
-    assert report.runs == 100
+    assert report.runs == runs
     assert report.edges > 20
 
 
@@ -128,6 +136,10 @@ def test_saved_inputs_need_a_target(capsys):
 FOUND = {
     "zeros behind a block were lost in full JSON": ("decode", b"\x03\0" + bytes(9)),
     "a block cut short could not be judged": ("decode", b"\x03\0\0\0\5\0\0\0\0\0"),
+    "a policy in TOML that is nested too deep": ("files", b"\0a = " + b"[" * 3000 + b"]" * 3000),
+    "a workload with an integer too long to read": ("files", b"\1a = " + b"9" * 5000),
+    "a profile that is nested too deep": ("files", b"\2a = " + b"[" * 3000 + b"]" * 3000),
+    "a CPUID table with an integer too long to read": ("files", b"\3a = " + b"9" * 5000),
 }
 
 
@@ -136,6 +148,19 @@ def test_what_was_found_stays_away(what):
     name, data = FOUND[what]
 
     TARGETS[name].check(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("a = " + "[" * 3000, "it is nested too deep"), ("a = " + "9" * 5000, "an integer is too lo")],
+)
+def test_a_file_that_is_no_toml_says_why(text, reason, tmp_path):
+    file = tmp_path / "policy.toml"
+    file.write_text(text)
+    out, err, code = call(["request", "key", "--policy", str(file)])
+
+    assert (out, code) == (b"", 3)
+    assert err.decode().startswith(f"snpwire: {file}: neither a JSON object nor TOML: {reason}")
 
 
 def test_no_bytes_are_nothing():

@@ -1,4 +1,4 @@
-"""Fuzz the decoders, the hex reader and the command line, guided by what lines they run.
+"""Fuzz decoders, verifiers, the engine and the command line, guided by what lines they run.
 
     PYTHONPATH=. python tools/fuzz.py --seconds 1000 --jobs 2
     PYTHONPATH=. python tools/fuzz.py --target hex failing.bin
@@ -255,7 +255,9 @@ def replay(name: str, files: list[str]) -> int:
 
 def options_of(words: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Fuzz the decoders, the hex reader and the CLI.")
+    parser = argparse.ArgumentParser(
+        description="Fuzz decoders, verifiers, the engine and the CLI."
+    )
     parser.add_argument("files", nargs="*", help="saved inputs to check again, with --target")
     parser.add_argument("--seconds", type=float, default=60, help="how long it takes in all")
     parser.add_argument("--runs", type=int, help="end each target after so many inputs")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from transcripts import call
 
 from snpwire.cli.documents import Wanted, document
 from snpwire.view import diff, tree
@@ -80,6 +87,41 @@ def _printed(doc: Document) -> None:
     for full in (False, True):
         plain = views.loads(json.dumps(views.document(doc, full=full)))
         rebuilt(doc.value, doc.value.build(), views.fields_of(plain, name))
+
+
+COMPLAINTS = ("snpwire: ", "help: ", "note: ")
+
+
+def answered(words: list[str], given: bytes = b"", *, negative: bool = False) -> tuple[bytes, int]:
+    """Run a command line; expect a documented exit code, and errors that are lines of ours.
+
+    A *negative* answer may be told as an error, with lines below it.
+    """
+    out, err, code = call(words, given)
+    verb = words[0]
+    expect(code in (0, 1, 2, 3), f"{verb}: exit code {code}")
+    told = err.decode().split("\n")
+    expect(told.pop() == "", f"{verb}: the last line on standard error has no end")
+    if not (negative and code == 1):
+        expect(len(told) <= 12, f"{verb}: many lines on standard error")
+        expect(all(line.startswith(COMPLAINTS) for line in told), f"{verb}: a line of others")
+        wrong = [line for line in told if line.startswith("snpwire: ")]
+        expect(len(wrong) == (code > 1), f"{verb}: exit code {code} with {len(wrong)} complaints")
+    return out, code
+
+
+@cache
+def _folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="snpwire-fuzz-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def file_of(name: str, data: bytes) -> str:
+    """Write a file that commands can be given; return where it is."""
+    path = _folder() / name
+    path.write_bytes(data)
+    return str(path)
 
 
 VIEWS = (_drawn, _drawn, _dumped, _compared, _printed, _printed)

@@ -17,7 +17,8 @@ from snpwire.wire.ghcb import Page, ValidBitmap
 
 KINDS = list(RECORDS)
 GHCB = KINDS.index("ghcb")
-LOGS = Path(__file__).parent.parent / "tests" / "logs"
+TESTS = Path(__file__).parent.parent / "tests"
+LOGS = TESTS / "logs"
 
 
 def _rows(data: bytes) -> list[tuple[int, bytes]]:
