@@ -20,6 +20,20 @@ class Severity(IntEnum):
     """The receiver refuses it."""
 
 
+class Rule(NamedTuple):
+    """What is looked for."""
+
+    code: str
+    severity: Severity
+    doc: str
+    """The rule in one sentence."""
+    source: str
+
+    def found(self, path: str, offset: int, text: str) -> Finding:
+        """Return the finding that *text* tells of what breaks the rule."""
+        return Finding(self.code, self.severity, path, offset, text, self.source)
+
+
 class Finding(NamedTuple):
     """One broken or noteworthy rule, and where."""
 
@@ -39,6 +53,22 @@ class Finding(NamedTuple):
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number and what it counts, ``1 page`` or ``2 pages``; *many* is another plural."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def bit_list(mask: int) -> str:
+    """Name the set bits of *mask*, runs as the manuals write them: ``bits 63:32, 1``."""
+    runs: list[str] = []
+    while mask:
+        high = mask.bit_length() - 1
+        length = (~mask & (1 << high + 1) - 1).bit_length()
+        runs.append(f"{high}" if length == high else f"{high}:{length}")
+        mask &= (1 << length) - 1
+    return f"bit{'s' if len(runs) > 1 or ':' in runs[0] else ''} {', '.join(runs)}"
+
+
+def nameless_bits(number: int, mask: int) -> str:
+    """Return what is said of the bits *mask* of *number*, set and without a name."""
+    return f"{bit_list(mask)} of {number:#x} should be zero: nothing gives a meaning"
 
 
 def tally(counts: Mapping[Severity, int]) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from strategies import BLOCKS, RECORDS, image_of
 
 from snpwire.context import Context, Direction
-from snpwire.finding import Finding, Severity
+from snpwire.finding import Finding, Severity, bit_list
 from snpwire.rules import TABLE, findings
 from snpwire.rules import record as rules_record
 from snpwire.wire.apic import ApicIdHeader, ApicIdList
@@ -76,7 +76,7 @@ def test_no_bytes_of_any_kind_break_the_rules_themselves(data, kind, context):
     [(1, "bit 0"), (3, "bits 1:0"), (0b1101, "bits 3:2, 0"), (1 << 63 | 1, "bits 63, 0")],
 )
 def test_bits_are_listed_as_in_the_manuals(mask, text):
-    assert rules_record.bit_list(mask) == text
+    assert bit_list(mask) == text
 
 
 def test_a_code_without_a_name_is_a_warning():

@@ -26,6 +26,7 @@ from snpwire.wire.rmp import (
 )
 
 quadwords = st.integers(0, (1 << 64) - 1)
+HELD = "asid is 0 and immutable is 1, as in a page of the firmware, yet gpa"
 
 
 def entry(hi=0, **fields):
@@ -39,24 +40,27 @@ def said(value, context=None):
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"asid": 3}, "asid is 3 and assigned is 0"),
+        ({"asid": 3}, "assigned is 0, yet asid is 3"),
         (
             {"asid": 3, "validated": 1},
-            "asid is 3 and assigned is 0, validated is 1 and assigned is 0",
+            "assigned is 0, yet asid is 3 and validated is 1",
         ),
-        ({"assigned": 1, "validated": 1}, "validated is 1 and asid is 0"),
-        ({"assigned": 1, "lock": 1}, "lock is 1 and immutable is 0, of no guest"),
+        ({"assigned": 1, "validated": 1}, "validated is 1, yet asid is 0"),
+        (
+            {"assigned": 1, "lock": 1},
+            "asid and immutable are 0, as in a page given back, yet lock is 1",
+        ),
         (
             {"assigned": 1, "immutable": 1, "gpa": 7},
-            "gpa 0x7 with asid 0 is no note of the firmware's",
+            f"{HELD} 0x7 is no note that it makes",
         ),
         (
             {"assigned": 1, "immutable": 1, "gpa": 1 << 36},
-            "gpa 0x1000000000 with asid 0 is no note of the firmware's: metadata of page number 0",
+            f"{HELD} 0x1000000000 is no note that it makes: metadata of page number 0",
         ),
         (
             {"assigned": 1, "immutable": 1, "gpa": 2 << 36 | 1, "vmsa": 1},
-            "gpa 0x2000000001 with asid 0 is no note of the firmware's:"
+            f"{HELD} 0x2000000001 is no note that it makes:"
             " the IOMMU's have page number 1, and vmsa 0",
         ),
     ],

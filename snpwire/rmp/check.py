@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..finding import Severity
+from ..finding import Rule, Severity
 from ..wire.address import REGION
 from ..wire.rmp import RmpLo, RmpState
+from ..wire.rmp_faults import CHANGING as CHANGING_HEAD
 from ..wire.rmp_words import CHANGING
 from . import entry_rules, owners, region_rules
 from .aliases import ROOM, Alias, Aliases
 from .entry import ASID, ASID_LOW, ASSIGNED, LARGE
-from .gathered import Gathered, Part, Rule
+from .gathered import Gathered, Part
 from .region_rules import regions, silent
 from .seen import Seen
 from .states import Classifier
@@ -45,7 +46,7 @@ ALIASED = Rule(
 
 RULES: tuple[Rule, ...] = (
     *(each.rule for group in entry_rules.RULES.values() for each in group),
-    *(entry_rules.MISPLACED, entry_rules.CHANGING_HEAD, entry_rules.CHANGING_OTHER),
+    *(entry_rules.MISPLACED, CHANGING_HEAD.rule, entry_rules.CHANGING_OTHER.rule),
     *region_rules.RULES,
     ALIASED,
     *owners.RULES,
@@ -170,19 +171,11 @@ class _Judge:
     def _changing(self, part: Part, changing: NDArray[np.bool_]) -> None:
         at = np.flatnonzero(changing)
         head = (at % REGION == 0) & (RmpLo.page_size.of(part.lo[at]) == 0)
-        for rule, which, said in (
-            (
-                entry_rules.CHANGING_HEAD,
-                at[head],
-                "the firmware was changing the entry, read it again",
-            ),
-            (
-                entry_rules.CHANGING_OTHER,
-                at[~head],
-                "only an entry of 4 KiB on a 2 MiB boundary has it",
-            ),
+        for fault, which in (
+            (CHANGING_HEAD, at[head]),
+            (entry_rules.CHANGING_OTHER, at[~head]),
         ):
-            self.gathered.entries(rule, part, which, lambda *_, said=said: f"asid is 0x3ff: {said}")
+            self.gathered.entries(fault.rule, part, which, entry_rules.said_of(fault))
 
     def aliases(self, again: Callable[[int], Progress] | None) -> None:
         """Look for guest pages that are there twice, in as many passes as it takes."""

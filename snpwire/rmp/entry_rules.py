@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..finding import Severity
+from ..finding import Rule, Severity, nameless_bits
+from ..wire import rmp_faults as faults
 from ..wire.address import REGION
 from ..wire.rmp import RmpHi, RmpLo, RmpState, state_of
+from ..wire.rmp_faults import APM, FIRMWARE, RIGHTS, EntryFault, odd_masks
 from ..wire.rmp_words import LAST_ASID, VmplMask
 from .entry import NAMELESS, NO_RIGHT
-from .gathered import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-FIRMWARE = "AMD-ASPFW sev_rmp.c"
-APM = "APM volume 2, 15.36"
 ALL_RIGHTS = (0x0F, 0x1F)
 """What RMPUPDATE gives VMPL 0: on Milan without shadow stacks, from Genoa on with them."""
 
@@ -47,21 +46,13 @@ class EntryRule(NamedTuple):
     """What is said of a page, from its number, lo and hi."""
 
 
-def why_invalid(lo: int) -> str:
-    """Return what in a quadword no state allows."""
-    word = RmpLo(lo)
-    if not word.assigned:
-        odd = [f"asid is {word.asid:#x}"] if word.asid else []
-        odd += ["validated is 1"] if word.validated else []
-        return f"assigned is 0, yet {' and '.join(odd)}"
-    if word.validated:
-        return "validated is 1, yet asid is 0"
-    if not word.immutable:
-        return "asid and immutable are 0, as in a page given back, yet lock is 1"
-    return (
-        f"asid is 0 and immutable 1, as in a page of the firmware, yet gpa is {word.gpa:#x}"
-        f" and vmsa {word.vmsa}, which is no note that it makes"
-    )
+def said_of(fault: EntryFault) -> Callable[[int, int, int], str]:
+    """Return what tells of page, lo and hi what *fault* tells of lo."""
+    return lambda page, lo, hi: fault.text(RmpLo(lo))
+
+
+def _rule(fault: EntryFault, broken: Callable[[Fields], Array]) -> EntryRule:
+    return EntryRule(fault.rule, broken, said_of(fault))
 
 
 def _masks(hi: int) -> str:
@@ -94,9 +85,9 @@ def _stray_count(fields: Fields) -> Array:
     return stray
 
 
-def _silent_count(fields: Fields) -> Array:
-    silent: Array = _large(fields) & (RmpLo.subpage_count.of(fields.lo) != 0)
-    return silent
+def _large_count(fields: Fields) -> Array:
+    counted: Array = _large(fields) & (RmpLo.subpage_count.of(fields.lo) != 0)
+    return counted
 
 
 def _locked(fields: Fields) -> Array:
@@ -154,26 +145,9 @@ _RARE = RmpLo.page_size.mask | RmpLo.subpage_count.mask | RmpLo.vmsa.mask
 
 RULES: dict[str, tuple[EntryRule, ...]] = {
     "all": (
-        EntryRule(
-            Rule(
-                "rmp-invalid",
-                Severity.ERROR,
-                "An entry is in a state that the firmware knows",
-                FIRMWARE,
-            ),
-            lambda fields: fields.state == RmpState.INVALID,
-            lambda page, lo, hi: why_invalid(lo),
-        ),
-        EntryRule(
-            Rule("rmp-asid", Severity.WARNING, "The ASID is one that a guest can have", FIRMWARE),
-            _high_asid,
-            lambda page, lo, hi: f"asid is {RmpLo(lo).asid}, Genoa has 1 to {LAST_ASID}",
-        ),
-        EntryRule(
-            Rule("rmp-alignment", Severity.WARNING, "A 2 MiB page is one in the guest too", APM),
-            _gpa_apart,
-            lambda page, lo, hi: f"page_size is 2 MiB, but gpa is {RmpLo(lo).address:#x}",
-        ),
+        _rule(faults.STATELESS, lambda fields: fields.state == RmpState.INVALID),
+        _rule(faults.HIGH_ASID, _high_asid),
+        _rule(faults.GPA_APART, _gpa_apart),
         EntryRule(
             Rule(
                 "rmp-stray-count",
@@ -187,38 +161,17 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
                 f"{page % REGION} behind a 2 MiB boundary"
             ),
         ),
-        EntryRule(
-            Rule("rmp-subpages", Severity.NOTE, "subpage_count is 0 in a 2 MiB entry", FIRMWARE),
-            _silent_count,
-            lambda page, lo, hi: (
-                f"subpage_count is {RmpLo(lo).subpage_count}, but page_size is 2 MiB"
-            ),
-        ),
-        EntryRule(
-            Rule("rmp-lock", Severity.NOTE, "lock follows immutable", FIRMWARE),
-            _locked,
-            lambda page, lo, hi: (
-                f"lock is {RmpLo(lo).lock}, but immutable is {RmpLo(lo).immutable}"
-            ),
-        ),
+        _rule(faults.LARGE_COUNT, _large_count),
+        _rule(faults.LOCKED, _locked),
     ),
     "rights": (
         EntryRule(
             Rule("unknown-bits", Severity.WARNING, "Bits of hi without a name are 0", FIRMWARE),
             _has(NAMELESS),
-            lambda page, lo, hi: f"bits {hi & NAMELESS:#x} of hi are set, which have no name",
+            lambda page, lo, hi: nameless_bits(hi, hi & NAMELESS),
         ),
         EntryRule(
-            Rule(
-                "rmp-rights",
-                Severity.WARNING,
-                "Rights have a name, and who may write may read",
-                APM,
-            ),
-            _odd_rights,
-            lambda page, lo, hi: (
-                f"bits without a name, or write without read, which faults: {_masks(hi)}"
-            ),
+            RIGHTS, _odd_rights, lambda page, lo, hi: "; ".join(text for _, text in odd_masks(hi))
         ),
     ),
     "save area": (
@@ -270,14 +223,14 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
 """Rules by the entries among which they are looked for."""
 
 MISPLACED = Rule("rmp-2m-misplaced", Severity.ERROR, "A 2 MiB page begins on a 2 MiB boundary", APM)
-CHANGING_HEAD = Rule(
-    "rmp-changing", Severity.NOTE, "The table does not change while it is read", FIRMWARE
-)
-CHANGING_OTHER = Rule(
-    "rmp-changing-elsewhere",
-    Severity.WARNING,
-    "ASID 0x3ff is in 4 KiB entries on a 2 MiB boundary alone",
-    FIRMWARE,
+CHANGING_OTHER = EntryFault(
+    Rule(
+        "rmp-changing-elsewhere",
+        Severity.WARNING,
+        "ASID 0x3ff is in 4 KiB entries on a 2 MiB boundary alone",
+        FIRMWARE,
+    ),
+    lambda lo: f"asid is {lo.asid:#x}: only an entry of 4 KiB on a 2 MiB boundary has it",
 )
 
 

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..finding import Finding, Severity
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
-
-class Rule(NamedTuple):
-    """What is looked for."""
-
-    code: str
-    severity: Severity
-    doc: str
-    """The rule in one sentence."""
-    source: str
+    from ..finding import Finding, Rule, Severity
 
 
 class Part(NamedTuple):
@@ -51,8 +41,8 @@ class Gathered:
         """Add one finding; *severity* where the rule leaves it open."""
         worth = rule.severity if severity is None else severity
         if self._count(rule, 1, worth) > 0:
-            finding = Finding(rule.code, worth, path, offset, text, rule.source)
-            self._kept[rule.code].append(finding)
+            finding = rule.found(path, offset, text)
+            self._kept[rule.code].append(finding._replace(severity=worth))
 
     def entries(
         self, rule: Rule, part: Part, at: NDArray[np.intp], text: Callable[[int, int, int], str]
@@ -66,8 +56,7 @@ class Gathered:
             words = text(page, int(part.lo[index]), int(part.hi[index]))
             offset = part.offset + 16 * index
             place = f"page {page:#x}"
-            finding = Finding(rule.code, rule.severity, place, offset, words, rule.source)
-            self._kept[rule.code].append(finding)
+            self._kept[rule.code].append(rule.found(place, offset, words))
 
     def many(self, rule: Rule, count: int, severity: Severity) -> None:
         """Count findings of which none is kept any more."""

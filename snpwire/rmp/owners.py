@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..finding import Severity, counted
+from ..finding import Rule, Severity, counted
 from ..wire.address import REGION
 from ..wire.rmp import ASIDS, STILL, RmpState, state_of
+from ..wire.rmp_faults import FIRMWARE
 from ..wire.rmp_words import CHANGING
-from .entry_rules import FIRMWARE
-from .gathered import Gathered, Rule
 from .runs import Runs
 from .search import Wanted, find
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from .census import Census
     from .dump import Dump
+    from .gathered import Gathered
     from .seen import Seen
 
 COUNTER = Rule(

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..finding import Severity
+from ..finding import Rule, Severity
 from ..wire.address import REGION
 from ..wire.rmp import RmpLo
+from ..wire.rmp_faults import APM, FIRMWARE
 from .entry import ASSIGNED, IMMUTABLE, LARGE, LOCK, SPEAKS
-from .entry_rules import APM, FIRMWARE, state_text
-from .gathered import Gathered, Part, Rule
+from .entry_rules import state_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .gathered import Gathered, Part
 
 COUNT = Rule(
     "rmp-subpage-count",

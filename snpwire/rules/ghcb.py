@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import Direction, context_of
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, bit_list
 from ..wire.ghcb import SPEC, Usage
 from . import record
 from .case import INVALID_USAGE, VALIDATE, Case
@@ -64,13 +64,13 @@ def bitmap(case: Case) -> Iterator[Finding]:
     own = valid.unknown & COCONUT_BITS
     if own:
         text = (
-            f"{record.bit_list(own)} of valid_bitmap stand for the bitmap itself;"
+            f"{bit_list(own)} of valid_bitmap stand for the bitmap itself;"
             " coconut-svsm sets them, Linux does not"
         )
         yield _in_bitmap(own, "bitmap-own-bits", Severity.NOTE, text, "coconut-svsm")
     other = valid.unknown & ~COCONUT_BITS
     if other:
-        text = f"{record.bit_list(other)} of valid_bitmap stand for no field"
+        text = f"{bit_list(other)} of valid_bitmap stand for no field"
         text += "; bit 100 is secure_avic_ctl to Xen alone" if other >> 100 & 1 else ""
         yield _in_bitmap(other, "bitmap-no-field", Severity.WARNING, text, SPEC)
     for name in DISPUTED:

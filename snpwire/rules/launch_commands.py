@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..finding import Severity
+from ..finding import Severity, bit_list
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.launch_commands import LaunchPageType
 from ..wire.rmp_words import LAST_ASID, VmplMask
 from ..wire.status import Status
-from . import record
 from .policy import policy_findings
 from .verdict import (
     Verdict,
@@ -95,7 +94,7 @@ def update(value: LaunchUpdate) -> Iterator[Verdict]:
 def _rights(value: LaunchUpdate, level: int) -> Iterator[Verdict]:
     mask = VmplMask(getattr(value.perms, f"vmpl{level}_perms"))
     if mask.unknown:
-        which = record.bit_list(mask.unknown)
+        which = bit_list(mask.unknown)
         text = f"perms of VMPL {level} have {which}, which means nothing; the firmware takes it"
         yield warning(value, "command-rights", "perms", text)
     if mask.has("write") and not mask.has("read"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum
 from ..context import Direction
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, bit_list
 from ..wire.msr import (
     NO_PREFERENCE,
     REQUESTS,
@@ -31,7 +31,6 @@ from ..wire.msr import (
     word_of,
 )
 from ..wire.operands import PscOperation, TermSet
-from . import record
 from .features import without_support
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def spare_bits(word: Word) -> Iterator[Said]:
         yield "msr-large-page", Severity.WARNING, text, "OpenVMM"
         unknown &= ~LARGE_PAGE
     if unknown:
-        text = f"{record.bit_list(unknown)} of {int(word):#018x} should be zero in {_name(word)}"
+        text = f"{bit_list(unknown)} of {int(word):#018x} should be zero in {_name(word)}"
         yield "unknown-bits", Severity.WARNING, text, SPEC
 
 
@@ -158,7 +157,7 @@ def features(word: MsrHvFeaturesResp) -> Iterator[Said]:
     for sentence in without_support(flags):
         yield "feature-dependency", Severity.WARNING, sentence, flags.SPEC
     if flags.unknown:
-        text = f"feature {record.bit_list(flags.unknown)} (12 higher in the MSR) has no name"
+        text = f"feature {bit_list(flags.unknown)} (12 higher in the MSR) has no name"
         yield "unknown-bits", Severity.WARNING, text, flags.SPEC
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
-from . import record
+from ..finding import Finding, Severity, bit_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,7 @@ def policy_findings(policy: GuestPolicy, path: str, offset: int) -> Iterator[Fin
         text = f"{path} has bit 17 clear, it has to be set; the firmware launches no such guest"
         yield Finding("policy-bit-17", Severity.ERROR, path, offset, text, FIRMWARE)
     if policy.unknown:
-        which = record.bit_list(policy.unknown)
+        which = bit_list(policy.unknown)
         text = f"{path} has {which} set, which no source names; go-sev-guest refuses it"
         yield Finding("policy-unknown-bits", Severity.WARNING, path, offset, text, FIRMWARE)
     if policy.debug:

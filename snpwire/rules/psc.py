@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import Direction
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, bit_list
 from ..wire.operands import PscOperation, PscReturn
 from ..wire.psc import MAX_ENTRIES, SPEC
 from . import record
@@ -110,7 +110,7 @@ def _entry(entry: PscEntry, live: bool) -> Iterator[tuple[str, Severity, str, st
         text = f"operation is {int(operation)}, there are 1 to 4: KVM marks it done, does nothing"
         yield "psc-operation", Severity.WARNING, text, BEGIN
     if entry.unknown:
-        text = f"{record.bit_list(entry.unknown)} of {int(entry):#018x} should be zero"
+        text = f"{bit_list(entry.unknown)} of {int(entry):#018x} should be zero"
         yield "unknown-bits", Severity.WARNING, text, SPEC
     if not live:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..bits import OpenEnum, Word
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, nameless_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,20 +77,8 @@ def unknown_code(code: OpenEnum, path: str, offset: int, source: str) -> Iterato
 def unknown_bits(word: Word, path: str, offset: int, source: str) -> Iterator[Finding]:
     """Find set bits of *word* that have no name."""
     if word.unknown:
-        which = bit_list(word.unknown)
-        text = f"{which} of {int(word):#x} should be zero: nothing gives a meaning"
+        text = nameless_bits(word, word.unknown)
         yield Finding("unknown-bits", Severity.WARNING, path, offset, text, source)
-
-
-def bit_list(mask: int) -> str:
-    """Name the set bits of *mask*, runs as the manuals write them: ``bits 63:32, 1``."""
-    runs: list[str] = []
-    while mask:
-        high = mask.bit_length() - 1
-        length = (~mask & (1 << high + 1) - 1).bit_length()
-        runs.append(f"{high}" if length == high else f"{high}:{length}")
-        mask &= (1 << length) - 1
-    return f"bit{'s' if len(runs) > 1 or ':' in runs[0] else ''} {', '.join(runs)}"
 
 
 def rest(value: Any, context: Context | None = None) -> Iterator[Finding]:

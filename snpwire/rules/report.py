@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, bit_list
 from ..product import ProductDecision, decide
 from ..wire.report import Report, SignatureAlgo, SigningKey
 from . import record
@@ -74,7 +74,7 @@ def policy(report: Report, context: ProductDecision | None = None) -> Iterator[F
 def platform(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
     """Find bits of the platform without a name."""
     if report.platform_info.unknown:
-        which = record.bit_list(report.platform_info.unknown)
+        which = bit_list(report.platform_info.unknown)
         text = f"platform_info has {which} set, which no source names; genuine reports have such"
         yield _note("platform-unknown-bits", "platform_info", text)
 

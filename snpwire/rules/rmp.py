@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import Direction
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, bit_list
+from ..wire import rmp_faults as faults
 from ..wire.address import LARGE_PAGE, PAGE, REGION
 from ..wire.rmp import ASIDS, RmpState, state_of, states_of
-from ..wire.rmp_words import CHANGING, LAST_ASID, RmpGpaState, VmplMask
+from ..wire.rmp_faults import FIRMWARE
+from ..wire.rmp_words import CHANGING, LAST_ASID
 from . import record
 
 if TYPE_CHECKING:
@@ -16,49 +18,22 @@ if TYPE_CHECKING:
 
     from ..product import EntryLayout
     from ..wire.rmp import RmpEntry, RmpLo, RmpOperand, SegmentTable, VmplMasks
+    from ..wire.rmp_faults import EntryFault
 
-FIRMWARE = "AMD-ASPFW sev_rmp.c"
 UPDATE = "RMPUPDATE (Microsoft, VeriSMo); the order of its checks is not verified"
 LINUX = "newer Linux arch/x86/virt/svm/sev.c"
 GIB_ENTRIES = 4 << 20
 """Bytes of the entries of one GiB of memory."""
 
 
-def _at_lo(code: str, severity: Severity, text: str) -> Finding:
-    return Finding(code, severity, "lo", 0, text, FIRMWARE)
+def _finding(fault: EntryFault, lo: RmpLo) -> Finding:
+    return fault.rule.found("lo", 0, fault.text(lo))
 
 
 def state(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Finding]:
     """Expect a state that the firmware knows, and say why there is none."""
     if (layout is None or layout.known) and state_of(entry.lo, entry.hi) is RmpState.INVALID:
-        text = f"no state fits: {', '.join(contradictions(entry.lo))}; INVALID_PAGE_STATE"
-        yield _at_lo("rmp-invalid", Severity.ERROR, text)
-
-
-def contradictions(lo: RmpLo) -> Iterator[str]:
-    """Yield what keeps an entry from having a state."""
-    if not lo.assigned:
-        if lo.asid:
-            yield f"asid is {lo.asid} and assigned is 0"
-        if lo.validated:
-            yield "validated is 1 and assigned is 0"
-    elif lo.asid:
-        return
-    elif lo.validated:
-        yield "validated is 1 and asid is 0"
-    elif not lo.immutable:
-        yield "lock is 1 and immutable is 0, of no guest"
-    else:
-        yield f"gpa {lo.gpa:#x} with asid 0 is no note of the firmware's{_noted(lo)}"
-
-
-def _noted(lo: RmpLo) -> str:
-    note = lo.note
-    if note.state == RmpGpaState.METADATA:
-        return ": metadata of page number 0"
-    if note.state == RmpGpaState.FW_IOMMU:
-        return ": the IOMMU's have page number 1" + (", and vmsa 0" if lo.vmsa else "")
-    return ""
+        yield _finding(faults.STATELESS, entry.lo)
 
 
 def owner(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Finding]:
@@ -67,20 +42,15 @@ def owner(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Findin
     if layout is not None and not layout.known:
         return
     if lo.asid == CHANGING:
-        text = "asid is 0x3ff: the firmware is changing the entry; it was read in between"
-        yield _at_lo("rmp-changing", Severity.NOTE, text)
+        yield _finding(faults.CHANGING, lo)
     elif lo.asid > LAST_ASID:
-        text = f"asid is {lo.asid}, Genoa has 1 to {LAST_ASID}"
-        yield _at_lo("rmp-asid", Severity.WARNING, text)
+        yield _finding(faults.HIGH_ASID, lo)
     if lo.asid and lo.page_size and lo.gpa % REGION:
-        text = f"page_size is 2 MiB, and the guest address {lo.address:#x} is no multiple of that"
-        yield _at_lo("rmp-alignment", Severity.WARNING, text)
+        yield _finding(faults.GPA_APART, lo)
     if lo.page_size and lo.subpage_count:
-        text = f"subpage_count is {lo.subpage_count} in an entry of 2 MiB, where it says nothing"
-        yield _at_lo("rmp-subpages", Severity.NOTE, text)
+        yield _finding(faults.LARGE_COUNT, lo)
     if lo.assigned and lo.lock != lo.immutable and state_of(lo, 0) is not RmpState.INVALID:
-        text = f"lock is {lo.lock} and immutable is {lo.immutable}: the firmware writes them alike"
-        yield _at_lo("rmp-lock", Severity.NOTE, text)
+        yield _finding(faults.LOCKED, lo)
 
 
 def rights(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Finding]:
@@ -88,25 +58,15 @@ def rights(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Findi
     if layout is not None and not layout.known:
         return
     yield from record.unknown_bits(entry.hi, "hi", 8, FIRMWARE)
-    for level in range(4):
-        mask = VmplMask(getattr(entry.hi, f"vmpl{level}"))
-        yield from _mask(mask, level, "hi", 8 + level)
-
-
-def _mask(mask: VmplMask, level: int, path: str, place: int) -> Iterator[Finding]:
-    if mask.unknown:
-        which = record.bit_list(mask.unknown)
-        text = f"the mask of VMPL {level} has {which}, which means nothing"
-        yield Finding("rmp-rights", Severity.WARNING, path, place, text, FIRMWARE)
-    if mask.has("write") and not mask.has("read"):
-        text = f"the mask of VMPL {level} has write without read: each access faults"
-        yield Finding("rmp-rights", Severity.WARNING, path, place, text, "coconut-svsm, APM")
+    for level, text in faults.odd_masks(entry.hi):
+        yield faults.RIGHTS.found("hi", 8 + level, text)
 
 
 def masks(value: VmplMasks, context: object = None) -> Iterator[Finding]:
     """Expect masks of bits that have a name, and no write without read."""
     for level in range(4):
-        yield from _mask(getattr(value, f"vmpl{level}"), level, f"vmpl{level}", level)
+        for text in faults.odd_mask(getattr(value, f"vmpl{level}"), level):
+            yield faults.RIGHTS.found(f"vmpl{level}", level, text)
 
 
 def operand(value: RmpOperand, context: object = None) -> Iterator[Finding]:
@@ -138,7 +98,7 @@ def _ones(value: RmpOperand, *, written: bool) -> Iterator[Finding]:
             yield _of(value, "rmp-operand-bits", severity, field, text)
     extra = value.page_size.unknown | (0 if written else value.page_size & 2)
     if extra:
-        text = f"page_size has {record.bit_list(extra)} set, which has to be zero{end}"
+        text = f"page_size has {bit_list(extra)} set, which has to be zero{end}"
         yield _of(value, "rmp-operand-bits", severity, "page_size", text)
     for leaf in value.leaves():
         if leaf.gap and any(leaf.value):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Severity, bit_list
 from ..wire.report import Report
-from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ def spare(report: Report, decision: ProductDecision) -> Iterator[Finding]:
     for field in TCBS:
         word = decision.tcb(getattr(report, field))
         if word.unknown:
-            which = record.bit_list(word.unknown)
+            which = bit_list(word.unknown)
             text = (
                 f"{field} has {which} set, which the {decision.layout} layout does not use:"
                 " another product's?"
