@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snpwire.finding import Severity
-from snpwire.rmp import entry_rules, region_rules
+from snpwire.rmp import entry_rules
 from snpwire.rmp.aliases import Alias, Aliases
 from snpwire.rmp.check import RULES, check
 from snpwire.rmp.dump import joined, part, scattered, whole
-from snpwire.rmp.gathered import Part
 from snpwire.rmp.runs import Runs
 from snpwire.rmp.table import Table
+from snpwire.rmp.tiles import silent
 from snpwire.rules import findings
 from snpwire.wire.rmp import RmpEntry, RmpHi, RmpLo, RmpState, state_of
 
@@ -395,17 +395,13 @@ def aliases_of(words, room):
     lo = words[:, 0].copy()
     asid = RmpLo.asid.of(lo)
     guest = (RmpLo.assigned.of(lo) == 1) & (asid != 0) & (asid != 0x3FF)
-    guest &= ~region_rules.silent(entry_rules_part(lo))
+    guest &= ~silent(lo)
     while not aliases.done:
         for first in range(0, len(words), 512):
             aliases.feed(first, lo[first : first + 512], guest[first : first + 512])
         found += [Alias.of(column) for column in aliases.take().T]
     assert dump.pages == len(words)
     return found, aliases.dropped
-
-
-def entry_rules_part(lo):
-    return Part(0, lo, lo, 0)
 
 
 def test_runs_of_guest_pages_keep_to_their_guest():

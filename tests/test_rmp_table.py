@@ -12,6 +12,7 @@ from rmp_tables import WORDS, entries, speaker, tables
 from snpwire.errors import DecodeError, UsageError
 from snpwire.rmp.states import state_of_low
 from snpwire.rmp.table import Table
+from snpwire.rmp.tiles import resolve_tile, silent
 from snpwire.wire.address import page_of
 from snpwire.wire.rmp import RmpLo, RmpState, state_of
 
@@ -155,6 +156,17 @@ def test_many_pages_are_resolved_as_each_is(table):
     expected = [speaker(lows, page) for page in pages]
     assert table.resolved(pages).tolist() == expected
     assert [table.resolve(page) for page in pages] == expected
+
+
+@given(tables())
+def test_a_tile_tells_at_once_which_entries_are_silent(table):
+    low = table.entries["lo"].copy()
+    speakers = [speaker(low.tolist(), page) for page in range(table.pages)]
+
+    expected = low[speakers]
+    assert silent(low).tolist() == [speaks != page for page, speaks in enumerate(speakers)]
+    resolve_tile(low)
+    assert low.tolist() == expected.tolist()
 
 
 # Memory

@@ -152,7 +152,7 @@ class _Tally:
         np.equal(work, 0, out=silent)
         rows = silent.reshape(-1, REGION)
         np.logical_and(rows, key[::REGION, None] & _LARGE, out=rows)
-        spread(key, rows, work)
+        spread(key, silent, work)
 
     def _count(self, key: NDArray[np.uint16]) -> None:
         """Count equal keys: those that follow one another at once, if there are many such."""

@@ -20,10 +20,10 @@ from . import entry_rules, owners, region_rules
 from .aliases import ROOM, Alias, Aliases
 from .entry import ASID, ASID_LOW, ASSIGNED, LARGE
 from .gathered import Gathered, Part
-from .region_rules import regions, silent
+from .region_rules import regions
 from .seen import Seen
 from .states import Classifier
-from .tiles import TILE, tiles
+from .tiles import TILE, silent, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ class _Judge:
             self.dump.offset(tile.first),
         )
         regions(part, self._complete(part), self.gathered)
-        speak = ~silent(part)
+        speak = ~silent(part.lo)
         states = self._states(part)
         changing = part.lo & _ASID == _CHANGING
         if changing.any():
@@ -193,8 +193,7 @@ class _Judge:
                 asid = lo & _ASID
                 guest = (lo & _ASSIGNED != 0) & (asid != 0) & (asid != _CHANGING)
                 if guest.any():
-                    part = Part(tile.first, lo, lo, 0)
-                    self._aliases.feed(tile.first, lo, guest & ~silent(part))
+                    self._aliases.feed(tile.first, lo, guest & ~silent(lo))
 
     def _aliased(self, found: NDArray[np.uint64]) -> None:
         accepted = found[4] == 1

@@ -31,20 +31,6 @@ _LARGE, _ASSIGNED, _SPEAKS = np.uint64(LARGE), np.uint64(ASSIGNED), np.uint64(SP
 _HELD = np.uint64(IMMUTABLE | LOCK)
 
 
-def silent(part: Part) -> NDArray[np.bool_]:
-    """Tell which entries say nothing, since a 2 MiB entry speaks for them; *part* begins on one.
-
-    As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry has 2 MiB. The
-    result has the shape (pages,).
-    """
-    found = np.zeros(len(part.lo), np.bool_)
-    large = part.lo[::REGION] & _LARGE != 0
-    if large.any():
-        found[:] = np.repeat(large, REGION)[: len(found)] & (part.lo & _SPEAKS == 0)
-        found[::REGION] = False
-    return found
-
-
 def regions(part: Part, known: NDArray[np.bool_], gathered: Gathered) -> None:
     """Judge every region of *part*; *known* tells of which each entry is there, shape (regions,).
 

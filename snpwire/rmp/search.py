@@ -115,9 +115,10 @@ def _mapped(lo: NDArray[np.uint64], gpa: tuple[int, int], *, large: bool) -> NDA
     owned = lo & np.uint64(RmpLo.asid.mask) != 0
     frame = lo & np.uint64(RmpLo.gpa.mask)
     if large:
-        rows = silent(lo)
-        spread(owned.view(np.uint8), rows, np.empty(len(lo), np.uint8))
-        spread(frame, rows, np.empty_like(frame))
+        covered = silent(lo)
+        spread(owned.view(np.uint8), covered, np.empty(len(lo), np.uint8))
+        spread(frame, covered, np.empty_like(frame))
+        rows = covered.reshape(-1, REGION)
         frame += (rows * np.arange(0, REGION << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
         frame &= np.uint64(RmpLo.gpa.mask)
     found: NDArray[np.bool_] = owned & (frame >= gpa[0] << 12)

@@ -80,32 +80,42 @@ def resolve_tile(words: NDArray[np.uint64]) -> None:
 
     *words*, of shape (pages,), are first quadwords and are changed.
     """
-    whole = words[: len(words) // REGION * REGION]
-    if (whole[::REGION] & np.uint64(LARGE)).any():
-        spread(whole, silent(whole), np.empty_like(whole))
-    rest = words[len(whole) :]
-    if rest.size and int(rest[0]) & LARGE:
-        rest[rest & np.uint64(SPEAKS) == 0] = rest[0]
+    found = silent(words)
+    if found.any():
+        whole = len(words) // REGION * REGION
+        spread(words[:whole], found[:whole], np.empty_like(words[:whole]))
+        words[whole:][found[whole:]] = words[whole : whole + 1]
 
 
 def silent(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which entries of a tile another one speaks for; shape (n, 512), *words* (512 * n,)."""
-    rows: NDArray[np.bool_] = (words & np.uint64(SPEAKS) == 0).reshape(-1, REGION)
-    rows &= words[::REGION, None] & np.uint64(LARGE) != 0
-    return rows
+    """Tell which entries of a tile say nothing, since a 2 MiB entry speaks for them.
+
+    As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry of the 2 MiB has
+    that size. *words* are first quadwords of shape (pages,), as is the result; the last 2 MiB may
+    be cut short.
+    """
+    large = words[::REGION] & np.uint64(LARGE) != 0
+    if not large.any():
+        return np.zeros(len(words), np.bool_)
+    found: NDArray[np.bool_] = words & np.uint64(SPEAKS) == 0
+    whole = len(words) // REGION
+    rows = found[: whole * REGION].reshape(-1, REGION)
+    rows &= large[:whole, None]
+    found[whole * REGION :] &= large[whole:]
+    return found
 
 
 def spread(values: NDArray[Any], silent: NDArray[np.bool_], work: NDArray[Any]) -> None:
     """Give silent entries of a tile the value of the entry that speaks for them.
 
     *values*, integers or truths for each entry, are changed; *work* is memory of the same kind.
-    Both have a shape of (512 * n,), *silent* one of (n, 512). A masked copy would take ten times as
-    long, since the processor guesses what the mask will say next.
+    All have the shape (512 * n,). A masked copy would take ten times as long, since the processor
+    guesses what the mask will say next.
     """
     rows = values.reshape(-1, REGION)
     change = work[: len(values)].reshape(-1, REGION)
     np.bitwise_xor(rows, rows[:, :1].copy(), out=change)
-    np.multiply(change, silent.view(np.uint8), out=change)
+    np.multiply(change, silent.view(np.uint8).reshape(-1, REGION), out=change)
     np.bitwise_xor(rows, change, out=rows)
 
 
