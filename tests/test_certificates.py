@@ -170,6 +170,14 @@ def test_what_belongs_elsewhere_is_left_out_and_named():
     assert chain.notes == ("SEV-Genoa is not used", "ARK-Genoa is not used", "one is not used")
 
 
+def test_a_name_that_somebody_chose_cannot_write_a_line_of_its_own():
+    stray = KEY._replace(der=b"x", subject_name="SEV\n\x1b[32mok   root")
+
+    chain = arrange([KEY, MIDDLE, ROOT, stray])
+
+    assert chain.notes == (r"SEV\n\x1b[32mok   root is not used",)
+
+
 def test_the_kind_that_signed_is_taken_of_two():
     vlek, asvk, _ = authority.vlek_chain()
     rows = [KEY, vlek, MIDDLE, asvk, ROOT]

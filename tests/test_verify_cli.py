@@ -134,6 +134,15 @@ class TestOwnChain:
 
         assert "AMD's" not in found["root"]["reason"].partition("trusted:")[2]
 
+    def test_the_name_of_a_root_cannot_write_a_line_of_its_own(self, files, tmp_path):
+        (tmp_path / "odd").write_bytes(authority.ark("Milan\n\x1b[32mok"))
+        words = [files["report"], files["all.pem"], "--root", str(tmp_path / "odd"), *NOW]
+
+        output = verify(*words)
+
+        assert r"ARK-Milan\n\x1b[32mok of " in output
+        assert "\x1b" not in output
+
     def test_a_chain_cut_short_is_named(self, files):
         assert failing(files["report"], files["vcek"], *NOW) == {
             "certificates",

@@ -139,12 +139,12 @@ def _read(file: str, load_as: Any) -> Any:
 
 def _roots(files: tuple[str, ...]) -> dict[str, str]:
     """Return the roots that are trusted: AMD's, or only those of the files given."""
-    from ..crypto.certificates import AMD_ROOTS, load, pin
+    from ..crypto.certificates import AMD_ROOTS, load, name_of, pin
 
     if not files:
         return dict(AMD_ROOTS)
     return {
-        pin(row): f"{row.subject_name or 'a certificate without a name'} of {shown_name(file)}"
+        pin(row): f"{name_of(row) or 'a certificate without a name'} of {shown_name(file)}"
         for file in files
         for row in _read(file, load)
     }

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA384 as SHA384_HASH
 
-from ..errors import CertificateError, SignatureError, shown
+from ..errors import CertificateError, SignatureError, cut, shown
 from ..wire.certs import CertTable, certificates
 from . import x509
 from .x509 import SHA384, X509, Crl, Pss, RsaKey, Signed
@@ -76,6 +76,12 @@ def kind_of(certificate: X509) -> Kind:
         if name.startswith(start):
             return kind
     return Kind.OTHER
+
+
+def name_of(certificate: X509) -> str:
+    """Return the name of the subject as a line may show it, whoever chose it; empty if none."""
+    name = certificate.subject_name
+    return cut(name if name.isprintable() else ascii(name)[1:-1])
 
 
 def product_in(certificate: X509) -> str:
@@ -166,7 +172,7 @@ def arrange(given: Iterable[X509], wanted: Kind | None = None) -> Chain:
     intermediate = _issuer(rows, key, above)
     root = _issuer(rows, intermediate, (Kind.ARK,))
     chain = [row for row in (key, intermediate, root) if row]
-    notes = [f"{row.subject_name or 'one'} is not used" for row in rows if row not in chain]
+    notes = [f"{name_of(row) or 'one'} is not used" for row in rows if row not in chain]
     if [row for row in rows if row in chain] != chain:
         notes.append("they came in another order")
     return Chain(key, intermediate, root, tuple(notes))
