@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from struct import Struct
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..rmp.entry import Entries
 from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, RmpEntry, RmpState, state_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COUNTED = Struct(f"<{COUNTERS}Q")
 
@@ -19,8 +23,15 @@ COUNTED = Struct(f"<{COUNTERS}Q")
 class PlacedEntries(Entries, Protocol):
     """A reverse map table that knows where it lies itself."""
 
+    @property
+    def counters(self) -> list[int] | NDArray[np.uint64] | None:
+        """Return the pages of each ASID, as RMPUPDATE counts them; None where nobody counts."""
+
     def holds(self, address: int) -> bool:
         """Tell whether *address* lies in the table itself."""
+
+    def fill(self, pages: range, lo: int, hi: int) -> None:
+        """Change the entries of *pages*, a range of step 1, to the same two quadwords."""
 
 
 @lru_cache(maxsize=1 << 14)
@@ -95,11 +106,5 @@ class SparseEntries:
 def fill(table: PlacedEntries, pages: range, lo: int, hi: int) -> None:
     """Put the same two quadwords into every one of *pages* that has an entry."""
     pages = range(pages.start, min(pages.stop, table.pages))
-    if not pages:
-        return
-    many = getattr(table, "fill", None)
-    if many is not None:
-        many(pages, lo, hi)
-        return
-    for page in pages:
-        table.set(page, lo, hi)
+    if pages:
+        table.fill(pages, lo, hi)

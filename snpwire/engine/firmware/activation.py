@@ -84,7 +84,7 @@ def _counted(fw: Processor, asid: int) -> None:
     """Refuse an ASID that has no counter, or whose counter says that pages are still assigned."""
     if asid >= COUNTERS:
         raise Refusal(Status.INVALID_ASID)
-    counters = getattr(fw.table, "counters", None)
+    counters = fw.table.counters
     if counters is not None and counters[asid]:
         raise Refusal(Status.INVALID_CONFIG)
 

@@ -102,7 +102,7 @@ def _build(fw: Processor, fixed: list[range]) -> None:
         others = range(max(own.start, first + 1), min(own.stop, first + REGION))
         lo, hi = fw.table.entry(first)
         fw.table.set(first, lo | len(others) * ONE_MORE, hi)
-    counters = getattr(fw.table, "counters", None)
+    counters = fw.table.counters
     if counters is not None:
         counters[:] = [0] * len(counters)
     fw.chip.rmp_tcb = fw.chip.committed_tcb
