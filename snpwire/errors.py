@@ -40,6 +40,11 @@ def cut(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
+def named(name: str) -> str:
+    """Return a name that somebody else chose as a line may show it: escaped if need be, and cut."""
+    return cut(name if name.isprintable() else ascii(name)[1:-1])
+
+
 class SnpwireError(Exception):
     """Base class of every error raised by this package."""
 
@@ -74,10 +79,7 @@ class FieldError(SnpwireError):
     def __init__(
         self, record: str, path: str, offset: int | None, reason: str, *, help: str = ""
     ) -> None:
-        place = f"{record}.{path}" if path else record
-        if not place.isprintable():  # a path may hold a name from foreign JSON
-            place = ascii(place)[1:-1]
-        place = cut(place)
+        place = named(f"{record}.{path}" if path else record)  # a path may be of foreign JSON
         where = f" at {offset:#05x}" if path and offset is not None else ""
         super().__init__(f"{place}{where}: {reason}")
         self.record = record

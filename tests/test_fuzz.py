@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from functools import cache
+from importlib.resources import files
 from random import Random
 
 import fuzz
@@ -133,9 +134,13 @@ def test_saved_inputs_need_a_target(capsys):
 
 # What the fuzzer found
 
+PROFILE = b"\2" + files("snpwire.engine").joinpath("profiles/milan.toml").read_bytes()
 FOUND = {
     "zeros behind a block were lost in full JSON": ("decode", b"\x03\0" + bytes(9)),
     "a block cut short could not be judged": ("decode", b"\x03\0\0\0\5\0\0\0\0\0"),
+    "a line break in a rule of a policy": ("evidence", b'\4{"minimum": {"a\\nb": 2}}'),
+    "a line break in a part of a profile": ("files", PROFILE + b'"a\\nb" = 1\n'),
+    "a line break in a part of a CPUID table": ("files", b'\3"a\\nb" = 1\nleaf = []\n'),
     "a policy in TOML that is nested too deep": ("files", b"\0a = " + b"[" * 3000 + b"]" * 3000),
     "a workload with an integer too long to read": ("files", b"\1a = " + b"9" * 5000),
     "a profile that is nested too deep": ("files", b"\2a = " + b"[" * 3000 + b"]" * 3000),

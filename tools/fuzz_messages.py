@@ -116,7 +116,7 @@ class Given(NamedTuple):
 
 
 OPTIONS = ("table=--certs", "crl=--crl", "policy=--policy", "id_key=--id-key", "root=--root")
-SIGNED = {"report-signature", "vcek-signature", "ask-signature", "root"}
+SIGNED = {"report-signature", "vcek-signature", "ask-signature", "root", "signature-reserved"}
 """Links that hold of the genuine report alone."""
 NOW = datetime(2026, 3, 31, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA384 as SHA384_HASH
 
-from ..errors import CertificateError, SignatureError, cut, shown
+from ..errors import CertificateError, SignatureError, named, shown
 from ..wire.certs import CertTable, certificates
 from . import x509
 from .x509 import SHA384, X509, Crl, Pss, RsaKey, Signed
@@ -80,8 +80,7 @@ def kind_of(certificate: X509) -> Kind:
 
 def name_of(certificate: X509) -> str:
     """Return the name of the subject as a line may show it, whoever chose it; empty if none."""
-    name = certificate.subject_name
-    return cut(name if name.isprintable() else ascii(name)[1:-1])
+    return named(certificate.subject_name)
 
 
 def product_in(certificate: X509) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..bits import nearest
-from ..errors import EncodeError, UsageError, shown
+from ..errors import EncodeError, UsageError, named, shown
 from ..wire.report import GuestPolicy, Report
 from ..wire.tcb import TcbClassic, TcbTurin
 from .link import Link
@@ -111,7 +111,7 @@ def _field(rule: str, name: object, *kinds: type) -> Tile:
     if isinstance(name, str) and name in fields:
         return fields[name]
     hint = nearest(str(name), fields)
-    raise UsageError(f"{rule}: a report has no such field: {shown(name)}", help=hint)
+    raise UsageError(f"{named(rule)}: a report has no such field: {shown(name)}", help=hint)
 
 
 def _number(rule: str, value: object) -> int:

@@ -14,7 +14,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
-from ..errors import InputError, shown
+from ..errors import InputError, named, shown
 from .toml import loads
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ def cpuid_policy(text: str, name: str, fms: int) -> CpuidPolicy:
     rows = parts.pop("leaf", None)
     if parts or not isinstance(rows, list):
         odd = next(iter(parts), None)
-        raise InputError(f"CPUID table {name}: {f'{odd} is unknown' if odd else 'leaf is missing'}")
+        raise InputError(
+            f"CPUID table {name}: {f'{named(odd)} is unknown' if odd else 'leaf is missing'}"
+        )
     leaves: dict[tuple[int, int], tuple[Rule, ...]] = {}
     for index, row in enumerate(rows):
         place = f"CPUID table {name}: leaf {index}"
@@ -120,7 +122,7 @@ def cpuid_policy(text: str, name: str, fms: int) -> CpuidPolicy:
         leaves[key] = tuple(_rule(f"{place}: {part}", row.pop(part, {}), fms) for part in REGISTERS)
         for part in row:
             hint = nearest(part, REGISTERS)
-            raise InputError(f"{place}: {part} is unknown", help=hint)
+            raise InputError(f"{place}: {named(part)} is unknown", help=hint)
     return CpuidPolicy(leaves)
 
 
@@ -142,7 +144,7 @@ def _rule(place: str, given: Any, fms: int) -> Rule:
         return Rule(fixed_bits=_ALL, fixed=given)
     if not isinstance(given, dict):
         raise InputError(f"{place} is neither a number nor a table but {shown(given)}")
-    read = {name: _part(f"{place}.{name}", name, value) for name, value in given.items()}
+    read = {name: _part(f"{place}.{named(name)}", name, value) for name, value in given.items()}
     if read.pop("fms", False):
         read["fms"] = fms
     return Rule(**read)

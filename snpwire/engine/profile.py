@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
-from ..errors import EncodeError, InputError, SnpwireError, UsageError, shown
+from ..errors import EncodeError, InputError, SnpwireError, UsageError, named, shown
 from ..product import product_named
 from ..wire.report import PlatformInfo
 from .toml import loads
@@ -178,4 +178,4 @@ class _Reader:
 
     def _done(self) -> None:
         for part in self.parts:
-            raise self._error(part, "is unknown")
+            raise self._error(named(part), "is unknown")
