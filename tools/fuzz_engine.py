@@ -1,4 +1,4 @@
-"""The engine, as targets of the fuzzer: files it reads, its mailbox, and the exits of a guest.
+"""The engine, as targets of the fuzzer: the firmware's mailbox, and the exits of a guest.
 
 Every input has a machine of its own, with one guest of two processors, so that an input that is
 saved shows the same again.
@@ -7,25 +7,27 @@ saved shows the same again.
 from __future__ import annotations
 
 from functools import cache
+from random import Random
 from struct import pack, pack_into, unpack
 from typing import TYPE_CHECKING
 
-from fuzz_properties import answered, expect, file_of
-from fuzz_seeds import GHCB, KINDS, TESTS, image, pages, request
+from fuzz_mutations import BYTES, fields_of, worth
+from fuzz_properties import expect
+from fuzz_seeds import GHCB, KINDS, image, pages, request
 
-from snpwire.cli import machines
 from snpwire.crypto.sealing import open_message, seal_raw
 from snpwire.engine.boot import LAYOUT, buffers_of
+from snpwire.engine.firmware.dispatch import HANDLERS
 from snpwire.engine.invariants import Watch, ownerless
 from snpwire.engine.launch import DEFAULT_POLICY, Image
 from snpwire.engine.machine import RMP, SIZE, Machine
 from snpwire.engine.policy import Certificates, Pages, Policy
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
-from snpwire.engine.workload import loads_of
-from snpwire.errors import AccessError, SnpwireError, StoppedError
+from snpwire.errors import AccessError, StoppedError
+from snpwire.wire import RECORDS
 from snpwire.wire.address import C_BIT, PAGE
-from snpwire.wire.command import CommandId
+from snpwire.wire.command import COMMANDS, CommandId
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.message import HEADER_SIZE, PAYLOAD_MAX, VMPCKS, Header, MsgType, payload_kind
 from snpwire.wire.msr import MsrInfo
@@ -33,97 +35,11 @@ from snpwire.wire.report import GuestPolicy
 from snpwire.wire.status import Status
 
 if TYPE_CHECKING:
-    from random import Random
+    from fuzz_mutations import Mutation
 
     from snpwire.engine.firmware import Firmware
     from snpwire.engine.guest import Guest
     from snpwire.engine.vm import Vm
-
-# Files
-
-
-def _policy(file: str) -> None:
-    policy = machines.load_policy(file)
-    expect(Policy.from_plain(policy.to_plain()) == policy, "a policy is not read again")
-    _used(profile_named("milan").name, policy)
-
-
-def _workload(file: str) -> None:
-    loads = loads_of(machines.object_of(file))
-    expect(all(load.requests > 0 and 1 <= load.streams <= 4 for load in loads), "nothing to do")
-
-
-def _profile(file: str) -> None:
-    machines.load_profile(file)
-    _used(file, Policy())
-
-
-def _cpuid(file: str) -> None:
-    table = machines.load_cpuid(file, profile_named("genoa"))
-    if table:
-        corrected, checked, _ = table.check(pack("<2L", 1, 0).ljust(48, b"\1"), 1)
-        expect(len(corrected) == 48 and checked == 1, "a function is lost")
-
-
-def _used(profile: str, policy: Policy) -> None:
-    """Start a machine: what was read makes one, or another of our errors."""
-    try:
-        guest = Machine(machines.load_profile(profile)).add(policy=policy)
-        guest.ext_report(pages=8)
-    except SnpwireError as exc:
-        expect(str(exc), "an error says nothing")
-
-
-READERS = (_policy, _workload, _profile, _cpuid)
-COMMAND_LINES = (
-    ["request", "key", "--policy"],
-    ["compare-policies", "--workload"],
-    ["request", "report", "--profile"],
-    ["request", "cpuid", "--cpuid"],
-)
-FEW = 20
-"""As many requests as a workload may make to be run."""
-
-
-def files(data: bytes) -> None:
-    """Read a file of the kind that the first byte names, and now and then have a command do it."""
-    how, body = data[0] if data else 0, data[1:]
-    which = how % len(READERS)
-    file, read = file_of("given.toml", body), True
-    try:
-        READERS[which](file)
-    except SnpwireError as exc:
-        expect(str(exc).isprintable() and exc.help.isprintable(), "an error is unprintable")
-        read = False
-    if how < 128:
-        return
-    if READERS[which] is _workload and read:
-        loads = loads_of(machines.object_of(file))
-        if sum(load.requests * load.streams for load in loads) > FEW:
-            return
-    _, code = answered([*COMMAND_LINES[which], file])
-    expect((code > 1) <= (not read) or which == 2, f"exit code {code}")
-
-
-def file_seeds() -> list[bytes]:
-    """Return files of each kind, by itself and for a command."""
-    profiles = TESTS.parent / "snpwire" / "engine" / "profiles"
-    rules = b'throttle = "off"\nsecond = "busy-vm"\nlatency = { uniform = [0.1, 0.3] }\n'
-    rows = b"[[leaf]]\nin = [1, 0]\neax.fms = true\nebx = 5\necx = { fields = [[255, 3]] }\n"
-    kinds: list[list[bytes]] = [
-        [*((TESTS / "engine" / f"{name}.toml").read_bytes() for name in ("limit", "own-pages"))],
-        [(TESTS / "engine" / "guests.toml").read_bytes()],
-        [(profiles / f"{name}.toml").read_bytes() for name in ("milan", "turin")],
-        [rows + b'edx = { size = "xsave", most = 7 }\n'],
-    ]
-    kinds[0] += [rules, b'{"certificates": "chain", "latency": {"exponential": 1}}']
-    kinds[1].append(b'{"guests": [{"name": "a", "requests": 2, "pause": 0.5}]}')
-    deep = b"a = " + b"[" * 3000 + b"]" * 3000
-    return [
-        *(bytes([n + 128 * (n < 2)]) + text for n, texts in enumerate(kinds) for text in texts),
-        *(bytes([n]) + text for n in range(len(kinds)) for text in (deep, b"a = " + b"9" * 5000)),
-    ]
-
 
 # The secure processor
 
@@ -149,6 +65,12 @@ STEP = 0x42
 REQUEST = 0xFF
 """The command of a step that is a guest's message."""
 IDS = [int(command) for command in CommandId]
+DECLARED = [
+    index
+    for index, number in enumerate(IDS)
+    if number in HANDLERS and HANDLERS[number].size and COMMANDS[CommandId(number)].buffer
+]
+"""Commands, by their index, that take a buffer and that the firmware has."""
 MARK = 0xADD5
 """The high 16 bits of a word that stands for a place of the machine; bits 15:0 say which."""
 
@@ -157,6 +79,8 @@ def mailbox(data: bytes) -> None:
     """Give the firmware commands: each ends with a status, and none raises anything."""
     machine, guest = _machine(0)
     firmware, vm = machine.firmware, guest.vm
+    for page, asid in ((SPARE + 1, 0), (SPARE + 2, 0), (SPARE + 3, vm.asid), (SPARE + 4, vm.asid)):
+        machine.host.give(page, "fuzzed", asid=asid, gpa=0x200_0000 * (asid > 0), fixed=True)
     places = _places(machine, vm)
     at = 0
     for _ in range(8):
@@ -187,7 +111,7 @@ SPARE = 0x8000
 def _places(machine: Machine, vm: Vm) -> list[int]:
     """Return pages of the machine, of every sort."""
     mine = [vm.map[gpa >> 12] for gpa in (LAYOUT.secrets, LAYOUT.kernel, LAYOUT.ghcb)]
-    spare = range(SPARE, SPARE + 4)
+    spare = range(SPARE, SPARE + 6)
     return [
         *(page << 12 for page in (vm.context, *vm.bounce, *mine, *spare)),
         *(RMP.start, RMP.stop, 0, 0xA_0000, SIZE - PAGE, SIZE, C_BIT | SPARE << 12),
@@ -227,11 +151,9 @@ def _asked(firmware: Firmware, vm: Vm, raw: bytes, *, sealed: bool) -> None:
 
 def mailbox_seeds() -> list[bytes]:
     """Return each command by itself, with places in its buffer, and each message."""
-    made = []
-    for index in range(len(IDS)):
-        for first in (0, 6):
-            words = (MARK << 48 | (first + n) for n in range(8))
-            made.append(bytes([index, 128]) + pack("<8Q", *words))
+    random = Random(1)
+    made = [step(random, b"", b"") for _ in range(4 * len(DECLARED))]
+    made += [bytes([index, 0]).ljust(STEP, b"\0") for index in range(len(IDS))]
     for kind in MsgType:
         name = payload_kind(int(kind), 1)
         payload = image(name)[: PAYLOAD_MAX & ~31] if name else bytes(32)
@@ -246,12 +168,35 @@ def place(random: Random, data: bytes, other: bytes) -> bytes:
     """Write a word that stands for a place, or a small number, into a step of the mailbox."""
     step = random.randrange(len(data) // STEP + 1)
     at = step * STEP + 2 + 8 * random.randrange(8)
-    word = MARK << 48 | random.randrange(18)
-    if random.random() < 0.3:
-        word |= random.choice((0x1, 0x8, 0x10, 0xFF0, 0xFFF, 0x800)) << 8
-    if random.random() < 0.3:
-        word = random.choice((0, 1, 2, 3, 4, 5, 0x1000, 0x1001, 1 << 63))
+    word = random.choice((0, 1, 2, 3, 4, 5, 0x1000, 0x1001, 1 << 63, _mark(random)))
     return data[:at].ljust(at, b"\0") + pack("<Q", word) + data[at + 8 :]
+
+
+def step(random: Random, data: bytes, other: bytes) -> bytes:
+    """Put a command in, or at the end, whose addresses are places and whose length is right."""
+    index = random.choice(DECLARED)
+    name = COMMANDS[CommandId(IDS[index])].buffer
+    body = bytearray(RECORDS[name].type.SIZE)
+    for offset, size, kind in fields_of(name):
+        if size == 8:
+            mark = MARK << 48 if not offset and random.random() < 0.7 else _mark(random)
+            body[offset : offset + 8] = pack("<Q", mark)
+        if size != 8 or random.random() < 0.3:
+            body[offset : offset + size] = worth(random, size, kind)
+    if random.random() < 0.8 and len(body) > 4 and fields_of(name)[0][1] == 4:
+        body[:4] = pack("<L", len(body))
+    made = bytes([index, random.choice((0, 0x80))]) + bytes(body)[: STEP - 2].ljust(STEP - 2, b"\0")
+    at = random.randrange(len(data) // STEP + 1) * STEP
+    return data[:at].ljust(at, b"\0") + made + data[at + random.choice((0, STEP)) :]
+
+
+def _mark(random: Random) -> int:
+    """Return a word that stands for a place, seldom not at the start of a page."""
+    offset = random.choice((0x1, 0x8, 0x10, 0xFF0, 0xFFF, 0x800)) if random.random() < 0.2 else 0
+    return MARK << 48 | offset << 8 | random.randrange(20)
+
+
+STEPS: tuple[Mutation, ...] = (*BYTES, *(place,) * 5, *(step,) * 8)
 
 
 # The hypervisor

@@ -143,14 +143,14 @@ BYTES: tuple[Mutation, ...] = (
 
 
 @cache
-def _fields(name: str) -> list[tuple[int, int, Any]]:
+def fields_of(name: str) -> list[tuple[int, int, Any]]:
     """Return offset, size and type of every value of a kind."""
     kind: type[Record] | type[Block] = RECORDS[name].type
     value = kind.parse(image(name))
     return [(leaf.offset, leaf.size, leaf.codec.type) for leaf in value.leaves() if leaf.size]
 
 
-def _worth(random: Random, size: int, kind: Any) -> bytes:
+def worth(random: Random, size: int, kind: Any) -> bytes:
     """Return a value for a field of *kind*: a code it has, some of its bits, a name, a limit."""
     mask = (1 << 8 * size) - 1
     if issubclass(kind, bytes):
@@ -179,8 +179,8 @@ def field(random: Random, data: bytes, other: bytes) -> bytes:
         return data + b"\0"
     body = bytearray(data[2:])
     name = KINDS[data[0] % len(KINDS)]
-    offset, size, kind = random.choice(_fields(name))
-    body[offset : offset + size] = _worth(random, size, kind)
+    offset, size, kind = random.choice(fields_of(name))
+    body[offset : offset + size] = worth(random, size, kind)
     if name == "msr":
         info, word = random.choice(list(WORDS.items()))
         body[:8] = (_number(random, word) & ~0xFFF & (1 << 64) - 1 | info).to_bytes(8, "little")

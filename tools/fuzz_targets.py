@@ -13,6 +13,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fuzz_engine as engine
+import fuzz_files as files
 import fuzz_host as host
 import fuzz_messages as messages
 import fuzz_seeds as seeds
@@ -271,7 +272,7 @@ TARGETS: dict[str, Target] = {
     "evidence": Target(messages.evidence, messages.evidence_seeds),
     "buffer": Target(host.buffer, host.buffer_seeds),
     "rmp": Target(host.rmp, host.rmp_seeds, (*BYTES, *(host.entry,) * 6)),
-    "files": Target(engine.files, engine.file_seeds),
-    "mailbox": Target(engine.mailbox, engine.mailbox_seeds, (*BYTES, *(engine.place,) * 8), 3),
+    "files": Target(files.files, files.file_seeds),
+    "mailbox": Target(engine.mailbox, engine.mailbox_seeds, engine.STEPS, 3),
     "exits": Target(engine.exits, engine.exit_seeds, (*FIELDS * 2, *BYTES), 3),
 }
