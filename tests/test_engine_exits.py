@@ -101,9 +101,16 @@ def test_a_page_that_is_not_registered_fails_the_run(m, guest):
 def test_a_page_without_memory_fails_the_run(m, guest):
     guest.vm.vcpus[0].msr = guest.vm.vcpus[0].ghcb_gpa = 0x7000_0000
 
-    with pytest.raises(AccessError):
-        guest.key()
     with pytest.raises(StoppedError, match="no GHCB can be mapped at 0x70000000"):
+        m.hypervisor.vmgexit(guest.vm.vcpus[0])
+
+
+def test_a_guest_that_speaks_through_no_memory_crashes(m, guest):
+    guest.vm.vcpus[0].msr = guest.vm.vcpus[0].ghcb_gpa = 0x7000_0000
+
+    with pytest.raises(AccessError, match="the guest has no memory at 0x70000000"):
+        guest.key()
+    with pytest.raises(StoppedError, match="the guest has no memory at 0x70000000"):
         m.hypervisor.vmgexit(guest.vm.vcpus[0])
 
 
