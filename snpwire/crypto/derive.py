@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import sha384
 from hmac import digest
-from struct import pack
+from struct import Struct
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,6 +32,8 @@ P384_ORDER = int(
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
     16,
 )
+_LONG = Struct("<L").pack
+_FIRST = _LONG(1)
 _KEY_PAIR_SIZE = 56
 _COMPONENTS = 8
 
@@ -43,9 +45,11 @@ def kdf(key: bytes, label: bytes, context: bytes, size: int) -> bytes:
     """
     if not 0 < len(key) <= KDF_KEY_MAX:
         raise KeyFormatError(f"a key to derive from has 1 to {KDF_KEY_MAX} bytes, got {len(key)}")
-    tail = label + b"\0" + context + pack("<L", 8 * size)
+    tail = b"%b\0%b%b" % (label, context, _LONG(8 * size))
+    if size <= KDF_BLOCK:
+        return digest(key, _FIRST + tail, "sha256")[:size]
     blocks = range(1, -(-size // KDF_BLOCK) + 1)
-    return b"".join(digest(key, pack("<L", n) + tail, "sha256") for n in blocks)[:size]
+    return b"".join([digest(key, _LONG(n) + tail, "sha256") for n in blocks])[:size]
 
 
 class Sticks(NamedTuple):

@@ -31,11 +31,14 @@ CERTIFICATE_PAGES = 4
 REFUSED = {int(Status.INVALID_PARAM), int(Status.INVALID_KEY)}
 """What Linux's configfs turns into EINVAL; any other status in an answer is ENXIO."""
 DATA_SIZE = 64
-REPORT_REQ = int(MsgType.REPORT_REQ)
+KEY_REQ, REPORT_REQ = int(MsgType.KEY_REQ), int(MsgType.REPORT_REQ)
 REPORT = slice(ReportRsp.SIZE - REPORT_SIZE, ReportRsp.SIZE)
 """Where the report is in its answer."""
 TAILS = [ReportReq(vmpl=vmpck).build()[DATA_SIZE:] for vmpck in range(VMPCKS)]
 """What comes behind the data in the plainest request of each key."""
+
+PLAIN_KEYS = [KeyReq(vmpl=vmpck).build() for vmpck in range(VMPCKS)]
+"""The plainest request for a key, of each VMPCK."""
 
 
 class Attested(NamedTuple):
@@ -88,8 +91,8 @@ class Guest:
 
         Raises DriverError.
         """
-        payload = KeyReq(**{"vmpl": vmpck} | fields).build()
-        answer = self.raw(MsgType.KEY_REQ, payload, vmpck=vmpck)
+        payload = KeyReq(**{"vmpl": vmpck} | fields).build() if fields else PLAIN_KEYS[vmpck]
+        answer = self.raw(KEY_REQ, payload, vmpck=vmpck)
         _check(answer)
         return KeyRsp.parse(answer).derived_key
 

@@ -38,13 +38,13 @@ _POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = (
         "tcb_version",
     )
 )
-_NONE = b""
+_NONE, _ZEROS = b"", bytes(4)
 
 
 def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     """Return the answer with the key. Raises Refusal."""
     select, reserved, fields, vmpl, svn, tcb = _REQUEST.unpack(payload)
-    if select & _SELECT_RESERVED or any(reserved):
+    if select & _SELECT_RESERVED or reserved != _ZEROS:
         raise Refusal(Status.INVALID_PARAM)
     guest, root = asker.guest, select & 1
     vlek = root == RootKeySelect.VCEK_OR_VLEK and _chip_key(fw, guest, select >> 1)
