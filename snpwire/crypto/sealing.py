@@ -109,7 +109,8 @@ def seal_raw(key: Vmpck, raw: bytes, payload: bytes) -> bytes:
 def seal_parts(key: Vmpck, front: bytes, aad: bytes, payload: bytes) -> bytes:
     """Return the message of a header in parts, 0x20 to 0x2F and 0x30 to 0x5F, and its payload."""
     sealed = key._cipher.encrypt(front[:8] + NONCE_TAIL, payload, aad)
-    return b"".join((sealed[-TAG_SIZE:], _TAG_REST, front, aad, sealed[:-TAG_SIZE]))
+    size = len(payload)
+    return b"".join((sealed[size:], _TAG_REST, front, aad, sealed[:size]))
 
 
 def seal_page(key: Vmpck, header: Header, payload: bytes) -> bytes:

@@ -14,6 +14,8 @@ from ..rmp.entry import Entries
 from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, RmpEntry, RmpState, state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -40,22 +42,40 @@ def state_of_entry(lo: int) -> RmpState:
     return state_of(lo, 0)
 
 
+class _Single(dict[int, tuple[int, int]]):
+    """Entries of pages by number; one that is not there is looked for elsewhere, and not kept."""
+
+    __slots__ = ("_missing",)
+
+    def __init__(self, missing: Callable[[int], tuple[int, int]]) -> None:
+        super().__init__()
+        self._missing = missing
+
+    def __missing__(self, page: int) -> tuple[int, int]:
+        return self._missing(page)
+
+
 class SparseEntries:
     """A table at *where*: runs of pages with equal entries, and single ones that differ."""
 
+    entry: Callable[[int], tuple[int, int]]
+    """Return the two quadwords of a page. Raises IndexError for a page without an entry.
+
+    It is the dictionary's own look-up: a guest request takes nine of them.
+    """
+
     def __init__(self, where: range) -> None:
         self.where = where
+        self._start, self._stop = where.start, where.stop
         self.pages = max(0, len(where) - ENTRIES_OFFSET) // RmpEntry.SIZE
         self.counters = [0] * COUNTERS
         """Pages of each ASID, as RMPUPDATE counts them."""
-        self._single: dict[int, tuple[int, int]] = {}
+        self._single = _Single(self._of_run)
+        self.entry = self._single.__getitem__
         self._runs: list[tuple[range, tuple[int, int]]] = []
 
-    def entry(self, page: int) -> tuple[int, int]:
-        """Return the two quadwords of a page. Raises IndexError for a page without an entry."""
-        found = self._single.get(page)
-        if found is not None:
-            return found
+    def _of_run(self, page: int) -> tuple[int, int]:
+        """Return the entry of a page that has none of its own."""
         self._covered(page)
         for pages, entry in self._runs:
             if page in pages:
@@ -84,7 +104,7 @@ class SparseEntries:
 
     def holds(self, address: int) -> bool:
         """Tell whether *address* lies in the table itself."""
-        return address in self.where
+        return self._start <= address < self._stop
 
     def image(self) -> bytes:
         """Return the table as it would lie in memory: counters of ASIDs, then an entry a page."""

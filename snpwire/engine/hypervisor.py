@@ -75,9 +75,10 @@ class Hypervisor:
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
         """Return the page that the guest speaks through. Raises StoppedError."""
         vm, gpa = vcpu.vm, vcpu.msr
-        if gpa != vcpu.ghcb_gpa or gpa not in vm.views:
+        known = vm.views.get(gpa)
+        if gpa != vcpu.ghcb_gpa or known is None:
             self._registered(vcpu)
-        page, ghcb = self.requests.view(vm, gpa)
+        page, ghcb = known or self.requests.view(vm, gpa)
         if self.host.table.entry(page)[0] & ASSIGNED:
             reason = "KVM_RUN fails with EFAULT: the GHCB at"
             raise StoppedError(vm.name, f"{reason} {gpa:#x} is a private page")

@@ -39,6 +39,8 @@ REPORT_REQ = int(MsgType.REPORT_REQ)
 GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
 EMPTY_TABLE = bytes(24)
 """The certificate table without certificates: KVM writes its last entry and nothing else."""
+BOUNCE, WAIT = Pages.BOUNCE, Second.WAIT
+"""Members of an enumeration cost more to name, before Python 3.12, than to compare."""
 OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmError.BUSY)
 
 
@@ -86,26 +88,28 @@ class Requests:
     def serve(self, x: Exchange) -> int:
         """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
         faults = self.world.faults
-        x.watched = faults is not None or self.world.trace is not None
+        x.watched = watched = faults is not None or self.world.trace is not None
         if faults is not None:
             faults.fire("arrive", self, x)
+        vm = x.vm
         if not x.vmm:
-            page = self.view(x.vm, x.request_gpa)[1]
-            x.request = bytes(page) if x.watched else page
+            page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
+            x.request = bytes(page) if watched else page
             x.vmm = self._admitted(x)
         if not x.vmm and x.extended:
             x.vmm = self._certificates(x)
         if not x.vmm:
-            if x.vm.policy.pages is Pages.BOUNCE:
+            if vm.policy.pages is BOUNCE:
                 self._by_copies(x)
             else:
                 self._by_own_pages(x)
-        x.result = x.vmm << 32 | x.status
-        if x.watched:
-            if faults is not None:
-                faults.fire("result", self, x)
-            if not x.result:
-                self.last[x.vm.name] = x
+        x.result = result = x.vmm << 32 | x.status
+        if not watched:
+            return result
+        if faults is not None:
+            faults.fire("result", self, x)
+        if not x.result:
+            self.last[vm.name] = x
         return x.result
 
     def view(self, vm: Vm, gpa: int) -> tuple[int, bytearray]:
@@ -132,7 +136,7 @@ class Requests:
             self._say(x, "throttle", self._seen(x), burst=throttle.burst, interval=within)
             return BUSY
         second = vm.policy.second
-        if second is not Second.WAIT:
+        if second is not WAIT:
             until = vm.busy_until
             if second is Second.BUSY_STREAM:
                 until = vm.stream_until[x.request[VMPCK_AT] & 3]
@@ -177,7 +181,7 @@ class Requests:
 
     def _write(self, vm: Vm, gpa: int, data: bytes | bytearray) -> None:
         """Write to a guest's shared page. Raises StoppedError if it is none."""
-        page, view = self.view(vm, gpa)
+        page, view = vm.views.get(gpa) or self.view(vm, gpa)
         if self.host.table.entry(page)[0] & ASSIGNED:
             reason = f"KVM_RUN fails with EFAULT: #PF, RMP violation at {page << 12:#x}"
             raise StoppedError(vm.name, f"{reason}, a page of {self.host.owners.get(page, '?')}")
@@ -185,23 +189,23 @@ class Requests:
 
     def _by_copies(self, x: Exchange) -> None:
         """Copy the request in, have it answered, copy the answer out."""
-        vm, host = x.vm, self.host
+        vm, host, watched = x.vm, self.host, x.watched
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
-        if x.watched:
+        if watched:
             self._see(x, "send")
         host.page(request)[:] = x.request
-        if x.watched:
+        if watched:
             self._say(x, "copy-in", (Written("message", x.request_spa, bytes(x.request)),))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
             answer = host.page(x.response_spa >> 12)
-            x.answer = bytes(answer) if x.watched else answer
-        if x.watched:
+            x.answer = bytes(answer) if watched else answer
+        if watched:
             self._see(x, "answer")
         if x.answer is not None:
             self._write(vm, x.response_gpa, x.answer)
-            if x.watched:
+            if watched:
                 self._say(x, "copy-out", (Written("message", x.response_gpa, bytes(x.answer)),))
 
     def _see(self, x: Exchange, point: str) -> None:

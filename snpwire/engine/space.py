@@ -31,20 +31,19 @@ class Cell:
     written with each request.
     """
 
-    __slots__ = ("_at", "_data", "_mask", "_page", "_size", "_space", "gpa")
+    __slots__ = ("_at", "_data", "_entry", "_mask", "_mine", "_page", "_size", "_space", "gpa")
 
     def __init__(self, space: Space, gpa: int, page: int, size: int, mask: int) -> None:
         self._space, self._page, self._size, self._mask = space, page, size, mask
-        self._at, self.gpa = gpa & IN_PAGE, gpa
+        self._at, self.gpa = slice(gpa & IN_PAGE, (gpa & IN_PAGE) + size), gpa
+        self._entry, self._mine = space.entry, space.owned(gpa)
         self._data = space.bytes_of(page)
 
     def write(self, value: int) -> None:
         """Put an integer there. Raises AccessError."""
-        if not self._space.owns(self._page, self.gpa):
+        if self._entry(self._page)[0] & NEEDED != self._mine:
             self._space.write(self.gpa, value.to_bytes(self._size, "little"))  # says why not
-        at = self._at
-        mixed = (value ^ self._mask).to_bytes(self._size, "little")
-        self._data[at : at + self._size] = mixed
+        self._data[self._at] = (value ^ self._mask).to_bytes(self._size, "little")
 
 
 class Space:
@@ -54,6 +53,7 @@ class Space:
         self._host = host
         self._vm = vm
         self._memory, self._table = host.memory, host.table
+        self.entry = host.table.entry
         self._shared: dict[int, tuple[int, bytearray]] = {}
 
     def page(self, gpa: int) -> int:
@@ -86,10 +86,9 @@ class Space:
         mask = int.from_bytes(key, "little") ^ int.from_bytes(raw, "little")
         return Cell(self, gpa, page, size, mask)
 
-    def owns(self, page: int, gpa: int) -> bool:
-        """Tell whether a physical page is the guest's, seen at *gpa*, and accepted."""
-        lo = self._table.entry(page)[0]
-        return lo & NEEDED == ASSIGNED | VALIDATED | self._vm.asid << ASID_LOW | gpa & GPA
+    def owned(self, gpa: int) -> int:
+        """Return what an entry says of a page that is the guest's, seen at *gpa*, and accepted."""
+        return ASSIGNED | VALIDATED | self._vm.asid << ASID_LOW | gpa & GPA
 
     def bytes_of(self, page: int) -> bytearray:
         """Return the bytes of a physical page as they lie in memory."""
@@ -97,10 +96,10 @@ class Space:
 
     def _private(self, gpa: int) -> int:
         page = self.page(gpa)
-        lo = self._table.entry(page)[0]
-        mine = ASSIGNED | self._vm.asid << ASID_LOW | gpa & GPA
-        if lo & NEEDED != mine | VALIDATED:
-            known = lo & NEEDED == mine
+        lo = self.entry(page)[0]
+        mine = self.owned(gpa)
+        if lo & NEEDED != mine:
+            known = lo & NEEDED | VALIDATED == mine
             reason = "#VC: a page that is not validated" if known else "#VMEXIT(NPF), RMP: a page"
             raise self._crash(f"{reason}, in state {self._table.state(page).name}", gpa)
         return page
@@ -108,7 +107,7 @@ class Space:
     def shared(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page, to be changed in place. Raises AccessError."""
         page, data = self._shared.get(gpa) or self._found(gpa)
-        if self._table.entry(page)[0] & ASSIGNED:
+        if self.entry(page)[0] & ASSIGNED:
             state = self._table.state(page).name
             raise self._crash(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
         return data

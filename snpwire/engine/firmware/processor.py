@@ -49,6 +49,7 @@ class Processor:
         cpuid: CpuidPolicy | None = None,
     ) -> None:
         self.memory = memory
+        self._plain = memory.plain
         self.table = table
         self.profile = profile
         self.random = random
@@ -86,22 +87,24 @@ class Processor:
 
     def load(self, address: int, size: int) -> bytes:
         """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
-        memory, place = self.memory, address & PLACE
-        at, page = place & IN_PAGE, memory.plain.get(place >> 12)
-        if page is not None and at + size <= PAGE:
-            return bytes(page[at : at + size])
+        place = address & PLACE
+        at = place & IN_PAGE
+        stop, page = at + size, self._plain.get(place >> 12)
+        if page is not None and stop <= PAGE:
+            return bytes(page[at:stop])
         self.reach(address, size)
-        return memory.read(place, size)
+        return self.memory.read(place, size)
 
     def store(self, address: int, data: bytes) -> None:
         """Write to plain memory. Refuses what the memory map does not allow."""
-        memory, place = self.memory, address & PLACE
-        at, page, size = place & IN_PAGE, memory.plain.get(place >> 12), len(data)
-        if page is not None and at + size <= PAGE:
-            page[at : at + size] = data
+        place = address & PLACE
+        at = place & IN_PAGE
+        stop, page = at + len(data), self._plain.get(place >> 12)
+        if page is not None and stop <= PAGE:
+            page[at:stop] = data
             return
-        self.reach(address, size)
-        memory.write(place, data)
+        self.reach(address, len(data))
+        self.memory.write(place, data)
 
     def context(self, address: int) -> Context:
         """Return the guest whose context is at *address*, a page known to hold one."""

@@ -79,7 +79,7 @@ def _body(
     major, minor, build = chip.running_version
     committed_major, committed_minor, committed_build = chip.committed_version
     version = profile.report_version
-    cpuid = profile.cpuid_bytes if version >= _CPUID_SINCE else (0, 0, 0)
+    family, model, stepping = profile.cpuid_bytes if version >= _CPUID_SINCE else (0, 0, 0)
     later = version >= _MITIGATIONS_SINCE
     return _REPORT.pack(
         version,
@@ -101,7 +101,9 @@ def _body(
         guest.report_id,
         guest.report_id_ma,
         chip.reported_tcb,
-        *cpuid,
+        family,
+        model,
+        stepping,
         b"",
         _MASKED if chip.mask_chip_id else chip.id,
         chip.committed_tcb,

@@ -67,7 +67,8 @@ def guest_request(fw: Processor, raw: bytes) -> None:
     if (response_paddr & IN_PAGE) + HEADER_SIZE + len(answer) > PAGE:
         raise Refusal(Status.INVALID_PARAM)
     message = _sealed(cipher, seqno + 1, msg_type + 1, vmpck, answer)
-    guest.counts[vmpck] = (guest.counts[vmpck] + 2) & _WORD
+    counts = guest.counts  # not those from before: a guest may have taken another's context
+    counts[vmpck] = (counts[vmpck] + 2) & _WORD
     fw.store(response_paddr, message)
 
 
@@ -83,22 +84,24 @@ def _guest(fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: i
         raise Refusal(Status.INVALID_PARAM)
     fw.started()
     gctx, request, response = gctx_paddr & PLACE, request_paddr & PLACE, response_paddr & PLACE
-    holds, entry, pages = fw.table.holds, fw.table.entry, fw.table.pages
+    table = fw.table
+    holds, entry, pages = table.holds, table.entry, table.pages
     if holds(gctx) or holds(request) or holds(response):
         raise Refusal(Status.INVALID_PARAM)
+    gctx, request, response = gctx >> 12, request >> 12, response >> 12
     # An address beyond the table is in no state that is wanted here, as a page of the hypervisor.
-    context_lo = entry(gctx >> 12)[0] if gctx >> 12 < pages else 0
+    context_lo = entry(gctx)[0] if gctx < pages else 0
     if state_of_entry(context_lo) is not _CONTEXT:
         raise Refusal(Status.INVALID_GUEST)
-    response_lo = entry(response >> 12)[0] if response >> 12 < pages else 0
+    response_lo = entry(response)[0] if response < pages else 0
     if state_of_entry(response_lo) is not _FIRMWARE:
         raise Refusal(Status.INVALID_PAGE_STATE)
-    request_lo = entry(request >> 12)[0] if request >> 12 < pages else 0
+    request_lo = entry(request)[0] if request < pages else 0
     if (request_lo | response_lo) & LARGE:
         raise Refusal(Status.INVALID_PAGE_SIZE)
-    if gctx >> 12 not in fw.memory.plain:
+    if gctx not in fw.memory.plain:
         fw.reach(gctx_paddr, PAGE)
-    guest = fw.context(gctx_paddr)
+    guest = fw.contexts.get(gctx) or fw.context(gctx_paddr)
     if guest.state != _RUNNING:
         raise Refusal(Status.INVALID_GUEST_STATE)
     return guest
