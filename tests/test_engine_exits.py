@@ -174,6 +174,23 @@ def test_a_page_that_is_wrong_gets_the_reason_that_kvm_gives(m, guest, fields, r
     assert refusal(page).reason == reason
 
 
+@pytest.mark.parametrize("scratch", [0x8FF, 0xFFF, 0x5000_0800, LAYOUT.ghcb + 0x1800])
+def test_page_states_are_changed_out_of_the_page_itself_alone(m, guest, scratch):
+    vcpu = guest.vm.vcpus[0]
+    page = Page(
+        protocol_version=1,
+        valid_bitmap=0b1111 << 114,
+        sw_exit_code=ExitCode.SNP_PAGE_STATE_CHANGE,
+        sw_scratch=scratch,
+    )
+    guest.space.shared(vcpu.msr)[:] = page.build()
+
+    m.hypervisor.vmgexit(vcpu)
+
+    answer = Page.parse(guest.space.shared(vcpu.msr))
+    assert (answer.sw_exit_info_1, answer.sw_exit_info_2) == (2, 3)
+
+
 def test_a_guest_that_ends_itself_through_the_page_is_stopped(m, guest):
     with pytest.raises(StoppedError, match="it ended itself: 0x1:0x4"):
         out(m, guest, ExitCode.TERM_REQUEST, 0x41)

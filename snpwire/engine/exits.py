@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NONE = (0, 0, 0, 0)
 EXCEPTION, MALFORMED = int(Action.ISSUE_EXCEPTION), int(Action.MALFORMED_INPUT)
-INVALID_INPUT = 5
+INVALID_SCRATCH_AREA, INVALID_INPUT = 3, 5
 GENERAL_PROTECTION = 0x8000_030D
 ALL_ONES = (1 << 64) - 1
 INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_injection.mask
@@ -66,6 +66,13 @@ def _no_msr(host: Host, vcpu: Vcpu, page: Page) -> Answer:
 
 
 def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    """Change the states that a buffer in the page itself asks for.
+
+    The rules let a page of protocol 1 have its scratch area elsewhere; a request of protocol 2, as
+    this one is, cannot (56421).
+    """
+    if page.sw_scratch >> 12 != vcpu.msr >> 12:
+        return MALFORMED, INVALID_SCRATCH_AREA, NONE
     ghcb = host.page(vcpu.vm.map[vcpu.msr >> 12])
     before = bytes(ghcb) if host.world.trace else b""
     result = change_all(host, vcpu.vm, ghcb, page.sw_scratch)
