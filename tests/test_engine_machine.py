@@ -535,3 +535,18 @@ def test_a_guest_that_crashed_does_not_run_on(taken):
     assert second.outcome.errno == "stopped"
     assert guest.vm.stopped == str(first.error)
     assert watch.breaches == []
+
+
+def test_a_step_that_writes_to_memory_tells_what_was_there_before():
+    trace = Trace()
+    guest = Machine(profile_named("milan"), seed=1, trace=trace).add("vm")
+    guest.report(b"1" * 64)
+    first = len(trace.steps)
+    guest.report(b"2" * 64)
+
+    told = {step.action: step.written[0] for step in trace.steps[first:] if step.written}
+    earlier = {step.action: step.written[0] for step in trace.steps[:first] if step.written}
+    for action in ("copy-in", "command", "answer", "copy-out", "resume"):
+        assert len(told[action].before) == len(told[action].data), action
+    for action in ("copy-in", "answer"):
+        assert told[action].before == earlier[action].data

@@ -146,13 +146,14 @@ class Host:
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")
         address, world = self._buffer << 12 if buffer else 0, self.world
+        was = bytes(self._view[: len(buffer)]) if world.trace else None
         self._view[: len(buffer)] = buffer
         if world.trace is None:
             status = self.firmware.mailbox(command, address)
             world.clock.now += takes
             return status
         kind = COMMANDS[command].buffer if command in COMMANDS else ""
-        written = (Written(kind, address, buffer),) if buffer else ()
+        written = (Written(kind, address, buffer, was),) if buffer else ()
         world.note(HYPERVISOR, vm, 0, "command", written, command=command)
         states = [(page, self.table.state(page)) for page in watch]
         status = self.firmware.mailbox(command, address)

@@ -166,10 +166,11 @@ class Requests:
             return INVALID_LEN
         if x.data_pages:
             data = (table or EMPTY_TABLE).ljust(needed * PAGE, b"\0") if needed else EMPTY_TABLE
+            was = self._held(vm, x.data_gpa, len(data)) if self.world.trace else None
             for start in range(0, len(data), PAGE):
                 self._write(vm, x.data_gpa + start, data[start : start + PAGE])
             if self.world.trace:
-                written = (Written("certs", x.data_gpa, data),)
+                written = (Written("certs", x.data_gpa, data, was),)
                 self._say(x, "certificates", written, needed=needed, given=x.data_pages)
         return OK
 
@@ -187,6 +188,12 @@ class Requests:
             raise StoppedError(vm.name, f"{reason}, a page of {self.host.owners.get(page, '?')}")
         view[: len(data)] = data
 
+    def _held(self, vm: Vm, gpa: int, size: int) -> bytes:
+        """Return what lies in a guest's shared pages from *gpa* on, which begins one."""
+        pages = range(gpa, gpa + size, PAGE)
+        views = [(vm.views.get(page) or self.view(vm, page))[1] for page in pages]
+        return b"".join(map(bytes, views))[:size]
+
     def _by_copies(self, x: Exchange) -> None:
         """Copy the request in, have it answered, copy the answer out."""
         vm, host, watched = x.vm, self.host, x.watched
@@ -194,9 +201,12 @@ class Requests:
         x.request_spa, x.response_spa = request << 12, response << 12
         if watched:
             self._see(x, "send")
-        host.page(request)[:] = x.request
+        page = host.page(request)
+        was = bytes(page) if watched else None
+        page[:] = x.request
         if watched:
-            self._say(x, "copy-in", (Written("message", x.request_spa, bytes(x.request)),))
+            written = Written("message", x.request_spa, bytes(x.request), was)
+            self._say(x, "copy-in", (written,))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
             answer = host.page(x.response_spa >> 12)
@@ -204,9 +214,11 @@ class Requests:
         if watched:
             self._see(x, "answer")
         if x.answer is not None:
+            was = self._held(vm, x.response_gpa, PAGE) if watched else None
             self._write(vm, x.response_gpa, x.answer)
             if watched:
-                self._say(x, "copy-out", (Written("message", x.response_gpa, bytes(x.answer)),))
+                written = Written("message", x.response_gpa, bytes(x.answer), was)
+                self._say(x, "copy-out", (written,))
 
     def _see(self, x: Exchange, point: str) -> None:
         """Let faults strike that are due at a point."""
@@ -252,17 +264,19 @@ class Requests:
                 return
         if self.host.dead:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
+        place = x.response_spa & -PAGE
+        was = self.host.memory.read(place, PAGE) if x.watched else b""
         x.status = self.give(x)
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
         if x.watched:
-            self._answered(x)
+            self._answered(x, was)
 
-    def _answered(self, x: Exchange) -> None:
+    def _answered(self, x: Exchange, was: bytes) -> None:
         """Tell of the firmware's answer, and let faults strike that are due after it."""
         if self.world.trace and not x.status:
             answer = bytes(self.host.page(x.response_spa >> 12))
-            written = (Written("message", x.response_spa, answer),)
+            written = (Written("message", x.response_spa, answer, was),)
             self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
         self._see(x, "status")
 
