@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snpwire.engine.attempt import attempt
 from snpwire.engine.catalogue import FAULTS
 from snpwire.engine.clock import SECOND
-from snpwire.engine.driver import Request
-from snpwire.engine.faults import Injection
+from snpwire.engine.injection import Injection
 from snpwire.engine.invariants import Numbered, Watch
 from snpwire.engine.machine import Machine
-from snpwire.engine.outcome import Outcome, attempt, outcome_of
+from snpwire.engine.outcome import Outcome, outcome_of
 from snpwire.engine.policy import Certificates, Latency, Pages, Policy, Second, Spread
 from snpwire.engine.profile import profile_named
+from snpwire.engine.request import Request
 from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace
 from snpwire.engine.trial import Trial

@@ -11,15 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, derive_priva
 from soak import Loss, Soak
 
 from snpwire.crypto.signing import sign_id_block
+from snpwire.engine.attempt import attempt
 from snpwire.engine.boot import LAYOUT, change
-from snpwire.engine.driver import Driver, Request
-from snpwire.engine.faults import Injection
+from snpwire.engine.driver import Driver
+from snpwire.engine.injection import Injection
 from snpwire.engine.invariants import Watch, lent, ownerless
 from snpwire.engine.launch import DEFAULT_POLICY, Image
 from snpwire.engine.machine import Machine
-from snpwire.engine.outcome import Outcome, attempt
+from snpwire.engine.outcome import Outcome
 from snpwire.engine.policy import Latency, Pages, Policy, Spread
 from snpwire.engine.profile import profile_named
+from snpwire.engine.request import Request
 from snpwire.engine.space import Space
 from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace

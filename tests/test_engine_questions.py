@@ -8,16 +8,18 @@ from threading import Thread
 
 import pytest
 
+from snpwire.engine.attempt import attempt
 from snpwire.engine.boot import LAYOUT, buffers_of, leave
 from snpwire.engine.catalogue import FAULTS
 from snpwire.engine.clock import MILLISECOND, SECOND
-from snpwire.engine.driver import Buffers, Request
-from snpwire.engine.faults import Injection
+from snpwire.engine.driver import Buffers
+from snpwire.engine.injection import Injection
 from snpwire.engine.invariants import Watch, lent, ownerless
 from snpwire.engine.machine import Machine
-from snpwire.engine.outcome import NO_ANSWER, Outcome, attempt
+from snpwire.engine.outcome import NO_ANSWER, Outcome
 from snpwire.engine.policy import Certificates, Latency, Pages, Policy, Second, Spread
 from snpwire.engine.profile import profile_named
+from snpwire.engine.request import Request
 from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace
 from snpwire.engine.workload import Load, run

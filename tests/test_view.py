@@ -21,8 +21,9 @@ from snpwire.view.explain import TOPICS, Question, explain
 from snpwire.view.hex import annotated
 from snpwire.view.offsets import FORMATS
 from snpwire.view.style import COLOUR, PLAIN
+from snpwire.view.table import table
 from snpwire.view.text import bytes_text, int_text, items_text
-from snpwire.view.tree import finding_text, table, tree
+from snpwire.view.tree import finding_text, tree
 from snpwire.wire import RECORDS, kind
 from snpwire.wire.events import EVENTS
 

@@ -9,7 +9,7 @@ from conformance_host import Row, guest, host
 
 from snpwire.crypto import derive
 from snpwire.engine.firmware import key as guest_key
-from snpwire.engine.firmware.messages import Asker
+from snpwire.engine.firmware.context import Asker
 from snpwire.errors import KeyFormatError
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from ..errors import EncodeError, UsageError, shown
 from ..layout import Leaf
 from ..wire import Kind, kind
 from ..wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind, command_named
-from .documents import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+COMMAND = "command"
+"""What stands for KIND where ``--id`` chooses it."""
 NAME_IT = "--id 0x94, or --id SNP_GUEST_REQUEST"
 
 

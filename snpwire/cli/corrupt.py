@@ -20,7 +20,7 @@ MESSAGE = "message"
 
 def listing(rows: Iterable[Corruption]) -> int:
     """Print ways to be wrong: what each does, and what a correct receiver answers."""
-    from ..view.tree import Row, table
+    from ..view.table import Row, table
 
     lines = []
     for row in rows:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..errors import UsageError
-from .documents import COMMAND, Wanted, read
+from .command import COMMAND
+from .documents import Wanted, read
 from .sink import note, say, style
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def decode(
         say(legend(doc))
         say(annotated(doc, only=only, style=style()))
     else:
-        from ..view.tree import leaf_rows, table, tree
+        from ..view.table import table
+        from ..view.tree import leaf_rows, tree
 
         if only is None:
             say(tree(doc, everything=everything, style=style()))

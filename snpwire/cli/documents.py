@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DecodeError, InputError, UsageError
 from ..view.document import Document, Inner
 from ..wire import Kind, kind
+from .command import COMMAND, fits, layouts, named, parsed
 from .reading import Reading, reading
 from .source import Source, SourceError, cut, load
 
 if TYPE_CHECKING:
     from ..context import Context, Direction
 
-COMMAND = "command"
-"""What stands for KIND where ``--id`` chooses it."""
 MIGRATION = ("guest-context", "export-rsp", "import-req", "absorb-req", "absorb-noma-req")
 RMP = frozenset(("rmp", "rmpread", "rmpupdate", "rst"))
 GUEST = frozenset(("message", "report", "report-rsp", "key-req", "key-req-v2", *MIGRATION))
@@ -64,8 +63,6 @@ def read(name: str, file: str, wanted: Wanted) -> tuple[Document, Source]:
 
 def _read_command(file: str, wanted: Wanted) -> tuple[Document, Source]:
     """Read a command's buffer as what ``--id`` makes it."""
-    from .command import fits, layouts, named, parsed
-
     number = named(wanted.id)
     names = layouts(number)
     size = kind(names[0]).type.SIZE if names else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
+from .command import COMMAND
 from .corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
-from .documents import COMMAND
 from .sink import say, write_file
 from .source import SourceError, contents, shown_name
 

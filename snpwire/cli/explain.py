@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..view.explain import Question, explain
-from ..view.tree import finding_text, table
+from ..view.table import table
+from ..view.tree import finding_text
 from .sink import say, style
 
 if TYPE_CHECKING:

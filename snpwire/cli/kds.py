@@ -11,7 +11,7 @@ from .sink import say, style
 def addresses(file: str, *, product: str | None, json: bool) -> int:
     """Print the addresses of a report's certificates. Nothing is fetched."""
     from ..crypto.kds import addresses as run
-    from ..view.tree import Row, table
+    from ..view.table import Row, table
     from .verify import report_of
 
     report = Report.parse(report_of(file, Wanted()).data)

@@ -15,10 +15,10 @@ from .sink import note, say, write_file
 from .source import SourceError, contents, shown_name
 
 if TYPE_CHECKING:
-    from ..engine.driver import Answer, Request
     from ..engine.guest import Guest
     from ..engine.machine import Machine
     from ..engine.profile import Profile
+    from ..engine.request import Answer, Request
     from ..engine.trace import Trace
     from .saving import Saved
 
@@ -86,7 +86,7 @@ def request(asked: Asked, told: Told) -> int:
 
 
 def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) -> int:
-    from ..engine.faults import Injection
+    from ..engine.injection import Injection
     from ..engine.invariants import Watch
     from ..engine.trace import Trace
     from ..engine.trial import Trial
@@ -165,7 +165,7 @@ def _request(asked: Asked) -> Request | None:
 
     Raises UsageError.
     """
-    from ..engine.driver import Request
+    from ..engine.request import Request
 
     what = asked.what.lower()
     if what == RAW:
@@ -204,7 +204,7 @@ def _payload(asked: Asked, kind: str) -> bytes:
 
 
 def _raw(asked: Asked) -> Request:
-    from ..engine.driver import Request
+    from ..engine.request import Request
 
     if asked.payload is None or asked.msg_type is None:
         raise UsageError("raw has no record to build", help="--payload FILE and --type N")
@@ -223,7 +223,7 @@ def _file(name: str) -> bytes:
 
 def _vmrk(machine: Machine, guest: Guest) -> Request:
     """Return the request to give a VM root key to a guest that this one is to bring in."""
-    from ..engine.driver import Request
+    from ..engine.request import Request
     from ..wire.migration import VmrkReq
 
     target = machine.incoming("incoming", guest)

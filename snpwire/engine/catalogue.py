@@ -22,7 +22,8 @@ from .outcome import BUSY, NO_ANSWER, SHORT, STOPPED, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .driver import Driver, Request
+    from .driver import Driver
+    from .request import Request
     from .requests import Exchange, Requests
 
     HostAct = Callable[[Requests, Exchange], None]

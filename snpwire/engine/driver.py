@@ -27,6 +27,7 @@ from ..wire.message import PAYLOAD_MAX, MsgType, payload_kind
 from .clock import SECOND
 from .ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
 from .outcome import BUSY, INVALID_LEN, NO_ANSWER
+from .request import Answer, Request
 from .trace import GUEST, Written
 
 if TYPE_CHECKING:
@@ -52,24 +53,6 @@ class Buffers(NamedTuple):
     data: int
     pages: int
     """How many pages of 4 KiB there are at ``data`` for certificates."""
-
-
-class Answer(NamedTuple):
-    """What a request came to."""
-
-    payload: bytes
-    certificates: bytes = b""
-    """The certificate buffer, all of it, of an extended request."""
-
-
-class Request(NamedTuple):
-    """What is to be asked."""
-
-    type: int
-    payload: bytes
-    version: int = 1
-    pages: int | None = None
-    """Pages for certificates; None for a plain request."""
 
 
 class Driver:

@@ -16,7 +16,8 @@ from ..wire.report import REPORT_SIZE
 from ..wire.report_msg import ReportReq, ReportRsp
 from ..wire.status import Status
 from .boot import LAYOUT, buffers_of, start
-from .driver import Driver, Request
+from .driver import Driver
+from .request import Request
 from .stream import Stream
 
 if TYPE_CHECKING:

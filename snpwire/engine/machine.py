@@ -19,11 +19,11 @@ from ..wire.command import CommandId
 from ..wire.report import GuestPolicy
 from . import launch
 from .entries import SparseEntries
-from .faults import Injections
 from .firmware import Firmware
 from .guest import Guest
 from .host import Host
 from .hypervisor import Hypervisor
+from .injection import Injections
 from .memory import AddressMap, Memory
 from .policy import Pages, Policy
 from .space import Space
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .cpuid import CpuidPolicy
     from .entries import PlacedEntries
-    from .faults import Fault, Injection
+    from .faults import Fault
+    from .injection import Injection
     from .profile import Profile
     from .trace import Trace
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..errors import AccessError, DriverError, EngineError, StoppedError
 from ..wire.operands import VmmError
 from ..wire.status import Status
-
-if TYPE_CHECKING:
-    from .driver import Answer, Driver, Request
 
 STOPPED, CRASHED = "stopped", "crashed"
 NO_ANSWER = (1 << 64) - 1
@@ -57,23 +54,6 @@ def exitinfo2_words(value: int) -> list[str]:
     fw_error, vmm_error = value & 0xFFFF_FFFF, value >> 32
     words = [f"hypervisor {VmmError(vmm_error).name}"] if vmm_error else []
     return words + ([f"firmware {Status(fw_error).name}"] if fw_error else [])
-
-
-class Tried(NamedTuple):
-    """A request that was made: how it ended, and the answer or the error."""
-
-    outcome: Outcome
-    answer: Answer | None = None
-    error: EngineError | None = None
-
-
-def attempt(driver: Driver, request: Request) -> Tried:
-    """Make a request and catch what comes of it."""
-    try:
-        answer = driver.run(request)
-    except EngineError as exc:
-        return Tried(outcome_of(exc, alive=driver.stream.alive), error=exc)
-    return Tried(Outcome(), answer)
 
 
 def outcome_of(error: EngineError, *, alive: bool) -> Outcome:

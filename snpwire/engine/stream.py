@@ -27,7 +27,7 @@ from ..wire.message import (
 )
 
 if TYPE_CHECKING:
-    from .driver import Request
+    from .request import Request
     from .space import Space
 
 KEYS_AT = (0x20, 0x40, 0x60, 0x80)

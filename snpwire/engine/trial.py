@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..wire.address import PAGE
 from ..wire.message import PAYLOAD_MAX, PAYLOAD_UNIT, MsgType
 from ..wire.status import Status
+from .attempt import Tried, attempt
 from .invariants import Breach, Watch, lent, ownerless
-from .outcome import SHORT, STOPPED, Outcome, Tried, attempt
+from .outcome import SHORT, STOPPED, Outcome
 from .requests import REPORT_REQ
 from .stream import LAST
 
 if TYPE_CHECKING:
-    from .driver import Driver, Request
-    from .faults import Fault, Injections
+    from .driver import Driver
+    from .faults import Fault
     from .guest import Guest
+    from .injection import Injections
     from .machine import Machine
+    from .request import Request
 
 NOT_TAKEN = Outcome("EIO", int(Status.INVALID_PARAM), alive=False)
 NO_KEY = Outcome("ENOTTY", alive=False)

@@ -18,9 +18,9 @@ from ..errors import EngineError, UsageError, shown
 from ..wire.key import KeyReq
 from ..wire.message import VMPCKS, MsgType
 from .clock import SECOND, schedule
-from .driver import Request
 from .outcome import outcome_of
 from .policy import Latency, Policy, Second, Spread
+from .request import Request
 from .throttle import Throttle
 
 if TYPE_CHECKING:

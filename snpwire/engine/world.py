@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from random import Random
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .clock import Clock
 from .trace import Step
 
 if TYPE_CHECKING:
-    from .faults import Injections
     from .trace import Moved, Trace, Written
+
+
+class Faults(Protocol):
+    """What goes wrong at a point of a request's path, if anything is to."""
+
+    def fire(self, point: str, who: Any, what: Any) -> None:
+        """Let what is due at a point strike."""
 
 
 class World:
@@ -26,7 +32,7 @@ class World:
         self.clock = Clock()
         self.random = Random(seed)
         self.trace = trace
-        self.faults: Injections | None = None
+        self.faults: Faults | None = None
         """What goes wrong, if anything is to."""
         self.lock = RLock()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..engine.catalogue import FAULTS
-from ..engine.faults import Injection
+from ..engine.injection import Injection
 from ..engine.outcome import Outcome, outcome_of
 from ..engine.policy import Policy
 from ..errors import EngineError, UsageError, shown
@@ -14,8 +14,8 @@ from ..errors import EngineError, UsageError, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..engine.faults import Armed
     from ..engine.guest import Guest
+    from ..engine.injection import Armed
     from ..engine.machine import Machine
 
 ACTORS = ("guest", "hypervisor", "firmware")

@@ -19,7 +19,7 @@ from ..errors import UsageError, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..engine.faults import Injection
+    from ..engine.injection import Injection
 
 PARTS = ("profile", "policy", "seed", "vcpus", "vlek", "image")
 PROFILE = "milan"

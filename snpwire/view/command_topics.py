@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError, shown
 from ..wire.command import COMMANDS, OTHER_LAYOUTS, Way, command_named
+from .table import Row
 from .text import int_text
 from .topics import Question, word
-from .tree import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

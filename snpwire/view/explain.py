@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..bits import nearest
 from ..errors import UsageError
 from . import guest_topics, rmp_topics, topics
+from .table import Row
 from .topics import Question, codes, word
-from .tree import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

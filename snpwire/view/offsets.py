@@ -8,7 +8,7 @@ from ..bits import Flags, OpenEnum, Word
 from ..layout import Record
 from .ksy import as_ksy, identifier
 from .style import PLAIN
-from .tree import Row, table
+from .table import Row, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from ..wire.rmp_words import (
     RmpEnd,
     RstEntry,
 )
+from .table import Row
 from .topics import Question, codes, word, worded
-from .tree import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..wire.report import SigningKey
 from .meaning import Meaning
-from .tree import Row
+from .table import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .meaning import Meaning, code_text, parts
+from .table import Row
 from .text import int_text
 from .topics import Question
-from .tree import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

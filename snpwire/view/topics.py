@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..bits import Flags, OpenEnum, Word, integer
 from ..errors import UsageError, cut, shown
 from .meaning import code_text, operand_meaning, parts
+from .table import Row
 from .text import int_text
-from .tree import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

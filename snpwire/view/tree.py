@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..bits import Flags, Word
 from ..finding import Severity
 from ..layout import Record, any_bit
 from .meaning import Meaning, parts, plain_meaning
+from .report import side_by_side
 from .style import PLAIN, Style
+from .table import Row, table
 from .text import value_text
 
 if TYPE_CHECKING:
@@ -22,19 +24,6 @@ if TYPE_CHECKING:
 
 MANY = 64
 """A record with more fields than this shows those alone that are not zero."""
-WIDE = 40
-"""A value longer than this does not widen the column of its neighbours."""
-
-
-class Row(NamedTuple):
-    """The cells of one line."""
-
-    offset: str
-    size: str
-    name: str
-    value: str
-    text: str
-    flag: str = ""
 
 
 def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> Iterator[str]:
@@ -44,8 +33,6 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
     rows = list(_rows(doc, everything))
     yield from table(rows, style)
     if doc.product:
-        from .report import side_by_side
-
         yield from table(list(side_by_side(doc, doc.product)), style)
     if doc.redacted:
         yield f"redacted: {' '.join(sorted(doc.redacted))}"
@@ -103,20 +90,6 @@ def _title(page: Page, context: Context) -> str:
     if any(decision.what == "event" for decision in context.decisions):
         return code.doc
     return context.event.title if context.event else code.name
-
-
-def table(rows: list[Row], style: Style) -> Iterator[str]:
-    """Yield rows in aligned columns."""
-    width = [max((len(row[n]) for row in rows), default=0) for n in range(3)]
-    values = max((len(row.value) for row in rows if len(row.value) <= WIDE), default=0)
-    for offset, size, name, value, text, flag in rows:
-        place = f"{offset:>{width[0]}} {size:>{width[1]}}  " if width[0] else ""
-        cells = (
-            style.mark(style.faint, place)
-            + f"{style.mark(style.strong, f'{name:<{width[2]}}')}  {value:<{values}}  "
-            + style.mark(style.faint, text)
-        )
-        yield (cells + (style.mark(style.warn, f"  ({flag})") if flag else "")).rstrip()
 
 
 def _rows(doc: Document, everything: bool) -> Iterator[Row]:

@@ -6,6 +6,8 @@ context itself beside the memory, by the number of its page, and lets the page r
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ...crypto.sealing import Vmpck
 from ...wire.launch import IdBlock
 from ...wire.message import VMPCKS
@@ -98,3 +100,12 @@ class Context:
     def agreed_asid(self) -> int:
         """Return the ASID if the guest has one, or will have once its launch ends; else 0."""
         return self.asid if self.active or self.pending else 0
+
+
+class Asker(NamedTuple):
+    """Who sent a message."""
+
+    guest: Context
+    address: int
+    """Of the context, as the command gave it: with its C-bit."""
+    vmpck: int

@@ -15,7 +15,7 @@ from ...wire.cpuid_msg import CpuidReqHead
 from ...wire.status import Status
 
 if TYPE_CHECKING:
-    from .messages import Asker
+    from .context import Asker
     from .processor import Processor
 
 _HEAD = Struct("<LLQ")

@@ -17,8 +17,7 @@ from .processor import Refusal
 from .selection import wants_vlek
 
 if TYPE_CHECKING:
-    from .context import Context
-    from .messages import Asker
+    from .context import Asker, Context
     from .processor import Processor
 
 KEY_SIZE = 32

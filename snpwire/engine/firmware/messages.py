@@ -13,17 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...wire.status import Status
-    from .context import Context
+    from .context import Asker
     from .processor import Processor
-
-
-class Asker(NamedTuple):
-    """Who sent a message."""
-
-    guest: Context
-    address: int
-    """Of the context, as the command gave it: with its C-bit."""
-    vmpck: int
 
 
 class Family(NamedTuple):

@@ -32,7 +32,7 @@ from .context import NO_AGENT, Context
 from .processor import Refusal
 
 if TYPE_CHECKING:
-    from .messages import Asker
+    from .context import Asker
     from .processor import Processor
 
 _DONE = bytes(StatusRsp.SIZE)

@@ -25,8 +25,7 @@ from .selection import wants_vlek
 
 if TYPE_CHECKING:
     from ...crypto.derive import PrivateKey
-    from .context import Context
-    from .messages import Asker
+    from .context import Asker, Context
     from .processor import Processor
 
 _REQUEST = ReportReq.ENGINE

@@ -21,7 +21,8 @@ from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from ..entries import state_of_entry
-from .messages import FAMILIES, Asker
+from .context import Asker
+from .messages import FAMILIES
 from .processor import PLACE, Refusal
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ...wire.tsc import TscInfoRsp
 from .processor import Refusal
 
 if TYPE_CHECKING:
-    from .messages import Asker
+    from .context import Asker
     from .processor import Processor
 
 _ANSWER = Struct("<LLQQL")
