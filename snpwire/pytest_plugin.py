@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pluggy import Result
 
-    from .engine.guest import Guest
+    from .engine.guest.guest import Guest
     from .engine.machine import Machine
     from .engine.trace import Step
     from .testing.certificates import Certificates

@@ -3,12 +3,12 @@
 from hashlib import shake_128
 
 from snpwire.crypto.sealing import Vmpck, open_message, seal
-from snpwire.engine.entries import SparseEntries
 from snpwire.engine.firmware import Firmware
 from snpwire.engine.firmware.context import NO_AGENT, NO_AGENT_ID, Context
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
+from snpwire.rmp.sparse import SparseEntries
 from snpwire.wire.command import CommandId
 from snpwire.wire.message import HEADER_SIZE, Aead, Header
 from snpwire.wire.migration import GuestState

@@ -5,14 +5,7 @@ import json
 import pytest
 from transcripts import call
 
-from snpwire.crypto.corruption import (
-    CORRUPTIONS,
-    Stage,
-    check_fits,
-    fitting,
-    named,
-    wrong_alone,
-)
+from snpwire.crypto.corruption import CORRUPTIONS, Stage, check_fits, fitting, named, wrong_alone
 from snpwire.errors import UsageError
 from snpwire.wire.message import MESSAGES
 from snpwire.wire.secrets import SecretsPage

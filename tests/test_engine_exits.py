@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from snpwire.engine.boot import LAYOUT, bring_up, buffers_of, change, leave
-from snpwire.engine.exits import can_run
+from snpwire.engine.guest.boot import bring_up, change, leave
+from snpwire.engine.guest_layout import LAYOUT, buffers_of
+from snpwire.engine.hypervisor.exits import can_run
 from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace

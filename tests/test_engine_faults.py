@@ -9,19 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snpwire.engine.attempt import attempt
-from snpwire.engine.catalogue import FAULTS
-from snpwire.engine.clock import SECOND
-from snpwire.engine.injection import Injection
+from snpwire.engine.faults.catalogue import FAULTS
+from snpwire.engine.faults.injection import Injection
+from snpwire.engine.guest.request import Request
+from snpwire.engine.hypervisor.policy import (
+    Certificates,
+    Latency,
+    Pages,
+    Policy,
+    Second,
+    Spread,
+    Throttle,
+)
 from snpwire.engine.invariants import Numbered, Watch
 from snpwire.engine.machine import Machine
+from snpwire.engine.oracle import Trial, attempt
 from snpwire.engine.outcome import Outcome, outcome_of
-from snpwire.engine.policy import Certificates, Latency, Pages, Policy, Second, Spread
 from snpwire.engine.profile import profile_named
-from snpwire.engine.request import Request
-from snpwire.engine.throttle import Throttle
+from snpwire.engine.simulation import SECOND
 from snpwire.engine.trace import Trace
-from snpwire.engine.trial import Trial
 from snpwire.engine.workload import Load, run
 from snpwire.errors import DriverError, EngineError, UsageError
 from snpwire.wire.cpuid import CpuidFunction

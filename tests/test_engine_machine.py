@@ -11,19 +11,19 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, derive_priva
 from soak import Loss, Soak
 
 from snpwire.crypto.signing import sign_id_block
-from snpwire.engine.attempt import attempt
-from snpwire.engine.boot import LAYOUT, change
-from snpwire.engine.driver import Driver
-from snpwire.engine.injection import Injection
+from snpwire.engine.faults.injection import Injection
+from snpwire.engine.guest.boot import change
+from snpwire.engine.guest.driver import Driver
+from snpwire.engine.guest.memory import Space
+from snpwire.engine.guest.request import Request
+from snpwire.engine.guest_layout import LAYOUT
+from snpwire.engine.hypervisor.launch import DEFAULT_POLICY, Image
+from snpwire.engine.hypervisor.policy import Latency, Pages, Policy, Spread, Throttle
 from snpwire.engine.invariants import Watch, lent, ownerless
-from snpwire.engine.launch import DEFAULT_POLICY, Image
 from snpwire.engine.machine import Machine
+from snpwire.engine.oracle import attempt
 from snpwire.engine.outcome import Outcome
-from snpwire.engine.policy import Latency, Pages, Policy, Spread
 from snpwire.engine.profile import profile_named
-from snpwire.engine.request import Request
-from snpwire.engine.space import Space
-from snpwire.engine.throttle import Throttle
 from snpwire.engine.trace import Trace
 from snpwire.errors import AccessError, DriverError, EngineError, StoppedError, UsageError
 from snpwire.rmp.entry import ASID_LOW, ASSIGNED
@@ -74,7 +74,7 @@ def lying(exchange):
 
 
 def counts_wrongly(monkeypatch):
-    monkeypatch.setattr("snpwire.engine.driver.RETRY_LIMIT", 0)
+    monkeypatch.setattr("snpwire.engine.guest.driver.RETRY_LIMIT", 0)
 
 
 @pytest.mark.parametrize("bug", [keeps_its_key, takes_any_answer, counts_wrongly])

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snpwire.engine.clock import SECOND, Clock, schedule, seconds
-from snpwire.engine.policy import Latency, Pages, Policy, Second, Spread
-from snpwire.engine.throttle import Throttle, Window
+from snpwire.engine.hypervisor.policy import (
+    Latency,
+    Pages,
+    Policy,
+    Second,
+    Spread,
+    Throttle,
+    Window,
+)
+from snpwire.engine.simulation import SECOND, Clock, schedule, seconds
 from snpwire.engine.trace import Moved, Step, Trace, Written
 from snpwire.errors import UsageError
 from snpwire.wire.event import Gpa

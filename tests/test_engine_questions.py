@@ -8,19 +8,26 @@ from threading import Thread
 
 import pytest
 
-from snpwire.engine.attempt import attempt
-from snpwire.engine.boot import LAYOUT, buffers_of, leave
-from snpwire.engine.catalogue import FAULTS
-from snpwire.engine.clock import MILLISECOND, SECOND
-from snpwire.engine.driver import Buffers
-from snpwire.engine.injection import Injection
+from snpwire.engine.faults.catalogue import FAULTS
+from snpwire.engine.faults.injection import Injection
+from snpwire.engine.guest.boot import leave
+from snpwire.engine.guest.request import Request
+from snpwire.engine.guest_layout import LAYOUT, Buffers, buffers_of
+from snpwire.engine.hypervisor.policy import (
+    Certificates,
+    Latency,
+    Pages,
+    Policy,
+    Second,
+    Spread,
+    Throttle,
+)
 from snpwire.engine.invariants import Watch, lent, ownerless
 from snpwire.engine.machine import Machine
+from snpwire.engine.oracle import attempt
 from snpwire.engine.outcome import NO_ANSWER, Outcome
-from snpwire.engine.policy import Certificates, Latency, Pages, Policy, Second, Spread
 from snpwire.engine.profile import profile_named
-from snpwire.engine.request import Request
-from snpwire.engine.throttle import Throttle
+from snpwire.engine.simulation import MILLISECOND, SECOND
 from snpwire.engine.trace import Trace
 from snpwire.engine.workload import Load, run
 from snpwire.errors import AccessError, DriverError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from snpwire.engine.hypervisor.policy import Pages, Policy
 from snpwire.engine.machine import PAGES, RMP, Machine
-from snpwire.engine.policy import Pages, Policy
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
 from snpwire.errors import UsageError

@@ -10,14 +10,7 @@ from snpwire.bits import OpenEnum, Word
 from snpwire.wire import operands
 from snpwire.wire.event import NOTHING, Operand
 from snpwire.wire.events import EVENTS
-from snpwire.wire.exits import (
-    KVM_ACCEPTED,
-    KVM_REASONS,
-    ExitCode,
-    answer,
-    event_of,
-    events_of,
-)
+from snpwire.wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, answer, event_of, events_of
 from snpwire.wire.operands import (
     Action,
     AnswerInfo,

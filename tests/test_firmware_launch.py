@@ -7,7 +7,7 @@ from authority import ec_key
 from secure import BUFFER, GCTX, RESPONSE, STATUS, Bench, sealed
 
 from snpwire.crypto.signing import key_digest, sign_id_block
-from snpwire.engine.firmware.measure import extended
+from snpwire.engine.firmware.launch import extended
 from snpwire.rmp.entry import FIRMWARE_LO, GPA_LOW
 from snpwire.wire.command import CommandId
 from snpwire.wire.cpuid import CpuidFunction, CpuidPage

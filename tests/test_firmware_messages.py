@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secure import BUFFER, GCTX, KEYS, LAYOUT, RESPONSE, TABLE, VMSA, Bench, sealed
 
-from snpwire.engine.cpuid import CpuidPolicy, Rule
+from snpwire.engine.cpuid_policy import CpuidPolicy, Rule
 from snpwire.engine.firmware.context import NO_AGENT, Context
-from snpwire.engine.firmware.dispatch import HANDLERS
+from snpwire.engine.firmware.mailbox import HANDLERS
 from snpwire.engine.firmware.migration import exported
 from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.wire.command import CommandId

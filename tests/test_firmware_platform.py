@@ -7,11 +7,11 @@ from snpwire.crypto.derive import VLEK_LABEL, key_pair
 from snpwire.crypto.signing import check_report
 from snpwire.crypto.wrapping import wrap_vlek
 from snpwire.crypto.x509 import EcKey
-from snpwire.engine.entries import SparseEntries
 from snpwire.engine.firmware import Firmware
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
+from snpwire.rmp.sparse import SparseEntries
 from snpwire.rmp.table import Table
 from snpwire.wire.command import CommandId
 from snpwire.wire.firmware import FeatureInfo, FeatureInfoCommand, VlekLoad

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire import engine
-from snpwire.engine.cpuid import CpuidPolicy, Rule, cpuid_policy, published
+from snpwire.engine.cpuid_policy import CpuidPolicy, Rule, cpuid_policy, published
 from snpwire.engine.profile import NAMES, profile, profile_named
 from snpwire.errors import InputError, UsageError
 from snpwire.wire.cpuid import CpuidFunction

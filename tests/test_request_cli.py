@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from transcripts import call
 
-from snpwire.engine.catalogue import FAULTS
-from snpwire.engine.driver import Driver
+from snpwire.engine.faults.catalogue import FAULTS
+from snpwire.engine.guest.driver import Driver
 from snpwire.wire.report import Report, SigningKey
 
 ENGINE = Path(__file__).parent / "engine"

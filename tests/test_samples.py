@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from snpwire.crypto.certificates import load
 from snpwire.crypto.verify import verify
-from snpwire.engine.platform import load_vlek
+from snpwire.engine.machine import load_vlek
 from snpwire.testing import (
     Machine,
     UsageError,

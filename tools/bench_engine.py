@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_pri
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from snpwire.crypto.signing import sign
+from snpwire.engine.hypervisor.policy import Pages, Policy
 from snpwire.engine.machine import Machine
-from snpwire.engine.policy import Pages, Policy
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
 from snpwire.wire.message import KEY_SIZE
@@ -22,7 +22,7 @@ from snpwire.wire.report_msg import ReportReq, ReportRsp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from snpwire.engine.guest import Guest
+    from snpwire.engine.guest.guest import Guest
 
 AAD_SIZE = 48
 MANY = 100_000

@@ -6,12 +6,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from snpwire.crypto.derive import Sticks
-from snpwire.engine.entries import SparseEntries
 from snpwire.engine.firmware import Firmware
 from snpwire.engine.firmware.context import Context
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO, HV_FIXED_LO
+from snpwire.rmp.sparse import SparseEntries
 from snpwire.wire.launch import IdBlock
 from snpwire.wire.migration import GuestState, MetadataEntry
 from snpwire.wire.platform import PlatformState

@@ -16,12 +16,12 @@ from fuzz_properties import expect
 from fuzz_seeds import GHCB, KINDS, image, pages, request
 
 from snpwire.crypto.sealing import open_message, seal_raw
-from snpwire.engine.boot import LAYOUT, buffers_of
-from snpwire.engine.firmware.dispatch import HANDLERS
+from snpwire.engine.firmware.mailbox import HANDLERS
+from snpwire.engine.guest_layout import LAYOUT, buffers_of
+from snpwire.engine.hypervisor.launch import DEFAULT_POLICY, Image
+from snpwire.engine.hypervisor.policy import Certificates, Pages, Policy
 from snpwire.engine.invariants import Watch, ownerless
-from snpwire.engine.launch import DEFAULT_POLICY, Image
 from snpwire.engine.machine import RMP, SIZE, Machine
-from snpwire.engine.policy import Certificates, Pages, Policy
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
 from snpwire.errors import AccessError, StoppedError
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from fuzz_mutations import Mutation
 
     from snpwire.engine.firmware import Firmware
-    from snpwire.engine.guest import Guest
-    from snpwire.engine.vm import Vcpu, Vm
+    from snpwire.engine.guest.guest import Guest
+    from snpwire.engine.hypervisor.vm import Vcpu, Vm
 
 # The secure processor
 

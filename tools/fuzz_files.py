@@ -8,8 +8,8 @@ from fuzz_properties import answered, expect, file_of
 from fuzz_seeds import TESTS
 
 from snpwire.cli import machines
+from snpwire.engine.hypervisor.policy import Policy
 from snpwire.engine.machine import Machine
-from snpwire.engine.policy import Policy
 from snpwire.engine.profile import profile_named
 from snpwire.engine.workload import loads_of
 from snpwire.errors import SnpwireError

@@ -14,27 +14,34 @@ from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from snpwire.engine.attempt import attempt
-from snpwire.engine.catalogue import FAULTS
-from snpwire.engine.clock import MILLISECOND, SECOND
-from snpwire.engine.injection import Injection
+from snpwire.engine.faults.catalogue import FAULTS
+from snpwire.engine.faults.injection import Injection
+from snpwire.engine.guest.request import Request
+from snpwire.engine.hypervisor.policy import (
+    Certificates,
+    Latency,
+    Pages,
+    Policy,
+    Second,
+    Spread,
+    Throttle,
+)
 from snpwire.engine.invariants import Watch, lent, ownerless
 from snpwire.engine.machine import Machine
+from snpwire.engine.oracle import attempt
 from snpwire.engine.outcome import Outcome
-from snpwire.engine.policy import Certificates, Latency, Pages, Policy, Second, Spread
 from snpwire.engine.profile import profile_named
-from snpwire.engine.request import Request
-from snpwire.engine.throttle import Throttle
+from snpwire.engine.simulation import MILLISECOND, SECOND
 from snpwire.engine.trace import Trace
 from snpwire.wire.key import KeyReq
 from snpwire.wire.message import MsgType
 from snpwire.wire.report_msg import ReportRsp
 
 if TYPE_CHECKING:
-    from snpwire.engine.driver import Driver
-    from snpwire.engine.faults import Fault
-    from snpwire.engine.guest import Guest
-    from snpwire.engine.request import Answer
+    from snpwire.engine.faults.fault import Fault
+    from snpwire.engine.guest.driver import Driver
+    from snpwire.engine.guest.guest import Guest
+    from snpwire.engine.guest.request import Answer
 
 GUESTS = 3
 FATAL = {"firmware-times-out", "firmware-dies"}

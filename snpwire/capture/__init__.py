@@ -1,6 +1,6 @@
 """Turn what people paste (hex dumps, kernel logs) into the bytes and values they stand for."""
 
-from snpwire.capture.hextext import FORMS, Reading, read
-from snpwire.capture.loglines import strip_prefix
+from .hextext import FORMS, Reading, read
+from .loglines import strip_prefix
 
 __all__ = ["FORMS", "Reading", "read", "strip_prefix"]

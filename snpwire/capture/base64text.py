@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from snpwire.errors import InputError
+from ..errors import InputError
 
 _WRONG = re.compile(r"[^A-Za-z0-9+/=_\-\s]", re.ASCII)
 _PADDED_ON = re.compile(r"=\s*[^=\s]", re.ASCII)

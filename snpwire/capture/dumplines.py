@@ -15,7 +15,7 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
-from snpwire.capture.loglines import strip_prefix
+from .loglines import strip_prefix
 
 MAX_ROW = 2048  # the widest row a tool makes (`xxd -c 256 -g 1`) has 1036 characters
 _TRIES = 8  # colons of a line after which digits may begin

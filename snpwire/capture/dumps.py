@@ -19,9 +19,9 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from snpwire.capture.dumplines import Row, parse
-from snpwire.capture.loglines import strip_prefix
-from snpwire.errors import InputError
+from ..errors import InputError
+from .dumplines import Row, parse
+from .loglines import strip_prefix
 
 _CLOSING = re.compile(r"[0-9a-fA-F]{6,16}")
 _NO_DIGIT = re.compile(r"[^0-9a-fA-Fx:\s]")

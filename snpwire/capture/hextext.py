@@ -23,8 +23,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from snpwire.capture import base64text, dumps, joining, plainhex
-from snpwire.errors import InputError
+from ..errors import InputError
+from . import base64text, dumps, joining, plainhex
 
 if TYPE_CHECKING:
     from collections.abc import Callable

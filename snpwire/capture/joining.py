@@ -21,8 +21,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from snpwire.capture.dumplines import Row, printed
-from snpwire.errors import InputError
+from ..errors import InputError
+from .dumplines import Row, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from snpwire.errors import InputError
+from ..errors import InputError
 
 VALUES = ("sw_exit_code", "sw_exit_info_1", "sw_exit_info_2", "sw_scratch")
 NAMES = (*VALUES, "valid_bitmap")

@@ -17,8 +17,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, NoReturn
 
-from snpwire.capture.joining import said
-from snpwire.errors import InputError
+from ..errors import InputError
+from .joining import said
 
 _TOKEN = re.compile(r"(0[xX])?([0-9a-fA-F]+)|[^\s,;:]", re.ASCII)
 _WRONG = re.compile(r"[^0-9a-fA-F\s,;:]", re.ASCII)

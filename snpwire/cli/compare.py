@@ -10,7 +10,7 @@ from .sink import note, say, style
 from .source import SourceError, shown_name
 
 if TYPE_CHECKING:
-    from ..engine.policy import Policy
+    from ..engine.hypervisor.policy import Policy
     from ..engine.workload import Load, Tally
 
 HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "longest", "all done")
@@ -66,7 +66,7 @@ def _objects(found: dict[str, list[Tally]], policies: dict[str, Policy]) -> list
 
 
 def _table(found: dict[str, list[Tally]]) -> list[str]:
-    from ..engine.clock import MILLISECOND, SECOND
+    from ..engine.simulation import MILLISECOND, SECOND
 
     look = style()
     lines = []

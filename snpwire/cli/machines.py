@@ -9,8 +9,8 @@ from ..errors import InputError, SnpwireError
 from .source import SourceError, contents, shown_name
 
 if TYPE_CHECKING:
-    from ..engine.cpuid import CpuidPolicy
-    from ..engine.policy import Policy
+    from ..engine.cpuid_policy import CpuidPolicy
+    from ..engine.hypervisor.policy import Policy
     from ..engine.profile import Profile
 
 
@@ -25,7 +25,7 @@ def load_profile(name: str) -> Profile:
 
 def load_cpuid(file: str | None, profile: Profile) -> CpuidPolicy | None:
     """Return the table of CPUID values in a file. Raises SnpwireError and OSError."""
-    from ..engine.cpuid import cpuid_policy
+    from ..engine.cpuid_policy import cpuid_policy
 
     if file is None:
         return None
@@ -34,7 +34,7 @@ def load_cpuid(file: str | None, profile: Profile) -> CpuidPolicy | None:
 
 def load_policy(file: str | None) -> Policy:
     """Return the policy in a file, or the usual one. Raises SourceError and OSError."""
-    from ..engine.policy import Policy
+    from ..engine.hypervisor.policy import Policy
 
     if file is None:
         return Policy()

@@ -15,10 +15,10 @@ from .sink import note, say, write_file
 from .source import SourceError, contents, shown_name
 
 if TYPE_CHECKING:
-    from ..engine.guest import Guest
+    from ..engine.guest.guest import Guest
+    from ..engine.guest.request import Answer, Request
     from ..engine.machine import Machine
     from ..engine.profile import Profile
-    from ..engine.request import Answer, Request
     from ..engine.trace import Trace
     from .saving import Saved
 
@@ -86,10 +86,10 @@ def request(asked: Asked, told: Told) -> int:
 
 
 def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) -> int:
-    from ..engine.injection import Injection
+    from ..engine.faults.injection import Injection
     from ..engine.invariants import Watch
+    from ..engine.oracle import Trial
     from ..engine.trace import Trace
-    from ..engine.trial import Trial
     from .telling import Teller
 
     injections = [Injection.parse(text) for text in asked.inject]
@@ -134,8 +134,7 @@ def _warn(profile: Profile, wanted: Request) -> None:
 
 def _machine(asked: Asked, profile: Profile, trace: Trace) -> Machine:
     """Return the machine with what its owner sets. Raises SnpwireError and OSError."""
-    from ..engine.machine import Machine
-    from ..engine.platform import configure
+    from ..engine.machine import Machine, configure
 
     cpuid = load_cpuid(asked.cpuid, profile)
     machine = Machine(profile, seed=asked.seed, trace=trace, cpuid=cpuid)
@@ -151,7 +150,7 @@ def _in_range(option: str, value: int, allowed: range) -> None:
 
 def _listing() -> int:
     """Print every fault: what it does, and what it has to come to."""
-    from ..engine.catalogue import FAULTS
+    from ..engine.faults.catalogue import FAULTS
 
     width = max(map(len, FAULTS))
     for fault in FAULTS.values():
@@ -165,7 +164,7 @@ def _request(asked: Asked) -> Request | None:
 
     Raises UsageError.
     """
-    from ..engine.request import Request
+    from ..engine.guest.request import Request
 
     what = asked.what.lower()
     if what == RAW:
@@ -204,7 +203,7 @@ def _payload(asked: Asked, kind: str) -> bytes:
 
 
 def _raw(asked: Asked) -> Request:
-    from ..engine.request import Request
+    from ..engine.guest.request import Request
 
     if asked.payload is None or asked.msg_type is None:
         raise UsageError("raw has no record to build", help="--payload FILE and --type N")
@@ -223,7 +222,7 @@ def _file(name: str) -> bytes:
 
 def _vmrk(machine: Machine, guest: Guest) -> Request:
     """Return the request to give a VM root key to a guest that this one is to bring in."""
-    from ..engine.request import Request
+    from ..engine.guest.request import Request
     from ..wire.migration import VmrkReq
 
     target = machine.incoming("incoming", guest)

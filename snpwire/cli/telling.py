@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..engine.clock import SECOND
-from ..engine.story import tell
+from ..engine.simulation import SECOND
+from ..engine.trace_text import tell
 from ..wire.status import Status
 from .sink import say, style
 
 if TYPE_CHECKING:
+    from ..engine.oracle import Verdict
     from ..engine.trace import Step, Written
-    from ..engine.trial import Verdict
     from .saving import Saved
 
 

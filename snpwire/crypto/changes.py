@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from ..wire import kind
-from ..wire.message import (
-    HEADER_SIZE,
-    MESSAGES,
-    PAYLOAD_MAX,
-    PAYLOAD_UNIT,
-    TAG_SIZE,
-    Header,
-)
+from ..wire.message import HEADER_SIZE, MESSAGES, PAYLOAD_MAX, PAYLOAD_UNIT, TAG_SIZE, Header
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..rmp.entry import ASID, ASID_LOW, ASSIGNED
 from ..wire.message import HEADER_SIZE, Header
-from .host import FIRST_PAGE, LEAKED
+from .hypervisor.host import FIRST_PAGE, LEAKED
 from .trace import FIRMWARE, GUEST
 
 if TYPE_CHECKING:

@@ -15,29 +15,31 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..errors import EngineError, UsageError
+from ..rmp.sparse import SparseEntries
 from ..wire.command import CommandId
+from ..wire.firmware import VlekLoad
+from ..wire.platform import Config, ConfigFlags
 from ..wire.report import GuestPolicy
-from . import launch
-from .entries import SparseEntries
+from .faults.injection import Injections
 from .firmware import Firmware
-from .guest import Guest
-from .host import Host
-from .hypervisor import Hypervisor
-from .injection import Injections
+from .guest.guest import Guest
+from .guest.memory import Space
+from .hypervisor import launch
+from .hypervisor.host import Host
+from .hypervisor.policy import Pages, Policy
+from .hypervisor.vm import Vm
+from .hypervisor.vmgexit import Hypervisor
 from .memory import AddressMap, Memory
-from .policy import Pages, Policy
-from .space import Space
+from .simulation import World
 from .trace import HYPERVISOR
-from .vm import Vm
-from .world import World
 
 if TYPE_CHECKING:
-    from .clock import Clock
-    from .cpuid import CpuidPolicy
-    from .entries import PlacedEntries
-    from .faults import Fault
-    from .injection import Injection
+    from ..rmp.sparse import PlacedEntries
+    from .cpuid_policy import CpuidPolicy
+    from .faults.fault import Fault
+    from .faults.injection import Injection
     from .profile import Profile
+    from .simulation import Clock
     from .trace import Trace
 
 MEGABYTE = 1 << 20
@@ -185,3 +187,33 @@ class Machine:
         self.hypervisor.requests.last.pop(vm.name, None)
         self._flush()
         self._asids.append(vm.asid)
+
+
+def configure(
+    machine: Machine,
+    *,
+    vlek: bool = False,
+    mask_id: bool = False,
+    mask_key: bool = False,
+    reported_tcb: int = 0,
+) -> None:
+    """Set what the platform reports, 0 being the committed TCB version; then load a VLEK.
+
+    Raises EngineError.
+    """
+    flags = ConfigFlags.of(mask_chip_id=mask_id, mask_chip_key=mask_key)
+    if flags or reported_tcb:
+        config = Config(reported_tcb=reported_tcb, flags=flags)
+        machine.run(CommandId.SNP_CONFIG, config.build())
+    if vlek:
+        load_vlek(machine)
+
+
+def load_vlek(machine: Machine) -> None:
+    """Have a VLEK of the TEST provider loaded. Raises EngineError."""
+    page = machine.host.allocate()
+    offered = machine.firmware.chip.offered_vlek()
+    machine.host.page(page)[: len(offered)] = offered
+    command = VlekLoad(length=VlekLoad.SIZE, vlek_wrapped_paddr=page << 12)
+    machine.run(CommandId.SNP_VLEK_LOAD, command.build())
+    machine.host.free(page)

@@ -17,16 +17,15 @@ from ..bits import nearest
 from ..errors import EngineError, UsageError, shown
 from ..wire.key import KeyReq
 from ..wire.message import VMPCKS, MsgType
-from .clock import SECOND, schedule
+from .guest.request import Request
+from .hypervisor.policy import Latency, Policy, Second, Spread, Throttle
 from .outcome import outcome_of
-from .policy import Latency, Policy, Second, Spread
-from .request import Request
-from .throttle import Throttle
+from .simulation import SECOND, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from .driver import Driver
+    from .guest.driver import Driver
     from .machine import Machine
 
 ASK = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())

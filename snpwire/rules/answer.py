@@ -14,14 +14,7 @@ from ..context import operands
 from ..finding import Finding, Severity
 from ..wire.event import Zero
 from ..wire.ghcb import SPEC, Page
-from ..wire.operands import (
-    Action,
-    EventInject,
-    EventType,
-    GuestRequestResult,
-    HvFeatures,
-    VmmError,
-)
+from ..wire.operands import Action, EventInject, EventType, GuestRequestResult, HvFeatures, VmmError
 from ..wire.status import Status
 from . import record
 from .features import without_support

@@ -10,17 +10,7 @@ from ..wire.launch_commands import LaunchPageType
 from ..wire.rmp_words import LAST_ASID, VmplMask
 from ..wire.status import Status
 from .policy import policy_findings
-from .verdict import (
-    Verdict,
-    clear,
-    length,
-    note,
-    pages,
-    reachable,
-    refuse,
-    warning,
-    within_page,
-)
+from .verdict import Verdict, clear, length, note, pages, reachable, refuse, warning, within_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.page_commands import SwapPageType
 from ..wire.status import Status
-from .verdict import (
-    Verdict,
-    aligned,
-    clear,
-    length,
-    note,
-    pages,
-    reachable,
-    refuse,
-)
+from .verdict import Verdict, aligned, clear, length, note, pages, reachable, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -50,19 +50,19 @@ The same seed gives the same bytes, and no time passes but the machine's own. A 
 from its name.
 """
 
-from ..engine.attempt import attempt
-from ..engine.catalogue import FAULTS
-from ..engine.faults import Fault
-from ..engine.guest import Attested, Guest
-from ..engine.injection import Injection
+from ..engine.faults.catalogue import FAULTS
+from ..engine.faults.fault import Fault
+from ..engine.faults.injection import Injection
+from ..engine.guest.guest import Attested, Guest
+from ..engine.guest.request import Answer, Request
+from ..engine.hypervisor.launch import Image
+from ..engine.hypervisor.policy import Policy
 from ..engine.invariants import Watch
-from ..engine.launch import Image
 from ..engine.machine import Machine
+from ..engine.oracle import attempt
 from ..engine.outcome import Outcome
-from ..engine.policy import Policy
 from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
-from ..engine.request import Answer, Request
 from ..engine.trace import Step, Trace
 from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
 from .certificates import Certificates, certificates_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..engine.launch import Image
-from ..engine.machine import Machine
-from ..engine.platform import configure
+from ..engine.hypervisor.launch import Image
+from ..engine.machine import Machine, configure
 
 if TYPE_CHECKING:
     from ..crypto.derive import PrivateKey

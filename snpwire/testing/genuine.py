@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..crypto.derive import key_pair
 from ..crypto.signing import sign_id_block
-from ..engine.launch import DEFAULT_POLICY
+from ..engine.hypervisor.launch import DEFAULT_POLICY
 from ..wire.launch import IdBlock
 from ..wire.report import GuestPolicy, Report
 from .evidence import Origin, attested, older

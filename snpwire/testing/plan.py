@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..bits import nearest
-from ..engine.catalogue import FAULTS
-from ..engine.injection import Injection
+from ..engine.faults.catalogue import FAULTS
+from ..engine.faults.injection import Injection
+from ..engine.hypervisor.policy import Policy
 from ..engine.outcome import Outcome, outcome_of
-from ..engine.policy import Policy
 from ..errors import EngineError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..engine.guest import Guest
-    from ..engine.injection import Armed
+    from ..engine.faults.injection import Armed
+    from ..engine.guest.guest import Guest
     from ..engine.machine import Machine
 
 ACTORS = ("guest", "hypervisor", "firmware")

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..engine.boot import LAYOUT, buffers_of, leave
-from ..engine.clock import SECOND
+from ..engine.guest.boot import leave
+from ..engine.guest_layout import LAYOUT, buffers_of
+from ..engine.simulation import SECOND
 from ..engine.trace import GUEST, Written
 from ..errors import UsageError
 from ..wire.address import PAGE
@@ -21,7 +22,7 @@ from ..wire.ghcb import Page
 from ..wire.message import HEADER_SIZE, VMPCKS, Header
 
 if TYPE_CHECKING:
-    from ..engine.guest import Guest
+    from ..engine.guest.guest import Guest
     from ..engine.machine import Machine
 
 

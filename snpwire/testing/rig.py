@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ..engine.catalogue import FAULTS
-from ..engine.clock import seconds
+from ..engine.faults.catalogue import FAULTS
 from ..engine.invariants import Watch, lent, ownerless
-from ..engine.machine import Machine
-from ..engine.platform import load_vlek
-from ..engine.story import tell
+from ..engine.machine import Machine, load_vlek
+from ..engine.simulation import seconds
 from ..engine.trace import Trace
+from ..engine.trace_text import tell
 
 if TYPE_CHECKING:
-    from ..engine.guest import Guest
+    from ..engine.guest.guest import Guest
     from ..engine.trace import Step
     from .plan import Plan
     from .scene import Scene

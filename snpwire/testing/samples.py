@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..crypto.link import Link
-    from ..engine.guest import Guest
+    from ..engine.guest.guest import Guest
     from ..engine.machine import Machine
     from .change import Change
     from .genuine import Variant

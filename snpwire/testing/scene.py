@@ -11,15 +11,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
-from ..engine.launch import Image
-from ..engine.policy import Pages, Policy
+from ..engine.hypervisor.launch import Image
+from ..engine.hypervisor.policy import Pages, Policy
 from ..engine.profile import Profile, profile_named
 from ..errors import UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..engine.injection import Injection
+    from ..engine.faults.injection import Injection
 
 PARTS = ("profile", "policy", "seed", "vcpus", "vlek", "image")
 PROFILE = "milan"

@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import counted
-from ..wire.rmp_words import (
-    NpfInfo,
-    PageFault,
-    PvalidateResult,
-    RmpBase,
-    RmpCfg,
-    RmpEnd,
-    RstEntry,
-)
+from ..wire.rmp_words import NpfInfo, PageFault, PvalidateResult, RmpBase, RmpCfg, RmpEnd, RstEntry
 from .table import Row
 from .topics import Question, codes, word, worded
 

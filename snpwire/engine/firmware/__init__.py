@@ -8,7 +8,7 @@ is left of earlier requests in the firmware's scratch memory is zero here.
 
 from __future__ import annotations
 
-from .dispatch import Firmware
+from .mailbox import Firmware
 from .processor import Refusal
 
 __all__ = ["Firmware", "Refusal"]

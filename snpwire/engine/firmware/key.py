@@ -11,10 +11,13 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...crypto.derive import GUEST_KEY_LABEL, kdf
-from ...wire.key import GuestFieldSelect, KeyReq, RootKeySelect
+from ...wire.key import GuestFieldSelect, KeyReq, KeySel, RootKeySelect
 from ...wire.status import Status
 from .processor import Refusal
-from .selection import wants_vlek
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .processor import Processor
 
 if TYPE_CHECKING:
     from .context import Asker, Context
@@ -91,3 +94,19 @@ def _mixed(guest: Context, root: int, fields: int, vmpl: int, svn: int, tcb: int
         guest.host_data,
         digest[:32] if signer else _NONE,
     )
+
+
+_EITHER, _VCEK, _VLEK = map(int, (KeySel.VLEK_ELSE_VCEK, KeySel.VCEK, KeySel.VLEK))
+
+
+def wants_vlek(fw: Processor, guest: Context, key_sel: int) -> bool:
+    """Tell whether the VLEK is meant, not the VCEK. Refuses one that cannot be had."""
+    loaded = fw.chip.vlek is not None
+    if key_sel == _EITHER:
+        if guest.vcek_dis and not loaded:
+            raise Refusal(Status.INVALID_KEY)
+        return loaded
+    refused = guest.vcek_dis if key_sel == _VCEK else not loaded
+    if refused or key_sel > _VLEK:
+        raise Refusal(Status.INVALID_KEY)
+    return key_sel == _VLEK

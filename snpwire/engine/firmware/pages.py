@@ -15,8 +15,8 @@ from ...wire.migration import GuestState
 from ...wire.page_commands import MdInit, ReclaimPage, SetState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
+from .platform import page_ranges
 from .processor import Refusal
-from .ranges import page_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...rmp.sparse import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..cpuid import CpuidPolicy, published
-from ..entries import state_of_entry
+from ..cpuid_policy import CpuidPolicy, published
 from ..memory import FIRMWARE
-from .asids import Asids
 from .chip import TEST_CHIP, Chip
 from .context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..entries import PlacedEntries
+    from ...rmp.sparse import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
 
@@ -133,3 +132,45 @@ class Processor:
 def fits_page(address: int, size: int) -> bool:
     """Tell whether *size* bytes from *address* on end in the page they start in."""
     return (address & IN_PAGE) + size <= PAGE
+
+
+class Asids:
+    """Every ASID by number: dirty, clean, or owned by a guest."""
+
+    def __init__(self) -> None:
+        self.owners: dict[int, int] = {}
+        """Page of the guest's context by ASID, from its activation on."""
+        self.clean: set[int] = set()
+        self.written_back = False
+        self.highest = 0
+
+    def restart(self, highest: int) -> None:
+        """Make all ASIDs up to *highest* dirty, as the start of SNP does."""
+        self.owners.clear()
+        self.clean.clear()
+        self.written_back = False
+        self.highest = highest
+
+    def flush(self) -> Status:
+        """Make dirty ASIDs clean; what keeps that from happening is a core's cache."""
+        if not self.written_back:
+            return Status.WBINVD_REQUIRED
+        self.clean.update(asid for asid in range(1, self.highest + 1) if asid not in self.owners)
+        return Status.SUCCESS
+
+    def take(self, asid: int, page: int) -> None:
+        """Give an ASID to the guest whose context is in *page*."""
+        self.clean.discard(asid)
+        self.owners[asid] = page
+
+    def free(self, asid: int, *, used: bool) -> None:
+        """Take an ASID back: dirty if the guest could have run, clean if it could not."""
+        self.owners.pop(asid, None)
+        if used:
+            self.written_back = False
+        else:
+            self.clean.add(asid)
+
+    def all_clean(self) -> bool:
+        """Tell whether no ASID is dirty or taken."""
+        return len(self.clean) == self.highest

@@ -10,18 +10,11 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...crypto.signing import sign
-from ...wire.report import (
-    REPORT_SIZE,
-    SIGNED,
-    Report,
-    Signature,
-    SignatureAlgo,
-    SigningKey,
-)
+from ...wire.report import REPORT_SIZE, SIGNED, Report, Signature, SignatureAlgo, SigningKey
 from ...wire.report_msg import ReportReq, ReportRsp
 from ...wire.status import Status
+from .key import wants_vlek
 from .processor import Refusal
-from .selection import wants_vlek
 
 if TYPE_CHECKING:
     from ...crypto.derive import PrivateKey

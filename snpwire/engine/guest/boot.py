@@ -1,0 +1,129 @@
+"""How a guest starts: where its pages are, and how it comes to a GHCB and to shared buffers.
+
+The addresses of secrets and CPUID page are OVMF's, that of the save areas is KVM's. All other
+memory is the hypervisor's at first. The guest asks over the MSR for its GHCB, accepts its memory as
+private, and has the pages shared that its driver needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import AccessError
+from ...wire.address import PAGE
+from ...wire.exits import ExitCode
+from ...wire.ghcb import SHARED_START, Page
+from ...wire.message import VMPCKS
+from ...wire.msr import MsrInfo, MsrPscReq, MsrRegGhcbGpaReq
+from ...wire.operands import ApCreationInfo, ApCreationRequest, PscOperation
+from ...wire.psc import PscBuffer, PscEntry, PscHeader
+from ...wire.rmp_words import RmpAdjust
+from ..guest_layout import EACH, LAYOUT
+
+if TYPE_CHECKING:
+    from ..hypervisor.vm import Vcpu, Vm
+    from ..hypervisor.vmgexit import Hypervisor
+    from .memory import Space
+
+PRIVATE, SHARED = PscOperation.PRIVATE, PscOperation.SHARED
+
+
+def start(hypervisor: Hypervisor, space: Space, vm: Vm) -> None:
+    """Bring a guest that was launched to where its driver can work. Raises EngineError."""
+    boot, *others = vm.vcpus
+    for message in (MsrInfo.SEV_INFO_REQ, MsrInfo.HV_FEATURES_REQ):
+        _msr(hypervisor, boot, int(message))
+    register(hypervisor, space, boot)
+    buffers = [LAYOUT.buffers + n * PAGE for n in range(VMPCKS * EACH)]
+    areas = [LAYOUT.save_areas + n * PAGE for n in range(len(others))]
+    change(hypervisor, space, boot, buffers + areas, PRIVATE)
+    change(hypervisor, space, boot, buffers, SHARED)
+    for vcpu, area in zip(others, areas, strict=True):
+        bring_up(hypervisor, space, boot, vcpu, area)
+
+
+def register(hypervisor: Hypervisor, space: Space, vcpu: Vcpu) -> None:
+    """Have the page of a processor shared, and register it as its GHCB. Raises AccessError."""
+    gpa = LAYOUT.ghcb + vcpu.apic_id * PAGE
+    word = MsrPscReq.of(info=int(MsrInfo.PSC_REQ), gfn=gpa >> 12, operation=int(SHARED))
+    _msr(hypervisor, vcpu, word)
+    gfn = gpa >> 12
+    word_back = _msr(
+        hypervisor, vcpu, MsrRegGhcbGpaReq.of(info=int(MsrInfo.REG_GHCB_GPA_REQ), gfn=gfn)
+    )
+    if word_back >> 12 != gfn:
+        raise AccessError("the hypervisor refused to register the GHCB", gpa)
+    vcpu.msr = gpa
+    space.shared(gpa)[:] = Page(protocol_version=2).build()
+
+
+def _msr(hypervisor: Hypervisor, vcpu: Vcpu, word: int) -> int:
+    vcpu.msr = int(word)
+    hypervisor.vmgexit(vcpu)
+    return vcpu.msr
+
+
+def change(
+    hypervisor: Hypervisor, space: Space, vcpu: Vcpu, pages: list[int], operation: PscOperation
+) -> None:
+    """Have the state of pages changed, accepting them after or giving them up before.
+
+    Raises AccessError if the hypervisor does not.
+    """
+    if operation is SHARED:
+        for gpa in pages:
+            space.accept(gpa, validate=False)
+    words = [PscEntry.of(gfn=gpa >> 12, operation=int(operation)) for gpa in pages]
+    head = PscHeader(end_entry=len(words) - 1)
+    buffer = PscBuffer(head, words).build()
+    ghcb = space.shared(vcpu.msr)
+    ghcb[SHARED_START : SHARED_START + len(buffer)] = buffer
+    scratch = vcpu.msr + SHARED_START
+    info2 = leave(hypervisor, space, vcpu, ExitCode.SNP_PAGE_STATE_CHANGE, sw_scratch=scratch)
+    done = PscHeader.parse(space.shared(vcpu.msr)[SHARED_START : SHARED_START + 8])
+    if info2 or done.cur_entry <= done.end_entry:
+        failed = pages[min(done.cur_entry, len(pages) - 1)]
+        raise AccessError(f"the hypervisor did not change a page: {info2:#x}", failed)
+    if operation is PRIVATE:
+        for gpa in pages:
+            space.accept(gpa)
+
+
+def bring_up(hypervisor: Hypervisor, space: Space, boot: Vcpu, vcpu: Vcpu, area: int) -> None:
+    """Make a page a save area and have a processor started on it."""
+    space.adjust(area, RmpAdjust.of(target_vmpl=1, vmsa=1))
+    info = ApCreationInfo.of(request=int(ApCreationRequest.CREATE), apic_id=vcpu.apic_id)
+    leave(hypervisor, space, boot, ExitCode.SNP_AP_CREATION, info, area, rax=0)
+    register(hypervisor, space, vcpu)
+
+
+def leave(
+    hypervisor: Hypervisor,
+    space: Space,
+    vcpu: Vcpu,
+    code: ExitCode,
+    info1: int = 0,
+    info2: int = 0,
+    **registers: int,
+) -> int:
+    """Leave the guest through the page and return the result.
+
+    Raises AccessError if the hypervisor refuses.
+    """
+    ghcb = space.shared(vcpu.msr)
+    bitmap = Page.parse(bytes(PAGE)).valid_bitmap.of(
+        sw_exit_code=1, sw_exit_info_1=1, sw_exit_info_2=1, **dict.fromkeys(registers, 1)
+    )
+    page = Page.parse(ghcb).replace(
+        sw_exit_code=code,
+        sw_exit_info_1=int(info1),
+        sw_exit_info_2=info2,
+        valid_bitmap=bitmap,
+        **registers,
+    )
+    ghcb[:] = page.build()
+    hypervisor.vmgexit(vcpu)
+    answer = Page.parse(ghcb)
+    if answer.sw_exit_info_1 & 0xFFFF_FFFF:
+        raise AccessError(f"the hypervisor refused: reason {answer.sw_exit_info_2}", vcpu.msr)
+    return int(answer.sw_exit_info_2)

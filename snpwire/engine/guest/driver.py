@@ -1,0 +1,266 @@
+"""The guest's driver: what Linux does to have one message answered (sev-guest.c, core.c).
+
+``exchange`` is a generator that yields how long the driver sleeps, in nanoseconds, so that many
+guests can wait side by side; ``run`` lets the machine's time pass instead.
+
+* BUSY: the same bytes again after 2 seconds, until more than 60 have passed since the first time.
+* A certificate buffer that is too small: the same bytes again as a plain request, so that both
+  sides count on, then EIO with the number of pages needed. The key is kept, also where the second
+  attempt fails, contrary to a comment in Linux.
+* Any other failure: the key is wiped. Nobody knows then whether the number was used.
+* A status inside the answer is no failure: the caller gets the payload.
+
+The number moves on by 2 whatever came of it.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from ...errors import AccessError, DriverError, StoppedError
+from ...wire.address import PAGE
+from ...wire.event import Gpa, Value
+from ...wire.exits import ExitCode
+from ...wire.message import PAYLOAD_MAX, MsgType, payload_kind
+from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
+from ..outcome import BUSY, INVALID_LEN, NO_ANSWER
+from ..simulation import SECOND
+from ..trace import GUEST, Written
+from .request import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..guest_layout import Buffers
+    from ..hypervisor.vm import Vcpu
+    from ..hypervisor.vmgexit import Hypervisor
+    from ..simulation import World
+    from .channel import Stream
+    from .memory import Space
+
+RETRY_DELAY, RETRY_LIMIT = 2 * SECOND, 60 * SECOND
+PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
+EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
+BLANK = bytes(PAGE)
+
+
+class Driver:
+    """One driver: one processor's GHCB, one set of buffers, one key."""
+
+    def __init__(
+        self,
+        world: World,
+        hypervisor: Hypervisor,
+        space: Space,
+        vcpu: Vcpu,
+        buffers: Buffers,
+        stream: Stream,
+    ) -> None:
+        self._world = world
+        self._hypervisor = hypervisor
+        self._space = space
+        self._vcpu = vcpu
+        self.buffers = self.named = buffers
+        self.stream = stream
+        self._lock = Lock()
+        self._needed = 0
+        """What the hypervisor said last of the pages that certificates take."""
+        self._laid = PAGE
+        """Bytes of the request page that are not zero; unknown at first."""
+
+    def run(self, request: Request) -> Answer:
+        """Have a request answered. Raises DriverError and StoppedError."""
+        with self._lock:
+            steps = self.exchange(request)
+            try:
+                while True:
+                    self._world.wait(next(steps))
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+
+    def exchange(self, request: Request) -> Generator[int, None, Answer]:
+        """Have a request answered, sleeping where Linux does.
+
+        Raises DriverError, StoppedError, and AccessError if its own pages were taken from it: then
+        the guest does not run on either, and seals nothing more.
+        """
+        stream, faults = self.stream, self._world.faults
+        if self._vcpu.vm.stopped:
+            raise StoppedError(self._vcpu.vm.name, self._vcpu.vm.stopped)
+        if len(request.payload) > PAYLOAD_MAX or request.pages is not None:
+            self._check(request)
+        self.named = self.buffers
+        if faults is not None:
+            faults.fire("prepare", self, request)
+        number = stream.next_number()
+        message = self._sealed(request, number)
+        try:
+            self._put(message)
+            if faults is not None:
+                faults.fire("exit", self, request)
+            began, needed = self._world.clock.now, None
+            result = self._exit(request.pages)
+            if result:
+                result, needed = yield from self._again(request, result, began)
+            stream.number = number + 1
+            if result or needed is not None:
+                raise _failed(request, result, needed)
+            payload = stream.open(request, number, self._space.seen(self.buffers.response))
+        except AccessError as exc:
+            self._vcpu.vm.stopped = str(exc)
+            raise
+        except DriverError as exc:
+            if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
+                self._disable(exc)
+            raise
+        if self._world.trace:
+            self._say_opened(request, number, payload)
+        return Answer(payload, self._data(request.pages) if request.pages else b"")
+
+    def _check(self, request: Request) -> None:
+        """Raise DriverError for a request that has no room in the driver's buffers."""
+        size, pages, room = len(request.payload), request.pages, self.buffers.pages
+        if size > PAYLOAD_MAX:
+            reason = f"a payload has at most {PAYLOAD_MAX} bytes, got {size}"
+            raise DriverError("EINVAL", reason)
+        if pages is not None and not 0 <= pages <= room:
+            raise DriverError("EINVAL", f"certificates get 0 to {room} pages, not {pages}")
+
+    def _again(
+        self, request: Request, result: int, began: int
+    ) -> Generator[int, None, tuple[int, int | None]]:
+        """Send the same bytes again where Linux does; they were sent first when it *began*.
+
+        Return the last result, and how many pages the certificates need if there were too few.
+        """
+        clock = self._world.clock
+        pages: int | None = request.pages
+        needed: int | None = None
+        while True:
+            if result == BUSY and clock.now - began <= RETRY_LIMIT:
+                self._say("wait", nanoseconds=RETRY_DELAY)
+                yield RETRY_DELAY
+            elif result == INVALID_LEN and pages is not None:
+                needed = self._needed
+                self._say("again-plain", needed=needed)
+                pages = None
+            else:
+                return result, needed
+            result = self._exit(pages)
+
+    def _put(self, message: bytes) -> None:
+        """Lay a message where the hypervisor finds it; the page for the answer is empty then."""
+        self._space.shared(self.buffers.response)[:] = BLANK
+        page, size = self._space.shared(self.buffers.request), len(message)
+        page[:size] = message
+        if size < self._laid:
+            page[size : self._laid] = bytes(self._laid - size)
+        self._laid = size
+
+    def seal_only(self, request: Request) -> bytes:
+        """Seal a message under the next number, without sending it. Raises DriverError."""
+        return self._sealed(request, self.stream.next_number())
+
+    def _sealed(self, request: Request, number: int) -> bytes:
+        message = self.stream.seal(request.type, request.version, request.payload, number)
+        if self._world.trace:
+            self._say_sealed(request, number, message)
+        return message
+
+    def send_once(self, request: Request) -> int:
+        """Send a message without counting it, as a program that holds no lock; return the result.
+
+        Raises DriverError and StoppedError.
+        """
+        self._put(self.seal_only(request))
+        return self._exit(request.pages)
+
+    def rest(self) -> None:
+        """Sleep as long as Linux does after BUSY."""
+        self._world.wait(RETRY_DELAY)
+
+    def unregister(self) -> None:
+        """Speak through another page from now on, without a word to the hypervisor."""
+        self._vcpu.msr = self.buffers.data
+
+    def _exit(self, pages: int | None) -> int:
+        """Leave the guest and return ``sw_exit_info_2``.
+
+        Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
+        one processor share its GHCB, which is why the lock is held from the first byte on.
+        """
+        code, low, high = PLAIN, 0, EXIT_BITS
+        with self._world.lock:
+            buffers, ghcb = self.named, self._space.shared(self._vcpu.msr)
+            if pages is not None:
+                code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
+                WORD.pack_into(ghcb, RAX_AT, buffers.data)
+                WORD.pack_into(ghcb, RBX_AT, pages)
+            EXIT.pack_into(ghcb, EXIT_AT, code, buffers.request, buffers.response)
+            PAIR.pack_into(ghcb, BITMAP_AT, low, high)
+            if self._world.trace:
+                self._say_left(code, ghcb)
+            self._hypervisor.vmgexit(self._vcpu)
+            info1, info2 = PAIR.unpack_from(ghcb, INFO_AT)
+            if info2 == INVALID_LEN:
+                self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
+        return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)
+
+    def _data(self, pages: int) -> bytes:
+        start = self.buffers.data
+        return b"".join(bytes(self._space.shared(start + n * PAGE)) for n in range(pages))
+
+    def _disable(self, error: DriverError) -> None:
+        self.stream.disable()
+        if self._world.trace:
+            exitinfo2, vmpck = Value(error.exitinfo2), self.stream.vmpck
+            said = error.reason
+            self._say("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=said)
+
+    def _say_left(self, code: int, ghcb: bytearray) -> None:
+        where = (Written("ghcb", self._vcpu.msr, bytes(ghcb)),)
+        request, response = Gpa(self.named.request), Gpa(self.named.response)
+        self._say("exit", where, code=ExitCode(code), request=request, response=response)
+
+    def _say_sealed(self, request: Request, number: int, message: bytes) -> None:
+        kind = payload_kind(request.type, request.version)
+        page = message.ljust(PAGE, b"\0")
+        written = (
+            Written(kind, None, request.payload),
+            Written("message", self.buffers.request, page),
+        )
+        facts = {"type": MsgType(request.type), "version": request.version}
+        self._say("seal", written, vmpck=self.stream.vmpck, number=number, **facts)
+
+    def _say_opened(self, request: Request, number: int, payload: bytes) -> None:
+        answer = bytes(self._space.seen(self.buffers.response))
+        written = (
+            Written(payload_kind(request.type + 1), None, payload),
+            Written("message", self.buffers.response, answer),
+        )
+        self._say("open", written, number=number + 1, vmpck=self.stream.vmpck)
+
+    def _say(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
+        vcpu = self._vcpu
+        self._world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
+
+
+def _failed(request: Request, result: int, needed: int | None) -> DriverError:
+    """Return the error of a request that ended with *result*, or with too few pages.
+
+    Linux tells its caller of the pages whatever the second attempt came to.
+    """
+    errno = "ETIMEDOUT" if result == BUSY else "EIO"
+    if needed is not None:
+        reason = f"the certificates take {needed} pages, there is room for {request.pages}"
+        return DriverError(errno, reason, exitinfo2=INVALID_LEN, pages=needed)
+    if result == BUSY:
+        return DriverError(errno, "BUSY for more than a minute", exitinfo2=result)
+    if result == NO_ANSWER:
+        return DriverError(errno, "the hypervisor refused the exit", exitinfo2=result)
+    fw_error, vmm_error = result & 0xFFFF_FFFF, result >> 32
+    said = f"firmware {fw_error:#x}, hypervisor {vmm_error:#x}"
+    return DriverError(errno, f"the request failed: {said}", exitinfo2=result)

@@ -1,0 +1,130 @@
+"""A guest: how it starts, and what its programs can ask for.
+
+What each question is called and what its errors are is configfs's and the ioctls' of Linux, so far
+as Linux has them; export, import and other messages go through ``raw``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import DriverError
+from ...wire.cpuid_msg import CpuidReq
+from ...wire.key import KeyReq, KeyRsp
+from ...wire.message import VMPCKS, MsgType
+from ...wire.report import REPORT_SIZE
+from ...wire.report_msg import ReportReq, ReportRsp
+from ...wire.status import Status
+from ..guest_layout import LAYOUT, buffers_of
+from .boot import start
+from .channel import Stream
+from .driver import Driver
+from .request import Request
+
+if TYPE_CHECKING:
+    from ...wire.cpuid import CpuidFunction
+    from ..hypervisor.vm import Vm
+    from ..hypervisor.vmgexit import Hypervisor
+    from ..simulation import World
+    from .memory import Space
+
+CERTIFICATE_PAGES = 4
+"""Pages that Linux has for certificates."""
+REFUSED = {int(Status.INVALID_PARAM), int(Status.INVALID_KEY)}
+"""What Linux's configfs turns into EINVAL; any other status in an answer is ENXIO."""
+DATA_SIZE = 64
+KEY_REQ, REPORT_REQ = int(MsgType.KEY_REQ), int(MsgType.REPORT_REQ)
+REPORT = slice(ReportRsp.SIZE - REPORT_SIZE, ReportRsp.SIZE)
+"""Where the report is in its answer."""
+TAILS = [ReportReq(vmpl=vmpck).build()[DATA_SIZE:] for vmpck in range(VMPCKS)]
+"""What comes behind the data in the plainest request of each key."""
+
+PLAIN_KEYS = [KeyReq(vmpl=vmpck).build() for vmpck in range(VMPCKS)]
+"""The plainest request for a key, of each VMPCK."""
+
+
+class Attested(NamedTuple):
+    """A report, and the certificates that came with it."""
+
+    report: bytes
+    certificates: bytes = b""
+
+
+class Guest:
+    """The software in one VM, with a driver for each of its four keys."""
+
+    def __init__(self, world: World, hypervisor: Hypervisor, vm: Vm, space: Space) -> None:
+        self.vm = vm
+        self.space = space
+        self._world = world
+        self._hypervisor = hypervisor
+        start(hypervisor, space, vm)
+        self.drivers = [self.driver(vmpck) for vmpck in range(VMPCKS)]
+
+    def driver(self, vmpck: int) -> Driver:
+        """Return a driver for a key that begins with what the secrets page holds."""
+        stream = Stream(self.space, LAYOUT.secrets, vmpck)
+        vcpu = self.vm.vcpus[vmpck % len(self.vm.vcpus)]
+        buffers = buffers_of(vmpck)
+        return Driver(self._world, self._hypervisor, self.space, vcpu, buffers, stream)
+
+    def report(self, data: bytes = bytes(DATA_SIZE), *, vmpck: int = 0, **fields: object) -> bytes:
+        """Return an attestation report over 64 bytes. Raises DriverError."""
+        payload = self.drivers[vmpck].run(report_request(data, vmpck, fields)).payload
+        _check(payload)
+        return payload[REPORT]
+
+    def ext_report(
+        self,
+        data: bytes = bytes(DATA_SIZE),
+        *,
+        vmpck: int = 0,
+        pages: int = CERTIFICATE_PAGES,
+        **fields: object,
+    ) -> Attested:
+        """Return a report and the certificate buffer, all *pages* of it. Raises DriverError."""
+        request = report_request(data, vmpck, fields)._replace(pages=pages)
+        answer = self.drivers[vmpck].run(request)
+        _check(answer.payload)
+        return Attested(answer.payload[REPORT], answer.certificates)
+
+    def key(self, *, vmpck: int = 0, **fields: object) -> bytes:
+        """Return a derived key of 32 bytes; fields are those of the key request.
+
+        Raises DriverError.
+        """
+        payload = KeyReq(**{"vmpl": vmpck} | fields).build() if fields else PLAIN_KEYS[vmpck]
+        answer = self.raw(KEY_REQ, payload, vmpck=vmpck)
+        _check(answer)
+        return KeyRsp.parse(answer).derived_key
+
+    def cpuid(self, functions: list[CpuidFunction], *, vmpck: int = 0) -> bytes:
+        """Have CPUID values checked; return the payload of the answer. Raises DriverError."""
+        payload = CpuidReq(elements=functions).build()
+        return self.raw(MsgType.CPUID_REQ, payload, vmpck=vmpck)
+
+    def tsc(self, *, vmpck: int = 0) -> bytes:
+        """Return the payload that tells scale and offset of the TSC. Raises DriverError."""
+        return self.raw(MsgType.TSC_INFO_REQ, bytes(0x80), vmpck=vmpck)
+
+    def raw(self, msg_type: int, payload: bytes, *, version: int = 1, vmpck: int = 0) -> bytes:
+        """Send a message of any type; return the payload of its answer. Raises DriverError."""
+        return self.drivers[vmpck].run(Request(msg_type, payload, version)).payload
+
+
+def report_request(data: bytes, vmpck: int, fields: dict[str, object]) -> Request:
+    """Return the request for a report. Raises DriverError for data that is no 64 bytes."""
+    if len(data) != DATA_SIZE:
+        raise DriverError("EINVAL", f"report data has {DATA_SIZE} bytes, got {len(data)}")
+    if not fields:
+        return Request(REPORT_REQ, data + TAILS[vmpck])
+    payload = ReportReq(**{"vmpl": vmpck, "report_data": data} | fields).build()
+    return Request(REPORT_REQ, payload)
+
+
+def _check(payload: bytes) -> None:
+    """Raise DriverError if the firmware says no inside its answer."""
+    status = int.from_bytes(payload[:4], "little")
+    if status:
+        errno = "EINVAL" if status in REFUSED else "ENXIO"
+        raise DriverError(errno, f"the firmware answers {Status(status).name}")

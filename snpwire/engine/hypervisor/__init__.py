@@ -1,0 +1,1 @@
+"""The hypervisor: every exit and what answers it."""

@@ -1,0 +1,148 @@
+"""Exits through the page other than guest requests, once the rules have passed them.
+
+A machine without devices: ports and MMIO read as ones, what is written to them is lost, and an MSR
+that nobody has raises #GP in the guest, in the words that KVM uses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import StoppedError
+from ...rmp.entry import ASSIGNED, IMMUTABLE, VALIDATED, VMSA
+from ...wire.address import IN_PAGE, LARGE_PAGE, PAGE
+from ...wire.event import Gpa
+from ...wire.exits import ExitCode
+from ...wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
+from ..trace import HYPERVISOR, Written
+from .page_state import change_all
+from .vm import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...wire.ghcb import Page
+    from .host import Host
+    from .vm import Vcpu
+
+    Answer = tuple[int, int, tuple[int, int, int, int]]
+    """Both operands, and rax, rcx, rdx and rbx."""
+
+NONE = (0, 0, 0, 0)
+EXCEPTION, MALFORMED = int(Action.ISSUE_EXCEPTION), int(Action.MALFORMED_INPUT)
+INVALID_SCRATCH_AREA, INVALID_INPUT = 3, 5
+GENERAL_PROTECTION = 0x8000_030D
+ALL_ONES = (1 << 64) - 1
+INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_injection.mask
+"""Ways of injecting interrupts, of which these VMs have none."""
+
+
+def answer(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    """Do what a page asks for and return the answer. Raises StoppedError."""
+    return SERVED.get(int(page.sw_exit_code), _nothing)(host, vcpu, page)
+
+
+def _nothing(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    return 0, 0, NONE
+
+
+def _zeros(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    """Answer CPUID with zeros: the guest has the values in its CPUID page."""
+    return 0, 0, NONE
+
+
+def _time(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    """Answer the time stamp counter: it counts the machine's nanoseconds."""
+    now = host.world.clock.now
+    return 0, 0, (now & 0xFFFF_FFFF, 0, now >> 32, 0)
+
+
+def _ones(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    return 0, 0, (0xFFFF_FFFF, 0, 0, 0)
+
+
+def _no_msr(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    return EXCEPTION, GENERAL_PROTECTION, NONE
+
+
+def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    """Change the states that a buffer in the page itself asks for.
+
+    The rules let a page of protocol 1 have its scratch area elsewhere; a request of protocol 2, as
+    this one is, cannot (56421).
+    """
+    if page.sw_scratch >> 12 != vcpu.msr >> 12:
+        return MALFORMED, INVALID_SCRATCH_AREA, NONE
+    ghcb = host.page(vcpu.vm.map[vcpu.msr >> 12])
+    before = bytes(ghcb) if host.world.trace else b""
+    result = change_all(host, vcpu.vm, ghcb, page.sw_scratch)
+    if host.world.trace:
+        at = page.sw_scratch & IN_PAGE
+        written = (Written("psc", page.sw_scratch, bytes(ghcb[at:0xFF0]), before[at:0xFF0]),)
+        host.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "page-states", written)
+    return 0, result, NONE
+
+
+def _features(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    return 0, int(FEATURES), NONE
+
+
+def _create(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    """Start or stop a processor on a save area, as far as its page goes (KVM sev_snp_ap_creation).
+
+    KVM refuses a save area at a multiple of 2 MiB, which a processor's erratum forbids, and another
+    way of injecting interrupts than the VM has. What VMRUN asks of the page is asked here, so that
+    a processor that could not run says so.
+    """
+    info = ApCreationInfo(page.sw_exit_info_1)
+    gpa = page.sw_exit_info_2
+    target = next((c for c in vcpu.vm.vcpus if c.apic_id == info.apic_id), None)
+    request = ApCreationRequest(page.sw_exit_info_1 & 0xFFFF_FFFF)  # KVM leaves the VMPL in
+    if target is None or not request.known:
+        return MALFORMED, INVALID_INPUT, NONE
+    if request is ApCreationRequest.DESTROY:
+        target.vmsa_gpa, target.running = None, False
+    elif gpa % PAGE or not gpa % LARGE_PAGE or gpa >> 12 not in vcpu.vm.map or page.rax & INJECTION:
+        return MALFORMED, INVALID_INPUT, NONE
+    else:
+        target.vmsa_gpa = gpa
+        target.running = can_run(host, target)
+    if host.world.trace:
+        facts = {"request": request, "vmsa": Gpa(gpa), "runs": target.running}
+        host.world.note(HYPERVISOR, vcpu.vm.name, target.apic_id, "ap-creation", (), (), **facts)
+    return 0, 0, NONE
+
+
+def can_run(host: Host, vcpu: Vcpu) -> bool:
+    """Tell whether VMRUN takes the save area of a processor: its page is the guest's, for that."""
+    if vcpu.vmsa_gpa is None:
+        return False
+    lo = host.table.entry(vcpu.vm.map[vcpu.vmsa_gpa >> 12])[0]
+    wanted = ASSIGNED | VMSA | VALIDATED
+    return lo & (wanted | IMMUTABLE) == wanted
+
+
+def _end(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    info = TermInfo(page.sw_exit_info_1)
+    reason = f"it ended itself: {int(info.reason_set):#x}:{info.reason_code:#x}"
+    raise StoppedError(vcpu.vm.name, reason)
+
+
+def _unsupported(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+    reason = f"KVM_RUN fails with EINVAL: unsupported event {page.sw_exit_info_1:#x}"
+    raise StoppedError(vcpu.vm.name, reason)
+
+
+SERVED: dict[int, Callable[[Host, Vcpu, Page], Answer]] = {
+    int(ExitCode.CPUID): _zeros,
+    int(ExitCode.RDTSC): _time,
+    int(ExitCode.RDTSCP): _time,
+    int(ExitCode.IOIO): _ones,
+    int(ExitCode.MSR): _no_msr,
+    int(ExitCode.SNP_PAGE_STATE_CHANGE): _page_states,
+    int(ExitCode.HV_FEATURES): _features,
+    int(ExitCode.SNP_AP_CREATION): _create,
+    int(ExitCode.TERM_REQUEST): _end,
+    int(ExitCode.UNSUPPORTED_EVENT): _unsupported,
+}
+"""What serves each exit; the others are done when nothing is done."""

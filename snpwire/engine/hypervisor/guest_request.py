@@ -1,0 +1,306 @@
+"""Guest requests in the hypervisor: one path, from the exit to the one place that answers it.
+
+``Requests.serve`` takes every request through the same steps, and whatever a step finds, the next
+ones see it in the exchange: ``vmm`` is the hypervisor's own error, ``status`` the firmware's. The
+review of 2021 asked for an order in which no path forgets the lock, the copy or the error. Here the
+lock is held around all of it, pages are had back before anything else is said, and the caller
+writes the answer.
+
+Two ways lead to the firmware. KVM of Linux 6.12 copies the guest's page to one of its own, gives
+the firmware another of its own to answer in, which stays the firmware's for good, and copies that
+to the guest. The patches of 2021 gave the firmware the guest's pages, and the one for the answer
+had to become the firmware's and the hypervisor's again for each request.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ...errors import StoppedError
+from ...rmp.entry import ASSIGNED
+from ...wire.address import PAGE
+from ...wire.certs import build_table
+from ...wire.command import CommandId
+from ...wire.message import MsgType
+from ...wire.operands import VmmError
+from ...wire.status import Status
+from ..simulation import seconds
+from ..trace import FIRMWARE, HYPERVISOR, Written
+from .policy import INSTANT, Pages, Second
+
+if TYPE_CHECKING:
+    from .host import Host
+    from .vm import Vcpu, Vm
+
+COMMAND = Struct("<QQQ")
+TYPE_AT, VMPCK_AT = 0x34, 0x3C
+REPORT_REQ = int(MsgType.REPORT_REQ)
+GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
+EMPTY_TABLE = bytes(24)
+"""The certificate table without certificates: KVM writes its last entry and nothing else."""
+BOUNCE, WAIT = Pages.BOUNCE, Second.WAIT
+"""Members of an enumeration cost more to name, before Python 3.12, than to compare."""
+OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmError.BUSY)
+
+
+class Exchange:
+    """One request on its way: what the guest named, what was sent, what came back."""
+
+    extended = False
+    data_gpa = data_pages = 0
+    watched = False
+    """Somebody wants to see or change what passes, which then has to be copied."""
+    issue = True
+    """The command is to be given; a fault may keep it back."""
+    lent = kept_back = False
+    """The guest's own page is the firmware's now; it is to stay so, by a fault."""
+    forged: bytes | None = None
+    """What a hypervisor made up that answers itself."""
+    vmm = status = pages_needed = result = 0
+    answer: bytes | bytearray | None = None
+    """What is copied to the guest, if anything is."""
+    request: bytes | bytearray = b""
+    """The page with the message: what it held when it was read, if anybody wants to see that."""
+    request_spa = response_spa = 0
+
+    def __init__(self, vcpu: Vcpu, request_gpa: int, response_gpa: int) -> None:
+        self.vcpu = vcpu
+        self.vm = vcpu.vm
+        self.request_gpa = request_gpa
+        self.response_gpa = response_gpa
+        self.context_spa = vcpu.vm.context << 12
+
+
+class Requests:
+    """What the hypervisor does with guest requests."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.world = host.world
+        self.busy_until = 0
+        """When the secure processor will be done; it does one thing at a time."""
+        self.spare = host.allocate()
+        """A page of the hypervisor's with nothing in it."""
+        self.last: dict[str, Exchange] = {}
+        """The last request of each VM that was answered: a forger would have kept it."""
+
+    def serve(self, x: Exchange) -> int:
+        """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
+        faults = self.world.faults
+        x.watched = watched = faults is not None or self.world.trace is not None
+        if faults is not None:
+            faults.fire("arrive", self, x)
+        vm = x.vm
+        if not x.vmm:
+            page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
+            x.request = bytes(page) if watched else page
+            x.vmm = self._admitted(x)
+        if not x.vmm and x.extended:
+            x.vmm = self._certificates(x)
+        if not x.vmm:
+            if vm.policy.pages is BOUNCE:
+                self._by_copies(x)
+            else:
+                self._by_own_pages(x)
+        x.result = result = x.vmm << 32 | x.status
+        if not watched:
+            return result
+        if faults is not None:
+            faults.fire("result", self, x)
+        if not x.result:
+            self.last[vm.name] = x
+        return x.result
+
+    def view(self, vm: Vm, gpa: int) -> tuple[int, bytearray]:
+        """Return number and bytes of a guest's page. Raises StoppedError if it has none there."""
+        known = vm.views.get(gpa)
+        if known is None:
+            page = self._page(vm, gpa)
+            known = vm.views[gpa] = page, self.host.page(page)
+        return known
+
+    def _page(self, vm: Vm, gpa: int) -> int:
+        page = vm.map.get(gpa >> 12)
+        if page is None:
+            raise StoppedError(vm.name, f"KVM_RUN fails with EIO: no memory at {gpa:#x}")
+        return page
+
+    def _admitted(self, x: Exchange) -> int:
+        """Return BUSY if the policy keeps the request out, and else wait for its turn."""
+        vm, clock = x.vm, self.world.clock
+        throttle, now = vm.policy.throttle, clock.now
+        if throttle is not None and not vm.window.admits(throttle, now):
+            vm.throttled += 1
+            within = seconds(throttle.interval)
+            self._say(x, "throttle", self._seen(x), burst=throttle.burst, interval=within)
+            return BUSY
+        second = vm.policy.second
+        if second is not WAIT:
+            until = vm.busy_until
+            if second is Second.BUSY_STREAM:
+                until = vm.stream_until[x.request[VMPCK_AT] & 3]
+            if now < until:
+                self._say(x, "busy", self._seen(x), until=until, per=str(second))
+                return BUSY
+        start = self.busy_until
+        if start > now:
+            self._say(x, "wait", nanoseconds=start - now)
+            clock.now = start
+        return OK
+
+    @staticmethod
+    def _seen(x: Exchange) -> tuple[Written, ...]:
+        return (Written("message", x.request_gpa, bytes(x.request)),)
+
+    def _certificates(self, x: Exchange) -> int:
+        """Put the certificates where the guest wants them, or say how many pages they take."""
+        vm, policy = x.vm, x.vm.policy.certificates
+        if x.request[TYPE_AT] != REPORT_REQ:
+            return OK
+        table = self.table(vm) if policy.chain else b""
+        needed = max(-(-len(table) // PAGE), policy.pages)
+        if needed > x.data_pages:
+            x.pages_needed = needed
+            self._say(x, "certificates", needed=needed, given=x.data_pages)
+            return INVALID_LEN
+        if x.data_pages:
+            data = (table or EMPTY_TABLE).ljust(needed * PAGE, b"\0") if needed else EMPTY_TABLE
+            was = self._held(vm, x.data_gpa, len(data)) if self.world.trace else None
+            for start in range(0, len(data), PAGE):
+                self._write(vm, x.data_gpa + start, data[start : start + PAGE])
+            if self.world.trace:
+                written = (Written("certs", x.data_gpa, data, was),)
+                self._say(x, "certificates", written, needed=needed, given=x.data_pages)
+        return OK
+
+    def table(self, vm: Vm) -> bytes:
+        """Return the certificates that a VM is given: its own, or those of the chip's key."""
+        if vm.certificates is not None:
+            return vm.certificates
+        return build_table(list(self.host.firmware.chip.certificates().items()), pages=True)
+
+    def _write(self, vm: Vm, gpa: int, data: bytes | bytearray) -> None:
+        """Write to a guest's shared page. Raises StoppedError if it is none."""
+        page, view = vm.views.get(gpa) or self.view(vm, gpa)
+        if self.host.table.entry(page)[0] & ASSIGNED:
+            reason = f"KVM_RUN fails with EFAULT: #PF, RMP violation at {page << 12:#x}"
+            raise StoppedError(vm.name, f"{reason}, a page of {self.host.owners.get(page, '?')}")
+        view[: len(data)] = data
+
+    def _held(self, vm: Vm, gpa: int, size: int) -> bytes:
+        """Return what lies in a guest's shared pages from *gpa* on, which begins one."""
+        pages = range(gpa, gpa + size, PAGE)
+        views = [(vm.views.get(page) or self.view(vm, page))[1] for page in pages]
+        return b"".join(map(bytes, views))[:size]
+
+    def _by_copies(self, x: Exchange) -> None:
+        """Copy the request in, have it answered, copy the answer out."""
+        vm, host, watched = x.vm, self.host, x.watched
+        request, response = vm.bounce
+        x.request_spa, x.response_spa = request << 12, response << 12
+        if watched:
+            self._see(x, "send")
+        page = host.page(request)
+        was = bytes(page) if watched else None
+        page[:] = x.request
+        if watched:
+            written = Written("message", x.request_spa, bytes(x.request), was)
+            self._say(x, "copy-in", (written,))
+        self._issue(x)
+        if not x.status or vm.policy.copy_on_failure:
+            answer = host.page(x.response_spa >> 12)
+            x.answer = bytes(answer) if watched else answer
+        if watched:
+            self._see(x, "answer")
+        if x.answer is not None:
+            was = self._held(vm, x.response_gpa, PAGE) if watched else None
+            self._write(vm, x.response_gpa, x.answer)
+            if watched:
+                written = Written("message", x.response_gpa, bytes(x.answer), was)
+                self._say(x, "copy-out", (written,))
+
+    def _see(self, x: Exchange, point: str) -> None:
+        """Let faults strike that are due at a point."""
+        if self.world.faults is not None:
+            self.world.faults.fire(point, self, x)
+
+    def _by_own_pages(self, x: Exchange) -> None:
+        """Make the guest's page the firmware's, have it answered there, and take it back.
+
+        A page that is not the hypervisor's before is not touched; one that cannot be had back is
+        lost. Either way the guest reads INVALID_ADDRESS, as from the patches of 2021.
+        """
+        vm, host = x.vm, self.host
+        request, response = self._page(vm, x.request_gpa), self._page(vm, x.response_gpa)
+        x.request_spa, x.response_spa = request << 12, response << 12
+        if self.world.faults is not None:
+            self.world.faults.fire("send", self, x)
+            host.page(request)[:] = x.request
+        if host.is_ours(response):
+            x.lent = not host.give(response, f"firmware, for {vm.name}", fixed=True)
+        if not x.lent:
+            x.status = int(Status.INVALID_ADDRESS)
+            return
+        try:
+            self._issue(x)
+        finally:
+            back = x.kept_back or host.take_from_firmware(response)
+        if not back:
+            x.status = int(Status.INVALID_ADDRESS)
+        elif self.world.faults is not None and not x.kept_back:
+            x.answer = bytes(host.page(response))
+            self.world.faults.fire("answer", self, x)
+            self._write(vm, x.response_gpa, x.answer)
+
+    def _issue(self, x: Exchange) -> None:
+        """Give the command, and let the time pass that it takes. Raises StoppedError."""
+        vm, clock = x.vm, self.world.clock
+        if x.watched:
+            self._see(x, "issue")
+            if not x.issue:
+                if x.forged is not None:
+                    self.host.page(x.response_spa >> 12)[:] = x.forged
+                return
+        if self.host.dead:
+            raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
+        place = x.response_spa & -PAGE
+        was = self.host.memory.read(place, PAGE) if x.watched else b""
+        x.status = self.give(x)
+        self.busy_until = vm.busy_until = clock.now
+        vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
+        if x.watched:
+            self._answered(x, was)
+
+    def _answered(self, x: Exchange, was: bytes) -> None:
+        """Tell of the firmware's answer, and let faults strike that are due after it."""
+        if self.world.trace and not x.status:
+            answer = bytes(self.host.page(x.response_spa >> 12))
+            written = (Written("message", x.response_spa, answer, was),)
+            self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
+        self._see(x, "status")
+
+    def give(self, x: Exchange) -> int:
+        """Give the firmware the command for a request; return the status."""
+        buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
+        latency = x.vm.policy.latency
+        takes = latency.draw(self.world.random) if latency is not INSTANT else 0
+        return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
+
+    def kept(self, vm: str) -> bytes | bytearray | None:
+        """Return a request that another VM had answered, if there was one."""
+        return next((x.request for name, x in self.last.items() if name != vm), None)
+
+    def another_context(self, vm: Vm) -> int:
+        """Return the address of another VM's context, or of none if there is no other."""
+        owners = self.host.owners.items()
+        mine = f"context of {vm.name}"
+        others = (page for page, who in owners if who.startswith("context of ") and who != mine)
+        return next(others, 0) << 12
+
+    def _say(
+        self, x: Exchange, action: str, written: tuple[Written, ...] = (), **facts: object
+    ) -> None:
+        """Add a step of the hypervisor's to the trace, if there is one."""
+        if self.world.trace:
+            self.world.note(HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts)

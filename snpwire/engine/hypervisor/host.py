@@ -1,0 +1,163 @@
+"""The host's memory and its dealings with the secure processor: pages lent, commands given.
+
+Each page that is not the hypervisor's own has an owner here, by name. What cannot be had back is
+leaked, as Linux does: never used again, and known to be lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import EngineError
+from ...rmp.entry import ASID_LOW, ASSIGNED, IMMUTABLE
+from ...rmp.single.host import SHARED, rmpupdate
+from ...wire.address import PAGE
+from ...wire.command import COMMANDS, CommandId
+from ...wire.event import Gpa
+from ...wire.page_commands import Reclaim, ReclaimPage
+from ..trace import FIRMWARE, HYPERVISOR, Moved, Written
+
+if TYPE_CHECKING:
+    from ...rmp.sparse import PlacedEntries
+    from ...wire.rmp import RmpState
+    from ...wire.rmp_words import RmpUpdateResult
+    from ...wire.status import Status
+    from ..firmware import Firmware
+    from ..memory import Memory
+    from ..simulation import World
+
+LEAKED = "leaked"
+FIRST_PAGE = 0x1000
+"""Pages below 16 MiB are left alone: the table and what firmware of PCs uses lie there."""
+
+
+class Host:
+    """Pages and commands."""
+
+    def __init__(
+        self, world: World, memory: Memory, table: PlacedEntries, firmware: Firmware, pages: int
+    ) -> None:
+        self.world = world
+        self.memory = memory
+        self.table = table
+        self.firmware = firmware
+        self.dead = False
+        """The secure processor does not answer any more."""
+        self.owners: dict[int, str] = {}
+        """Who has a page that is not the hypervisor's; ``leaked`` for one that is lost."""
+        self._free: list[int] = []
+        self._next, self._end = FIRST_PAGE, pages
+        self._buffer = self.allocate()
+        self._view = self.page(self._buffer)
+
+    @property
+    def used(self) -> int:
+        """Return the number of the first page that was never given out."""
+        return self._next
+
+    def allocate(self) -> int:
+        """Return the number of a page of the hypervisor's. Raises EngineError if there is none."""
+        if self._free:
+            return self._free.pop()
+        if self._next >= self._end:
+            raise EngineError(f"the machine's {self._end} pages of memory are used up")
+        self._next += 1
+        return self._next - 1
+
+    def free(self, page: int) -> None:
+        """Take back a page that is the hypervisor's again, or is lost."""
+        if page not in self.owners:
+            self.memory.drop(page)
+            self._free.append(page)
+
+    def page(self, page: int) -> bytearray:
+        """Return the bytes of a page as the host sees them, to be changed in place."""
+        found = self.memory.pages.get(page)
+        if found is None:
+            found = self.memory.pages[page] = bytearray(PAGE)
+        return found
+
+    def is_ours(self, page: int) -> bool:
+        """Tell whether the processor lets the host write to a page."""
+        return page >= self.table.pages or not self.table.entry(page)[0] & ASSIGNED
+
+    def give(
+        self, page: int, owner: str, *, asid: int = 0, gpa: int = 0, fixed: bool
+    ) -> RmpUpdateResult:
+        """Assign a page: to the firmware, or with an ASID to a guest that sees it at *gpa*."""
+        fix = IMMUTABLE if fixed else 0
+        result = self._update(page, ASSIGNED | asid << ASID_LOW | gpa | fix)
+        if not result:
+            self.owners[page] = owner
+        return result
+
+    def take(self, page: int) -> RmpUpdateResult:
+        """Make a page the hypervisor's."""
+        result = self._update(page, SHARED)
+        if not result:
+            self.owners.pop(page, None)
+        return result
+
+    def take_from_firmware(self, page: int) -> bool:
+        """Have a page back from the firmware, or leak it; tell whether it is back."""
+        if not self.dead and not self.reclaim(page) and not self.take(page):
+            return True
+        self.leak(page)
+        return False
+
+    def leak(self, page: int) -> None:
+        """Give a page up for good."""
+        self.owners[page] = LEAKED
+        if self.world.trace:
+            self.world.note(HYPERVISOR, "", 0, "leak", page=Gpa(page << 12))
+
+    def reclaim(self, page: int) -> Status:
+        """Ask the firmware for a page it has."""
+        word = ReclaimPage.of(page_paddr=page)
+        return self.command(CommandId.SNP_PAGE_RECLAIM, Reclaim(page=word).build())
+
+    def _update(self, page: int, new: int) -> RmpUpdateResult:
+        before = self.table.state(page)
+        result = rmpupdate(self.table, page, new)
+        if self.world.trace:
+            facts = {"page": Gpa(page << 12), "result": result}
+            self.world.note(HYPERVISOR, "", 0, "rmpupdate", (), self.moved(page, before), **facts)
+        return result
+
+    def moved(self, page: int, before: RmpState) -> tuple[Moved, ...]:
+        """Return the change of a page's state, if there was one."""
+        after = self.table.state(page)
+        return () if after is before else (Moved(page, before.name, after.name),)
+
+    def command(
+        self,
+        command: CommandId,
+        buffer: bytes,
+        vm: str = "",
+        takes: int = 0,
+        *,
+        watch: tuple[int, ...] = (),
+    ) -> Status:
+        """Put *buffer* into memory and have the firmware carry out a command.
+
+        It *takes* so many nanoseconds. The trace tells of *vm*, and of pages of *watch* whose
+        state changes. Raises EngineError if the secure processor does not answer any more.
+        """
+        if self.dead:
+            raise EngineError(f"{command.name}: the secure processor does not answer any more")
+        address, world = self._buffer << 12 if buffer else 0, self.world
+        was = bytes(self._view[: len(buffer)]) if world.trace else None
+        self._view[: len(buffer)] = buffer
+        if world.trace is None:
+            status = self.firmware.mailbox(command, address)
+            world.clock.now += takes
+            return status
+        kind = COMMANDS[command].buffer if command in COMMANDS else ""
+        written = (Written(kind, address, buffer, was),) if buffer else ()
+        world.note(HYPERVISOR, vm, 0, "command", written, command=command)
+        states = [(page, self.table.state(page)) for page in watch]
+        status = self.firmware.mailbox(command, address)
+        world.clock.now += takes
+        moved = tuple(item for page, before in states for item in self.moved(page, before))
+        world.note(FIRMWARE, vm, 0, "done", (), moved, command=command, status=status)
+        return status

@@ -1,0 +1,89 @@
+"""A VM and its processors, as the hypervisor keeps them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...wire.address import C_BIT
+from ...wire.message import VMPCKS
+from ...wire.msr import MsrInfo, MsrSevInfoResp
+from ...wire.operands import HvFeatures
+from .policy import Window
+
+if TYPE_CHECKING:
+    from .policy import Policy
+
+PROTOCOL = 2
+"""Highest version of the GHCB protocol; 1 is the lowest."""
+FEATURES = HvFeatures.of(snp=1, snp_ap_creation=1)
+"""What the hypervisor offers, as KVM of Linux 6.12."""
+RESET_MSR = MsrSevInfoResp.of(
+    info=int(MsrInfo.SEV_INFO_RESP),
+    min_version=1,
+    max_version=PROTOCOL,
+    c_bit=C_BIT.bit_length() - 1,
+)
+"""What the GHCB MSR holds before the guest writes it, and the answer to SEV_INFO_REQ."""
+
+
+class Vcpu:
+    """One processor of a VM."""
+
+    __slots__ = ("apic_id", "ghcb_gpa", "msr", "running", "vm", "vmsa_gpa")
+
+    def __init__(self, vm: Vm, apic_id: int) -> None:
+        self.vm = vm
+        self.apic_id = apic_id
+        self.msr = int(RESET_MSR)
+        self.ghcb_gpa: int | None = None
+        """The GHCB that the guest registered."""
+        self.vmsa_gpa: int | None = None
+        self.running = False
+
+
+class Vm:
+    """One guest: its ASID, the page with its context, its memory, and what it has used up."""
+
+    __slots__ = (
+        "asid",
+        "bounce",
+        "busy_until",
+        "certificates",
+        "context",
+        "map",
+        "name",
+        "policy",
+        "stopped",
+        "stray_gpa",
+        "stream_until",
+        "throttled",
+        "vcpus",
+        "views",
+        "window",
+    )
+
+    def __init__(self, name: str, asid: int, policy: Policy) -> None:
+        self.name = name
+        self.asid = asid
+        self.policy = policy
+        self.context = 0
+        """Number of the page of its context."""
+        self.map: dict[int, int] = {}
+        """Number of the physical page of each guest page: the nested page table."""
+        self.views: dict[int, tuple[int, bytearray]] = {}
+        """Page and bytes of shared guest addresses that the host has looked at."""
+        self.bounce = (0, 0)
+        """Pages of the hypervisor for request and answer; the second is the firmware's."""
+        self.vcpus: list[Vcpu] = []
+        self.certificates: bytes | None = None
+        """A table of certificates in place of the chip's own, in whole pages."""
+        self.stray_gpa = 0
+        """A shared page that nobody uses: where a stray answer goes."""
+        self.window = Window()
+        self.throttled = 0
+        """How often its limit kept it out."""
+        self.busy_until = 0
+        """When the request that is under way will be answered."""
+        self.stream_until = [0] * VMPCKS
+        self.stopped = ""
+        """Why it does not run any more."""

@@ -1,0 +1,148 @@
+"""Requests under judgement: what came of each, what should have, and what does not hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import EngineError
+from ..wire.address import PAGE
+from ..wire.message import PAYLOAD_MAX, PAYLOAD_UNIT, MsgType
+from ..wire.status import Status
+from .guest.channel import LAST
+from .hypervisor.guest_request import REPORT_REQ
+from .invariants import Breach, Watch, lent, ownerless
+from .outcome import SHORT, STOPPED, Outcome, outcome_of
+
+if TYPE_CHECKING:
+    from .guest.driver import Driver
+    from .guest.request import Answer, Request
+
+if TYPE_CHECKING:
+    from .faults.fault import Fault
+    from .faults.injection import Injections
+    from .guest.driver import Driver
+    from .guest.guest import Guest
+    from .guest.request import Request
+    from .machine import Machine
+
+NOT_TAKEN = Outcome("EIO", int(Status.INVALID_PARAM), alive=False)
+NO_KEY = Outcome("ENOTTY", alive=False)
+NO_NUMBER = Outcome("EIO", alive=True)
+NO_ROOM = Outcome("EINVAL", alive=True)
+MINUTE = 60_000_000_000
+CHANGES_GUESTS = {int(MsgType.EXPORT_REQ), int(MsgType.ABSORB_NOMA_REQ)}
+"""Messages after which a guest may be another, or none."""
+
+
+class Verdict(NamedTuple):
+    """What came of one request."""
+
+    tried: Tried
+    struck: tuple[Fault, ...]
+    """The faults that the request met."""
+    expected: Outcome | None
+    """What it had to come to; None where nobody can say, as after two faults at once."""
+    breaches: tuple[Breach, ...]
+    """What does not hold, and does not have to break by the faults themselves."""
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether something came to another end than it should."""
+        wrong = self.expected is not None and self.tried.outcome != self.expected
+        return wrong or bool(self.breaches)
+
+
+class Trial:
+    """Requests of one guest. The machine's trace has to be heard by *watch*."""
+
+    def __init__(self, machine: Machine, guest: Guest, watch: Watch, faults: Injections) -> None:
+        self._machine = machine
+        self._guest = guest
+        self._watch = watch
+        self._faults = faults
+        self._excused: set[str] = set()
+        """Rules that an earlier fault broke, for good."""
+        self._open = False
+        """An earlier fault left things as they cannot be without one."""
+
+    def ask(self, driver: Driver, request: Request) -> Verdict:
+        """Make a request and judge it."""
+        before = self._usual(driver, request)
+        tried = attempt(driver, request)
+        struck = tuple(self._faults.struck())
+        expected = self._expected(request, struck, before)
+        if struck and (tried.outcome.errno or any(fault.breaks for fault in struck)):
+            self._open = True
+        return Verdict(tried, struck, expected, self._breaches(struck))
+
+    def _usual(self, driver: Driver, request: Request) -> Outcome | None:
+        """Return what a request has to come to where no fault strikes."""
+        vm = self._guest.vm
+        unsent = self._unsent(driver, request)
+        if vm.stopped:
+            return Outcome(STOPPED)
+        if unsent is not None:
+            return unsent
+        limit = vm.policy.throttle
+        exits = 1 if request.pages is None else 2  # each may have to wait until the limit is over
+        if self._open or (limit is not None and limit.interval * exits >= MINUTE):
+            return None
+        if not self._offered(request):
+            return NOT_TAKEN
+        if request.type in CHANGES_GUESTS:
+            return None
+        policy = vm.policy.certificates
+        table = self._machine.hypervisor.requests.table(vm) if policy.chain else b""
+        needed = max(-(-len(table) // PAGE), policy.pages)
+        short = request.pages is not None and needed > request.pages
+        return SHORT if short and request.type == REPORT_REQ else Outcome()
+
+    @staticmethod
+    def _unsent(driver: Driver, request: Request) -> Outcome | None:
+        """Return what comes of a request that the driver does not send, if it is one."""
+        stream, pages = driver.stream, request.pages or 0
+        if len(request.payload) > PAYLOAD_MAX or not 0 <= pages <= driver.buffers.pages:
+            return NO_ROOM._replace(alive=stream.alive)
+        if not stream.alive:
+            return NO_KEY
+        return NO_NUMBER if stream.number + 1 >= LAST else None
+
+    def _offered(self, request: Request) -> bool:
+        """Tell whether the firmware takes a message of this type, version and size."""
+        known, size = self._machine.profile.takes(request.type), len(request.payload)
+        return known and request.version == 1 and size > 0 and not size % PAYLOAD_UNIT
+
+    def _expected(
+        self, request: Request, struck: tuple[Fault, ...], usual: Outcome | None
+    ) -> Outcome | None:
+        if not struck:
+            return usual
+        fault = struck[0]
+        if any(other is not fault for other in struck) or usual != Outcome():
+            return None
+        extended = request.pages is not None
+        policy = self._guest.vm.policy
+        return fault.leads_to(policy, extended=extended, times=len(struck))
+
+    def _breaches(self, struck: tuple[Fault, ...]) -> tuple[Breach, ...]:
+        found = (*self._watch.breaches, *ownerless(self._machine), *lent(self._machine))
+        self._watch.breaches.clear()
+        self._excused |= {fault.breaks for fault in struck}
+        return tuple(breach for breach in found if breach.rule not in self._excused)
+
+
+class Tried(NamedTuple):
+    """A request that was made: how it ended, and the answer or the error."""
+
+    outcome: Outcome
+    answer: Answer | None = None
+    error: EngineError | None = None
+
+
+def attempt(driver: Driver, request: Request) -> Tried:
+    """Make a request and catch what comes of it."""
+    try:
+        answer = driver.run(request)
+    except EngineError as exc:
+        return Tried(outcome_of(exc, alive=driver.stream.alive), error=exc)
+    return Tried(Outcome(), answer)

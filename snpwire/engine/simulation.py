@@ -1,0 +1,108 @@
+"""What everybody in one machine shares: time, chance, the trace, and one lock."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from random import Random
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .trace import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+if TYPE_CHECKING:
+    from .trace import Moved, Trace, Written
+
+
+class Faults(Protocol):
+    """What goes wrong at a point of a request's path, if anything is to."""
+
+    def fire(self, point: str, who: Any, what: Any) -> None:
+        """Let what is due at a point strike."""
+
+
+class World:
+    """Made once for a machine. The lock is held while a processor is outside its guest.
+
+    It stands for Linux's mutexes: the one of each VM's guest requests, and the one of the mailbox.
+    """
+
+    __slots__ = ("clock", "faults", "lock", "random", "trace")
+
+    def __init__(self, seed: int, trace: Trace | None = None) -> None:
+        self.clock = Clock()
+        self.random = Random(seed)
+        self.trace = trace
+        self.faults: Faults | None = None
+        """What goes wrong, if anything is to."""
+        self.lock = RLock()
+
+    def note(
+        self,
+        actor: str,
+        vm: str,
+        vcpu: int,
+        action: str,
+        written: tuple[Written, ...] = (),
+        moved: tuple[Moved, ...] = (),
+        **facts: object,
+    ) -> None:
+        """Add a step to the trace. Ask ``trace`` first: making the facts is what costs.
+
+        Those who listen hear one step at a time, whichever thread takes it.
+        """
+        if self.trace is not None:
+            with self.lock:
+                now = self.clock.now
+                self.trace.add(Step(now, actor, vm, vcpu, action, facts, written, moved))
+
+    def wait(self, nanoseconds: int) -> None:
+        """Let time pass for somebody who holds no lock."""
+        with self.lock:
+            self.clock.pass_by(nanoseconds)
+
+
+SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
+
+
+class Clock:
+    """What time it is, in nanoseconds since the machine was made."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def pass_by(self, nanoseconds: int) -> None:
+        """Let time pass."""
+        self.now += nanoseconds
+
+
+def schedule(clock: Clock, processes: Iterable[Generator[int, None, None]]) -> None:
+    """Run *processes* side by side to their ends; each yields how long it sleeps, in nanoseconds.
+
+    Whoever is earliest goes on, at equal times the one who came first. What a process does between
+    two sleeps begins at its own time and may let time pass, which is then its own as well.
+    """
+    start = clock.now
+    waiting: list[tuple[int, int, Generator[int, None, None]]] = []
+    for number, process in enumerate(processes):
+        heappush(waiting, (start, number, process))
+    last, count = start, len(waiting)
+    while waiting:
+        clock.now, _, process = heappop(waiting)
+        for pause in process:
+            heappush(waiting, (clock.now + pause, count, process))
+            count += 1
+            break
+        last = max(last, clock.now)
+    clock.now = last
+
+
+def seconds(nanoseconds: int) -> str:
+    """Return a time as people read it: ``62 s``, ``0.2 s``, ``1.000000001 s``."""
+    whole, part = divmod(nanoseconds, SECOND)
+    return f"{whole}.{part:09d}".rstrip("0").rstrip(".") + " s"
