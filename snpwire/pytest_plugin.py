@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from .engine.guest.guest import Guest
     from .engine.machine import Machine
     from .engine.trace import Step
-    from .testing.certificates import Certificates
-    from .testing.plan import Plan
-    from .testing.port import Port
-    from .testing.rig import Rig
-    from .testing.samples import Sample
+    from .testing.fault_plan import Plan
+    from .testing.machine_fixture import Rig
+    from .testing.raw_guest import Port
+    from .testing.reports.attestation import Certificates
+    from .testing.reports.corpus import Sample
 
 MARKERS = (
     "snp(profile, policy, seed, vcpus, vlek, image): what snp_machine and snp_guest are made of",
@@ -46,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Check what markers say before anything runs, and multiply what asks for all there is."""
     names = {mark.name for mark in metafunc.definition.iter_markers()}
     if names & NAMES:
-        from .testing import marks
+        from .testing import pytest_markers as marks
 
         marks.check(metafunc)
 
@@ -84,8 +84,8 @@ def snp_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     ``@pytest.mark.snp`` says which. A test that passes fails after all if a rule of the protocol
     was broken in it: a nonce used twice, an answer taken twice, a page that nobody owns.
     """
-    from .testing.marks import scene_of
-    from .testing.rig import Rig
+    from .testing.machine_fixture import Rig
+    from .testing.pytest_markers import scene_of
 
     request.node.stash[RIG] = Rig(scene_of(request.node))
     yield _rig(request).machine
@@ -98,7 +98,7 @@ def snp_fault(request: pytest.FixtureRequest) -> Iterator[Plan]:
 
     A test that passes fails after all if a fault never struck.
     """
-    from .testing.marks import plan_of
+    from .testing.pytest_markers import plan_of
 
     plan = plan_of(request.node, getattr(request, "param", None))
     yield plan
@@ -123,7 +123,7 @@ def snp_port(snp_machine: Machine, snp_guest: Guest) -> Port:
 
     Of all faults those are left out that strike in a driver itself.
     """
-    from .testing.port import Port
+    from .testing.raw_guest import Port
 
     return Port(snp_machine, snp_guest)
 
@@ -137,7 +137,7 @@ def snp_steps(request: pytest.FixtureRequest, snp_machine: Machine) -> deque[Ste
 @pytest.fixture
 def snp_certs(snp_machine: Machine) -> Certificates:
     """Give the certificates of the key that signs on ``snp_machine``: DER, and PEM."""
-    from .testing.certificates import certificates_of
+    from .testing.reports.attestation import certificates_of
 
     return certificates_of(snp_machine)
 
@@ -149,7 +149,7 @@ def snp_report(request: pytest.FixtureRequest) -> Sample:
     With ``@pytest.mark.snp_every_report`` the test runs once with each; ``genuine`` says whether it
     has to be accepted, ``fails`` which links have to fail.
     """
-    from .testing.samples import report_named, sample_of
+    from .testing.reports.corpus import report_named, sample_of
 
     if hasattr(request, "param"):
         return report_named(request.param)

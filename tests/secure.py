@@ -9,7 +9,7 @@ from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.rmp.sparse import SparseEntries
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.message import HEADER_SIZE, Aead, Header
 from snpwire.wire.migration import GuestState
 

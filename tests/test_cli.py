@@ -14,11 +14,12 @@ import pytest
 from conftest import COMMAND, surroundings
 from transcripts import call
 
-from snpwire.cli import encode, sink
+from snpwire.cli import encode
+from snpwire.cli import output as sink
 from snpwire.errors import UsageError
 from snpwire.view.style import COLOUR, PLAIN
 from snpwire.wire import RECORDS
-from snpwire.wire.cpuid_msg import CpuidReq
+from snpwire.wire.cpuid import CpuidReq
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.ghcb import Page, ValidBitmap
 from snpwire.wire.psc import PscBuffer, PscEntry

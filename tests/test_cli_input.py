@@ -8,7 +8,7 @@ import pytest
 from transcripts import call
 
 from snpwire.capture import FORMS
-from snpwire.cli.source import SNIFF
+from snpwire.cli.input import SNIFF
 from snpwire.context import Direction
 from snpwire.wire.ghcb import Page
 

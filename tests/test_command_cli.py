@@ -9,7 +9,7 @@ from strategies import patched
 from transcripts import call
 
 from snpwire import wire
-from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId
+from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId
 
 BUFFERS = [
     (number, name)

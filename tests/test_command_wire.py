@@ -9,7 +9,7 @@ import realfiles
 from snpwire import wire
 from snpwire.block import Block
 from snpwire.wire import launch_commands, mailbox, migration, platform
-from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, Way, buffer_kind
+from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, Way, buffer_kind
 from snpwire.wire.status import Status
 
 commands = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda c: c.id.name)

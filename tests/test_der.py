@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from realfiles import CHAINS, certificate_files, needed
 
 from snpwire.crypto import der, x509
+from snpwire.crypto.amd_oids import endorsement, hardware_id
 from snpwire.crypto.certificates import load
-from snpwire.crypto.extensions import endorsement, hardware_id
 from snpwire.errors import CertificateError
 from snpwire.wire.certs import PAGE
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snpwire.crypto.derive import (
+from snpwire.crypto.kdf import (
     P384_ORDER,
     VCEK_LABEL,
     VLEK_LABEL,

@@ -30,8 +30,7 @@ from snpwire.engine.simulation import SECOND
 from snpwire.engine.trace import Trace
 from snpwire.engine.workload import Load, run
 from snpwire.errors import DriverError, EngineError, UsageError
-from snpwire.wire.cpuid import CpuidFunction
-from snpwire.wire.cpuid_msg import CpuidRsp
+from snpwire.wire.cpuid import CpuidFunction, CpuidRsp
 from snpwire.wire.key import KeyReq
 from snpwire.wire.message import MsgType
 from snpwire.wire.status import Status

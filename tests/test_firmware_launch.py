@@ -9,7 +9,7 @@ from secure import BUFFER, GCTX, RESPONSE, STATUS, Bench, sealed
 from snpwire.crypto.signing import key_digest, sign_id_block
 from snpwire.engine.firmware.launch import extended
 from snpwire.rmp.entry import FIRMWARE_LO, GPA_LOW
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.cpuid import CpuidFunction, CpuidPage
 from snpwire.wire.launch import IdBlock
 from snpwire.wire.launch_commands import (
@@ -23,7 +23,7 @@ from snpwire.wire.launch_commands import (
 )
 from snpwire.wire.message import MsgType
 from snpwire.wire.migration import GuestState
-from snpwire.wire.report_msg import ReportReq, ReportRsp
+from snpwire.wire.report import ReportReq, ReportRsp
 from snpwire.wire.rmp import RmpState
 from snpwire.wire.secrets import SecretsPage
 from snpwire.wire.status import Status

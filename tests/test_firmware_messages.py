@@ -10,9 +10,8 @@ from snpwire.engine.firmware.context import NO_AGENT, Context
 from snpwire.engine.firmware.mailbox import HANDLERS
 from snpwire.engine.firmware.migration import exported
 from snpwire.rmp.entry import FIRMWARE_LO
-from snpwire.wire.command import CommandId
-from snpwire.wire.cpuid import CpuidFunction
-from snpwire.wire.cpuid_msg import CpuidReqHead, CpuidRspHead
+from snpwire.wire.command_table import CommandId
+from snpwire.wire.cpuid import CpuidFunction, CpuidReqHead, CpuidRspHead
 from snpwire.wire.key import KeyReq
 from snpwire.wire.message import MsgType
 from snpwire.wire.migration import (

@@ -4,7 +4,7 @@ import pytest
 from secure import GCTX, VMSA, Bench
 
 from snpwire.rmp.entry import FIRMWARE_LO, GPA_LOW
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.launch_commands import Dbg
 from snpwire.wire.migration import MetadataEntry
 from snpwire.wire.page_commands import MdInit, Move, SetState, SwapIn, SwapOut

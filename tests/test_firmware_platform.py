@@ -3,7 +3,7 @@
 import pytest
 from secure import BUFFER, GCTX, RESPONSE, STATUS, TABLE, Bench
 
-from snpwire.crypto.derive import VLEK_LABEL, key_pair
+from snpwire.crypto.kdf import VLEK_LABEL, key_pair
 from snpwire.crypto.signing import check_report
 from snpwire.crypto.wrapping import wrap_vlek
 from snpwire.crypto.x509 import EcKey
@@ -13,7 +13,7 @@ from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.rmp.sparse import SparseEntries
 from snpwire.rmp.table import Table
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.firmware import FeatureInfo, FeatureInfoCommand, VlekLoad
 from snpwire.wire.key import KeyReq
 from snpwire.wire.message import MsgType
@@ -27,7 +27,7 @@ from snpwire.wire.platform import (
     RangeListHeader,
     ShutdownEx,
 )
-from snpwire.wire.report_msg import ReportReq, ReportRsp
+from snpwire.wire.report import ReportReq, ReportRsp
 from snpwire.wire.rmp import ENTRIES_OFFSET, RmpState
 from snpwire.wire.status import Status
 

@@ -3,7 +3,7 @@
 import pytest
 from secure import GCTX, KEYS, REQUEST, RESPONSE, VMSA, Bench, sealed
 
-from snpwire.crypto.derive import VLEK_LABEL, key_pair
+from snpwire.crypto.kdf import VLEK_LABEL, key_pair
 from snpwire.crypto.sealing import Vmpck, open_message
 from snpwire.crypto.signing import check_report
 from snpwire.crypto.x509 import EcKey
@@ -13,8 +13,7 @@ from snpwire.wire.key import KeyReq, KeyRsp
 from snpwire.wire.message import MsgType
 from snpwire.wire.migration import GuestState
 from snpwire.wire.platform import PlatformState
-from snpwire.wire.report import SigningKey
-from snpwire.wire.report_msg import ReportReq, ReportRsp
+from snpwire.wire.report import ReportReq, ReportRsp, SigningKey
 from snpwire.wire.status import Status
 
 REPORT = ReportReq(report_data=b"asked".ljust(64, b"\0"))

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.crypto.attempt import Trial
+from snpwire.crypto.bit_flip import flipped_bit, flips
 from snpwire.crypto.diagnosis import diagnose, found
-from snpwire.crypto.flips import flips
-from snpwire.crypto.ghash import flipped_bit
 from snpwire.crypto.sealing import Vmpck, seal_page
 from snpwire.wire.message import Header
 

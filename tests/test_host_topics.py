@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transcripts import call
 
 from snpwire.view.explain import TOPICS
-from snpwire.wire.command import COMMANDS, CommandId
+from snpwire.wire.command_table import COMMANDS, CommandId
 from snpwire.wire.mailbox import REGISTERS, causes
 
 HOST = [

@@ -7,15 +7,15 @@ from cryptography.x509 import load_der_x509_certificate, load_der_x509_crl
 from secure import Bench
 from transcripts import call
 
-from snpwire.crypto import issue
+from snpwire.crypto import emulated_ca as issue
+from snpwire.crypto.amd_oids import endorsement
 from snpwire.crypto.certificates import AMD_ROOTS, Kind, kind_of, load, pin, product_in
-from snpwire.crypto.extensions import endorsement
 from snpwire.crypto.verify import verify
 from snpwire.engine.profile import NAMES
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.firmware import VlekLoad
 from snpwire.wire.message import MsgType
-from snpwire.wire.report_msg import ReportReq, ReportRsp
+from snpwire.wire.report import ReportReq, ReportRsp
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PROFILES = ("milan", "genoa", "turin")

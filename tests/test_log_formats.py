@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snpwire.capture.kernel_log import FAMILIES, records
-from snpwire.capture.logs.known import breaks_off, match
+from snpwire.capture.logs.formats import breaks_off, match
 
 SPEC = Path(__file__).parents[1] / "specs" / "log.toml"
 ROWS = tomllib.loads(SPEC.read_text())["log_format"]

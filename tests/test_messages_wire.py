@@ -13,8 +13,14 @@ import pytest
 from snpwire.block import Block
 from snpwire.errors import DecodeError, EncodeError
 from snpwire.wire import RECORDS
-from snpwire.wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidPage
-from snpwire.wire.cpuid_msg import CpuidReq, CpuidReqHead, CpuidRsp
+from snpwire.wire.cpuid import (
+    MAX_FUNCTIONS,
+    CpuidFunction,
+    CpuidPage,
+    CpuidReq,
+    CpuidReqHead,
+    CpuidRsp,
+)
 from snpwire.wire.key import (
     GuestFieldSelect,
     KeyReq,
@@ -53,8 +59,7 @@ from snpwire.wire.migration import (
     StatusRsp,
     VmrkReq,
 )
-from snpwire.wire.report import Report
-from snpwire.wire.report_msg import ReportReq, ReportRsp, ReportSelect
+from snpwire.wire.report import Report, ReportReq, ReportRsp, ReportSelect
 from snpwire.wire.secrets import OsArea, SecretsPage
 from snpwire.wire.status import Status
 from snpwire.wire.tsc import TscInfoReq, TscInfoRsp

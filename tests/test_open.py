@@ -13,7 +13,7 @@ from transcripts import call
 from snpwire.crypto.sealing import Vmpck, seal_page
 from snpwire.wire.key import KeyRsp
 from snpwire.wire.message import AAD_END, AAD_START, HEADER_SIZE, Header, MsgType
-from snpwire.wire.report_msg import ReportReq, ReportRsp
+from snpwire.wire.report import ReportReq, ReportRsp
 from snpwire.wire.secrets import SecretsPage
 
 KEY = bytes(range(1, 33))

@@ -9,10 +9,6 @@ import pytest
 from conftest import ROOT
 
 # A run in this process drops what it imported, and numpy cannot be imported twice.
-import snpwire.crypto.verify
-import snpwire.testing.marks
-import snpwire.testing.port
-import snpwire.testing.rig  # noqa: F401
 from snpwire.testing import FAULTS, report_names
 
 pytest_plugins = ["pytester"]

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snpwire.finding import Severity
-from snpwire.rmp import entry_rules
-from snpwire.rmp.aliases import Alias, Aliases
-from snpwire.rmp.check import RULES, check
+from snpwire.rmp.check import entry_rules
+from snpwire.rmp.check.aliases import Alias, Aliases
+from snpwire.rmp.check.check import RULES, check
+from snpwire.rmp.chunks import silent
 from snpwire.rmp.dump import joined, part, scattered, whole
-from snpwire.rmp.runs import Runs
+from snpwire.rmp.page_ranges import Runs
 from snpwire.rmp.table import Table
-from snpwire.rmp.tiles import silent
 from snpwire.rules import findings
 from snpwire.wire.rmp import RmpEntry, RmpHi, RmpLo, RmpState, state_of
 

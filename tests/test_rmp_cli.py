@@ -19,12 +19,11 @@ from test_cli_errors import judged
 from test_startup import COSTLY, imported
 from transcripts import call
 
-from snpwire.cli import rmp_input
-from snpwire.cli.mapped import NEAR, data, merged
 from snpwire.cli.progress import Meter
-from snpwire.rmp.runs import Runs
-from snpwire.rmp.search import Wanted
-from snpwire.rmp.stretches import stretches
+from snpwire.cli.rmp import input as rmp_input
+from snpwire.cli.rmp.mapped_file import NEAR, data, merged
+from snpwire.rmp.page_ranges import Runs
+from snpwire.rmp.search import Wanted, stretches
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState
 
@@ -752,8 +751,9 @@ def test_what_was_read_of_an_image_leaves_memory_again(big):
 
 WATCHED = """
 import re, sys
-from snpwire.cli import progress, rmp_input
-from snpwire.rmp.tiles import tiles
+from snpwire.cli import progress
+from snpwire.cli.rmp import input as rmp_input
+from snpwire.rmp.chunks import tiles
 given = rmp_input.read(rmp_input.Wish((sys.argv[1],), counters=False))
 meter = progress.Meter("reading", given.dump.pages, given.let_go)
 for tile in tiles(given.dump.extents, None, progress=meter):

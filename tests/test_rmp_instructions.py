@@ -14,10 +14,11 @@ from rmp_batches import FRAMES, RIGHTS, rarely
 from test_rmp_check import verdict_of
 
 from snpwire.errors import UsageError
-from snpwire.rmp import instructions, single
-from snpwire.rmp.instructions import order
+from snpwire.rmp import scalar as single
+from snpwire.rmp import vector as instructions
 from snpwire.rmp.segments import SegmentedTable
 from snpwire.rmp.table import Table
+from snpwire.rmp.vector import order
 from snpwire.wire.status import Status
 
 STILL = [m.PRE_GUEST, m.PRE_SWAP]

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transcripts import call
 
-from snpwire.rmp.cells import cells, covered
 from snpwire.rmp.dump import part, whole
-from snpwire.rmp.runs import Runs
+from snpwire.rmp.histogram import cells, covered
+from snpwire.rmp.page_ranges import Runs
 from snpwire.rmp.table import Table
-from snpwire.view import memory_map as maps
-from snpwire.view.font import HEIGHT, WIDTH, glyph
-from snpwire.view.png import png
-from snpwire.view.rmp_paints import GUESTS, STATES
-from snpwire.view.scene import Box, Paint, Scene, Words, text_width
-from snpwire.view.svg import svg
+from snpwire.view.picture import memory_map as maps
+from snpwire.view.picture.canvas import Box, Paint, Scene, Words, text_width
+from snpwire.view.picture.font import HEIGHT, WIDTH, glyph
+from snpwire.view.picture.palette import GUESTS, STATES
+from snpwire.view.picture.png import png
+from snpwire.view.picture.svg import svg
 from snpwire.wire.rmp import RmpLo, RmpState
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -239,8 +239,8 @@ def test_many_guests_share_a_paint_and_are_counted():
     for asid in range(1, 41):
         start = asid * 256
         table.entries["lo"][start : start + asid] = RmpLo.of(assigned=1, asid=asid)
-    from snpwire.cli.rmp_input import Input
-    from snpwire.cli.rmp_plot import scene_of
+    from snpwire.cli.rmp.input import Input
+    from snpwire.cli.rmp.plot import scene_of
 
     scene = scene_of(Input("many", whole(table.extents[0]), False, ()), "many")
 

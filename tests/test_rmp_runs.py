@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.errors import UsageError
-from snpwire.rmp.runs import Runs
+from snpwire.rmp.page_ranges import Runs
 
 pairs = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda pair: (pair[0], sum(pair))),

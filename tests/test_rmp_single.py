@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rmp_batches import FRAMES, RIGHTS, Plain, rarely
 
-from snpwire.rmp import single
+from snpwire.rmp import scalar as single
 from snpwire.wire.rmp import RmpOperand, RmpState, state_of
 from snpwire.wire.rmp_words import RmpUpdateResult
 from snpwire.wire.status import Status
@@ -290,6 +290,6 @@ def test_an_operand_with_a_bit_too_many_is_refused(fields):
 
 
 def test_changing_single_pages_takes_no_numpy():
-    program = "import sys, snpwire.rmp.single, snpwire.rmp.access; sys.exit('numpy' in sys.modules)"
+    program = "import sys, snpwire.rmp.scalar, snpwire.rmp.access; sys.exit('numpy' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rmp_tables import WORDS, entries, speaker, tables
 
 from snpwire.errors import DecodeError, UsageError
+from snpwire.rmp.chunks import resolve_tile, silent
 from snpwire.rmp.states import state_of_low
 from snpwire.rmp.table import Table
-from snpwire.rmp.tiles import resolve_tile, silent
 from snpwire.wire.address import page_of
 from snpwire.wire.rmp import RmpLo, RmpState, state_of
 

@@ -6,7 +6,8 @@ from rmp_batches import STATES
 from test_rmp_instructions import table_of
 
 from snpwire.errors import UsageError
-from snpwire.rmp import instructions, single
+from snpwire.rmp import scalar as single
+from snpwire.rmp import vector as instructions
 from snpwire.rmp.initial import HOLE, initialise, release_iommu
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpLo, RmpState

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rmp_tables import counted, speaker, tables
 
 from snpwire.errors import EncodeError, UsageError
-from snpwire.rmp import tiles as tiles_module
+from snpwire.rmp import chunks as tiles_module
 from snpwire.rmp.census import OWNERS, RmpOwner
-from snpwire.rmp.runs import Runs
+from snpwire.rmp.page_ranges import Runs
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState, state_of
 from snpwire.wire.rmp_words import VmplMask

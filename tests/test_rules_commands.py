@@ -10,8 +10,8 @@ from snpwire import wire
 from snpwire.finding import Severity
 from snpwire.rules import TABLE, findings
 from snpwire.rules.commands import CHECKS, refusal
-from snpwire.wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
 from snpwire.wire.command_checks import STEPS
+from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
 from snpwire.wire.status import Status
 
 GCTX = {"gctx_paddr": 0x10_0000}

@@ -29,7 +29,7 @@ from snpwire.testing import (
     reports,
     sample_of,
 )
-from snpwire.testing.evidence import attested
+from snpwire.testing.reports.attestation import attested
 
 NAMES = report_names()
 AMD = "1.3.6.1.4.1.3704.1"

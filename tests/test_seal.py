@@ -7,13 +7,13 @@ import pickle
 import pytest
 from transcripts import call
 
-from snpwire.cli.keys import Key, KeyOptions, load_key
-from snpwire.cli.seal import targets
+from snpwire.cli.messages.keys import Key, KeyOptions, load_key
+from snpwire.cli.messages.seal import targets
 from snpwire.crypto.sealing import Vmpck, open_message
 from snpwire.errors import UsageError
 from snpwire.wire import kind
 from snpwire.wire.message import MESSAGES, PAYLOAD_MAX, REQUEST_OF, MsgType, padded
-from snpwire.wire.report_msg import ReportReq
+from snpwire.wire.report import ReportReq
 from snpwire.wire.secrets import SecretsPage
 
 KEY = bytes(range(1, 33))
@@ -368,7 +368,7 @@ class TestRefusals:
 
 
 def test_a_target_is_looked_up_with_a_hint():
-    from snpwire.cli.seal import Wish, target_of
+    from snpwire.cli.messages.seal import Wish, target_of
 
     with pytest.raises(UsageError) as caught:
         target_of(Wish("key-reqq"))

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from snpwire import wire
 from snpwire.bits import OpenEnum, Word
 from snpwire.block import Block
-from snpwire.crypto import extensions, kds
+from snpwire.crypto import amd_oids as extensions
+from snpwire.crypto import kds
 from snpwire.layout import Record
 from snpwire.wire import (
     certs,
-    command,
     cpuid,
     ghcb,
     mailbox,
@@ -37,6 +37,7 @@ from snpwire.wire import (
     svsm,
     tcb,
 )
+from snpwire.wire import command_table as command
 from snpwire.wire.command_checks import STEPS
 from snpwire.wire.event import NOTHING, Count, Gpa, Operand, Unknown, Value, Zero
 from snpwire.wire.events import EVENTS
@@ -71,17 +72,17 @@ STRUCTURES = {
     "svsm_vtpm_send_command_response": "svsm:VtpmResponse",
     "message_header": "message:Header",
     "message_page": "message:MessagePage",
-    "cpuid_req_head": "cpuid_msg:CpuidReqHead",
-    "cpuid_req": "cpuid_msg:CpuidReq",
-    "cpuid_rsp_head": "cpuid_msg:CpuidRspHead",
-    "cpuid_rsp": "cpuid_msg:CpuidRsp",
+    "cpuid_req_head": "cpuid:CpuidReqHead",
+    "cpuid_req": "cpuid:CpuidReq",
+    "cpuid_rsp_head": "cpuid:CpuidRspHead",
+    "cpuid_rsp": "cpuid:CpuidRsp",
     "cpuid_function": "cpuid:CpuidFunction",
     "cpuid_page": "cpuid:CpuidPage",
     "key_req": "key:KeyReq",
     "key_req_v2": "key:KeyReqV2",
     "key_rsp": "key:KeyRsp",
-    "report_req": "report_msg:ReportReq",
-    "report_rsp": "report_msg:ReportRsp",
+    "report_req": "report:ReportReq",
+    "report_rsp": "report:ReportRsp",
     "export_req": "migration:ExportReq",
     "export_rsp": "migration:ExportRsp",
     "guest_context": "migration:GuestContext",
@@ -212,7 +213,7 @@ WORDS = {
     "svsm_pvalidate_entry": "svsm:PvalidateEntry",
     "key_select": "key:KeySelect",
     "guest_field_select": "key:GuestFieldSelect",
-    "report_key_select": "report_msg:ReportSelect",
+    "report_key_select": "report:ReportSelect",
     "export_flags": "migration:MigrationFlags",
     "context_flags": "migration:ContextFlags",
     "metadata_mdata": "migration:MetadataMdata",
@@ -306,7 +307,7 @@ ENUMS = {
     "signing_key": "report:SigningKey",
     "signature_algo": "report:SignatureAlgo",
     "ecdsa_curve": "launch:Curve",
-    "command": "command_id:CommandId",
+    "command": "command:CommandId",
     "platform_state": "platform:PlatformState",
     "sev_platform_state": "platform:SevPlatformState",
     "mitigation_subcommand": "firmware:MitigationSubcommand",

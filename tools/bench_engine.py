@@ -16,8 +16,7 @@ from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
 from snpwire.wire.message import KEY_SIZE
-from snpwire.wire.report import SIGNED
-from snpwire.wire.report_msg import ReportReq, ReportRsp
+from snpwire.wire.report import SIGNED, ReportReq, ReportRsp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bench_contests import Contest, Rival, timed
 
-from snpwire.rmp import instructions, single
+from snpwire.rmp import scalar as single
+from snpwire.rmp import vector as instructions
 from snpwire.rmp.access import Access
 from snpwire.rmp.accesses import faults_of
 from snpwire.rmp.table import Table

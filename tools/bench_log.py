@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from bench_contests import Contest, Rival
 
 from snpwire.capture.kernel_log import Reader, records
-from snpwire.capture.logs.known import ANCHORS
+from snpwire.capture.logs.formats import ANCHORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from snpwire.wire.message import (
     Header,
     MsgType,
 )
-from snpwire.wire.report_msg import ReportRsp
+from snpwire.wire.report import ReportRsp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,16 +13,15 @@ from conformance_host import (
     host,
 )
 
-from snpwire.crypto import derive
+from snpwire.crypto import kdf as derive
 from snpwire.crypto.sealing import Vmpck, open_raw
 from snpwire.crypto.signing import check
 from snpwire.crypto.x509 import EcKey
 from snpwire.errors import SignatureError
 from snpwire.wire.address import C_BIT
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.message import HEADER_SIZE, Header, MsgType
-from snpwire.wire.report import SIGNED, Signature
-from snpwire.wire.report_msg import ReportRsp
+from snpwire.wire.report import SIGNED, ReportRsp, Signature
 from snpwire.wire.rmp import state_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from conformance_cases import PAGE, Case, changed, plain_entry, visible
 from conformance_host import BUFFER, ENTRIES, Row, areas, described, guest, host
 
 from snpwire.engine.memory import AddressMap
-from snpwire.wire.command import CommandId
+from snpwire.wire.command_table import CommandId
 from snpwire.wire.launch_commands import GuestStatus, LaunchFinish, LaunchStart
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from snpwire.crypto.derive import Sticks
+from snpwire.crypto.kdf import Sticks
 from snpwire.engine.firmware import Firmware
 from snpwire.engine.firmware.context import Context
 from snpwire.engine.memory import AddressMap, Memory

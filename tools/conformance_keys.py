@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from conformance_cases import Case
 from conformance_host import Row, guest, host
 
-from snpwire.crypto import derive
+from snpwire.crypto import kdf as derive
 from snpwire.engine.firmware import key as guest_key
 from snpwire.engine.firmware.context import Asker
 from snpwire.errors import KeyFormatError

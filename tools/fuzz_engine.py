@@ -27,7 +27,7 @@ from snpwire.engine.trace import Trace
 from snpwire.errors import AccessError, StoppedError
 from snpwire.wire import RECORDS
 from snpwire.wire.address import C_BIT, PAGE
-from snpwire.wire.command import COMMANDS, CommandId
+from snpwire.wire.command_table import COMMANDS, CommandId
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.message import HEADER_SIZE, PAYLOAD_MAX, VMPCKS, Header, MsgType, payload_kind
 from snpwire.wire.msr import MsrInfo

@@ -7,7 +7,7 @@ from struct import pack
 from fuzz_properties import answered, expect, file_of
 from fuzz_seeds import TESTS
 
-from snpwire.cli import machines
+from snpwire.cli.engine import config_files as machines
 from snpwire.engine.hypervisor.policy import Policy
 from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named

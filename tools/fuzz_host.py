@@ -14,7 +14,7 @@ from snpwire.errors import DecodeError
 from snpwire.rmp.table import Table
 from snpwire.view import json as views
 from snpwire.wire import kind
-from snpwire.wire.command import COMMANDS, CommandId
+from snpwire.wire.command_table import COMMANDS, CommandId
 from snpwire.wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpLo
 
 if TYPE_CHECKING:

@@ -12,24 +12,25 @@ from cryptography.hazmat.primitives import serialization
 from fuzz_properties import answered, expect, file_of
 from fuzz_seeds import image
 
-from snpwire.cli.machines import object_of
-from snpwire.crypto import issue, sealing
+from snpwire.cli.engine.config_files import object_of
+from snpwire.crypto import emulated_ca as issue
+from snpwire.crypto import sealing
 from snpwire.crypto.certificates import load, load_crl, load_table, name_of, pin
-from snpwire.crypto.derive import VCEK_LABEL, key_pair
 from snpwire.crypto.diagnosis import diagnose, found, slots
 from snpwire.crypto.id_keys import OwnerKeys, digest_of
+from snpwire.crypto.kdf import VCEK_LABEL, key_pair
 from snpwire.crypto.policy import Policy
 from snpwire.crypto.signing import sign_id_block
 from snpwire.crypto.verify import verify
 from snpwire.engine.profile import profile_named
 from snpwire.errors import MessageError, SnpwireError
-from snpwire.testing.certificates import pem
+from snpwire.testing.reports.attestation import pem
 from snpwire.wire.address import PAGE
 from snpwire.wire.message import HEADER_SIZE, PAYLOAD_MAX, Header, MsgType, payload_kind
 from snpwire.wire.secrets import SecretsPage
 
 if TYPE_CHECKING:
-    from snpwire.crypto.derive import PrivateKey
+    from snpwire.crypto.kdf import PrivateKey
     from snpwire.crypto.link import Link
 
 FILES = Path(__file__).parent.parent / "tests" / "messages"

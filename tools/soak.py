@@ -35,7 +35,7 @@ from snpwire.engine.simulation import MILLISECOND, SECOND
 from snpwire.engine.trace import Trace
 from snpwire.wire.key import KeyReq
 from snpwire.wire.message import MsgType
-from snpwire.wire.report_msg import ReportRsp
+from snpwire.wire.report import ReportRsp
 
 if TYPE_CHECKING:
     from snpwire.engine.faults.fault import Fault

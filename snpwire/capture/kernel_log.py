@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .loglines import caller_of, parted
 from .logs.entries import run
-from .logs.known import FAMILIES, Hits, Known, breaks_off, match
-from .logs.past import Past
-from .logs.record import Block, Line, LogRecord, Told
+from .logs.formats import FAMILIES, Hits, Known, breaks_off, match
+from .logs.record import Block, Line, LogRecord, Past, Told
 from .logs.rmp import KIND as ENTRY
 from .logtext import Decoder, line_text
 

@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 import typer
 
 from ..wire import RECORDS
-from . import engine, messages, rmp
+from .engine import commands as engine
+from .messages import commands as messages
 from .options import (
     AsJson,
     Corrupt,
@@ -27,6 +28,7 @@ from .options import (
     number,
     one_of,
 )
+from .rmp import commands as rmp
 
 WIDTH = max(map(len, RECORDS)) + 2
 KINDS = "\n".join(f"  {kind.name:<{WIDTH}}{kind.title}" for kind in RECORDS.values())
@@ -191,7 +193,7 @@ def explain(
 ) -> int:
     """Explain one number, or the place of a byte."""
     if what == "kds":
-        from .kds import addresses
+        from .messages.kds import addresses
 
         return addresses(value or "-", product=product, json=json)
     from ..view.explain import Question
@@ -208,7 +210,7 @@ def layout(
     ] = "text",
 ) -> int:
     """Print where every field of a kind lies."""
-    from .layout import layout as run
+    from .explain import layout as run
 
     return run(kind, form)
 

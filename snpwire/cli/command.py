@@ -14,7 +14,7 @@ from ..context import Decision
 from ..errors import EncodeError, UsageError, shown
 from ..layout import Leaf
 from ..wire import Kind, kind
-from ..wire.command import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind, command_named
+from ..wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind, command_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

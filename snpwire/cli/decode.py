@@ -8,7 +8,7 @@ from ..bits import nearest
 from ..errors import UsageError
 from .command import COMMAND
 from .documents import Wanted, read
-from .sink import note, say, style
+from .output import note, say, style
 
 if TYPE_CHECKING:
     from ..finding import Finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..view.diff import changes, lines, pairs, plain
 from .documents import Wanted, read
-from .sink import note, say, style
+from .output import note, say, style
 
 
 def diff(name: str, left: str, right: str, wanted: Wanted, *, json: bool) -> int:

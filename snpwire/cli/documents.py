@@ -8,8 +8,8 @@ from ..errors import DecodeError, InputError, UsageError
 from ..view.document import Document, Inner
 from ..wire import Kind, kind
 from .command import COMMAND, fits, layouts, named, parsed
+from .input import Source, SourceError, cut, load
 from .reading import Reading, reading
-from .source import Source, SourceError, cut, load
 
 if TYPE_CHECKING:
     from ..context import Context, Direction

@@ -9,9 +9,9 @@ from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
 from .command import COMMAND
-from .corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
-from .sink import say, write_file
-from .source import SourceError, contents, shown_name
+from .input import SourceError, contents, shown_name
+from .messages.corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
+from .output import say, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

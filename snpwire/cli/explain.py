@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 from ..view.explain import Question, explain
 from ..view.table import table
 from ..view.tree import finding_text
-from .sink import say, style
+from .output import say, style
 
 if TYPE_CHECKING:
     from ..finding import Finding
+from ..errors import UsageError
+from ..view.offsets import FORMATS
+from ..wire import kind
+
+
+def layout(name: str, form: str) -> int:
+    """Print the offset table of a kind."""
+    if form not in FORMATS:
+        raise UsageError(f"there is no format {form!r}", help=f"formats are: {' '.join(FORMATS)}")
+    say(FORMATS[form](kind(name)))
+    return 0
 
 
 def run(what: str, question: Question, *, json: bool) -> int:
@@ -43,7 +54,7 @@ def _findings(what: str, question: Question) -> list[Finding]:
         return findings(Msr(value=question.number()))
     if what == "rmp":
         from ..product import entry_layout
-        from ..view.rmp_topics import entry_of
+        from ..view.topics.rmp import entry_of
 
         return findings(entry_of(question), entry_layout(question.family))
     return []

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .source import shown_name
+from .input import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

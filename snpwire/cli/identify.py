@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..rules.identify import UNKNOWN, candidates
 from ..wire import RECORDS
-from .sink import note, say
-from .source import cut, load
+from .input import cut, load
+from .output import note, say
 
 
 def identify(

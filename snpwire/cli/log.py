@@ -14,8 +14,8 @@ from ..capture.logtext import encoding_of, foreign
 from ..errors import InputError, UsageError, shown
 from ..finding import counted
 from .follow import Mark, chunks, followed
-from .sink import note, style
-from .source import shown_name
+from .input import shown_name
+from .output import note, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,7 +14,7 @@ UNTOLD = (*HIDDEN, "subpage_count", "vmpl0", "vmpl1", "vmpl2", "vmpl3")
 
 def rmp_reading(name: str, value: Any, family: str | None) -> Reading:
     """Decide how *value*, of the kind called *name*, is to be read. Raises UsageError."""
-    from ..view.rmp_topics import segment_meanings
+    from ..view.topics.rmp import segment_meanings
 
     if name == "rmp":
         return _entry(value, family)
@@ -27,7 +27,7 @@ def rmp_reading(name: str, value: Any, family: str | None) -> Reading:
 
 def _entry(value: Any, family: str | None) -> Reading:
     from ..product import entry_layout
-    from ..view.rmp_topics import rmp_meanings
+    from ..view.topics.rmp import rmp_meanings
 
     layout = entry_layout(family)
     said = (Decision("rmp layout", layout.choice, layout.reason),)
@@ -35,7 +35,7 @@ def _entry(value: Any, family: str | None) -> Reading:
 
 
 def _read(value: Any) -> Reading:
-    from ..view.rmp_topics import read_meanings
+    from ..view.topics.rmp import read_meanings
 
     states = states_of(value)
     names = " or ".join(state.name for state in states)

@@ -29,7 +29,7 @@ from ..wire.message import (
 )
 from ..wire.secrets import SecretsPage
 from .attempt import Attempt, Trial, fits
-from .flips import flips
+from .bit_flip import flips
 from .sealing import CUT_SHORT, NONCE_TAIL, SIZE, checked
 
 if TYPE_CHECKING:

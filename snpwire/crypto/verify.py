@@ -14,8 +14,8 @@ from ..product import ProductDecision, TcbLayout, decide
 from ..wire.report import SIGNED, Report, Signature, SignatureAlgo, SigningKey
 from . import certificates as certs
 from . import id_keys
+from .amd_oids import Endorsement, endorsement
 from .certificates import AMD_ROOTS, Chain, Kind, kind_of
-from .extensions import Endorsement, endorsement
 from .link import Link, broken
 from .signing import check, check_unused
 from .x509 import EcKey

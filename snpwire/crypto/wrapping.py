@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..errors import AuthError
 from ..wire.firmware import VlekWrapped
-from .derive import VLEK_WRAPPING_LABEL, kdf
+from .kdf import VLEK_WRAPPING_LABEL, kdf
 from .sealing import NONCE_TAIL
 
 TAG_SIZE = 16

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..bits import nearest
 from ..errors import EngineError, UsageError
 from ..rmp.sparse import SparseEntries
-from ..wire.command import CommandId
+from ..wire.command_table import CommandId
 from ..wire.firmware import VlekLoad
 from ..wire.platform import Config, ConfigFlags
 from ..wire.report import GuestPolicy

@@ -37,7 +37,7 @@ from .entry import (
     FaultKind,
     resolved,
 )
-from .single.guest import owned
+from .scalar.guest import owned
 
 if TYPE_CHECKING:
     from .entry import Readable

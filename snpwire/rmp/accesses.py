@@ -9,14 +9,14 @@ import numpy as np
 from ..wire.address import REGION
 from .access import FAULTS, RULES, Access, Need
 from .entry import ASSIGNED, COUNT, LARGE, NOT_VALIDATED, VALIDATED, VMSA
-from .instructions.batch import U64, foreign, quadwords
-from .pages import page_numbers
+from .page_ranges import page_numbers
+from .vector.operands import U64, foreign, quadwords
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from .entry import Fault
-    from .reading import Reading
+    from .image_layout import Reading
 
     Bools = NDArray[np.bool_]
 

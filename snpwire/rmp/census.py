@@ -9,16 +9,16 @@ import numpy as np
 from ..bits import OpenEnum
 from ..wire.address import REGION
 from ..wire.rmp import ASIDS, RmpState
+from .chunks import shared, spread, tile_size, tiles
 from .entry import LARGE
 from .states import Classifier, aligned
-from .tiles import shared, spread, tile_size, tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from .tiles import Data, Extent, Progress
+    from .chunks import Data, Extent, Progress
 
 _STATES = 16
 _SIZES = 2

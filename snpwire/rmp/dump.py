@@ -15,15 +15,15 @@ import numpy as np
 from ..wire.address import REGION
 from ..wire.rmp import RmpEntry, RmpLo, RmpState
 from .census import Census, census
-from .runs import Runs
-from .tiles import Extent
+from .chunks import Extent
+from .page_ranges import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from .tiles import Progress
+    from .chunks import Progress
 
 WORDS = np.dtype("<u8")
 

@@ -20,8 +20,8 @@ from ..wire.rmp import RmpState
 from ..wire.rmp_words import RmpFirmwareGpa, RmpGpaState
 from ..wire.status import Status
 from .entry import FIRMWARE_LO, GPA_LOW, HV_FIXED_LO, IMMUTABLE, LOCK, NOTE_STATE, ONE_MORE
-from .instructions.batch import first_of, quads_of, without, writeable
-from .pages import page_numbers
+from .page_ranges import page_numbers
+from .vector.operands import first_of, quads_of, without, writeable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,10 +15,10 @@ from ..errors import DecodeError, UsageError
 from ..wire.address import C_BIT
 from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, SEGMENTS, RmpEntry
 from ..wire.rmp_words import RstEntry
-from .pages import PAGE_LIMIT, page_number
-from .reading import Reading, beyond
+from .chunks import Extent
+from .image_layout import Reading, beyond
+from .page_ranges import PAGE_LIMIT, page_number
 from .table import Table
-from .tiles import Extent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..product import ProductDecision
-    from ..wire.cpuid_msg import CpuidReq, CpuidRsp
+    from ..wire.cpuid import CpuidReq, CpuidRsp
     from ..wire.key import KeyReq, KeyReqV2, KeyRsp
-    from ..wire.report_msg import ReportReq, ReportRsp
+    from ..wire.report import ReportReq, ReportRsp
     from ..wire.tsc import TscInfoRsp
 
 VMPLS = 4

@@ -65,10 +65,10 @@ from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
 from ..engine.trace import Step, Trace
 from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
-from .certificates import Certificates, certificates_of
-from .plan import Plan, ended, every_fault
-from .port import Port, Sent
-from .samples import Sample, report_named, report_names, reports, sample_of
+from .fault_plan import Plan, ended, every_fault
+from .raw_guest import Port, Sent
+from .reports.attestation import Certificates, certificates_of
+from .reports.corpus import Sample, report_named, report_names, reports, sample_of
 
 __all__ = [
     "FAULTS",

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
 from ..errors import UsageError
-from . import guest_topics, rmp_topics, topics
 from .table import Row
-from .topics import Question, codes, word
+from .topics import guest as guest_topics
+from .topics import rmp as rmp_topics
+from .topics import topics
+from .topics.topics import Question, codes, word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,37 +99,37 @@ TOPICS: dict[str, Topic] = {
     "msg-type": Topic(guest_topics.msg_type, "the type of a guest message, by number or name"),
     "product": Topic(guest_topics.product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
     "command": Topic(
-        _topic("command_topics", "command"), "a command of the firmware, by number or name"
+        _topic("topics.command", "command"), "a command of the firmware, by number or name"
     ),
     "cmdresp": Topic(
-        _topic("command_topics", "response"), "the command register; --answer: once it is done"
+        _topic("topics.command", "response"), "the command register; --answer: once it is done"
     ),
     "cmdbuf": Topic(
-        _topic("command_topics", "buffer_address"), "the address registers, as HI:LO or a number"
+        _topic("topics.command", "buffer_address"), "the address registers, as HI:LO or a number"
     ),
     "error-stack": Topic(
-        _topic("command_topics", "error_stack"), "what a command leaves there, as HI:LO or a number"
+        _topic("topics.command", "error_stack"), "what a command leaves there, as HI:LO or a number"
     ),
     "mailbox": Topic(
-        _topic("command_topics", "register"), "a register of the mailbox, by name or place"
+        _topic("topics.command", "register"), "a register of the mailbox, by name or place"
     ),
     "rb-control": Topic(_later("mailbox", "RbControl", word), "the command register, with rings"),
     "rb-head": Topic(_later("mailbox", "RbHead", word), "the low half of the address, with rings"),
     "rb-tail": Topic(_later("mailbox", "RbTail", word), "the high half of the address, with rings"),
     "rmp": Topic(rmp_topics.rmp, "an entry of the reverse map table, as LO:HI"),
-    "rmp-base": Topic(_topic("register_topics", "base"), "MSR C001_0132: where the table begins"),
-    "rmp-end": Topic(_topic("register_topics", "end"), "MSR C001_0133: the table's last byte"),
-    "rmp-cfg": Topic(_topic("register_topics", "cfg"), "MSR C001_0136: segments of the table"),
-    "rst": Topic(_topic("register_topics", "segment"), "an entry of the segment table"),
-    "npf": Topic(_topic("register_topics", "nested_fault"), "EXITINFO1 of a nested page fault"),
-    "pf": Topic(_topic("register_topics", "page_fault"), "the error code of a page fault"),
+    "rmp-base": Topic(_topic("topics.register", "base"), "MSR C001_0132: where the table begins"),
+    "rmp-end": Topic(_topic("topics.register", "end"), "MSR C001_0133: the table's last byte"),
+    "rmp-cfg": Topic(_topic("topics.register", "cfg"), "MSR C001_0136: segments of the table"),
+    "rst": Topic(_topic("topics.register", "segment"), "an entry of the segment table"),
+    "npf": Topic(_topic("topics.register", "nested_fault"), "EXITINFO1 of a nested page fault"),
+    "pf": Topic(_topic("topics.register", "page_fault"), "the error code of a page fault"),
     "rmpadjust": Topic(_later("rmp_words", "RmpAdjust", word), "rDX of RMPADJUST"),
     "vmpl-mask": Topic(_later("rmp_words", "VmplMask", word), "the rights of a privilege level"),
     "rmpupdate-result": Topic(
         _later("rmp_words", "RmpUpdateResult", codes), "EAX after RMPUPDATE or RMPREAD"
     ),
     "psmash-result": Topic(_later("rmp_words", "PsmashResult", codes), "EAX after PSMASH"),
-    "pvalidate-result": Topic(_topic("register_topics", "pvalidate"), "EAX after PVALIDATE"),
+    "pvalidate-result": Topic(_topic("topics.register", "pvalidate"), "EAX after PVALIDATE"),
     "rmpadjust-result": Topic(
         _later("rmp_words", "RmpAdjustResult", codes), "EAX after RMPADJUST or RMPQUERY"
     ),

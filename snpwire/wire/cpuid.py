@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from construct import Int32ul, Int64ul
 
-from ..codec import array
+from ..block import Block
+from ..codec import array, as_enum
 from ..layout import Record, at, nested
+from .status import Status
 
 SPEC = "56860, CPUID page (AMD-ASPFW sev_rmp.h, Linux sev.h, coconut-svsm)"
 MAX_FUNCTIONS = 64
@@ -31,3 +33,41 @@ class CpuidPage(Record, size=0x1000, spec=SPEC):
     functions: tuple[CpuidFunction, ...] = at(
         0x010, array(MAX_FUNCTIONS, nested(CpuidFunction)), "Functions, those in use first"
     )
+
+
+SPEC_CPUID_MSG = "56860, MSG_CPUID_REQ and MSG_CPUID_RSP (AMD-ASPFW sev_rmp.h)"
+
+
+class CpuidReqHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
+    """How many functions are asked about."""
+
+    count: int = at(0x0, Int32ul, "Number of functions, at most 64")
+
+
+class CpuidRspHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
+    """How the check went."""
+
+    status: Status = at(0x0, as_enum(Status, Int32ul), "INVALID_PARAM if a value was replaced")
+    count: int = at(0x4, Int32ul, "Number of functions that were checked")
+
+
+class CpuidReq(
+    Block,
+    head=CpuidReqHead,
+    element=("functions", nested(CpuidFunction), "Values to check"),
+    count="count",
+    limit=MAX_FUNCTIONS,
+    spec=SPEC_CPUID_MSG,
+):
+    """CPUID values that a guest wants checked."""
+
+
+class CpuidRsp(
+    Block,
+    head=CpuidRspHead,
+    element=("functions", nested(CpuidFunction), "Values that would do"),
+    count="count",
+    limit=MAX_FUNCTIONS,
+    spec=SPEC_CPUID_MSG,
+):
+    """The values, each as it is or as it would be accepted."""

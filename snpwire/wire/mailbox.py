@@ -14,7 +14,7 @@ from construct import Int8ul, Int16ul, Int32ul, Int64ul
 from ..bits import Flags, Word, bit, bits
 from ..codec import as_enum, as_word
 from ..layout import Record, at
-from .command_id import CommandId
+from .command import CommandId
 from .status import Status
 
 RING = "AMD-ASPFW sev_ring_buffer.h"

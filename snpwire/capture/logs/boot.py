@@ -15,7 +15,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _OFF = "the host starts without SNP"
 _BIOS = "in the BIOS, turn on SNP memory coverage (SMEE, SEV-SNP support, RMP coverage of all RAM)"

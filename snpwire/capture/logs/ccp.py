@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...layout import Record
-from ...wire.command import COMMANDS, CommandId, Way, buffer_kind
+from ...wire.command_table import COMMANDS, CommandId, Way, buffer_kind
 from ...wire.status import Status
 from .. import dumplines
 from .operands import enum_words, status_words, word_words
@@ -19,7 +19,7 @@ from .template import Template, form
 
 if TYPE_CHECKING:
     from ...bits import OpenEnum, Word
-    from .past import Past
+    from .record import Past
 
 _ROW = re.compile(r"\((in|out)\): *([0-9a-fA-F]{8}: .*)")
 _FAILED = Template("sev command {id:p} failed ({status:p})")

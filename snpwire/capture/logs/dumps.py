@@ -14,7 +14,7 @@ from .record import Hex, Line, Quad, Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 
 class _Ghcb:

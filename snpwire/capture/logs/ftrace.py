@@ -16,7 +16,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _COLUMNS = re.compile(
     r"(?P<task>\S.{0,31}?)(?:-| )(?P<pid>[0-9]{1,10}) (?:\([ 0-9-]{1,8}\) )?\[(?P<cpu>[0-9]{3,5})\]"

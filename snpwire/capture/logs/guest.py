@@ -18,7 +18,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _NEVER_CALLED = 0xFFFF_FFFF_FFFF_FFFF
 _PRESET = 0xFF

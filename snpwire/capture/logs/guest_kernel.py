@@ -12,7 +12,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _UNCHANGED = 255
 """What Linux makes of the carry flag that PVALIDATE sets."""

@@ -9,7 +9,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _DEVICE = re.compile(r"(?<![0-9a-fA-F:.])((?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]): ")
 

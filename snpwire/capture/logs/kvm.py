@@ -11,7 +11,7 @@ from .record import Hex, Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _ORIGIN = re.compile(r"kvm \[(\d{1,10})\]: vcpu(\d{1,10}), guest rIP: 0x([0-9a-fA-F]{1,16})")
 

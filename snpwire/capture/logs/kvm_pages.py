@@ -11,7 +11,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 
 def _rmp(said: str, meaning: str) -> Any:

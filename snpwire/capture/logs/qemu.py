@@ -11,7 +11,7 @@ from .record import Line, Told
 from .template import Template, form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _REGISTERS = ("eax", "ebx", "ecx", "edx")
 _SET = "eax:0x{{{0}eax:w}}, ebx: 0x{{{0}ebx:w}}, ecx: 0x{{{0}ecx:w}}, edx: 0x{{{0}edx:w}}"

@@ -7,6 +7,19 @@ from typing import Any, NamedTuple, Protocol
 
 from ..loglines import caller_of, time_of
 
+
+class Past:
+    """What earlier lines said; it stays small however long the log is."""
+
+    def __init__(self) -> None:
+        self.line = Line(0, 0, "", "")
+        """The line that is being read."""
+        self.entry: tuple[int, Mapping[str, Any]] | None = None
+        """An RMP entry printed as fields, and its line: the raw form comes next."""
+        self.failure: tuple[int, str] | None = None
+        """The failed guest request for which a key may be wiped next, and its line."""
+
+
 Fields = Mapping[str, Any]
 
 

@@ -20,7 +20,7 @@ from .template import form
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .past import Past
+    from .record import Past
 
 KIND = "rmp-entry"
 ASSIGNED = "rmp_assigned"

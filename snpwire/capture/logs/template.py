@@ -15,8 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .past import Past
-from .record import Block, Hex, Quad, Told
+from .record import Block, Hex, Past, Quad, Told
 
 _FIELD = re.compile(r"\{(\w+):(\w+)\}")
 _LEAST = 12  # characters of a format that a broken line must have

@@ -10,7 +10,7 @@ from .record import Told
 from .template import form
 
 if TYPE_CHECKING:
-    from .past import Past
+    from .record import Past
 
 _ENDED = "the virtual machine stops; KVM hands the user's program a system event of type SEV_TERM"
 _FEATURES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...rmp import single
+from ...rmp import scalar as single
 from ...wire.address import IN_PAGE, PAGE, page_of
 from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
 from ...wire.migration import GuestState

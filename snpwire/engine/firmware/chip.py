@@ -5,13 +5,13 @@ from __future__ import annotations
 from hashlib import sha384, shake_256
 from typing import TYPE_CHECKING
 
-from ...crypto.derive import VCEK_LABEL, VLEK_LABEL, chip_hash, key_pair, sticks
-from ...crypto.issue import chain, vcek, vlek
+from ...crypto.emulated_ca import chain, vcek, vlek
+from ...crypto.kdf import VCEK_LABEL, VLEK_LABEL, chip_hash, key_pair, sticks
 from ...crypto.wrapping import wrap_vlek
 from ...wire.platform import PlatformState
 
 if TYPE_CHECKING:
-    from ...crypto.derive import PrivateKey
+    from ...crypto.kdf import PrivateKey
     from ...wire.tcb import TcbClassic, TcbTurin
     from ..profile import Profile
 

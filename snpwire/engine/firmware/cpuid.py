@@ -10,8 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
-from ...wire.cpuid_msg import CpuidReqHead
+from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidReqHead
 from ...wire.status import Status
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...rmp.entry import VMSA, resolved
-from ...rmp.single.firmware import asid_of
+from ...rmp.scalar.firmware import asid_of
 from ...rmp.sparse import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.launch_commands import Dbg

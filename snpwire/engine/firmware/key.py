@@ -10,7 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...crypto.derive import GUEST_KEY_LABEL, kdf
+from ...crypto.kdf import GUEST_KEY_LABEL, kdf
 from ...wire.key import GuestFieldSelect, KeyReq, KeySel, RootKeySelect
 from ...wire.status import Status
 from .processor import Refusal

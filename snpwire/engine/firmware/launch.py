@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...crypto.signing import check_by, key_digest
 from ...errors import SignatureError
-from ...rmp import single
+from ...rmp import scalar as single
 from ...rmp.entry import GPA, GPA_LOW, LARGE
 from ...wire.address import C_BIT, IN_PAGE, PAGE, REGION, page_of
 from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction

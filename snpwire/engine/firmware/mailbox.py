@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...wire.command import CommandId
+from ...wire.command_table import CommandId
 from ...wire.status import Status
 from . import activation, launch, pages, platform
 from . import debug as debugging

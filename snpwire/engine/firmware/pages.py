@@ -1,6 +1,6 @@
 """Commands that change what the table says of a page: take it back, join it, fix it, note it.
 
-What happens to an entry, and the checks that read one, are in ``snpwire.rmp.single``.
+What happens to an entry, and the checks that read one, are in ``snpwire.rmp.scalar``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ...rmp import single
+from ...rmp import scalar as single
 from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE
 from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, REGION, page_of
 from ...wire.migration import GuestState

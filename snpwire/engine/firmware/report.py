@@ -10,14 +10,22 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...crypto.signing import sign
-from ...wire.report import REPORT_SIZE, SIGNED, Report, Signature, SignatureAlgo, SigningKey
-from ...wire.report_msg import ReportReq, ReportRsp
+from ...wire.report import (
+    REPORT_SIZE,
+    SIGNED,
+    Report,
+    ReportReq,
+    ReportRsp,
+    Signature,
+    SignatureAlgo,
+    SigningKey,
+)
 from ...wire.status import Status
 from .key import wants_vlek
 from .processor import Refusal
 
 if TYPE_CHECKING:
-    from ...crypto.derive import PrivateKey
+    from ...crypto.kdf import PrivateKey
     from .context import Asker, Context
     from .processor import Processor
 

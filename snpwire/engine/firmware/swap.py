@@ -1,6 +1,6 @@
 """Commands that move a guest's page, or seal it and open it again elsewhere.
 
-What happens to entries, and the checks that read them, are in ``snpwire.rmp.single``; here are the
+What happens to entries, and the checks that read them, are in ``snpwire.rmp.scalar``; here are the
 page itself, its metadata entry and the guest's context. A page is sealed with the guest's key for
 pages that are away, under a number that is used once (AMD-ASPFW sev_mcmd.c).
 """
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ...crypto.wrapping import unwrap_page, wrap_page
 from ...errors import AuthError
-from ...rmp import single
+from ...rmp import scalar as single
 from ...rmp.entry import GPA, VALIDATED
-from ...rmp.single.firmware import asid_of, entry_or_zero
+from ...rmp.scalar.firmware import asid_of, entry_or_zero
 from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, page_of
 from ...wire.migration import MetadataEntry, MetadataMdata
 from ...wire.page_commands import Move, SwapIn, SwapOut, SwapPageType

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import DriverError
-from ...wire.cpuid_msg import CpuidReq
+from ...wire.cpuid import CpuidReq
 from ...wire.key import KeyReq, KeyRsp
 from ...wire.message import VMPCKS, MsgType
-from ...wire.report import REPORT_SIZE
-from ...wire.report_msg import ReportReq, ReportRsp
+from ...wire.report import REPORT_SIZE, ReportReq, ReportRsp
 from ...wire.status import Status
 from ..guest_layout import LAYOUT, buffers_of
 from .boot import start

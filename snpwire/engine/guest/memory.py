@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import AccessError, EngineError, StoppedError
 from ...rmp.entry import ASID, ASID_LOW, ASSIGNED, GPA, IMMUTABLE, VALIDATED
-from ...rmp.single.guest import pvalidate, rmpadjust
+from ...rmp.scalar.guest import pvalidate, rmpadjust
 from ...wire.address import IN_PAGE
 from ...wire.event import Gpa
 from ..trace import GUEST, Moved

@@ -21,7 +21,7 @@ from ...errors import StoppedError
 from ...rmp.entry import ASSIGNED
 from ...wire.address import PAGE
 from ...wire.certs import build_table
-from ...wire.command import CommandId
+from ...wire.command_table import CommandId
 from ...wire.message import MsgType
 from ...wire.operands import VmmError
 from ...wire.status import Status

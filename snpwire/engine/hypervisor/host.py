@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ...errors import EngineError
 from ...rmp.entry import ASID_LOW, ASSIGNED, IMMUTABLE
-from ...rmp.single.host import SHARED, rmpupdate
+from ...rmp.scalar.host import SHARED, rmpupdate
 from ...wire.address import PAGE
-from ...wire.command import COMMANDS, CommandId
+from ...wire.command_table import COMMANDS, CommandId
 from ...wire.event import Gpa
 from ...wire.page_commands import Reclaim, ReclaimPage
 from ..trace import FIRMWARE, HYPERVISOR, Moved, Written

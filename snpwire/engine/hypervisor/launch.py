@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import EngineError
 from ...wire.address import PAGE
-from ...wire.command import CommandId
+from ...wire.command_table import CommandId
 from ...wire.launch_commands import (
     Activate,
     Decommission,

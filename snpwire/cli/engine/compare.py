@@ -1,0 +1,83 @@
+"""``snpwire compare-policies``: the same guests under several policies, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import SnpwireError
+from ..input import SourceError, shown_name
+from ..output import note, say, style
+from .config_files import load_policy, load_profile, object_of
+
+if TYPE_CHECKING:
+    from ...engine.hypervisor.policy import Policy
+    from ...engine.workload import Load, Tally
+
+HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "longest", "all done")
+
+
+def compare(files: list[str], workload: str | None, *, profile: str, seed: int, json: bool) -> int:
+    """Print what becomes of every guest under every policy."""
+    from ...engine.machine import Machine
+    from ...engine.workload import EXAMPLE_POLICIES, run
+
+    chosen = load_profile(profile)
+    policies = {shown_name(file): load_policy(file) for file in files} or EXAMPLE_POLICIES
+    loads = _loads(workload)
+    if not files:
+        note("no policies given: the case of the 2021 review, commands of 200 ms")
+    found = {
+        name: run(Machine(chosen, seed=seed), loads, policy) for name, policy in policies.items()
+    }
+    if json:
+        say(_objects(found, policies))
+    else:
+        say(_table(found))
+    return 0
+
+
+def _loads(file: str | None) -> list[Load]:
+    from ...engine.workload import EXAMPLE, loads_of
+
+    if file is None:
+        return EXAMPLE
+    plain = object_of(file)
+    try:
+        return loads_of(plain)
+    except SnpwireError as exc:
+        raise SourceError(shown_name(file), exc) from None
+
+
+def _objects(found: dict[str, list[Tally]], policies: dict[str, Policy]) -> list[str]:
+    from ...view.json import dumps
+
+    return [
+        dumps(
+            {
+                "schema": "compare-policies/1",
+                "policy": name,
+                "rules": policies[name].to_plain(),
+                "guests": [tally._asdict() for tally in tallies],
+            },
+            indent=None,
+        )
+        for name, tallies in found.items()
+    ]
+
+
+def _table(found: dict[str, list[Tally]]) -> list[str]:
+    from ...engine.simulation import MILLISECOND, SECOND
+
+    look = style()
+    lines = []
+    width = max(len(tally.name) for tallies in found.values() for tally in tallies)
+    width = max(width, len(HEADINGS[0]))
+    for name, tallies in found.items():
+        heading = "  ".join((f"{HEADINGS[0]:<{width}}", *(f"{h:>9}" for h in HEADINGS[1:])))
+        lines += ["", look.mark(look.strong, name), f"  {look.mark(look.faint, heading)}"]
+        for tally in tallies:
+            counts = tally.asked, tally.served, tally.throttled, tally.retried, tally.keys_lost
+            times = f"{tally.longest // MILLISECOND} ms", f"{tally.total / SECOND:.1f} s"
+            cells = (*map(str, counts), *times)
+            lines.append("  " + "  ".join((f"{tally.name:<{width}}", *(f"{c:>9}" for c in cells))))
+    return lines[1:]

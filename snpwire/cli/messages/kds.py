@@ -1,0 +1,29 @@
+"""``snpwire explain kds``: where AMD's key server has the certificates of a report."""
+
+from __future__ import annotations
+
+from ...errors import UsageError
+from ...wire.report import Report
+from ..documents import Wanted
+from ..output import say, style
+
+
+def addresses(file: str, *, product: str | None, json: bool) -> int:
+    """Print the addresses of a report's certificates. Nothing is fetched."""
+    from ...crypto.kds import addresses as run
+    from ...view.table import Row, table
+    from .verify import report_of
+
+    report = Report.parse(report_of(file, Wanted()).data)
+    try:
+        found = run(report, product=product)
+    except UsageError as exc:
+        named = exc.help if product else "--product milan, genoa or turin"
+        raise UsageError(str(exc), help=named if exc.help else "") from None
+    if json:
+        from ...view.json import dumps
+
+        say([dumps({"explain": "kds", "addresses": [row._asdict() for row in found]})])
+    else:
+        say(table([Row("", "", row.name, row.url or "none", row.reason) for row in found], style()))
+    return 0

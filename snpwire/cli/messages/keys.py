@@ -1,0 +1,121 @@
+"""Where a key comes from: a file, a variable of the environment, standard input.
+
+Never the command line itself, which every user of the machine can read and shells keep. What is
+read is held by a ``Key``, which does not show it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from ...errors import InputError, KeyFormatError, UsageError
+from ...wire.address import PAGE
+from ..input import SourceError, shown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ASKED = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
+
+
+class KeyOptions(NamedTuple):
+    """What the options say about where the key is."""
+
+    file: str | None = None
+    env: str | None = None
+    stdin: bool = False
+
+
+class Key:
+    """The bytes of one key and of its neighbours in a secrets page; shown nowhere."""
+
+    __slots__ = ("data", "others")
+
+    def __init__(self, data: bytes, others: Mapping[str, bytes] | None = None) -> None:
+        self.data = data
+        self.others = dict(others or {})
+        """The other keys of the page, by name, without those that are zero."""
+
+    def __repr__(self) -> str:
+        return "<Key>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a key cannot be copied or pickled")
+
+
+def load_key(options: KeyOptions, slot: int) -> Key:
+    """Read the key that the options name; *slot* is which one, should it be a secrets page.
+
+    Raises UsageError, OSError, and InputError, whose text has nothing of what was read.
+    """
+    name, text = _text(options)
+    try:
+        return _from_page(text, slot) if len(text) == PAGE else Key(_from_text(text))
+    except KeyFormatError as exc:
+        raise SourceError(name, exc) from None
+
+
+def other_keys(file: str) -> dict[str, bytes]:
+    """Return the keys of a secrets page by name. Raises InputError and OSError."""
+    from ...crypto.diagnosis import slots
+
+    try:
+        return slots(_contents(file))
+    except KeyFormatError as exc:
+        raise SourceError(shown_name(file), exc) from None
+
+
+def claims_stdin(options: KeyOptions) -> bool:
+    """Tell whether the key is what standard input holds."""
+    return options.stdin or options.file == "-"
+
+
+def _text(options: KeyOptions) -> tuple[str, bytes]:
+    given = [options.file is not None, options.env is not None, options.stdin]
+    if sum(given) != 1:
+        reason = "there is no key" if not any(given) else "the key is given more than once"
+        raise UsageError(reason, help=ASKED)
+    if options.env is not None:
+        value = os.environb.get(os.fsencode(options.env))
+        if value is None:
+            raise InputError(f"${options.env}: there is no such variable in the environment")
+        return f"${options.env}", value
+    file = "-" if options.file is None else options.file
+    return shown_name(file), _contents(file)
+
+
+def _contents(file: str) -> bytes:
+    """Return the start of a file: more than a page is no key, whatever follows."""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(PAGE + 1)
+        with Path(file).open("rb") as stream:
+            return stream.read(PAGE + 1)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, shown_name(file)) from None
+
+
+def _from_text(text: bytes) -> bytes:
+    from ...crypto.sealing import key_bytes
+
+    return key_bytes(text)
+
+
+def _from_page(page: bytes, slot: int) -> Key:
+    from ...crypto.diagnosis import slots
+    from ...crypto.sealing import checked
+    from ...wire.secrets import SecretsPage
+
+    if not any(page):
+        raise KeyFormatError("every byte of the page is zero: there is no key in it")
+    keys = SecretsPage.parse(page).vmpcks
+    if slot >= len(keys):
+        raise KeyFormatError(f"a secrets page has keys 0 to {len(keys) - 1}, not {slot}")
+    try:
+        data = checked(keys[slot])
+    except KeyFormatError as exc:
+        raise KeyFormatError(f"vmpck{slot}: {exc}") from None
+    return Key(data, {name: key for name, key in slots(page).items() if name != f"vmpck{slot}"})

@@ -1,0 +1,1 @@
+"""snpwire rmp: tables read, searched, checked and drawn."""

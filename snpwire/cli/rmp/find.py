@@ -1,0 +1,206 @@
+"""``snpwire rmp find``: pages by what the table says of them."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...bits import integer, nearest
+from ...errors import EncodeError, UsageError, shown
+from ...rmp.page_ranges import PAGE_LIMIT, Runs
+from ...rmp.search import Wanted, stretches
+from ...wire.rmp import RmpHi, RmpLo, RmpState
+from ...wire.rmp_words import VmplMask
+from ..output import note, say, style
+from ..progress import Meter
+from .input import Wish, read
+
+if TYPE_CHECKING:
+    from ...rmp.search import Stretch
+
+LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
+"""How a listing spells rights; ``k`` is the shadow stack of the kernel."""
+
+
+class Query(NamedTuple):
+    """What was asked for, as text."""
+
+    states: tuple[str, ...] = ()
+    asid: int | None = None
+    gpa: str | None = None
+    pages: str | None = None
+    rights: tuple[str, ...] = ()
+    size: str | None = None
+    where: tuple[str, ...] = ()
+
+
+def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
+    """Print up to *limit* stretches of pages, 0 for all; return 1 if there are none."""
+    wanted, within = asked(query)
+    given = read(wish)
+    for said in given.notes:
+        note(said)
+    count = pages = 0
+    with Meter("searching", given.dump.data.pages, given.let_go) as meter:
+        found = stretches(given.dump, wanted, within, meter)
+        for stretch in islice(found, limit or None):
+            if not count and not json:
+                say([HEADING])
+            say([_json(stretch) if json else _line(stretch)])
+            count, pages = count + 1, pages + stretch.pages
+        more = limit and next(found, None) is not None
+    if more:
+        note(f"the first {count} lines, {pages:,} pages; --limit 0 shows all")
+    else:
+        note(f"{pages:,} pages" if pages != 1 else "1 page")
+    return int(not count)
+
+
+def asked(query: Query) -> tuple[Wanted, Runs | None]:
+    """Return what pages are wanted, and where. Raises UsageError."""
+    fields = dict(_field(text) for text in query.where)
+    if query.asid is not None:
+        fields["asid"] = query.asid
+    if query.size is not None:
+        fields["page_size"] = int(query.size == "2m")
+    gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
+    try:
+        wanted = Wanted(
+            state=[_state(name) for name in query.states] or None,
+            gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
+            rights=dict(_right(text) for text in query.rights),
+            **fields,
+        )
+    except EncodeError as exc:
+        raise UsageError(str(exc)) from None
+    pages = _range("--pages", query.pages, PAGE_LIMIT)
+    return wanted, None if pages is None else Runs.of([(pages[0], pages[1] + 1)])
+
+
+def _state(name: str) -> RmpState:
+    try:
+        state = RmpState.from_plain(name)
+    except ValueError as exc:
+        raise UsageError(
+            f"--state: {exc}", help=f"states: {' '.join(RmpState.__members__)}"
+        ) from None
+    if not state.known or state is RmpState.DEFAULT:
+        raise UsageError(f"--state {name}: no entry is in it")
+    return state
+
+
+def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
+    """Read ``FROM-TO``, both of which count, or one number; each is below *limit*."""
+    if text is None:
+        return None
+    first, found, last = text.partition("-")
+    try:
+        start = integer(first)
+        end = integer(last) if found else start
+    except ValueError:
+        raise UsageError(
+            f"{option} {shown(text)} is no number and no range", help="0x10-0x1f"
+        ) from None
+    if end < start:
+        raise UsageError(f"{option} {text} ends before it begins")
+    if end >= limit:
+        raise UsageError(f"{option} {text} goes beyond the last there can be, {limit - 1:#x}")
+    return start, end
+
+
+def _right(text: str) -> tuple[int, int]:
+    level, found, names = text.partition(":")
+    if not found or level not in ("0", "1", "2", "3"):
+        raise UsageError(f"--rights {shown(text)} is no VMPL:RIGHT", help="--rights 1:read,write")
+    try:
+        return int(level), int(VmplMask.from_plain(names.split(",")))
+    except (ValueError, EncodeError) as exc:
+        raise UsageError(f"--rights: {exc}") from None
+
+
+def _field(text: str) -> tuple[str, int]:
+    name, found, value = text.partition("=")
+    try:
+        if found and name in RmpLo.BITS:
+            return name, integer(value)
+    except ValueError:
+        pass
+    hint = nearest(name, RmpLo.BITS) if name not in RmpLo.BITS else "--where vmsa=1"
+    raise UsageError(f"--where {shown(text)} is no FIELD=N of an entry", help=hint)
+
+
+HEADING = f"{'pages':<25} {'addresses':<33} {'count':>9} size state           asid guest addresses"
+
+
+def _line(stretch: Stretch) -> str:
+    look = style()
+    lo = RmpLo(stretch.lo)
+    last = stretch.stop - 1
+    cells = [
+        f"{_span(stretch.start, last):<25}",
+        f"{_span(stretch.start << 12, (last << 12) + 0xFFF):<33}",
+        f"{stretch.pages:>9}",
+        f"{'2M' if lo.page_size else '4K':<4}",
+        look.mark(look.strong, f"{stretch.state.name:<15}"),
+    ]
+    if lo.asid:
+        end = (stretch.gpa + stretch.pages << 12) - 1
+        cells.append(f"{lo.asid:>4} {_span(stretch.gpa << 12, end)}")
+    elif stretch.gpa:
+        cells.append(f"     gpa field {stretch.gpa:#x}")
+    cells += [name for name in ("vmsa", "validated", "lock") if _odd(stretch, lo, name)]
+    cells += [rights_text(stretch.hi)]
+    return " ".join(cells).rstrip()
+
+
+def _odd(stretch: Stretch, lo: RmpLo, name: str) -> bool:
+    """Tell whether a bit is set that the state does not tell already."""
+    told = {
+        RmpState.GUEST_VALID: ("validated",),
+        RmpState.PRE_SWAP: ("validated", "lock"),
+        RmpState.PRE_GUEST: ("lock",),
+        RmpState.CONTEXT: ("vmsa", "lock"),
+        RmpState.FIRMWARE: ("lock",),
+        RmpState.FIRMWARE_IOMMU: ("lock",),
+        RmpState.METADATA: ("lock",),
+    }
+    return bool(getattr(lo, name)) and name not in told.get(stretch.state, ())
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first:#x}" if first == last else f"{first:#x}..{last:#x}"
+
+
+def rights_text(hi: int) -> str:
+    """Return what each VMPL may do, a letter a right: ``0:rwusk 1:r``."""
+    word = RmpHi(hi)
+    levels = []
+    for level in range(4):
+        mask = VmplMask(getattr(word, f"vmpl{level}"))
+        letters = "".join(LETTERS.get(name, "?") for name in mask.names())
+        if letters:
+            levels.append(f"{level}:{letters}")
+    return " ".join(levels)
+
+
+def _json(stretch: Stretch) -> str:
+    from ...view.json import dumps
+
+    lo, hi = RmpLo(stretch.lo), RmpHi(stretch.hi)
+    out: dict[str, Any] = {
+        "first": f"{stretch.start:#x}",
+        "last": f"{stretch.stop - 1:#x}",
+        "address": f"{stretch.start << 12:#x}",
+        "pages": stretch.pages,
+        "size": "2M" if lo.page_size else "4K",
+        "state": stretch.state.name,
+        "asid": lo.asid,
+        "gpa": f"{stretch.gpa << 12:#x}" if lo.asid else None,
+        "vmsa": lo.vmsa,
+        "rights": {
+            f"vmpl{level}": VmplMask(getattr(hi, f"vmpl{level}")).names() for level in range(4)
+        },
+        "lo": f"{stretch.lo:#018x}",
+        "hi": f"{stretch.hi:#018x}",
+    }
+    return dumps(out, indent=None)

@@ -1,0 +1,298 @@
+"""What ``snpwire rmp`` reads: images of the table, whole, in segments or in part, and logs."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...bits import integer
+from ...errors import DecodeError, InputError, UsageError
+from ...finding import counted
+from ...wire.address import C_BIT, PAGE
+from ..input import SourceError
+from .mapped_file import Mapped, Stream, let_go
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ...rmp.dump import Dump
+    from ...rmp.table import Table
+
+
+class Wish(NamedTuple):
+    """What the options say of an input."""
+
+    files: tuple[str, ...]
+    form: str = "auto"
+    counters: bool | None = None
+    base: int | None = None
+    first: int | None = None
+    offset: int = 0
+    length: int | None = None
+    segments: str | None = None
+    shift: int | None = None
+
+
+class Input(NamedTuple):
+    """What was read."""
+
+    name: str
+    dump: Dump
+    is_log: bool
+    notes: tuple[str, ...]
+
+    def let_go(self) -> None:
+        """Let what was read of mapped images leave memory: what is held does not grow with them."""
+        for extent in self.dump.extents:
+            let_go(extent.words)
+
+
+def read(wish: Wish) -> Input:
+    """Read what *wish* names. Raises SourceError, UsageError, OSError."""
+    _agree(wish)
+    if wish.segments is not None:
+        return _segments(wish, wish.segments)
+    places = [_placed(file) for file in wish.files]
+    if len(places) > 1 or places[0][1] is not None:
+        return _several(wish, places)
+    with closing(Stream(wish.files[0])) as stream:
+        try:
+            if wish.form == "log" or (wish.form == "auto" and stream.is_text()):
+                return _log(stream)
+            return _image(stream.name, stream.mapped(wish.offset, wish.length), wish)
+        except (DecodeError, InputError) as exc:
+            raise SourceError(stream.name, exc) from None
+
+
+def _agree(wish: Wish) -> None:
+    """Raise UsageError for options that contradict."""
+    if wish.base is not None and (wish.base % PAGE or wish.base >= C_BIT):
+        raise UsageError(f"--base {wish.base:#x} is not the address of a page")
+    if wish.first is not None and wish.first >= C_BIT // PAGE:
+        raise UsageError(f"--first {wish.first:#x} is no number of a page")
+    if wish.first is not None and wish.counters:
+        raise UsageError("--first is for a part of a table, which has no counters before it")
+    if wish.first is not None and wish.base is not None:
+        raise UsageError("--first is for a part of a table, --base for a whole one")
+    if wish.shift is not None and wish.segments is None:
+        raise UsageError("--shift needs the segment table", help="--segments FILE")
+
+
+def _image(name: str, mapped: Mapped, wish: Wish) -> Input:
+    """Lay a table over an image."""
+    from ...rmp.dump import Dump, part
+    from ...rmp.page_ranges import Runs
+    from ...rmp.table import Table
+
+    partial = wish.first is not None
+    table = Table.over(mapped.memory, counters=False if partial else wish.counters, base=wish.base)
+    start = 0 if table.counters is None else table.counters.nbytes
+    words, offset = table.extents[0].words, mapped.offset + start
+    if wish.first is not None:
+        return Input(name, part(words, wish.first, offset, _data(mapped, wish.first)), False, ())
+    every = Runs.of([(0, table.pages)])
+    dump = Dump(
+        table.extents,
+        (offset,),
+        every,
+        _data(mapped, 0, start),
+        True,
+        table.counters,
+        mapped.offset,
+        wish.base,
+        table.size,
+    )
+    return Input(name, dump, False, _begins(table) if wish.counters is None else ())
+
+
+def _begins(table: Table) -> tuple[str, ...]:
+    """Tell what the image was taken to begin with."""
+    if table.counters is None:
+        return (f"entries from the first byte on, no counters: {table.why}",)
+    return (f"16 KiB of ASID counters, then entries: {table.why}",)
+
+
+def _data(mapped: Mapped, first: int, start: int = 0) -> Any:
+    """Return the pages whose entries can be other than zero."""
+    from ...rmp.page_ranges import Runs
+
+    return Runs.of((first + a, first + b) for a, b in mapped.entries(start))
+
+
+def _placed(file: str) -> tuple[str, int | None]:
+    """Take ``FILE@ADDRESS`` apart; a file that has such a name is that file."""
+    name, found, place = file.rpartition("@")
+    if not found or Path(file).exists():
+        return file, None
+    try:
+        address = integer(place)
+    except ValueError:
+        return file, None
+    if not 0 <= address < C_BIT or address % PAGE:
+        raise UsageError(f"{file}: {place} is not the address of a page")
+    return name, address
+
+
+def _several(wish: Wish, places: list[tuple[str, int | None]]) -> Input:
+    """Put images side by side, of which each says where its memory begins."""
+    from ...rmp.dump import joined
+
+    dumps: list[tuple[str, Dump]] = []
+    for file, address in places:
+        if address is None:
+            raise UsageError(
+                f"{file}: of several images each says where its memory begins", help=f"{file}@0x0"
+            )
+        one = wish._replace(first=address // PAGE, counters=None, base=None)
+        dumps.append((file, _one(file, one)))
+    dumps.sort(key=lambda pair: pair[1].first)
+    for (before, earlier), (after, later) in pairwise(dumps):
+        if earlier.stop > later.first:
+            raise UsageError(
+                f"{after} begins at {later.first * PAGE:#x}, but {before} goes to "
+                f"{earlier.stop * PAGE:#x}"
+            )
+    names = " ".join(file for file, _ in places)
+    return Input(names, joined(dump for _, dump in dumps), False, ())
+
+
+def _one(file: str, wish: Wish) -> Dump:
+    with closing(Stream(file)) as stream:
+        try:
+            return _image(stream.name, stream.mapped(wish.offset, wish.length), wish).dump
+        except (DecodeError, InputError) as exc:
+            raise SourceError(stream.name, exc) from None
+
+
+def _segments(wish: Wish, rst: str) -> Input:
+    """Put the segments that a segment table names where it says that they belong."""
+    from ...rmp.dump import joined, whole
+    from ...rmp.page_ranges import Runs
+    from ...rmp.segments import SegmentedTable, mapped_pages
+
+    shift = 37 if wish.shift is None else wish.shift
+    words = _segment_table(rst)
+    used = [index for index, word in enumerate(words) if mapped_pages(word, shift)]
+    if len(used) != len(wish.files):
+        raise UsageError(
+            f"{rst} has {len(used)} segments, but there are {len(wish.files)} images",
+            help="name the images in the order of the segments",
+        )
+    images = {index: _segment(file) for index, file in zip(used, wish.files, strict=True)}
+    tables = {index: table for index, (_, table) in images.items()}
+    try:
+        segmented = SegmentedTable(words, tables, shift=shift)
+    except DecodeError as exc:
+        raise SourceError(rst, exc) from None
+    dumps = [
+        whole(extent, data=_data(mapped, extent.first).within(extent.first, extent.stop))
+        for (mapped, _), extent in zip(images.values(), segmented.extents, strict=True)
+    ]
+    every = Runs.of((extent.first, extent.stop) for extent in segmented.extents)
+    dump = joined(dumps)._replace(whole=True, known=every)
+    why = "segments: their entries are read as those of Milan and Genoa, which no source confirms"
+    return Input(" ".join(wish.files), dump, False, (why,))
+
+
+def _segment_table(rst: str) -> tuple[int, ...]:
+    """Read the words of a segment table. Raises SourceError."""
+    from struct import unpack
+
+    with closing(Stream(rst)) as stream:
+        data = b"".join(stream.chunks())
+    if not data or len(data) > PAGE or len(data) % 8:
+        reason = f"a segment table has up to {PAGE} bytes, in eights, got {len(data)}"
+        raise SourceError(rst, InputError(reason))
+    return unpack(f"<{len(data) // 8}Q", data)
+
+
+def _segment(file: str) -> tuple[Mapped, Table]:
+    """Lay a table over the image of a segment. Raises SourceError."""
+    from ...rmp.table import Table
+
+    with closing(Stream(file)) as stream:
+        try:
+            mapped = stream.mapped()
+            return mapped, Table.over(mapped.memory, counters=False)
+        except (DecodeError, InputError) as exc:
+            raise SourceError(stream.name, exc) from None
+
+
+def _log(stream: Stream) -> Input:
+    """Gather the entries that a log shows. Raises InputError if there are none."""
+    from ...rmp.dump import scattered
+
+    shown = Shown()
+    shown.read(stream)
+    if not shown.entries and not shown.regions:
+        raise InputError(
+            "no line shows an entry of the reverse map table", help="--from image takes it as one"
+        )
+    dump = scattered(shown.entries, shown.regions)
+    return Input(stream.name, dump, True, tuple(shown.notes()))
+
+
+class Shown:
+    """What of a table a log shows: of a page that it shows twice, the last."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, tuple[int, int]] = {}
+        self.regions: list[tuple[int, int]] = []
+        """Pages from and to of which every entry that is not zero is shown."""
+        self._lines = 0
+        self._changed = 0
+        self._partial: set[int] = set()
+        """Pages of which only lines were seen that lack rights and counts."""
+
+    def read(self, stream: Stream) -> None:
+        """Take all lines."""
+        from ...capture.kernel_log import records
+        from ...wire.address import REGION
+
+        for record in records(stream.chunks()):
+            fields = record.fields
+            if record.kind == "rmp-entry":
+                self._entry(int(fields["pfn"]), (int(fields["lo"]), int(fields["hi"])))
+            elif record.kind == "rmp-decoded" and "state" in fields:
+                self._decoded(fields)
+            elif record.kind == "rmp-region":
+                self.regions.append((int(fields["first"]), int(fields["end"])))
+            elif record.kind == "rmp-region-empty":
+                head = int(fields["pfn"]) & -REGION
+                self.regions.append((head, head + REGION))
+
+    def _entry(self, page: int, entry: tuple[int, int]) -> None:
+        self._lines += 1
+        if page not in self._partial:
+            self._changed += self.entries.get(page, entry) != entry
+        self._partial.discard(page)
+        self.entries[page] = entry
+
+    def _decoded(self, fields: Mapping[str, Any]) -> None:
+        """Take fields: where both quadwords are shown as well, these count."""
+        from ...wire.rmp import RmpLo
+
+        page = int(fields["pfn"])
+        self._lines += 1
+        if page not in self.entries or page in self._partial:
+            values = {name: int(fields[name]) for name in RmpLo.BITS if name in fields}
+            self.entries[page] = int(RmpLo.of(**values)), 0
+            self._partial.add(page)
+
+    def notes(self) -> Iterator[str]:
+        """Tell how much it is."""
+        entries = counted(len(self.entries), "entry", "entries")
+        lines = counted(self._lines, "line")
+        said = f"a log: only what it shows is counted, {entries} on {lines}"
+        if self.regions:
+            count = counted(len(set(self.regions)), "region")
+            said += f" and what is zero in {count} of 2 MiB"
+        yield said
+        if self._changed:
+            lines = counted(self._changed, "line shows", "lines show")
+            yield f"{lines} an entry otherwise than one before; the last counts"
+        if self._partial:
+            pages = counted(len(self._partial), "page")
+            yield f"of {pages} the log shows fields alone: rights and sub-page counts are not known"

@@ -1,0 +1,241 @@
+"""What is wrong with an entry by itself: a rule, which entries break it, and what is said of one.
+
+Two entries are not judged: one that is silent because a 2 MiB entry speaks for its page, and one
+whose ASID is 0x3FF, which is how AMD's firmware keeps others off an entry that it changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...finding import Rule, Severity, nameless_bits
+from ...wire import rmp_faults as faults
+from ...wire.address import REGION
+from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
+from ...wire.rmp_faults import APM, FIRMWARE, RIGHTS, EntryFault, odd_masks
+from ...wire.rmp_words import LAST_ASID, VmplMask
+from ..entry import NAMELESS, NO_RIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+ALL_RIGHTS = (0x0F, 0x1F)
+"""What RMPUPDATE gives VMPL 0: on Milan without shadow stacks, from Genoa on with them."""
+
+
+class Fields(NamedTuple):
+    """Some entries, one behind the other: what a rule looks at."""
+
+    place: Array
+    """Place of each page in its 2 MiB."""
+    lo: Array
+    hi: Array
+    state: Array
+
+
+class EntryRule(NamedTuple):
+    """A rule of one entry."""
+
+    rule: Rule
+    broken: Callable[[Fields], Array]
+    text: Callable[[int, int, int], str]
+    """What is said of a page, from its number, lo and hi."""
+
+
+def said_of(fault: EntryFault) -> Callable[[int, int, int], str]:
+    """Return what tells of page, lo and hi what *fault* tells of lo."""
+    return lambda page, lo, hi: fault.text(RmpLo(lo))
+
+
+def _rule(fault: EntryFault, broken: Callable[[Fields], Array]) -> EntryRule:
+    return EntryRule(fault.rule, broken, said_of(fault))
+
+
+def _masks(hi: int) -> str:
+    word = RmpHi(hi)
+    masks = (f"VMPL{level} {getattr(word, f'vmpl{level}'):#04x}" for level in range(4))
+    return f"the rights are {', '.join(masks)}"
+
+
+def _every_level(mask: int, levels: range = range(4)) -> int:
+    return sum(mask << 8 * level for level in levels)
+
+
+_READ, _WRITE = _every_level(VmplMask.read.mask), _every_level(VmplMask.write.mask)
+_LESSER_WRITE = _every_level(VmplMask.write.mask, range(1, 4))
+
+
+def _large(fields: Fields) -> Array:
+    large: Array = RmpLo.page_size.of(fields.lo) == 1
+    return large
+
+
+def _gpa_apart(fields: Fields) -> Array:
+    inside = RmpLo.gpa.of(fields.lo) & fields.lo.dtype.type(REGION - 1)
+    apart: Array = _large(fields) & (RmpLo.asid.of(fields.lo) != 0) & (inside != 0)
+    return apart
+
+
+def _stray_count(fields: Fields) -> Array:
+    stray: Array = (fields.place != 0) & (RmpLo.subpage_count.of(fields.lo) != 0)
+    return stray
+
+
+def _large_count(fields: Fields) -> Array:
+    counted: Array = _large(fields) & (RmpLo.subpage_count.of(fields.lo) != 0)
+    return counted
+
+
+def _locked(fields: Fields) -> Array:
+    differ = RmpLo.lock.of(fields.lo) != RmpLo.immutable.of(fields.lo)
+    known = (RmpLo.assigned.of(fields.lo) == 1) & (fields.state != RmpState.INVALID)
+    locked: Array = known & differ
+    return locked
+
+
+def _high_asid(fields: Fields) -> Array:
+    high: Array = RmpLo.asid.of(fields.lo) > LAST_ASID
+    return high
+
+
+def _first_rights(fields: Fields) -> Array:
+    mask = RmpHi.vmpl0.of(fields.hi)
+    fewer: Array = (mask != ALL_RIGHTS[0]) & (mask != ALL_RIGHTS[1])
+    return fewer
+
+
+def _odd_rights(fields: Fields) -> Array:
+    kind = fields.hi.dtype.type
+    readable = (fields.hi & kind(_READ)) << kind(1)
+    odd: Array = fields.hi & (kind(_WRITE) & ~readable | kind(NO_RIGHT)) != 0
+    return odd
+
+
+def _has(mask: int) -> Callable[[Fields], Array]:
+    """Return what tells whether bits of the second quadword are set."""
+
+    def has(fields: Fields) -> Array:
+        found: Array = fields.hi & fields.hi.dtype.type(mask) != 0
+        return found
+
+    return has
+
+
+def suspects(lo: Array, hi: Array, state: Array) -> Array:
+    """Tell which entries may break a rule: of the others, nearly all, none does.
+
+    Each step goes over the entries once, so a rule that only few can break costs little.
+    """
+    kind = lo.dtype.type
+    found: Array = state == RmpState.INVALID
+    found |= lo & kind(_RARE) != 0
+    found |= lo & kind(RmpLo.asid.mask) > kind(LAST_ASID << RmpLo.asid.low)
+    apart = lo >> kind(RmpLo.lock.low - RmpLo.immutable.low) ^ lo
+    found |= apart & kind(RmpLo.immutable.mask) != 0
+    odd = hi & kind(NAMELESS | NO_RIGHT) | hi & kind(_WRITE) & ~((hi & kind(_READ)) << kind(1))
+    found |= odd != 0
+    return found
+
+
+_RARE = RmpLo.page_size.mask | RmpLo.subpage_count.mask | RmpLo.vmsa.mask
+
+RULES: dict[str, tuple[EntryRule, ...]] = {
+    "all": (
+        _rule(faults.STATELESS, lambda fields: fields.state == RmpState.INVALID),
+        _rule(faults.HIGH_ASID, _high_asid),
+        _rule(faults.GPA_APART, _gpa_apart),
+        EntryRule(
+            Rule(
+                "rmp-stray-count",
+                Severity.WARNING,
+                "subpage_count is 0 off a 2 MiB boundary",
+                FIRMWARE,
+            ),
+            _stray_count,
+            lambda page, lo, hi: (
+                f"subpage_count is {RmpLo(lo).subpage_count}, but the page is "
+                f"{page % REGION} behind a 2 MiB boundary"
+            ),
+        ),
+        _rule(faults.LARGE_COUNT, _large_count),
+        _rule(faults.LOCKED, _locked),
+    ),
+    "rights": (
+        EntryRule(
+            Rule("unknown-bits", Severity.WARNING, "Bits of hi without a name are 0", FIRMWARE),
+            _has(NAMELESS),
+            lambda page, lo, hi: nameless_bits(hi, hi & NAMELESS),
+        ),
+        EntryRule(
+            RIGHTS, _odd_rights, lambda page, lo, hi: "; ".join(text for _, text in odd_masks(hi))
+        ),
+    ),
+    "save area": (
+        EntryRule(
+            Rule(
+                "rmp-vmsa-not-accepted",
+                Severity.WARNING,
+                "A save area is accepted by its guest",
+                APM,
+            ),
+            lambda fields: fields.state == RmpState.GUEST_INVALID,
+            lambda page, lo, hi: "a save area that its guest has not accepted; VMRUN takes it",
+        ),
+        EntryRule(
+            Rule("rmp-vmsa-large", Severity.WARNING, "A save area is a page of 4 KiB", APM),
+            _large,
+            lambda page, lo, hi: "a save area of 2 MiB",
+        ),
+        EntryRule(
+            Rule(
+                "rmp-vmsa-aligned",
+                Severity.NOTE,
+                "A save area is not on a 2 MiB boundary",
+                "Linux snp_safe_alloc_page",
+            ),
+            lambda fields: ~_large(fields) & (fields.place == 0),
+            lambda page, lo, hi: (
+                "a save area on a 2 MiB boundary: while it is in use, some "
+                "processors take all 2 MiB for in use"
+            ),
+        ),
+        EntryRule(
+            Rule(
+                "rmp-vmsa-writeable",
+                Severity.WARNING,
+                "No lesser VMPL may write to a save area",
+                APM,
+            ),
+            _has(_LESSER_WRITE),
+            lambda page, lo, hi: f"a save area that a lesser VMPL may write to: {_masks(hi)}",
+        ),
+        EntryRule(
+            Rule("rmp-vmsa-rights", Severity.WARNING, "VMPL 0 has all rights to a save area", APM),
+            _first_rights,
+            lambda page, lo, hi: f"a save area to which VMPL0 has not all rights: {_masks(hi)}",
+        ),
+    ),
+}
+"""Rules by the entries among which they are looked for."""
+
+MISPLACED = Rule("rmp-2m-misplaced", Severity.ERROR, "A 2 MiB page begins on a 2 MiB boundary", APM)
+CHANGING_OTHER = EntryFault(
+    Rule(
+        "rmp-changing-elsewhere",
+        Severity.WARNING,
+        "ASID 0x3ff is in 4 KiB entries on a 2 MiB boundary alone",
+        FIRMWARE,
+    ),
+    lambda lo: f"asid is {lo.asid:#x}: only an entry of 4 KiB on a 2 MiB boundary has it",
+)
+
+
+def state_text(lo: int, hi: int) -> str:
+    """Return the state of an entry, and whose it is."""
+    word = RmpLo(lo)
+    guest = f" of asid {word.asid}" if word.asid else ""
+    return f"{state_of(lo, hi).name}{guest}"

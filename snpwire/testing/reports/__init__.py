@@ -1,0 +1,1 @@
+"""Reports for tests of verifiers, good and bad."""

@@ -1,0 +1,1 @@
+"""What explain can say, a topic each."""

@@ -1,0 +1,144 @@
+"""What ``explain`` says of commands, and of the registers by which they reach the firmware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import UsageError, shown
+from ...wire.command_table import COMMANDS, OTHER_LAYOUTS, Way, command_named
+from ..table import Row
+from ..text import int_text
+from .topics import Question, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...wire.command_table import Command, Pointer
+
+WAYS = {
+    Way.IN: "the firmware reads it",
+    Way.OUT: "the firmware writes it",
+    Way.BOTH: "the firmware reads it and writes it back",
+}
+
+
+def command(question: Question) -> Iterator[Row]:
+    """Explain a command: its buffer, what that points to, what is written."""
+    number = command_named(question.text)
+    yield Row("", "", f"{int(number):#04x}", number.name, number.doc)
+    found = COMMANDS.get(number)
+    if found is None:
+        yield Row("", "", "buffer", "unknown", "the buffers of SEV-TIO are not declared")
+        return
+    yield from _buffer(found)
+    for pointer in found.pointers:
+        yield Row("", "", f"  {pointer.field}", pointer.kind or "page", _pointed(pointer))
+    yield Row("", "", "source", found.source, "")
+    yield from _steps(found)
+
+
+def _steps(found: Command) -> Iterator[Row]:
+    """Yield what the firmware checks, in its order, with what it answers."""
+    from ...wire.command_checks import SOURCE, STEPS
+
+    steps = STEPS.get(found.id, ())
+    if steps:
+        yield Row("", "", "checks", f"{len(steps)}", f"in this order ({SOURCE}, ABI 1.55.25)")
+    for place, step in enumerate(steps, 1):
+        answer = " or ".join(status.name for status in step.statuses)
+        yield Row("", "", f"  {place:>2}", answer or "handed on", step.text)
+
+
+def _buffer(found: Command) -> Iterator[Row]:
+    from ...wire import kind
+
+    if not found.buffer:
+        yield Row("", "", "buffer", "none", "")
+        return
+    for name in (found.buffer, *OTHER_LAYOUTS.get(found.id, ())):
+        size = kind(name).type.SIZE
+        yield Row("", "", "buffer", name, f"{size:#x} bytes; {WAYS[found.direction]}")
+    if found.on_length:
+        text = "after INVALID_LENGTH too: it says then how long is enough"
+        yield Row("", "", "written back", "", text)
+    if found.direction is not Way.IN:
+        text = "once SNP is on: FIRMWARE or beyond the table, or else the status is 64 more"
+        yield Row("", "", "its page", "", text)
+
+
+def _pointed(pointer: Pointer) -> str:
+    return WAYS[pointer.direction]
+
+
+def response(question: Question) -> Iterator[Row]:
+    """Explain the command register: a command, or how it ended, by bit 31 or ``--answer``."""
+    from ...wire.mailbox import CommandRequest, CommandResponse
+
+    number = question.number(32)
+    done = CommandResponse(number).response
+    kind = CommandResponse if done or question.answer else CommandRequest
+    why = "as asked for" if question.answer else f"bit 31 is {'set' if done else 'clear'}"
+    way = "a command that ended" if kind is CommandResponse else "a command as it is written"
+    yield Row("", "", "read as", way, why)
+    yield from word(kind)(question)
+    if kind is CommandResponse and not done:
+        text = "bit 31 is clear: the command has not ended, and the status says nothing"
+        yield Row("", "", "not done", "", text)
+
+
+def buffer_address(question: Question) -> Iterator[Row]:
+    """Explain the two address registers, as ``HI:LO``; with ``--answer`` the causes in them."""
+    stack = pair(question)
+    if question.answer:
+        yield from _causes(stack)
+        return
+    yield Row("", "", "buffer", int_text(stack, 8), "physical address; 0 for none")
+    if stack >> 51 & 1:
+        yield Row("", "", "[51]", "C-bit", "AMD-ASPFW takes it off")
+    if stack >> 52:
+        yield Row("", "", "[63:52]", hex(stack >> 52), "no memory is there: INVALID_ADDRESS")
+
+
+def error_stack(question: Question) -> Iterator[Row]:
+    """Explain what the firmware leaves in the address registers: causes, the latest first."""
+    yield from _causes(pair(question))
+
+
+def _causes(stack: int) -> Iterator[Row]:
+    from ...wire.mailbox import causes
+
+    text = "ten bits each, the latest first; what a number means is not published"
+    yield Row("", "", "causes", int_text(stack, 8), text)
+    for place, number in enumerate(causes(stack)):
+        known = "" if number <= LAST_CAUSE else f"AMD-ASPFW has 1 to {LAST_CAUSE}"
+        yield Row("", "", f"  {place}", str(number), known)
+
+
+LAST_CAUSE = 100
+
+
+def pair(question: Question) -> int:
+    """Return the number that ``HI:LO``, or one number, stands for. Raises UsageError."""
+    high, found, low = question.text.partition(":")
+    if not found:
+        return question.number()
+    return Question(high).number(32) << 32 | Question(low).number(32)
+
+
+def register(question: Question) -> Iterator[Row]:
+    """Explain a register of the mailbox, by its name or its place in the device's BAR."""
+    from ...bits import nearest
+    from ...wire import mailbox
+
+    names = [name for row in mailbox.REGISTERS for name in (row.name, row.role)]
+    text = question.text.lower()
+    number = question.number() if text[:1].isdigit() else -1
+    for row in mailbox.REGISTERS:
+        if text in (row.name.lower(), row.role.lower()) or number in (row.naples, row.later):
+            yield Row("", "", row.role, row.name, row.doc)
+            yield Row("", "", "in the BAR", hex(row.later), f"from Rome on; Naples {row.naples:#x}")
+            doc = (getattr(mailbox, row.ring).__doc__ or "").splitlines()[0]
+            yield Row("", "", "while rings are used", row.ring, doc)
+            return
+    hint = nearest(question.text, names) or f"registers are: {' '.join(names)}"
+    raise UsageError(f"the mailbox has no register {shown(question.text)}", help=hint)

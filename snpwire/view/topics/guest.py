@@ -1,0 +1,96 @@
+"""What ``explain`` says of TCB versions, messages and products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import UsageError
+from ..meaning import parts
+from ..table import Row
+from ..text import int_text
+from .topics import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...wire.tcb import Product, TcbLayout
+
+
+def tcb(question: Question) -> Iterator[Row]:
+    """Explain a TCB version; without a product, in each of the two layouts."""
+    from ...product import product_named
+    from ...wire.tcb import PRODUCTS, TcbLayout
+
+    number = question.number()
+    if question.product:
+        row = product_named(question.product)
+        yield from _tcb(number, row.layout, f"as asked for: {row.name}")
+        return
+    yield Row("", "", "tcb layout", "unknown", "the number does not say; --product does")
+    for layout in TcbLayout:
+        names = " ".join(row.name for row in PRODUCTS if row.layout is layout)
+        yield from _tcb(number, layout, f"if it is {names}")
+
+
+def _tcb(number: int, layout: TcbLayout, said: str) -> Iterator[Row]:
+    value = layout.word(number)
+    yield Row("", "", f"tcb layout {layout}", int_text(value, 8), said)
+    for part in parts(value):
+        yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+
+
+def msg_type(question: Question) -> Iterator[Row]:
+    """Explain the type of a guest message: its payload in each version, and its answer."""
+    from ...wire import kind
+    from ...wire.message import MESSAGES, REQUEST_OF, MsgType
+
+    try:
+        found = MsgType.from_plain(question.text)
+    except ValueError as exc:
+        raise UsageError(str(exc)) from None
+    if not 0 <= found <= 0xFF:
+        raise UsageError(f"{int(found):#x} does not fit 8 bits")
+    yield Row("", "", str(int(found)), found.name if found.known else "unknown", found.doc)
+    row = MESSAGES.get(found) or REQUEST_OF.get(found)
+    if row is None:
+        return
+    for version, name in row.payloads.items():
+        size = kind(name).type.SIZE
+        text = f"payload of {row.request.name}, version {version}: {size:#x} bytes"
+        yield Row("", "", f"  version {version}", name, text)
+    sized = f": msg_size {row.reply_size:#x}" if row.reply_size else ""
+    text = f"payload of {row.answer.name}{sized}"
+    yield Row("", "", "  answer", row.reply, text)
+    if row.note:
+        yield Row("", "", "  note", "", row.note)
+    yield Row("", "", "  source", row.source, "")
+
+
+def product(question: Question) -> Iterator[Row]:
+    """Explain CPUID family and model, or a product by its name."""
+    from ...product import product_named
+    from ...wire.tcb import product_of
+
+    first, found, second = question.text.partition(":")
+    if not found:
+        if question.text[:1].isdigit():
+            help = "explain product 0x19:0x11, or a name"
+            raise UsageError(f"{question.text!r} is no FAMILY:MODEL", help=help)
+        yield from _product(product_named(question.text))
+        return
+    family, model = Question(first).number(8), Question(second).number(8)
+    row = product_of(family, model)
+    if row is None:
+        place = f"family {family:#x} model {model:#x}"
+        yield Row("", "", place, "unknown", "no source names it; a TCB layout has to be assumed")
+        return
+    yield from _product(row)
+
+
+def _product(row: Product) -> Iterator[Row]:
+    models = ", ".join(f"{first:#x} to {last:#x}" for first, last in row.models)
+    yield Row("", "", row.name, f"family {row.family:#x}", row.note)
+    yield Row("", "", "  models", models, "CPUID, combined as in a report")
+    yield Row("", "", "  tcb layout", str(row.layout), "")
+    yield Row("", "", "  chip id", f"{row.chip_id_size or 'unknown'}", "bytes that are used")
+    yield Row("", "", "  key server", row.kds or "none yet", "name in the addresses")

@@ -1,0 +1,128 @@
+"""What ``explain`` says of the registers and words around the reverse map table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...finding import counted
+from ...wire.rmp_words import NpfInfo, PageFault, PvalidateResult, RmpBase, RmpCfg, RmpEnd, RstEntry
+from ..table import Row
+from .topics import Question, codes, word, worded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB, GIB = 1 << 20, 1 << 30
+ENTRY = 16
+"""Bytes of an entry; there is one for each 4 KiB, so a GiB of memory takes 4 MiB."""
+
+
+def exact_size(size: int) -> str:
+    """Return a number of bytes in the largest unit that divides it."""
+    for name, unit in (("TiB", GIB << 10), ("GiB", GIB), ("MiB", MIB), ("KiB", 1 << 10)):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return counted(size, "byte")
+
+
+def base(question: Question) -> Iterator[Row]:
+    """Explain MSR RMP_BASE: where the table begins."""
+    from ...wire.rmp import ENTRIES_OFFSET
+
+    yield from word(RmpBase)(question)
+    address = worded(RmpBase, question).address
+    yield Row("", "", "table begins", hex(address), _aligned(address))
+    text = "behind 2048 counters of 8 bytes, one for each ASID; with segments, their table"
+    yield Row("", "", "entries begin", hex(address + ENTRIES_OFFSET), text)
+
+
+def _aligned(address: int) -> str:
+    if address % MIB:
+        return "no multiple of 1 MiB: the firmware answers INVALID_CONFIG to SNP_INIT"
+    return "a multiple of 1 MiB, as the firmware wants it" if address else "no table: not set up"
+
+
+def end(question: Question) -> Iterator[Row]:
+    """Explain MSR RMP_END: the last byte of the table."""
+    yield from word(RmpEnd)(question)
+    last = worded(RmpEnd, question).rmp_end
+    text = "not used where the table has segments; Linux warns if it is set then"
+    yield Row("", "", "first byte behind", hex(last + 1), text)
+
+
+def cfg(question: Question) -> Iterator[Row]:
+    """Explain MSR RMP_CFG: whether the table has segments, and of what size."""
+    yield from word(RmpCfg)(question)
+    value = worded(RmpCfg, question)
+    if not value.segmented_rmp_en:
+        yield Row("", "", "table", "one piece", "from RMP_BASE to RMP_END")
+        return
+    covered = 1 << value.rmp_segment_size
+    text = f"of memory; the segment's number is an address >> {value.rmp_segment_size}"
+    yield Row("", "", "a segment covers", exact_size(covered), text)
+    entries = covered >> 12 << 4
+    yield Row("", "", "and takes", exact_size(entries), "16 bytes for each 4 KiB")
+    total = min(512 * covered, 1 << 52)
+    yield Row("", "", "512 segments", exact_size(total), "of memory at most, 52 bits of address")
+
+
+def segment(question: Question) -> Iterator[Row]:
+    """Explain an entry of the segment table."""
+    yield from word(RstEntry)(question)
+    value = worded(RstEntry, question)
+    yield Row("", "", "segment", segment_text(value), "")
+
+
+def segment_text(value: RstEntry) -> str:
+    """Return in words what an entry of the segment table says."""
+    if not value.mapped_size_gb:
+        return "none"
+    size = value.mapped_size_gb * GIB // 4096 * ENTRY
+    first, last = value.address, value.address + size - 1
+    return f"{value.mapped_size_gb} GiB, entries at {first:#x}..{last:#x} ({exact_size(size)})"
+
+
+def nested_fault(question: Question) -> Iterator[Row]:
+    """Explain EXITINFO1 of a nested page fault, and what in the table can have caused it."""
+    yield from word(NpfInfo)(question)
+    yield Row("", "", "cause", *npf_cause(worded(NpfInfo, question)))
+
+
+def npf_cause(info: NpfInfo) -> tuple[str, str]:
+    """Return what made a nested page fault, and what can be behind it."""
+    if not info.rmp:
+        return "nested page table", "the reverse map table has no part in it"
+    if info.vmpl:
+        return "rights", "the mask of the guest's privilege level lacks the right"
+    if info.sizem:
+        return "page size", "4 KiB were named or mapped, the entry has 2 MiB: PSMASH, then again"
+    if not info.enc:
+        return "shared page", "the page has to be the hypervisor's for shared access"
+    return "owner", "the entry is another's, has another guest address, or is immutable"
+
+
+def page_fault(question: Question) -> Iterator[Row]:
+    """Explain the error code of a page fault."""
+    yield from word(PageFault)(question)
+    if worded(PageFault, question).rmp:
+        text = "the page, or one of its 2 MiB, is a guest's or the firmware's: Linux kills the task"
+        yield Row("", "", "cause", "RMP violation", text)
+
+
+def pvalidate(question: Question) -> Iterator[Row]:
+    """Explain the result of PVALIDATE, and what software has instead of the carry flag."""
+    from ...errors import UsageError
+
+    made_up = {0xFF: "Linux", 0x10: "coconut-svsm"}
+    try:
+        number = question.number(32)
+    except UsageError:
+        number = -1  # a name
+    if number in made_up:
+        text = "no result of the instruction: the carry flag was set, nothing had to change"
+        yield Row("", "", hex(number), made_up[number], text)
+        return
+    yield from codes(PvalidateResult)(question)
+    if number == 0:
+        text = "with the carry flag set the page was so already: Linux has 255, coconut-svsm 0x10"
+        yield Row("", "", "carry flag", "", text)

@@ -1,0 +1,113 @@
+"""What is said of an entry of the reverse map table: its state, its rights, its address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import UsageError
+from ..meaning import Meaning, code_text, parts
+from ..table import Row
+from ..text import int_text
+from .topics import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...wire.rmp import RmpEntry, RmpHi, RmpLo, RmpOperand, RmpState, SegmentTable
+
+
+UNREAD = "not known"
+
+
+def rmp(question: Question) -> Iterator[Row]:
+    """Explain an entry of the reverse map table: ``LO:HI``, or as the kernel prints it.
+
+    The low quadword is first. Both are hex, with ``0x`` or without, as logs have them.
+    """
+    from ...product import entry_layout
+    from ...wire.rmp import state_of
+
+    entry = entry_of(question)
+    layout = entry_layout(question.family)
+    if not layout.known:
+        yield Row("", "", "layout", layout.choice, layout.reason)
+        for name, word in (("lo", entry.lo), ("hi", entry.hi)):
+            yield Row("", "", name, int_text(word, 8), UNREAD)
+        return
+    state = state_of(entry.lo, entry.hi)
+    yield Row("", "", "state", state.name, state.doc)
+    yield Row("", "", "layout", layout.choice, layout.reason)
+    yield from _owner(entry.lo, state)
+    for name, word, text in (("lo", entry.lo, ""), ("hi", entry.hi, rights(entry.hi))):
+        yield Row("", "", name, int_text(word, 8), text)
+        for part in parts(word):
+            if part.shown or name == "lo":  # a state is made of zeros as well
+                yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+
+
+def entry_of(question: Question) -> RmpEntry:
+    """Return the entry that ``LO:HI`` stands for. Raises UsageError."""
+    from ...wire.rmp import RmpEntry
+
+    first, found, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
+    if not found:
+        raise UsageError(f"{question.text!r} is no LO:HI", help="explain rmp 0x4:0x0")
+    return RmpEntry(lo=_quadword(first), hi=_quadword(second))
+
+
+def _quadword(text: str) -> int:
+    return Question(f"0x{text.removeprefix('0x')}").number()
+
+
+def _owner(lo: RmpLo, state: RmpState) -> Iterator[Row]:
+    if lo.asid:
+        yield Row("", "", "guest address", hex(lo.address), f"of the guest with ASID {lo.asid}")
+    elif state.name in ("METADATA", "FIRMWARE_IOMMU"):
+        note = lo.note
+        yield Row("", "", "kept for", str(note.BITS["state"].plain(note)), "the top of gpa")
+        yield Row("", "", "page number", hex(note.pfn), note.BITS["pfn"].doc)
+
+
+def rights(hi: RmpHi) -> str:
+    """Return what each privilege level may do, those without rights left out."""
+    from ...wire.rmp_words import VmplMask
+
+    masks = ((level, VmplMask(getattr(hi, f"vmpl{level}"))) for level in range(4))
+    return ", ".join(f"VMPL{level}: {' '.join(mask.names())}" for level, mask in masks if mask)
+
+
+def rmp_meanings(entry: RmpEntry, *, known: bool) -> dict[str, Meaning]:
+    """Return what the two quadwords of an entry say: its state, and the rights.
+
+    Where the bits are not *known* each says that.
+    """
+    from ...wire.rmp import state_of
+
+    if not known:
+        return {name: Meaning(UNREAD, int(getattr(entry, name))) for name in ("lo", "hi")}
+
+    state = code_text(state_of(entry.lo, entry.hi))
+    return {
+        "lo": Meaning(state, entry.lo, bits=True),
+        "hi": Meaning(rights(entry.hi), entry.hi, bits=True),
+    }
+
+
+def read_meanings(operand: RmpOperand) -> dict[str, Meaning]:
+    """Return what RMPREAD tells: the states that the page may have."""
+    from ...wire.rmp import states_of
+
+    states = states_of(operand)
+    names = " or ".join(state.name for state in states)
+    text = f"{names}: {states[0].doc}" if len(states) == 1 else names
+    return {"assigned": Meaning(text)}
+
+
+def segment_meanings(table: SegmentTable) -> dict[str, Meaning]:
+    """Return where the entries of each segment are."""
+    from .register import segment_text
+
+    return {
+        f"segments[{index}].entry": Meaning(segment_text(segment.entry), segment.entry)
+        for index, segment in enumerate(table.elements)
+    }

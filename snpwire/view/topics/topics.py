@@ -1,0 +1,273 @@
+"""What ``explain`` says of each sort of number: a function a topic, from a question to rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...bits import Flags, OpenEnum, Word, integer
+from ...errors import UsageError, cut, shown
+from ..meaning import code_text, operand_meaning, parts
+from ..table import Row
+from ..text import int_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from ...wire.event import Event, Operand
+
+    W = TypeVar("W", bound=Word)
+
+
+class Question(NamedTuple):
+    """What was asked: a number as text, and for operands the exit they belong to."""
+
+    text: str
+    exit: str | None = None
+    info1: int | None = None
+    """``sw_exit_info_1`` beside the operand that is asked about."""
+    answer: bool = False
+    product: str | None = None
+    """The product whose TCB versions are meant."""
+    family: str | None = None
+    """The processor whose reverse map table is meant."""
+
+    def number(self, limit: int = 64) -> int:
+        """Return the number. Raises UsageError if there is none, or if it has too many bits."""
+        try:
+            value = integer(self.text)
+        except ValueError:
+            raise UsageError(f"{shown(self.text)} is no number") from None
+        if not 0 <= value < 1 << limit:
+            raise UsageError(f"{cut(self.text)} does not fit {limit} bits")
+        return value
+
+
+def code(question: Question) -> Iterator[Row]:
+    """Explain an exit code: its operands, what it needs, what comes back."""
+    from ...wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, events_of
+
+    found = _member(ExitCode, question)
+    yield Row("", "", hex(found), found.name, found.doc or "no source names this code")
+    if found in KVM_REASONS:
+        yield Row("", "", "kvm_exit prints", KVM_REASONS[found], "")
+    for event in events_of(found):
+        yield from _event(event)
+    taken = "yes" if found in KVM_ACCEPTED else "no: it answers malformed input, reason 6"
+    yield Row("", "", "KVM 6.12 takes it", taken, "")
+
+
+def _event(event: Event) -> Iterator[Row]:
+    yield Row("", "", event.name, event.title, event.note)
+    for name, operand in (("sw_exit_info_1", event.info1), ("sw_exit_info_2", event.info2)):
+        yield Row("", "", f"  {name}", _role(operand), "")
+    for name, operand in event.inputs.items():
+        needed = "must be marked valid" if name in event.required else "if it is used"
+        yield Row("", "", f"  {name}", _role(operand), needed)
+    for name, operand in event.outputs.items():
+        yield Row("", "", f"  {name} in the answer", _role(operand), "")
+    if "sw_exit_info_2" in event.returns:
+        yield Row("", "", "  sw_exit_info_2 in the answer", _role(event.result), "")
+    yield Row("", "", "  source", event.source, "")
+
+
+def _role(operand: Operand) -> str:
+    kind = operand.type
+    shape = kind.__name__ if issubclass(kind, Word | OpenEnum) else ""
+    if kind.__name__ == "Zero":
+        return "not used"
+    return ", ".join(filter(None, (operand.label, shape))) or "a number"
+
+
+def _member(kind: type[OpenEnum], question: Question) -> Any:
+    """Return the code that a number or a name stands for."""
+    try:
+        found = kind.from_plain(question.text)
+    except ValueError as exc:
+        raise UsageError(str(exc)) from None
+    if not 0 <= found < 1 << 64:
+        raise UsageError(f"{cut(question.text)} does not fit 64 bits")
+    return found
+
+
+def _exit_event(question: Question) -> Event:
+    from ...wire.exits import ExitCode, event_of, events_of
+
+    found = _member(ExitCode, question._replace(text=question.exit or ""))
+    rows = events_of(found)
+    selected = None if question.answer else event_of(found, question.info1 or 0)
+    event = selected or next(iter(rows), None)
+    if event is None:
+        raise UsageError(f"no source says what the operands of {found.name} mean")
+    return event
+
+
+def exitinfo1(question: Question) -> Iterator[Row]:
+    """Explain ``sw_exit_info_1`` of a request, by its exit, or of an answer."""
+    from ...wire.event import Operand
+    from ...wire.operands import AnswerInfo
+
+    if question.answer or question.exit is None:
+        operand = Operand("action asked of the guest", AnswerInfo)
+        yield from _operand("sw_exit_info_1", operand, question.number())
+    else:
+        event = _exit_event(question._replace(info1=question.number()))
+        yield Row("", "", event.name, event.title, "")
+        yield from _operand("sw_exit_info_1", event.info1, question.number())
+
+
+def exitinfo2(question: Question) -> Iterator[Row]:
+    """Explain ``sw_exit_info_2``: after a guest request unless another exit is named."""
+    from ...wire.exits import ExitCode, answer
+    from ...wire.operands import GuestRequestResult
+
+    if question.exit is None and not question.info1:
+        yield from word(GuestRequestResult)(question)
+        return
+    event = None if question.exit is None else _exit_event(question)
+    if question.answer or event is None:
+        operand = answer(event, question.info1 or 0)
+    else:
+        operand = event.info2
+    if event:
+        code = ExitCode(event.code)  # an answer does not tell which row of the code it belongs to
+        named = (code.name, code.doc) if question.answer else (event.name, event.title)
+        yield Row("", "", *named, "")
+    yield from _operand("sw_exit_info_2", operand, question.number())
+
+
+def _operand(name: str, operand: Operand, raw: int) -> Iterator[Row]:
+    meaning = operand_meaning(operand, raw)
+    yield Row("", "", name, int_text(raw, 8), meaning.text)
+    if isinstance(meaning.value, Word):
+        yield from _bits(meaning.value)
+
+
+def _bits(value: Word) -> Iterator[Row]:
+    if isinstance(value, Flags):
+        for name in value.names():
+            field = value.BITS.get(name)
+            span = f"[{field.span}]" if field else f"[{name.removeprefix('bit_')}]"
+            yield Row("", "", span, name, field.doc if field else "no name")
+        return
+    for part in parts(value):
+        yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+
+
+def word(kind: type[Word]) -> Callable[[Question], Iterator[Row]]:
+    """Return the function that explains a word of one kind."""
+
+    def explain(question: Question) -> Iterator[Row]:
+        value = worded(kind, question)
+        yield Row("", "", kind.__name__, int_text(value, kind.WIDTH // 8), kind.SPEC)
+        yield from _bits(value)
+
+    return explain
+
+
+def worded(kind: type[W], question: Question) -> W:
+    """Return the word that a number or the names of bits stand for. Raises UsageError."""
+    if question.text[:1].isdigit() or question.text.startswith("-"):
+        return kind(question.number(kind.WIDTH))
+    try:
+        return kind.from_plain(question.text.replace(",", " ").split())
+    except ValueError as exc:
+        raise UsageError(str(exc)) from None
+
+
+def msr(question: Question) -> Iterator[Row]:
+    """Explain a value of the GHCB MSR."""
+    from ...wire.msr import word_of
+
+    value = word_of(question.number())
+    yield Row("", "", type(value).__name__, int_text(value, 8), value.SPEC)
+    yield from _bits(value)
+
+
+def bitmap(question: Question) -> Iterator[Row]:
+    """Explain a valid bitmap: a number, sixteen bytes in memory order, or as ``%*pb`` prints it."""
+    from ...wire.ghcb import ValidBitmap
+
+    text, digits = question.text, set("0123456789abcdefABCDEF")
+    if "," in text and set(text) <= digits | {","} and len(text) > text.count(","):
+        text = f"0x{text.replace(',', '')}"
+    elif len(text.replace(" ", "")) == 32 and set(text) <= digits | {" "}:
+        text = hex(int(text.replace(" ", ""), 16))
+        text = hex(int.from_bytes(int(text, 16).to_bytes(16, "big"), "little"))
+    yield from word(ValidBitmap)(question._replace(text=text))
+
+
+def termination(question: Question) -> Iterator[Row]:
+    """Explain the reason of a termination: ``SET:CODE`` as KVM logs it."""
+    from ...wire.operands import TermSet, term_reason
+
+    first, found, second = question.text.partition(":")
+    if not found:
+        raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
+    owner = TermSet(Question(first).number())
+    reason = term_reason(owner, Question(second).number())
+    yield Row("", "", "reason set", hex(owner), code_text(owner))
+    text = code_text(reason) if isinstance(reason, OpenEnum) else "nobody documents this set"
+    yield Row("", "", "reason code", hex(reason), text)
+
+
+def status(question: Question) -> Iterator[Row]:
+    """Explain a status of the firmware."""
+    from ...wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
+
+    if question.text in ("-1", hex(NO_FW_CALL)):
+        yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not asked")
+        return
+    found = _member(Status, question)
+    if found == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
+        name = f"INVALID_PAGE_STATE + {WRITE_BACK_MARK}"
+        yield Row("", "", hex(found), name, "The command's own buffer may not be written.")
+        return
+    yield from codes(Status)(question)
+
+
+def codes(kind: type[OpenEnum]) -> Callable[[Question], Iterator[Row]]:
+    """Return the function that explains a code of one enumeration."""
+
+    def explain(question: Question) -> Iterator[Row]:
+        found = _member(kind, question)
+        yield Row("", "", hex(found), found.name if found.known else "unknown", found.doc)
+
+    return explain
+
+
+def guid(question: Question) -> Iterator[Row]:
+    """Explain a GUID: whose it is, and its bytes in the order of each table that may hold it."""
+    from ...wire.certs import CertGuid, TioGuid
+    from ...wire.svsm import ServiceGuid
+
+    tables = (
+        (CertGuid, "certificate table"),
+        (TioGuid, "SEV-TIO blob table"),
+        (ServiceGuid, "SVSM services manifest"),
+    )
+    rows, refused = [], ""
+    for kind, where in tables:
+        try:
+            value = kind.from_plain(question.text)
+        except ValueError as exc:
+            refused = str(exc)  # a name that is another table's
+            continue
+        name = value.to_plain()
+        known = str(name) if name != value.text else "not in its table"
+        rows.append(Row("", "", where, known, f"{value.text}, bytes {value.hex()}"))
+    if not rows:
+        raise UsageError(refused)
+    yield from rows
+
+
+def svsm(question: Question) -> Iterator[Row]:
+    """Explain RAX of an SVSM call."""
+    from ...wire.svsm import CALLS, SvsmCall
+
+    yield from word(SvsmCall)(question)
+    value = worded(SvsmCall, question)
+    calls = CALLS.get(value.protocol)  # type: ignore[call-overload]
+    if calls:
+        found = calls(value.call_id)
+        yield Row("", "", "call", hex(found), code_text(found))
