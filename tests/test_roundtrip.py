@@ -10,8 +10,8 @@ from transcripts import call
 
 from snpwire.block import Block
 from snpwire.capture import read
-from snpwire.cli.documents import Wanted, document
 from snpwire.context import context_of
+from snpwire.decode.document import Wanted, document
 from snpwire.view import json
 from snpwire.view.document import Document
 from snpwire.wire import RECORDS, kind

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from snpwire.bits import Flags, OpenEnum
-from snpwire.cli.documents import Wanted, read
+from snpwire.cli.documents import read
+from snpwire.decode.document import Wanted
 from snpwire.view.json import document
 
 HERE = Path(__file__).parent / "vectors"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from strategies import image_of
 
 from snpwire.block import Block
-from snpwire.cli.documents import Wanted, document
 from snpwire.context import Direction
+from snpwire.decode.document import Wanted, document
 from snpwire.errors import InputError, SnpwireError, UsageError
 from snpwire.finding import Finding, Severity
 from snpwire.view import json

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from strategies import image_of
 from transcripts import call
 
-from snpwire.cli.documents import Wanted, document, read
+from snpwire.cli.documents import read
 from snpwire.context import Direction
+from snpwire.decode.document import Wanted, document
 from snpwire.errors import UsageError
 from snpwire.view.explain import Question, explain
 from snpwire.view.hex import annotated, legend

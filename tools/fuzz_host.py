@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fuzz_properties import answered, expect, file_of
 from fuzz_seeds import TESTS
 
-from snpwire.cli import command as commands
+from snpwire.decode import command as commands
 from snpwire.errors import DecodeError
 from snpwire.rmp.table import Table
 from snpwire.view import json as views

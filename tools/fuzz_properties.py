@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from transcripts import call
 
-from snpwire.cli.documents import Wanted, document
+from snpwire.decode.document import Wanted, document
 from snpwire.view import diff, tree
 from snpwire.view import json as views
 from snpwire.view.hex import annotated

@@ -22,8 +22,8 @@ from fuzz_properties import VIEWS, answered, expect, file_of, judged, rebuilt, t
 from fuzz_seeds import KINDS
 
 from snpwire.capture import hextext, kernel_log, kvm_ghcb
-from snpwire.cli.documents import Wanted, document
 from snpwire.context import Direction
+from snpwire.decode.document import Wanted, document
 from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
 from snpwire.layout import Record
 from snpwire.rules.identify import candidates

@@ -99,8 +99,8 @@ def decode(
 ) -> int:
     """Decode bytes: what they say, and what is wrong."""
     from ..context import Direction
+    from ..decode.document import Wanted
     from .decode import decode as run
-    from .documents import Wanted
 
     way = Direction(direction) if direction else None
     return run(
@@ -228,8 +228,8 @@ def diff(
     command: Id = None,
 ) -> int:
     """Compare two values, field by field."""
+    from ..decode.document import Wanted
     from .diff import diff as run
-    from .documents import Wanted
 
     return run(kind, left, right, Wanted(form, offset, length, page, id=command), json=json)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..bits import nearest
+from ..decode.command import COMMAND
 from ..errors import UsageError
-from .command import COMMAND
-from .documents import Wanted, read
+from .documents import read
 from .output import note, say, style
 
 if TYPE_CHECKING:
+    from ..decode.document import Wanted
     from ..finding import Finding
     from ..layout import Leaf
     from ..view.document import Document

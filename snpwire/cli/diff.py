@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..view.diff import changes, lines, pairs, plain
-from .documents import Wanted, read
+from .documents import read
 from .output import note, say, style
+
+if TYPE_CHECKING:
+    from ..decode.document import Wanted
 
 
 def diff(name: str, left: str, right: str, wanted: Wanted, *, json: bool) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..decode.command import COMMAND
 from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
-from .command import COMMAND
 from .input import SourceError, contents, shown_name
 from .messages.corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
 from .output import say, write_file
@@ -31,7 +31,7 @@ def encode(
 ) -> int:
     """Build one value and write it. Nothing is written if it does not build."""
     if name == COMMAND:
-        from .command import form_of
+        from ..decode.command import form_of
 
         if corrupt:
             raise UsageError("--corrupt is about guest messages, not about commands")

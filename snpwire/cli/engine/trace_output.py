@@ -53,9 +53,9 @@ class Teller:
 
     def _tree(self, item: Written) -> list[str]:
         """Return the lines of ``decode`` for a page."""
+        from ...decode.document import Wanted, document
         from ...view.tree import tree
         from ...wire import kind
-        from ..documents import Wanted, document
 
         if not item.kind:
             return [f"{len(item.data)} bytes: {item.data[:32].hex()}"]

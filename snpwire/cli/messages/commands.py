@@ -127,7 +127,7 @@ def open_(
     page: Page = None,
 ) -> int:
     """Authenticate and decrypt a message, or say which input is wrong."""
-    from ..documents import Wanted
+    from ...decode.document import Wanted
     from .keys import KeyOptions
     from .open import Asked, open_message
 
@@ -178,7 +178,7 @@ def verify(
     page: Page = None,
 ) -> int:
     """Verify a report: signature, chain, what the chain is for, and a policy."""
-    from ..documents import Wanted
+    from ...decode.document import Wanted
     from .verify import Against
     from .verify import verify as run
 

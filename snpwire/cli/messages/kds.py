@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ...decode.document import Wanted
 from ...errors import UsageError
 from ...wire.report import Report
-from ..documents import Wanted
 from ..output import say, style
 
 

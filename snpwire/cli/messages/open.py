@@ -6,15 +6,15 @@ import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...decode.document import Wanted, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
+from ...rules.opened_message import behind, judged
 from ...wire import RECORDS
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, MessagePage, payload_kind
 from ..decode import summary
-from ..documents import Wanted, document
 from ..encode import emit
 from ..input import SourceError, cut, load
-from ..opened import behind, judged
 from ..output import note, say, style, write_file
 from .keys import KeyOptions, claims_stdin, load_key, other_keys
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...crypto.link import Link
     from ...crypto.policy import Policy
     from ...crypto.x509 import X509, Crl
-    from ..documents import Wanted
+    from ...decode.document import Wanted
     from ..input import Source
 
 WORDS = {True: "ok", False: "FAILED", None: "not checked"}

@@ -1,0 +1,1 @@
+"""From bytes to a document: parse, decide how to read, judge."""
