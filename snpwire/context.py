@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from .wire.event import Event, Operand
-from .wire.exits import answer, event_of, events_of
-from .wire.operands import AnswerInfo
+from .wire.exits import event_of, events_of, response
+from .wire.operands import ResponseInfo
 
 if TYPE_CHECKING:
     from .wire.ghcb import Page
@@ -22,7 +22,7 @@ class Direction(StrEnum):
     """Which way a page travels."""
 
     REQUEST = "request"
-    ANSWER = "answer"
+    RESPONSE = "answer"
 
 
 class Decision(NamedTuple):
@@ -76,7 +76,7 @@ def _direction(page: Page, absent: frozenset[str]) -> tuple[Direction, str]:
     if valid.has("sw_exit_code"):
         return Direction.REQUEST, "sw_exit_code is marked valid"
     if valid.has("sw_exit_info_1") or valid.has("sw_exit_info_2"):
-        return Direction.ANSWER, "operands are marked valid, sw_exit_code is not"
+        return Direction.RESPONSE, "operands are marked valid, sw_exit_code is not"
     return Direction.REQUEST, "nothing tells: no exit field is marked valid"
 
 
@@ -88,10 +88,10 @@ def operands(page: Page, context: Context) -> dict[str, Operand]:
             return {}
         return {"sw_exit_info_1": event.info1, "sw_exit_info_2": event.info2, **event.inputs}
     info1 = page.sw_exit_info_1
-    info2 = answer(event, info1)
+    info2 = response(event, info1)
     outputs = event.outputs if event else {}
     return {
-        "sw_exit_info_1": Operand("action asked of the guest", AnswerInfo),
+        "sw_exit_info_1": Operand("action asked of the guest", ResponseInfo),
         "sw_exit_info_2": info2,
         **outputs,
     }

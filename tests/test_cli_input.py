@@ -275,4 +275,4 @@ class TestLog:
     def test_a_direction_is_taken_for_it_too(self):
         said, _ = decode("ghcb", "--direction", "answer", given=log())
 
-        assert said["decisions"][0]["choice"] == Direction.ANSWER
+        assert said["decisions"][0]["choice"] == Direction.RESPONSE

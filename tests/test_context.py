@@ -52,7 +52,7 @@ def test_the_first_operand_selects_the_row_of_a_request():
     assert names == {event.name for event in events_of(ExitCode.from_plain("MSR"))}
 
 
-def test_an_answer_is_read_by_the_first_row_of_its_exit():
+def test_a_response_is_read_by_the_first_row_of_its_exit():
     rows = events_of(ExitCode.from_plain("MSR"))
 
     assert context_of(page("sw_exit_info_1", code="MSR", sw_exit_info_1=1)).event == rows[0]
@@ -81,7 +81,7 @@ def test_a_request_has_the_operands_of_its_event():
     assert roles["rax"] == context.event.inputs["rax"]
 
 
-def test_an_answer_has_an_action_and_what_the_exit_returns():
+def test_a_response_has_an_action_and_what_the_exit_returns():
     answered = page("sw_exit_info_1")
 
     roles = operands(answered, context_of(answered))

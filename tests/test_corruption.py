@@ -118,7 +118,7 @@ def test_answers_can_be_wrong_in_the_same_ways(kind, row):
 def test_each_entry_says_what_a_receiver_answers(row):
     assert row.help
     assert (row.mailbox is None) or (row.inner is None)
-    assert any(word in row.answer for word in ("mailbox", "answer:", "does not look"))
+    assert any(word in row.response for word in ("mailbox", "answer:", "does not look"))
 
 
 def test_what_does_not_authenticate_is_a_mailbox_status():
@@ -157,7 +157,7 @@ def test_list_prints_the_catalogue(words):
     assert (errors, code) == (b"", 0)
     for row in rows:
         assert row.help in text
-        assert row.answer in text
+        assert row.response in text
     assert ("cpuid-count" in text) == (len(words) == 1)
 
 

@@ -50,12 +50,12 @@ def msr(m, guest, word):
     vcpu = guest.vm.vcpus[1]
     page, vcpu.msr = vcpu.msr, word
     m.hypervisor.vmgexit(vcpu)
-    answer, vcpu.msr = vcpu.msr, page
-    return answer
+    response, vcpu.msr = vcpu.msr, page
+    return response
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer"),
+    ("asked", "response"),
     [
         (0x002, 0x0002_0001_3300_0001),
         (0x080, 0x3081),
@@ -66,8 +66,10 @@ def msr(m, guest, word):
         (0x999, 0x999),
     ],
 )
-def test_the_msr_is_answered_as_kvm_does_and_left_where_kvm_knows_nothing(m, guest, asked, answer):
-    assert msr(m, guest, asked) == answer
+def test_the_msr_is_answered_as_kvm_does_and_left_where_kvm_knows_nothing(
+    m, guest, asked, response
+):
+    assert msr(m, guest, asked) == response
 
 
 def test_a_page_becomes_private_and_shared_over_the_msr(m, guest):
@@ -116,13 +118,13 @@ def test_a_guest_that_speaks_through_no_memory_crashes(m, guest):
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_an_answer_looks_as_kvms(m, guest, code):
-    answer = out(m, guest, code, 0x0001_0210 if code is ExitCode.IOIO else 0, **CODES[code])
+def test_a_response_looks_as_kvms(m, guest, code):
+    response = out(m, guest, code, 0x0001_0210 if code is ExitCode.IOIO else 0, **CODES[code])
 
-    bitmap = answer.build()[0x3F0:0x400]
+    bitmap = response.build()[0x3F0:0x400]
     assert bitmap.hex(" ", 8) == "0000000000000080 000000000e001800"
-    assert answer.sw_exit_code == code
-    assert answer.sw_exit_info_1 == 0
+    assert response.sw_exit_code == code
+    assert response.sw_exit_info_1 == 0
 
 
 def test_features_are_not_shifted_in_the_page(m, guest):
@@ -132,17 +134,17 @@ def test_features_are_not_shifted_in_the_page(m, guest):
 def test_the_time_stamp_counter_is_the_machines_time(m, guest):
     m.clock.now = 0x5_0000_0007
 
-    answer = out(m, guest, ExitCode.RDTSC)
+    response = out(m, guest, ExitCode.RDTSC)
 
-    assert (answer.rax, answer.rdx) == (7, 5)
+    assert (response.rax, response.rdx) == (7, 5)
 
 
 def test_an_msr_that_nobody_has_raises_gp(m, guest):
     with pytest.raises(AccessError, match="reason 2147484429"):
         out(m, guest, ExitCode.MSR, rcx=0x1234)
 
-    answer = Page.parse(guest.space.shared(guest.vm.vcpus[0].msr))
-    assert (answer.sw_exit_info_1, answer.sw_exit_info_2) == (1, 0x8000_030D)
+    response = Page.parse(guest.space.shared(guest.vm.vcpus[0].msr))
+    assert (response.sw_exit_info_1, response.sw_exit_info_2) == (1, 0x8000_030D)
 
 
 @pytest.mark.parametrize(
@@ -170,8 +172,8 @@ def test_a_page_that_is_wrong_gets_the_reason_that_kvm_gives(m, guest, fields, r
 
     m.hypervisor.vmgexit(vcpu)
 
-    answer = Page.parse(guest.space.shared(vcpu.msr))
-    assert (answer.sw_exit_info_1, answer.sw_exit_info_2) == (2, reason)
+    response = Page.parse(guest.space.shared(vcpu.msr))
+    assert (response.sw_exit_info_1, response.sw_exit_info_2) == (2, reason)
     assert refusal(page).reason == reason
 
 
@@ -188,8 +190,8 @@ def test_page_states_are_changed_out_of_the_page_itself_alone(m, guest, scratch)
 
     m.hypervisor.vmgexit(vcpu)
 
-    answer = Page.parse(guest.space.shared(vcpu.msr))
-    assert (answer.sw_exit_info_1, answer.sw_exit_info_2) == (2, 3)
+    response = Page.parse(guest.space.shared(vcpu.msr))
+    assert (response.sw_exit_info_1, response.sw_exit_info_2) == (2, 3)
 
 
 def test_a_guest_that_ends_itself_through_the_page_is_stopped(m, guest):
@@ -212,9 +214,9 @@ def states(m, guest, *words, **head):
     buffer = header.build() + buffer[8:]
     ghcb[SHARED_START : SHARED_START + len(buffer)] = buffer
     scratch = vcpu.msr + SHARED_START
-    answer = out(m, guest, ExitCode.SNP_PAGE_STATE_CHANGE, sw_scratch=scratch)
+    response = out(m, guest, ExitCode.SNP_PAGE_STATE_CHANGE, sw_scratch=scratch)
     back = PscBuffer.parse(ghcb[SHARED_START : SHARED_START + len(buffer)])
-    return PscReturn(answer.sw_exit_info_2), back
+    return PscReturn(response.sw_exit_info_2), back
 
 
 def entry(gpa, operation, *, large=0, done=0):

@@ -189,7 +189,7 @@ def test_an_error_of_the_program_is_no_outcome():
         outcome_of(EngineError("out of memory"), alive=True)
 
 
-def test_an_answer_that_the_firmware_did_not_seal_is_seen(monkeypatch):
+def test_a_response_that_the_firmware_did_not_seal_is_seen(monkeypatch):
     watch = Watch()
     m = Machine(profile_named("milan"), seed=1, trace=Trace(watch))
     guest = m.add()
@@ -279,7 +279,7 @@ def test_a_guest_that_named_a_wrong_page_once_names_the_right_one_again(m, guest
     assert attempt(driver, KEY).outcome == Outcome()
 
 
-def test_a_status_in_the_answer_costs_no_key(m, guest):
+def test_a_status_in_the_response_costs_no_key(m, guest):
     m.firmware.chip.mask_chip_key = True
 
     error = refused(guest)
@@ -289,17 +289,17 @@ def test_a_status_in_the_answer_costs_no_key(m, guest):
     assert guest.report()[0x2A0:] == bytes(512)
 
 
-def test_a_report_for_a_more_privileged_level_is_refused_inside_the_answer(guest):
+def test_a_report_for_a_more_privileged_level_is_refused_inside_the_response(guest):
     error = refused(guest, vmpl=0, vmpck=1)
 
     assert error.reason == "the firmware answers INVALID_PARAM"
 
 
 def test_cpuid_values_are_checked(guest):
-    answer = CpuidRsp.parse(guest.cpuid([CpuidFunction(eax_in=0x4000_0000)]))
+    response = CpuidRsp.parse(guest.cpuid([CpuidFunction(eax_in=0x4000_0000)]))
 
-    assert answer.head.count == 0
-    assert answer.head.status == Status.SUCCESS
+    assert response.head.count == 0
+    assert response.head.status == Status.SUCCESS
 
 
 def test_a_message_type_that_nobody_knows_costs_the_key(guest):

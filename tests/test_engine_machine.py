@@ -59,7 +59,7 @@ def keeps_its_key(monkeypatch):
     monkeypatch.setattr(Driver, "_disable", lambda self, error: None)
 
 
-def takes_any_answer(monkeypatch):
+def takes_any_response(monkeypatch):
     monkeypatch.setattr(Driver, "exchange", lying(Driver.exchange))
 
 
@@ -77,7 +77,7 @@ def counts_wrongly(monkeypatch):
     monkeypatch.setattr("snpwire.engine.guest.driver.RETRY_LIMIT", 0)
 
 
-@pytest.mark.parametrize("bug", [keeps_its_key, takes_any_answer, counts_wrongly])
+@pytest.mark.parametrize("bug", [keeps_its_key, takes_any_response, counts_wrongly])
 def test_a_party_that_is_wrong_is_found(bug, monkeypatch):
     bug(monkeypatch)
 

@@ -25,7 +25,7 @@ from snpwire.engine.hypervisor.policy import (
 from snpwire.engine.invariants import Watch, lent, ownerless
 from snpwire.engine.machine import Machine
 from snpwire.engine.oracle import attempt
-from snpwire.engine.outcome import NO_ANSWER, Outcome
+from snpwire.engine.outcome import NO_RESPONSE, Outcome
 from snpwire.engine.profile import profile_named
 from snpwire.engine.simulation import MILLISECOND, SECOND
 from snpwire.engine.trace import Trace
@@ -101,7 +101,7 @@ def test_q1_a_throttled_guest_sends_the_same_bytes_and_uses_no_number_twice():
 
 
 @pytest.mark.parametrize("policy", [Policy(), OWN], ids=["bounce pages", "own pages"])
-def test_q2_the_answer_is_written_to_a_firmware_page_whoever_moves_it(policy):
+def test_q2_the_response_is_written_to_a_firmware_page_whoever_moves_it(policy):
     m = machine()
     guest = m.add(policy=policy)
     del m.world.trace.steps[:]
@@ -356,7 +356,7 @@ def test_q7_malformed_input_costs_the_guest_its_key():
     guest = m.add()
     m.inject(Injection.parse("unaligned-request"))
 
-    assert asking(guest) == Outcome("EIO", NO_ANSWER, alive=False)
+    assert asking(guest) == Outcome("EIO", NO_RESPONSE, alive=False)
 
 
 def test_q7_no_certificates_is_success_with_an_empty_table():
@@ -374,10 +374,10 @@ def test_q7_no_certificates_is_success_with_an_empty_table():
 def test_q7_a_certificate_buffer_matters_for_reports_alone():
     m = machine()
     guest = m.add()
-    answer = guest.drivers[0].run(KEY._replace(pages=0))
+    response = guest.drivers[0].run(KEY._replace(pages=0))
 
-    assert len(answer.payload) == 0x40
-    assert answer.certificates == b""
+    assert len(response.payload) == 0x40
+    assert response.certificates == b""
 
 
 def test_q8_four_streams_are_independent():
@@ -501,7 +501,7 @@ def test_q9_a_limit_does_not_save_a_guest_that_breaks_the_rule():
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_q10_after_a_failure_the_guest_may_find_an_older_answer(copied):
+def test_q10_after_a_failure_the_guest_may_find_an_older_response(copied):
     m = machine()
     guest = m.add(policy=Policy(copy_on_failure=copied))
     asking(guest)
@@ -515,7 +515,7 @@ def test_q10_after_a_failure_the_guest_may_find_an_older_answer(copied):
     assert found == (older if copied else bytes(PAGE))
 
 
-def test_q10_an_older_answer_is_why_a_guest_looks_at_the_number():
+def test_q10_an_older_response_is_why_a_guest_looks_at_the_number():
     m = machine()
     guest = m.add()
     asking(guest)
@@ -536,7 +536,7 @@ BOTH_WAYS = [
 
 
 @pytest.mark.parametrize(("name", "policy"), BOTH_WAYS)
-def test_q11_whatever_goes_wrong_there_is_one_answer_and_no_lock_is_kept(name, policy):
+def test_q11_whatever_goes_wrong_there_is_one_response_and_no_lock_is_kept(name, policy):
     fault = FAULTS[name]
     watch = Watch()
     m = machine(watch)
@@ -614,7 +614,7 @@ def certified(pages, policy_pages):
     return m, guest, guest.drivers[0], Request(5, bytes(0x60), 1, pages)
 
 
-def test_q13_a_short_certificate_buffer_costs_the_answer_and_not_the_key():
+def test_q13_a_short_certificate_buffer_costs_the_response_and_not_the_key():
     m, guest, driver, request = certified(4, 5)
 
     tried = attempt(driver, request)
@@ -639,10 +639,10 @@ def test_q13_the_same_message_goes_out_as_a_plain_request():
 def test_q13_a_buffer_that_fits_gets_report_and_certificates():
     _, guest, driver, request = certified(2, 0)
 
-    answer = driver.run(request)
+    response = driver.run(request)
 
-    assert answer.certificates == guest.vm.certificates
-    assert len(answer.certificates) == 2 * PAGE
+    assert response.certificates == guest.vm.certificates
+    assert len(response.certificates) == 2 * PAGE
 
 
 def test_q13_the_key_is_kept_also_where_the_plain_request_fails():

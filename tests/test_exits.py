@@ -10,10 +10,9 @@ from snpwire.bits import OpenEnum, Word
 from snpwire.wire import operands
 from snpwire.wire.event import NOTHING, Operand
 from snpwire.wire.events import EVENTS
-from snpwire.wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, answer, event_of, events_of
+from snpwire.wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, event_of, events_of, response
 from snpwire.wire.operands import (
     Action,
-    AnswerInfo,
     ApCreationInfo,
     EventInject,
     GuestRequestResult,
@@ -21,6 +20,7 @@ from snpwire.wire.operands import (
     IoioInfo,
     MalformedReason,
     PscReturn,
+    ResponseInfo,
     TermInfo,
     TermLinux,
     TermSpec,
@@ -222,26 +222,26 @@ def test_the_reason_of_an_unknown_set_stays_a_number():
 
 
 @every_event
-def test_an_answer_without_action_is_the_result_of_the_event(event):
-    assert answer(event, Action.NO_ACTION) == event.result
+def test_a_response_without_action_is_the_result_of_the_event(event):
+    assert response(event, Action.NO_ACTION) == event.result
 
 
-def test_the_high_half_of_an_answer_is_no_action():
+def test_the_high_half_of_a_response_is_no_action():
     event = event_of(ExitCode.HV_FEATURES, 0)
 
-    assert answer(event, 0x1_0000_0000).type is HvFeatures
-    assert AnswerInfo(0x7_0000_0002).action is Action.MALFORMED_INPUT
+    assert response(event, 0x1_0000_0000).type is HvFeatures
+    assert ResponseInfo(0x7_0000_0002).action is Action.MALFORMED_INPUT
 
 
 @pytest.mark.parametrize("event", [None, EVENTS[0]])
-def test_an_action_decides_what_the_answer_holds(event):
-    assert answer(event, Action.ISSUE_EXCEPTION).type is EventInject
-    assert answer(event, Action.MALFORMED_INPUT).type is MalformedReason
-    assert answer(event, 3) == Operand("unknown")
+def test_an_action_decides_what_the_response_holds(event):
+    assert response(event, Action.ISSUE_EXCEPTION).type is EventInject
+    assert response(event, Action.MALFORMED_INPUT).type is MalformedReason
+    assert response(event, 3) == Operand("unknown")
 
 
-def test_the_answer_to_an_unknown_event_holds_nothing():
-    assert answer(None, Action.NO_ACTION) == NOTHING
+def test_the_response_to_an_unknown_event_holds_nothing():
+    assert response(None, Action.NO_ACTION) == NOTHING
 
 
 def test_kvm_refuses_an_msr_with_a_general_protection_fault():

@@ -351,9 +351,9 @@ def test_the_tsc_that_was_asked_for_is_told_as_a_ratio():
 
     _, payload = fw.ask(MsgType.TSC_INFO_REQ, bytes(0x80))
 
-    answer = TscInfoRsp.parse(payload)
-    assert answer.guest_tsc_scale == SCALE
-    assert answer.tsc_factor == 200
+    response = TscInfoRsp.parse(payload)
+    assert response.guest_tsc_scale == SCALE
+    assert response.tsc_factor == 200
 
 
 def test_a_context_is_made_of_a_page_of_the_firmware_alone():

@@ -101,20 +101,20 @@ def test_a_guest_is_exported_by_its_agent_and_imported_elsewhere():
     fw.chip.guest_count = 2
 
     _, payload = fw.ask(MsgType.EXPORT_REQ, ExportReq(gctx_paddr=TARGET))
-    answer = ExportRsp.parse(payload[: ExportRsp.SIZE])
+    response = ExportRsp.parse(payload[: ExportRsp.SIZE])
     gone = fw.table.state(TARGET >> 12)
     fw.own(TARGET, lo=FIRMWARE_LO | VMSA)
     came = fw.contexts[TARGET >> 12] = Context()
-    request = ImportReq(gctx_paddr=TARGET, incoming_gctx=answer.gctx, **SIZED)
+    request = ImportReq(gctx_paddr=TARGET, incoming_gctx=response.gctx, **SIZED)
     imported = outcome(fw, MsgType.IMPORT_REQ, request)
 
-    assert (answer.status, imported) == (Status.SUCCESS, Status.SUCCESS)
+    assert (response.status, imported) == (Status.SUCCESS, Status.SUCCESS)
     assert (gone, fw.chip.guest_count) == (RmpState.FIRMWARE, 1)
     assert came.counts == [2, 4, 6, 8]
     assert came.vmpcks == left.vmpcks
     assert (came.state, came.agent) == (GuestState.RUNNING, GCTX)
     assert came.report_id_ma == fw.contexts[GCTX >> 12].report_id
-    assert came.report_id != answer.gctx.report_id
+    assert came.report_id != response.gctx.report_id
 
 
 def test_an_image_leaves_its_guest_where_it_is():
@@ -124,8 +124,8 @@ def test_an_image_leaves_its_guest_where_it_is():
 
     _, payload = fw.ask(MsgType.EXPORT_REQ, ExportReq(gctx_paddr=TARGET, select=1))
 
-    answer = ExportRsp.parse(payload[: ExportRsp.SIZE])
-    assert answer.gctx.root_md_entry == MetadataEntry()
+    response = ExportRsp.parse(payload[: ExportRsp.SIZE])
+    assert response.gctx.root_md_entry == MetadataEntry()
     assert left.state == GuestState.RUNNING
     assert len(payload) == 0xFA0
 
@@ -143,15 +143,15 @@ def test_an_image_leaves_its_guest_where_it_is():
     ],
     ids=str,
 )
-def test_an_export_that_is_wrong_says_so_in_its_answer(fields, request_fields, status):
+def test_an_export_that_is_wrong_says_so_in_its_response(fields, request_fields, status):
     fw = Bench()
     agent(fw, **{"state": GuestState.RUNNING, **fields})
 
     _, payload = fw.ask(MsgType.EXPORT_REQ, ExportReq(**request_fields))
 
-    answer = ExportRsp.parse(payload[: ExportRsp.SIZE])
-    assert answer.status.name == status
-    assert (answer.gctx_size, answer.gctx_version) == (0x300, 3)
+    response = ExportRsp.parse(payload[: ExportRsp.SIZE])
+    assert response.status.name == status
+    assert (response.gctx_size, response.gctx_version) == (0x300, 3)
     assert not any(payload[0x20:])
 
 

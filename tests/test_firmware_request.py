@@ -30,12 +30,12 @@ def test_a_report_states_the_profile_and_verifies_with_the_chips_key(name):
     fw = Bench(name)
     fw.running(ld=b"\x11" * 48, host_data=b"\x22" * 32)
 
-    answer = reported(fw)
+    response = reported(fw)
 
-    report, profile = answer.report, fw.profile
+    report, profile = response.report, fw.profile
     numbers = fw.chip.vcek().public_key().public_numbers()
     check_report(report.build(), EcKey(numbers.x, numbers.y))
-    assert answer.status == Status.SUCCESS
+    assert response.status == Status.SUCCESS
     assert report.report_data.rstrip(b"\0") == b"asked"
     assert report.version == profile.report_version
     assert report.current_tcb == report.committed_tcb == report.reported_tcb == profile.tcb
@@ -61,12 +61,12 @@ def test_a_masked_chip_key_leaves_a_report_unsigned_and_refuses_a_derived_key():
     fw.running()
     fw.chip.mask_chip_key = True
 
-    answer = reported(fw)
+    response = reported(fw)
     _, payload = fw.ask(MsgType.KEY_REQ, KeyReq())
 
-    assert answer.status == Status.SUCCESS
-    assert answer.report.key_info.signing_key == SigningKey.NONE
-    assert not any(answer.report.signature.build())
+    assert response.status == Status.SUCCESS
+    assert response.report.key_info.signing_key == SigningKey.NONE
+    assert not any(response.report.signature.build())
     assert KeyRsp.parse(payload).status == Status.INVALID_KEY
 
 
@@ -97,7 +97,7 @@ def test_a_replayed_message_is_out_of_step_and_a_changed_one_does_not_open():
     assert guest.counts[0] == 2
 
 
-def test_an_answer_that_cannot_be_written_uses_its_number_and_one_that_crosses_its_page_does_not():
+def test_a_response_that_cannot_be_written_uses_its_number_and_one_that_crosses_its_page_does_not():
     fw = Bench()
     guest = fw.running()
     fw.own(0x400_0000)  # in the hole between two regions of memory
@@ -165,16 +165,16 @@ def test_a_header_that_is_wrong_is_refused(fields):
     assert guest.counts == [0, 0, 0, 0]
 
 
-def test_a_refused_report_is_an_answer_that_is_sealed_and_numbered():
+def test_a_refused_report_is_a_response_that_is_sealed_and_numbered():
     fw = Bench()
     guest = fw.running()
 
     _, payload = fw.ask(MsgType.REPORT_REQ, REPORT.replace(vmpl=0), vmpck=1)
 
-    answer = ReportRsp.parse(payload)
-    assert answer.status == Status.INVALID_PARAM
-    assert answer.report_size == 0x4A0
-    assert not any(answer.report.build())
+    response = ReportRsp.parse(payload)
+    assert response.status == Status.INVALID_PARAM
+    assert response.report_size == 0x4A0
+    assert not any(response.report.build())
     assert guest.counts == [0, 2, 0, 0]
 
 

@@ -60,7 +60,7 @@ def test_every_message_of_the_msr_is_explained(info):
 @pytest.mark.parametrize(
     "code", [*Action, *MalformedReason, *PscReturn, *VmmError], ids=lambda code: code.name
 )
-def test_every_code_of_an_answer_is_decoded(code):
+def test_every_code_of_a_response_is_decoded(code):
     assert f"{code.name}: {code.doc}" in TEXT["answers"]
 
 

@@ -35,7 +35,7 @@ from snpwire.wire.svsm import (
 VECTORS = Path(__file__).parent / "vectors"
 MARKED = ["sw_exit_code", "sw_exit_info_1", "sw_exit_info_2", "rax", "rcx"]
 CPUID = Page(sw_exit_code=0x72, valid_bitmap=ValidBitmap.from_plain(MARKED), protocol_version=2)
-ANSWER = CPUID.replace(valid_bitmap=0x0018_000E_0000_0000_8000_0000_0000_0000)
+RESPONSE = CPUID.replace(valid_bitmap=0x0018_000E_0000_0000_8000_0000_0000_0000)
 PSC = PscBuffer(None, (PscEntry(0x0010_0000_1234_5000), PscEntry(0x0120_0000_4000_0000)))
 SERVICES = AttestServices(nonce_size=64, nonce_gpa=0x1000)
 TPM = b"\x80\x01\0\0\0\x0c\0\0\1\x44\0\0"
@@ -145,8 +145,8 @@ def test_a_request_is_told_by_its_exit_code_and_bitmap():
     )
 
 
-def test_an_answer_is_told_by_the_bitmap_kvm_leaves():
-    best = candidates(ANSWER.build())[0]
+def test_a_response_is_told_by_the_bitmap_kvm_leaves():
+    best = candidates(RESPONSE.build())[0]
 
     assert best.kind == "ghcb"
     assert best.evidence[:2] == (

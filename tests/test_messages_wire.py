@@ -142,17 +142,17 @@ def test_real_headers_have_their_fields(rows):
 def test_real_answers_are_those_of_the_table(rows):
     seen = set()
     for row in rows:
-        request, answer = row["request_header"], row["expect"].get("response_header")
-        if not answer:
+        request, response = row["request_header"], row["expect"].get("response_header")
+        if not response:
             continue
         message = MESSAGES[MsgType(request["msg_type"])]
-        kind = payload_type(answer["msg_type"])
+        kind = payload_type(response["msg_type"])
         payload = bytes.fromhex(row["expect"]["response_payload"])
         value = kind.parse(payload[: kind.SIZE])
 
-        assert message.answer == answer["msg_type"]
-        assert answer["msg_version"] in message.reply_versions
-        assert answer["msg_size"] == len(payload) == message.reply_size
+        assert message.response == response["msg_type"]
+        assert response["msg_version"] in message.reply_versions
+        assert response["msg_size"] == len(payload) == message.reply_size
         assert value.status == row["expect"]["payload_status"]
         assert value.build() + bytes(len(payload) - kind.SIZE) == payload
         seen.add(message.request)
@@ -236,12 +236,12 @@ def test_a_page_is_a_header_and_what_fills_the_page():
     assert page.to_plain()["header"]["msg_type"] == "KEY_REQ"
 
 
-def test_every_request_is_odd_and_its_answer_is_the_next():
+def test_every_request_is_odd_and_its_response_is_the_next():
     for request, message in MESSAGES.items():
         assert request % 2 == 1
-        assert message.answer == request + 1
-        assert message.answer.name == message.request.name.replace("REQ", "RSP")
-        assert REQUEST_OF[message.answer] is message
+        assert message.response == request + 1
+        assert message.response.name == message.request.name.replace("REQ", "RSP")
+        assert REQUEST_OF[message.response] is message
     drafts = {kind for kind in MsgType if kind.name.startswith("TIO_")}
     assert set(MsgType) == {*MESSAGES, *REQUEST_OF, *drafts, MsgType.INVALID}
 
@@ -339,12 +339,12 @@ def test_a_report_request_says_which_key_signs():
     assert not ReportSelect(3).key_sel.known
 
 
-def test_a_report_answer_carries_the_report():
-    answer = ReportRsp(status=Status.INVALID_KEY, report_size=0x4A0, report=Report(version=2))
+def test_a_report_response_carries_the_report():
+    response = ReportRsp(status=Status.INVALID_KEY, report_size=0x4A0, report=Report(version=2))
 
-    assert answer.build()[:8].hex() == "27000000a0040000"
-    assert answer.build()[0x20:] == Report(version=2).build()
-    assert answer.to_plain()["status"] == "INVALID_KEY"
+    assert response.build()[:8].hex() == "27000000a0040000"
+    assert response.build()[0x20:] == Report(version=2).build()
+    assert response.to_plain()["status"] == "INVALID_KEY"
 
 
 def test_migration_messages_carry_the_context():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from snpwire.errors import EncodeError
 from snpwire.wire import msr
-from snpwire.wire.msr import ANSWER_OF, REQUESTS, RESPONSES, WORDS, Msr, MsrInfo, MsrWord, word_of
+from snpwire.wire.msr import REQUESTS, RESPONSE_OF, RESPONSES, WORDS, Msr, MsrInfo, MsrWord, word_of
 from snpwire.wire.operands import TermAmdeseSvsm, TermLinux, TermSpec
 
 ANY = st.integers(0, (1 << 64) - 1)
@@ -76,13 +76,13 @@ def test_a_message_goes_one_way():
     assert WORDS.keys() == REQUESTS | RESPONSES
 
 
-@pytest.mark.parametrize(("request_", "response"), ANSWER_OF.items(), ids=lambda part: part.name)
+@pytest.mark.parametrize(("request_", "response"), RESPONSE_OF.items(), ids=lambda part: part.name)
 def test_a_response_is_named_after_its_request(request_, response):
     assert response.name == request_.name.removesuffix("REQ") + "RESP"
 
 
 def test_requests_without_a_response_are_the_page_and_the_end():
-    assert REQUESTS - ANSWER_OF.keys() == {MsrInfo.GHCB_GPA, MsrInfo.TERM_REQ}
+    assert REQUESTS - RESPONSE_OF.keys() == {MsrInfo.GHCB_GPA, MsrInfo.TERM_REQ}
 
 
 def test_features_are_read_in_place():

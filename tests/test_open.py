@@ -102,7 +102,7 @@ class TestOpening:
 
         assert to.read_bytes() == PAYLOAD
 
-    def test_an_answer_is_opened_too(self, key):
+    def test_a_response_is_opened_too(self, key):
         data = page(ReportRsp(report_size=0x4A0).build(), kind=MsgType.REPORT_RSP, msg_seqno=2)
 
         output, _ = opened(key, data)

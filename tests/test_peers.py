@@ -298,7 +298,7 @@ def test_an_old_compiler_is_said(compiler):
         peers.program(peers.PEERS[GO])
 
 
-def test_a_registry_that_does_not_answer_is_said(compiler):
+def test_a_registry_that_does_not_response_is_said(compiler):
     compiler("env) echo go1.26;; mod) echo 'dial tcp: no such host' >&2; exit 1;;")
 
     with pytest.raises(peers.MissingError, match=r"registry does not answer: dial tcp: no such"):

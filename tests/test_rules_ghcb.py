@@ -37,7 +37,7 @@ def request(code: int, *marked: str, **fields: object) -> Page:
     return Page(sw_exit_code=code, **fields)
 
 
-def answer(code: int, **fields: object) -> Page:
+def response(code: int, **fields: object) -> Page:
     fields.setdefault("valid_bitmap", ANSWERED)
     fields.setdefault("protocol_version", 2)
     return Page(sw_exit_code=code, **fields)
@@ -122,8 +122,8 @@ def test_kvm_refuses_a_correct_request_only_where_it_does_not_serve_the_exit(eve
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
-def test_an_answer_as_kvm_gives_it_raises_nothing_above_a_note(event):
-    page = answer(event.code)
+def test_a_response_as_kvm_gives_it_raises_nothing_above_a_note(event):
+    page = response(event.code)
 
     assert [f for f in findings(page) if f.severity > NOTE] == []
 
@@ -188,8 +188,8 @@ def test_a_page_of_hyper_v_is_not_judged_beyond_its_usage():
     )
 
 
-def test_a_wrong_usage_in_an_answer_is_no_refusal():
-    finding = the("usage", answer(0x72, ghcb_usage=7))
+def test_a_wrong_usage_in_a_response_is_no_refusal():
+    finding = the("usage", response(0x72, ghcb_usage=7))
 
     assert shape(finding) == (WARNING, "ghcb_usage", 0xFFC, 0)
 
@@ -826,56 +826,56 @@ def test_an_announcing_vector_fits_eight_bits():
 
 
 def test_an_action_guests_do_not_know_is_an_error_to_them():
-    finding = the("answer-action", answer(0x6E, sw_exit_info_1=3))
+    finding = the("answer-action", response(0x6E, sw_exit_info_1=3))
 
     assert shape(finding) == (ERROR, "sw_exit_info_1", 0x398, 0)
     assert finding.text == "the action in sw_exit_info_1 is 0x3, guests know 0 to 2"
 
 
 def test_the_high_half_of_the_action_has_no_meaning():
-    finding = the("unknown-bits", answer(0x6E, sw_exit_info_1=1 << 40))
+    finding = the("unknown-bits", response(0x6E, sw_exit_info_1=1 << 40))
 
     assert shape(finding) == (WARNING, "sw_exit_info_1", 0x398, 0)
 
 
-def test_an_answer_marks_both_operands():
-    page = answer(0x8000_0004, valid_bitmap=bits("sw_exit_info_1"))
+def test_a_response_marks_both_operands():
+    page = response(0x8000_0004, valid_bitmap=bits("sw_exit_info_1"))
     finding = the("answer-not-marked", page)
 
     assert shape(finding) == (WARNING, "sw_exit_info_2", 0x3A0, 0)
 
 
 def test_a_register_that_does_not_come_back_is_refused_by_guests():
-    finding = the("answer-not-returned", answer(0x6E, valid_bitmap=bits(*EXIT[1:], "rax")))
+    finding = the("answer-not-returned", response(0x6E, valid_bitmap=bits(*EXIT[1:], "rax")))
 
     assert shape(finding) == (ERROR, "rdx", 0x310, 0)
     assert finding.text == "rdx is not marked valid, this exit returns it"
 
 
 def test_what_a_draft_returns_is_a_note():
-    page = answer(0x8000_0021, valid_bitmap=bits(*EXIT[1:]))
+    page = response(0x8000_0021, valid_bitmap=bits(*EXIT[1:]))
 
     assert the("answer-not-returned", page).severity == NOTE
 
 
-def test_an_answer_to_a_port_access_may_return_rax_or_not():
-    assert of("answer-not-returned", answer(0x7B, valid_bitmap=bits(*EXIT[1:]))) == []
+def test_a_response_to_a_port_access_may_return_rax_or_not():
+    assert of("answer-not-returned", response(0x7B, valid_bitmap=bits(*EXIT[1:]))) == []
 
 
 def test_a_refused_request_returns_no_registers():
-    page = answer(0x6E, sw_exit_info_1=2, sw_exit_info_2=4, valid_bitmap=bits(*EXIT[1:]))
+    page = response(0x6E, sw_exit_info_1=2, sw_exit_info_2=4, valid_bitmap=bits(*EXIT[1:]))
 
     assert findings(page) == []
 
 
 def test_a_refusal_has_a_reason_that_is_known():
-    finding = the("unknown-code", answer(0x6E, sw_exit_info_1=2, sw_exit_info_2=9))
+    finding = the("unknown-code", response(0x6E, sw_exit_info_1=2, sw_exit_info_2=9))
 
     assert finding.text == "0x9 is a number that no source names"
 
 
 def raised(event: int) -> Page:
-    return answer(0x7C, sw_exit_info_1=1, sw_exit_info_2=event)
+    return response(0x7C, sw_exit_info_1=1, sw_exit_info_2=event)
 
 
 def test_the_exception_kvm_raises_is_as_guests_want_it():
@@ -914,7 +914,7 @@ def test_an_error_code_is_marked():
 
 
 def result(info2: int, code: int = 0x8000_0012, **fields: object) -> Page:
-    return answer(code, sw_exit_info_2=info2, **fields)
+    return response(code, sw_exit_info_2=info2, **fields)
 
 
 def test_a_hypervisor_error_linux_does_not_know_costs_its_key():
@@ -979,18 +979,18 @@ def test_features_without_a_name_are_a_warning():
     assert finding.text == "bit 12 of 0x1000 should be zero: nothing gives a meaning"
 
 
-def test_an_answer_with_nothing_to_say_says_nothing():
-    assert the("operand-not-zero", answer(0x89, sw_exit_info_2=1)).text == (
+def test_a_response_with_nothing_to_say_says_nothing():
+    assert the("operand-not-zero", response(0x89, sw_exit_info_2=1)).text == (
         "sw_exit_info_2 is 0x1, this exit returns nothing in it"
     )
 
 
-def test_the_answer_of_a_jump_table_is_not_taken_for_that_of_its_first_row():
-    assert findings(answer(0x8000_0005, sw_exit_info_2=0x9000)) == []
+def test_the_response_of_a_jump_table_is_not_taken_for_that_of_its_first_row():
+    assert findings(response(0x8000_0005, sw_exit_info_2=0x9000)) == []
 
 
-def test_an_answer_to_an_exit_nobody_knows_is_not_judged_by_what_it_carries():
-    assert findings(answer(0x8000_1234, sw_exit_info_2=0x9000)) == []
+def test_a_response_to_an_exit_nobody_knows_is_not_judged_by_what_it_carries():
+    assert findings(response(0x8000_1234, sw_exit_info_2=0x9000)) == []
 
 
 # Fields that are not known

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent / "vectors"
 OBSERVED = Path(os.environ.get("SNPWIRE_VECTORS", "")) / "firmware/guest_request.jsonl.gz"
 KEY = bytes(range(32))
 REQUEST = MessagePage.parse((HERE / "message-request.bin").read_bytes())
-ANSWER = MessagePage.parse((HERE / "message-answer.bin").read_bytes())
+RESPONSE = MessagePage.parse((HERE / "message-answer.bin").read_bytes())
 WRONG = MessagePage.parse((HERE / "message-wrong.bin").read_bytes())
 PARAM, FULL = Status.INVALID_PARAM, Status.AEAD_OFLOW
 FIRMWARE = [
@@ -158,8 +158,8 @@ def test_bytes_behind_the_tag_are_not_looked_at():
     assert only(changed(auth_tag=tag), "message-tag-tail").offset == 0x10
 
 
-def test_leftovers_in_an_answer_are_notes():
-    (found,) = findings(ANSWER)
+def test_leftovers_in_a_response_are_notes():
+    (found,) = findings(RESPONSE)
 
     assert (found.code, found.severity) == ("message-reserved", Severity.NOTE)
     assert found.text.endswith("authenticated, the firmware does not clear them in an answer")
@@ -179,8 +179,8 @@ def test_leftovers_in_an_answer_are_notes():
         ({"msg_size": 0x4C8}, "message-size-unit", Severity.WARNING),
     ],
 )
-def test_an_answer_is_judged_as_guests_do(change, code, severity):
-    found = only(changed(ANSWER, **change), code, Direction.ANSWER)
+def test_a_response_is_judged_as_guests_do(change, code, severity):
+    found = only(changed(RESPONSE, **change), code, Direction.RESPONSE)
 
     assert found.severity is severity
     assert "the firmware answers" not in found.text
@@ -209,7 +209,7 @@ def test_the_direction_is_decided_with_a_reason(change, way, reason):
     decision = direction_of(changed(**change))
 
     assert (decision.what, decision.choice, decision.reason) == ("direction", way, reason)
-    assert direction_of(changed(**change), Direction.ANSWER).reason == "as asked for"
+    assert direction_of(changed(**change), Direction.RESPONSE).reason == "as asked for"
 
 
 def test_a_header_is_judged_without_its_page():
@@ -231,7 +231,7 @@ def test_any_page_can_be_judged(data):
 
 
 def test_the_sealed_vectors_open_under_their_key():
-    for page, name in ((REQUEST, "report-req.bin"), (ANSWER, "report-rsp.bin")):
+    for page, name in ((REQUEST, "report-req.bin"), (RESPONSE, "report-rsp.bin")):
         data, size = page.build(), page.header.msg_size
         sealed = data[0x60 : 0x60 + size] + data[:16]
         plain = AESGCM(KEY).decrypt(data[0x20:0x28] + bytes(4), sealed, data[0x30:0x60])
@@ -444,10 +444,10 @@ def test_a_reserved_key_has_no_meaning_beside_the_vm_root_key():
     assert "payload-key-sel-derived" not in codes(payload("key-req", select=0x7))
 
 
-def test_the_report_in_an_answer_is_judged_at_its_place():
+def test_the_report_in_a_response_is_judged_at_its_place():
     report = Report.parse((HERE / "report-turin.bin").read_bytes())
-    answer = payload("report-rsp", report_size=0x4A0, report=report.to_plain())
-    (found,) = findings(answer)
+    response = payload("report-rsp", report_size=0x4A0, report=report.to_plain())
+    (found,) = findings(response)
 
     assert (found.code, found.path) == ("platform-unknown-bits", "report.platform_info")
     assert found.offset == 0x20 + 0x40
@@ -462,5 +462,5 @@ def test_a_context_in_a_message_is_judged_at_its_place():
 
 
 def test_answers_and_requests_come_in_pairs():
-    assert all(row.answer == row.request + 1 for row in MESSAGES.values())
+    assert all(row.response == row.request + 1 for row in MESSAGES.values())
     assert all(MsgType(row.request) % 2 for row in MESSAGES.values())

@@ -32,7 +32,7 @@ from snpwire.wire.svsm import (
 
 NOTE, WARNING, ERROR = Severity
 REQUEST = Context(Direction.REQUEST, None)
-ANSWER = Context(Direction.ANSWER, None)
+RESPONSE = Context(Direction.RESPONSE, None)
 ALL_ONES = ((1 << 52) - 1) << 12
 
 
@@ -55,7 +55,7 @@ def test_every_row_of_the_table_names_a_class_that_exists():
     assert set(TABLE) <= homes
 
 
-@given(st.data(), st.sampled_from(RECORDS + BLOCKS), st.sampled_from([None, REQUEST, ANSWER]))
+@given(st.data(), st.sampled_from(RECORDS + BLOCKS), st.sampled_from([None, REQUEST, RESPONSE]))
 def test_no_bytes_of_any_kind_break_the_rules_themselves(data, kind, context):
     image = data.draw(image_of(kind))
     given_context = context and context._replace(gpa=data.draw(st.sampled_from([None, 0x1FF4])))
@@ -196,11 +196,11 @@ def test_a_large_page_of_openvmm_is_not_reported_twice():
 def test_a_message_that_goes_the_wrong_way_is_a_warning():
     asked, answered = Msr(value=0x002), Msr(value=0x0002_0001_3300_0001)
 
-    assert findings(asked, REQUEST) == findings(answered, ANSWER) == []
+    assert findings(asked, REQUEST) == findings(answered, RESPONSE) == []
     assert the("msr-direction", answered, REQUEST).text == (
         "SEV_INFO_RESP is a response, a guest does not write it"
     )
-    assert the("msr-direction", asked, ANSWER).text == (
+    assert the("msr-direction", asked, RESPONSE).text == (
         "SEV_INFO_REQ is a request: the hypervisor left the MSR as it was"
     )
 

@@ -15,7 +15,7 @@ NOTE, WARNING, ERROR = Severity
 PRIVATE = 0x0010_0000_1234_5000
 SHARED_2M = 0x0120_0000_4000_0000
 SCRATCH = 0x9800
-ANSWER = Context(Direction.ANSWER, None)
+RESPONSE = Context(Direction.RESPONSE, None)
 
 
 def buffer(*entries: int, cur: int = 0, end: int | None = None, rest: bytes = b"") -> PscBuffer:
@@ -166,15 +166,15 @@ def test_bytes_behind_the_entries_are_a_note():
     assert finding.text == "bytes behind the last element are not zero, from 0x12: 07"
 
 
-def test_an_answer_that_is_not_done_is_asked_again():
-    finding = the("psc-not-done", buffer(PRIVATE | 1, SHARED_2M, cur=1), ANSWER)
+def test_a_response_that_is_not_done_is_asked_again():
+    finding = the("psc-not-done", buffer(PRIVATE | 1, SHARED_2M, cur=1), RESPONSE)
 
     assert shape(finding) == (NOTE, "cur_entry", 0, 0)
     assert finding.text == "cur_entry is 1, end_entry is 1: not all is done, a guest asks again"
 
 
-def test_an_answer_that_is_done_says_nothing():
-    assert findings(buffer(PRIVATE | 1, SHARED_2M | 512, cur=2), ANSWER) == []
+def test_a_response_that_is_done_says_nothing():
+    assert findings(buffer(PRIVATE | 1, SHARED_2M | 512, cur=2), RESPONSE) == []
 
 
 # In the shared buffer of a page
@@ -226,7 +226,7 @@ def test_a_buffer_that_is_not_marked_or_not_known_is_not_read():
     assert findings(value, unknown) == []
 
 
-def test_an_answer_keeps_its_buffer():
+def test_a_response_keeps_its_buffer():
     answered = ValidBitmap.from_plain(["sw_exit_info_1", "sw_exit_info_2"])
     value = page(buffer(PRIVATE | 1, SHARED_2M, cur=1), valid_bitmap=answered)
     refused = value.replace(sw_exit_info_2=0x1_0000_0002)
@@ -235,7 +235,7 @@ def test_an_answer_keeps_its_buffer():
     assert findings(refused) == []
 
 
-@given(blocks(PscBuffer), st.sampled_from([None, ANSWER, Context(Direction.REQUEST, None)]))
+@given(blocks(PscBuffer), st.sampled_from([None, RESPONSE, Context(Direction.REQUEST, None)]))
 def test_no_buffer_breaks_the_rules_themselves(image, context):
     for finding in findings(PscBuffer.parse(image), context):
         assert 0 <= finding.offset < len(image)

@@ -169,11 +169,11 @@ def test_what_rmpupdate_refuses_is_found(value, expected):
     assert all(f.text.endswith("; FAIL_INPUT") for f in errors)
 
 
-def test_what_rmpread_wrote_is_judged_as_an_answer():
+def test_what_rmpread_wrote_is_judged_as_a_response():
     odd = operand(assigned=3, asid=2, page_size=2)
 
-    assert said(odd, Direction.ANSWER) == [("rmp-operand-bits", "warning", "assigned")]
-    assert said(operand(asid=2), Direction.ANSWER) == [("rmp-invalid", "warning", "assigned")]
+    assert said(odd, Direction.RESPONSE) == [("rmp-operand-bits", "warning", "assigned")]
+    assert said(operand(asid=2), Direction.RESPONSE) == [("rmp-invalid", "warning", "assigned")]
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_every_payload_of_every_version_has_a_name():
 
     for row in MESSAGES.values():
         assert {(row.request, version, name) for version, name in row.payloads.items()} <= named
-        assert (row.answer, 1, row.reply) in named
+        assert (row.response, 1, row.reply) in named
     assert set(REQUEST_OF) | set(MESSAGES) <= {target[0] for target in named}
 
 

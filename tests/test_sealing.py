@@ -84,15 +84,15 @@ def test_messages_of_the_firmware_open_and_are_sealed_alike():
         assert payload.hex() == row["request_payload_plain"], row["name"]
         assert header.msg_seqno == asked["seqno"]
         opened += 1
-        answer = expected["response_header"]
+        response = expected["response_header"]
         names = ("algo", "hdr_version", "hdr_size", "msg_type", "msg_version")
         header = Header(
-            msg_seqno=answer["seqno"],
-            msg_vmpck=answer["vmpck"],
-            **{name: answer[name] for name in names},
+            msg_seqno=response["seqno"],
+            msg_vmpck=response["vmpck"],
+            **{name: response[name] for name in names},
         )
         made = seal(key, header, bytes.fromhex(expected["response_payload"]))
-        assert made[:32].hex() == answer["tag"], row["name"]
+        assert made[:32].hex() == response["tag"], row["name"]
         sealed += 1
 
     assert opened == sealed > 400

@@ -201,7 +201,7 @@ WORDS = {
     "sev_tio_op_info1": "operands:SevTioOpInfo",
     "disable_alt_inj_info1": "operands:DisableAltInjInfo",
     "specific_eoi_info1": "operands:SpecificEoiInfo",
-    "sw_exit_info_1_answer": "operands:AnswerInfo",
+    "sw_exit_info_1_answer": "operands:ResponseInfo",
     "event_inject": "operands:EventInject",
     "guest_request_info2": "operands:GuestRequestResult",
     "hv_features": "operands:HvFeatures",
@@ -674,17 +674,17 @@ def test_a_message_has_the_payloads_of_its_row(row):
     assert types == dict(zip(row["versions"], map(payload, row["requests"]), strict=True))
     assert wire.kind(declared_row.reply).type is payload(row["response"])
     assert (declared_row.reply_size or 0) == size
-    assert [declared_row.request.name, declared_row.answer.name] == [
+    assert [declared_row.request.name, declared_row.response.name] == [
         f"{row['name']}_REQ",
         f"{row['name']}_RSP",
     ]
 
 
 @pytest.mark.parametrize("row", rows("message"), ids=lambda row: row["name"])
-def test_an_answer_is_numbered_behind_its_request(row):
-    request, answer = message.MsgType(row["type"]), message.MsgType(row["type"] + 1)
+def test_a_response_is_numbered_behind_its_request(row):
+    request, response = message.MsgType(row["type"]), message.MsgType(row["type"] + 1)
 
-    assert (request.name, answer.name) == (f"{row['name']}_REQ", f"{row['name']}_RSP")
+    assert (request.name, response.name) == (f"{row['name']}_REQ", f"{row['name']}_RSP")
 
 
 def test_limits_of_messages_agree():
@@ -702,7 +702,7 @@ def test_limits_of_messages_agree():
     assert SPECS["cpuid"]["limits"]["functions_max"] == cpuid.MAX_FUNCTIONS
 
 
-def test_checks_are_in_order_and_answer_with_statuses_that_exist():
+def test_checks_are_in_order_and_response_with_statuses_that_exist():
     commands = {row["command"]: [] for row in rows("check")}
     for row in rows("check"):
         commands[row["command"]].append(row)

@@ -43,11 +43,11 @@ class Driver:
     def report(self, data, pages=None):
         """Return a report, or None if there is none to be had."""
         message = self.sealed(data + bytes(32))
-        result, answer = self.sent(message, pages)
+        result, response = self.sent(message, pages)
         self.number += 2
         if result == TOO_SHORT:
             return None
-        return self.opened(answer) if result == 0 else self.given_up()
+        return self.opened(response) if result == 0 else self.given_up()
 
     def sealed(self, payload):
         aad = pack("<BBHBBHLB", 1, 1, 0x60, 5, 1, len(payload), 0, 0).ljust(0x30, b"\0")
@@ -69,21 +69,21 @@ class Driver:
                 self.port.sleep(2)
                 waited += 2
             else:
-                return TOO_SHORT if short and not sent.exitinfo2 else sent.exitinfo2, sent.answer
+                return TOO_SHORT if short and not sent.exitinfo2 else sent.exitinfo2, sent.response
 
-    def opened(self, answer):
-        number, kind, version, size = self.head(answer)
+    def opened(self, response):
+        number, kind, version, size = self.head(response)
         if (number, kind, version) != (self.number - 1, 6, 1) or size > 4000:
             return self.given_up()
-        body = answer[0x60 : 0x60 + size] + answer[:16]
+        body = response[0x60 : 0x60 + size] + response[:16]
         try:
-            return AESGCM(self.key).decrypt(self.nonce(number), body, answer[0x30:0x60])[0x20:]
+            return AESGCM(self.key).decrypt(self.nonce(number), body, response[0x30:0x60])[0x20:]
         except InvalidTag:
             return self.given_up()
 
     @staticmethod
-    def head(answer):
-        return (*unpack_from("<Q", answer, 0x20), *unpack_from("<BBH", answer, 0x34))
+    def head(response):
+        return (*unpack_from("<Q", response, 0x20), *unpack_from("<BBH", response, 0x34))
 
     def given_up(self):
         self.key = None
@@ -99,11 +99,11 @@ class KeepsItsKey(Driver):
 class NeverLooks(Driver):
     """Takes what the header says for what was asked."""
 
-    def head(self, answer):
-        return self.number - 1, 6, 1, unpack_from("<H", answer, 0x36)[0]
+    def head(self, response):
+        return self.number - 1, 6, 1, unpack_from("<H", response, 0x36)[0]
 
-    def opened(self, answer):
-        return super().opened(answer) or bytes(1184)
+    def opened(self, response):
+        return super().opened(response) or bytes(1184)
 
 
 class SealsAgain(Driver):
@@ -113,7 +113,7 @@ class SealsAgain(Driver):
         sent = self.port.send(message, pages=pages)
         while sent.exitinfo2 == BUSY:
             sent = self.port.send(self.sealed(b"later".ljust(96, b"\0")), pages=pages)
-        return sent.exitinfo2, sent.answer
+        return sent.exitinfo2, sent.response
 
 
 def made(driver, fault="", policy=None, **where):
@@ -191,7 +191,7 @@ def test_other_keys_have_their_own_pages_and_processors():
     assert len({port.buffers for port in ports}) == 4
     for port in ports:
         sent = port.send(guest.drivers[port.vmpck].stream.seal(5, 1, bytes(96), 1))
-        assert (sent.exitinfo2, sent.answer[0x34], sent.answer[0x3C]) == (0, 6, port.vmpck)
+        assert (sent.exitinfo2, sent.response[0x34], sent.response[0x3C]) == (0, 6, port.vmpck)
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def test_any_question_is_answered_or_refused(topic, question):
         ("exitinfo2", Question("0x200000000"), "BUSY"),
         ("exitinfo2", Question("0x3", info1=2), "reason"),
         ("exitinfo2", Question("0x0", exit="CPUID"), "not used"),
-        ("exitinfo2", Question("0x0", exit="CPUID", answer=True), "not used"),
+        ("exitinfo2", Question("0x0", exit="CPUID", response=True), "not used"),
         ("msr", Question("0x100"), "TERM"),
         ("msr", Question("junk"), UsageError),
         ("status", Question("0x0"), "SUCCESS"),

@@ -185,14 +185,14 @@ def test_what_does_not_say_its_product_is_not_guessed():
     assert forced.meanings["tcb_version"].value.microcode == 0x4F
 
 
-def test_an_answer_without_a_report_has_no_layout_to_decide():
+def test_a_response_without_a_report_has_no_layout_to_decide():
     data = bytearray(0x4C0)
     data[0] = 0x16
 
     assert doc_of("report-rsp", bytes(data)).decisions == ()
 
 
-def test_the_report_in_an_answer_is_read_by_its_own_product():
+def test_the_report_in_a_response_is_read_by_its_own_product():
     doc = doc_of("report-rsp", (HERE / "report-rsp.bin").read_bytes())
 
     assert doc.product.product.name == "Turin"

@@ -94,7 +94,7 @@ def header(raw: bytes) -> Row:
     }
 
 
-def answer(fw: Firmware, address: int, cipher: Vmpck, platform: Row) -> Row:
+def response(fw: Firmware, address: int, cipher: Vmpck, platform: Row) -> Row:
     """Return header and payload at *address*; a signature that holds is left out, with the tag."""
     at = address & (PAGE - 1)
     raw = fw.memory.read(address, PAGE - at)
@@ -161,14 +161,14 @@ def guest_request(row: Row) -> Case:
     before, target_before = dict(described(sender)), dict(described(target))
     entries = {page["paddr"]: entry(fw, page["paddr"]) for page in pages.values()}
     count = fw.chip.guest_count
-    place_of_answer = command["response_paddr"] & ~C_BIT
-    blank = fw.memory.read(place_of_answer, HEADER_SIZE)
+    place_of_response = command["response_paddr"] & ~C_BIT
+    blank = fw.memory.read(place_of_response, HEADER_SIZE)
     cipher = Vmpck.of_firmware(sender.vmpcks[row["request_header"]["vmpck"] & 3])
     found: Row = {"status": send(fw, command)}
-    written = fw.memory.read(place_of_answer, HEADER_SIZE) != blank
+    written = fw.memory.read(place_of_response, HEADER_SIZE) != blank
     found["response_written"] = written
     if written:
-        found["answer"] = answer(fw, place_of_answer, cipher, row["platform"])
+        found["answer"] = response(fw, place_of_response, cipher, row["platform"])
     found["counts"] = list(sender.counts)
     found["gctx"] = changed(before, dict(described(sender)))
     if "target_gctx" in row:
@@ -226,15 +226,15 @@ def sequences(row: Row) -> Case:
 
 
 def _step(fw: Firmware, gctx: int, sender: Context, step: Row, platform: Row) -> Row:
-    response = step["response_paddr"]
-    fw.table.set(response >> 12, ENTRIES["FIRMWARE"], 0)
+    where = step["response_paddr"]
+    fw.table.set(where >> 12, ENTRIES["FIRMWARE"], 0)
     fw.memory.write(step["request_paddr"] & -PAGE, bytes(PAGE))
     fw.memory.write(step["request_paddr"], bytes.fromhex(step["request_page"]))
-    fw.memory.write(response & -PAGE, bytes(PAGE))
+    fw.memory.write(where & -PAGE, bytes(PAGE))
     before = list(sender.counts)
     status = send(fw, {**step, "gctx_paddr": gctx})
     seen: Row = {"status": status, "before": before, "after": list(sender.counts)}
-    if any(fw.memory.read(response & -PAGE, PAGE)):
+    if any(fw.memory.read(where & -PAGE, PAGE)):
         cipher = Vmpck.of_firmware(sender.vmpcks[step["vmpck"]])
-        seen["answer"] = answer(fw, response, cipher, platform)
+        seen["answer"] = response(fw, where, cipher, platform)
     return seen

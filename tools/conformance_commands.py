@@ -122,8 +122,8 @@ def _guest_status(row: Row) -> tuple[Row, Row]:
     fw.memory.write(BUFFER, b"".join(word.to_bytes(8, "little") for word in words))
     status = int(fw.mailbox(CommandId.SNP_GUEST_STATUS, BUFFER))
     seen = fw.memory.read(given["status_paddr"], GuestStatus.SIZE)
-    answer = None if seen == blank else seen.hex()
-    return {"answer": row["status_buffer"]}, {"status": status, "answer": answer}
+    response = None if seen == blank else seen.hex()
+    return {"answer": row["status_buffer"]}, {"status": status, "answer": response}
 
 
 def _create(row: Row) -> tuple[Row, Row]:

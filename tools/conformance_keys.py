@@ -70,7 +70,7 @@ def _guest_key(row: Row) -> str:
     if fw.chip.vcek_hash(row["committed_tcb"]).hex() != row["vcek_hash"]:
         return "another VCEK"
     payload = bytes.fromhex(row["payload"]).ljust(0x20, b"\0")[:0x20]
-    return guest_key.answer(fw, Asker(guest(row["gctx"]), 0, 0), payload)[0x20:].hex()
+    return guest_key.response(fw, Asker(guest(row["gctx"]), 0, 0), payload)[0x20:].hex()
 
 
 DERIVED: dict[str, Callable[[Row], str | None]] = {

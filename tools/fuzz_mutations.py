@@ -18,7 +18,7 @@ from snpwire.wire.events import EVENTS
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.ghcb import SHARED_START, Page
 from snpwire.wire.msr import WORDS
-from snpwire.wire.operands import AnswerInfo, EventInject, GuestRequestResult, MalformedReason
+from snpwire.wire.operands import EventInject, GuestRequestResult, MalformedReason, ResponseInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +199,7 @@ def _asked(random: Random, page: bytearray, event: Event) -> None:
 
 def _answered(random: Random, page: bytearray, event: Event) -> None:
     """Make the page an answer to *event*."""
-    request(page, event.code, _number(random, AnswerInfo), ())
+    request(page, event.code, _number(random, ResponseInfo), ())
     kind = random.choice((event.result.type, EventInject, MalformedReason, GuestRequestResult))
     _store(page, "sw_exit_info_2", _number(random, kind))
     page[0x3F0:0x400] = random.choice((0, 1 << 115, 3 << 115)).to_bytes(16, "little")

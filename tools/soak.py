@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from snpwire.engine.faults.fault import Fault
     from snpwire.engine.guest.driver import Driver
     from snpwire.engine.guest.guest import Guest
-    from snpwire.engine.guest.request import Answer
+    from snpwire.engine.guest.request import Response
 
 GUESTS = 3
 FATAL = {"firmware-times-out", "firmware-dies"}
@@ -120,8 +120,8 @@ class Soak:
         tried = attempt(driver, request)
         self.requests += 1
         self._judge(guest, request, fault, tried.outcome)
-        if tried.answer is not None:
-            self._right(guest, driver, request, tried.answer)
+        if tried.response is not None:
+            self._right(guest, driver, request, tried.response)
         self._after(guest, fault, tried.outcome)
 
     def _request(self) -> Request:
@@ -165,9 +165,9 @@ class Soak:
         for breach in ownerless(self.machine):
             raise Loss(breach.text)
 
-    def _right(self, guest: Guest, driver: Driver, request: Request, answer: Answer) -> None:
+    def _right(self, guest: Guest, driver: Driver, request: Request, response: Response) -> None:
         """See that the answer is the one that was asked for."""
-        payload = answer.payload
+        payload = response.payload
         if any(payload[:4]):
             raise Loss(f"the firmware answers {payload[:4].hex()}")
         if request.type == MsgType.REPORT_REQ:

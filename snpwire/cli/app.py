@@ -186,7 +186,7 @@ def explain(
         Optional[int],  # noqa: UP045
         typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 beside it"),
     ] = None,
-    answer: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
+    response: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
     product: Model = None,
     family: Family = None,
     json: AsJson = False,
@@ -199,7 +199,7 @@ def explain(
     from ..view.explain import Question
     from .explain import run
 
-    return run(what, Question(value, exit_code, info1, answer, product, family), json=json)
+    return run(what, Question(value, exit_code, info1, response, product, family), json=json)
 
 
 @app.command(epilog="Example: snpwire layout ghcb --format c")

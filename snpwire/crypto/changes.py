@@ -88,9 +88,9 @@ def of_request(change: Callable[[Draft], Draft]) -> Callable[[Draft], Draft]:
     return changed
 
 
-def as_answer(draft: Draft) -> Draft:
+def as_response(draft: Draft) -> Draft:
     """Take the number of the answer for that of the request."""
-    return header(msg_type=MESSAGES[draft.header.msg_type].answer)(draft)
+    return header(msg_type=MESSAGES[draft.header.msg_type].response)(draft)
 
 
 def empty(draft: Draft) -> Draft:

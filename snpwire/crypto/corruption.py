@@ -53,7 +53,7 @@ class Corruption(NamedTuple):
     note: str = ""
 
     @property
-    def answer(self) -> str:
+    def response(self) -> str:
         """Return what a correct receiver answers, in words."""
         said = []
         if self.mailbox is not None:
@@ -307,7 +307,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "type-answer",
             "the type is that of the answer, where a request belongs",
             BEFORE,
-            changes.of_request(changes.as_answer),
+            changes.of_request(changes.as_response),
             "message-seqno-odd",
             mailbox=PARAM,
         ),

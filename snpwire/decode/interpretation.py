@@ -131,4 +131,4 @@ def _read(value: Any) -> Reading:
     names = " or ".join(state.name for state in states)
     reason = "RMPREAD does not tell which" if len(states) > 1 else "what RMPREAD tells is enough"
     said = (Decision("state", names, reason),)
-    return Reading(said, read_meanings(value), given=Direction.ANSWER, unknown=UNTOLD)
+    return Reading(said, read_meanings(value), given=Direction.RESPONSE, unknown=UNTOLD)

@@ -26,5 +26,5 @@ RAX_BIT = ValidBitmap.BITS["rax"].mask
 """The one bit in the lower quadword of the valid bitmap; all others here are in the upper one."""
 RBX_BIT = _upper("rbx")
 EXIT_BITS = _upper("sw_exit_code", "sw_exit_info_1", "sw_exit_info_2")
-ANSWER_BITS = _upper("rcx", "rdx", "rbx", "sw_exit_info_1", "sw_exit_info_2")
+RESPONSE_BITS = _upper("rcx", "rdx", "rbx", "sw_exit_info_1", "sw_exit_info_2")
 """What KVM marks beside rax, whatever it has to say."""

@@ -69,7 +69,7 @@ class Watch:
             self._nonce(step, step.written[0].data)
             self._given[_name(step.vm, step.written[0].data)] = _digest(step.written[0].data)
         elif step.actor == GUEST and step.action == "open":
-            self._answer(step, step.written[1].data)
+            self._response(step, step.written[1].data)
         elif step.action == "launched":
             self.forget(step.vm)
 
@@ -88,7 +88,7 @@ class Watch:
             text = f"{step.actor} sealed two messages under number {number} of VMPCK{vmpck}"
             self.breaches.append(Breach("nonce", f"VM {vm}: {text}"))
 
-    def _answer(self, step: Step, message: bytes) -> None:
+    def _response(self, step: Step, message: bytes) -> None:
         vm, vmpck, number = key = _name(step.vm, message)
         digest, given = _digest(message), self._given.pop(key, None)
         if digest != given:

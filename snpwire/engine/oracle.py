@@ -15,7 +15,7 @@ from .outcome import SHORT, STOPPED, Outcome, outcome_of
 
 if TYPE_CHECKING:
     from .guest.driver import Driver
-    from .guest.request import Answer, Request
+    from .guest.request import Request, Response
 
 if TYPE_CHECKING:
     from .faults.fault import Fault
@@ -135,14 +135,14 @@ class Tried(NamedTuple):
     """A request that was made: how it ended, and the answer or the error."""
 
     outcome: Outcome
-    answer: Answer | None = None
+    response: Response | None = None
     error: EngineError | None = None
 
 
 def attempt(driver: Driver, request: Request) -> Tried:
     """Make a request and catch what comes of it."""
     try:
-        answer = driver.run(request)
+        response = driver.run(request)
     except EngineError as exc:
         return Tried(outcome_of(exc, alive=driver.stream.alive), error=exc)
-    return Tried(Outcome(), answer)
+    return Tried(Outcome(), response)

@@ -9,7 +9,7 @@ from ..wire.operands import VmmError
 from ..wire.status import Status
 
 STOPPED, CRASHED = "stopped", "crashed"
-NO_ANSWER = (1 << 64) - 1
+NO_RESPONSE = (1 << 64) - 1
 """What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
 BUSY, INVALID_LEN = int(VmmError.BUSY) << 32, int(VmmError.INVALID_LEN) << 32
 """Errors of the hypervisor, which stand in the upper half of ``exitinfo2``."""
@@ -49,7 +49,7 @@ SHORT = Outcome("EIO", INVALID_LEN, alive=True)
 
 def exitinfo2_words(value: int) -> list[str]:
     """Say which half of ``exitinfo2`` speaks, and what it says."""
-    if value in (0, NO_ANSWER):
+    if value in (0, NO_RESPONSE):
         return ["no answer from the hypervisor"] if value else []
     fw_error, vmm_error = value & 0xFFFF_FFFF, value >> 32
     words = [f"hypervisor {VmmError(vmm_error).name}"] if vmm_error else []

@@ -108,9 +108,9 @@ def _rules(direction: Direction) -> tuple[Callable[[Case], Iterator[Finding]], .
         from . import request
 
         return (*request.RULES, *BOTH)
-    from . import answer
+    from . import response
 
-    return (*answer.RULES, *BOTH)
+    return (*response.RULES, *BOTH)
 
 
 def judge(page: Page, context: Context | None = None) -> Iterator[Finding]:

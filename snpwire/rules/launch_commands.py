@@ -122,7 +122,7 @@ def ids(value: ActivateEx) -> Iterator[Verdict]:
         yield refuse(value, "command-ids", "numids", text)
 
 
-def answer(value: GuestRequest) -> Iterator[Verdict]:
+def response(value: GuestRequest) -> Iterator[Verdict]:
     """Expect room for the header of an answer; by then the request has had its effect."""
     if value.response_paddr % PAGE + MESSAGE_HEADER > PAGE:
         text = (
@@ -180,7 +180,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "GuestRequest": (
         GCTX,
         within_page("request_paddr", MESSAGE_HEADER),
-        answer,
+        response,
         reachable("gctx_paddr", "request_paddr", "response_paddr"),
     ),
     "Dbg": (

@@ -58,9 +58,9 @@ def direction_of(page: MessagePage, forced: Direction | None = None) -> Decision
     if forced:
         return Decision("direction", forced, "as asked for")
     if kind.known and kind != MsgType.INVALID:  # a request's number is odd, drafts included
-        way = Direction.REQUEST if kind % 2 else Direction.ANSWER
+        way = Direction.REQUEST if kind % 2 else Direction.RESPONSE
         return Decision("direction", way, f"msg_type {kind:d} is {kind.name}")
-    way = Direction.REQUEST if number % 2 or not number else Direction.ANSWER
+    way = Direction.REQUEST if number % 2 or not number else Direction.RESPONSE
     parity = "odd" if number % 2 else "even" if number else "not set"
     reason = f"msg_type {kind:d} does not tell; msg_seqno is {parity}"
     return Decision("direction", way, reason)
@@ -166,7 +166,7 @@ def _type(header: Header) -> Iterator[Refusal]:
 
 def request(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
     """Expect what the firmware expects of a request, and what guests send."""
-    if (direction or direction_of(page).choice) == Direction.ANSWER:
+    if (direction or direction_of(page).choice) == Direction.RESPONSE:
         return
     yield from (refused.finding for refused in checks(page))
     header = page.header
@@ -182,9 +182,9 @@ def request(page: MessagePage, direction: Direction | None = None) -> Iterator[F
         yield _finding("message-version-new", Severity.WARNING, "msg_version", text, FIRMWARE)
 
 
-def answer(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def response(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
     """Expect what guests expect of an answer; they compare it with their request besides."""
-    if (direction or direction_of(page).choice) != Direction.ANSWER:
+    if (direction or direction_of(page).choice) != Direction.RESPONSE:
         return
     header = page.header
     if not any(page.build()):
@@ -244,7 +244,7 @@ def sealed(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
 
 def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
     """Find bytes that nobody uses and that are not zero; in an answer they are leftovers."""
-    answered = (direction or direction_of(page).choice) == Direction.ANSWER
+    answered = (direction or direction_of(page).choice) == Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
     tail = page.header.auth_tag[TAG_SIZE:]
     if any(tail):
@@ -265,10 +265,10 @@ def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
 def alone(header: Header, direction: Direction | None = None) -> Iterator[Finding]:
     """Judge a header without its page."""
     page = MessagePage(header=header)
-    for rule in (request, answer, unused):
+    for rule in (request, response, unused):
         for found in rule(page, direction):
             yield found._replace(path=found.path.removeprefix("header."))
 
 
-RULES = (request, answer, sealed, unused)
+RULES = (request, response, sealed, unused)
 HEADER = (alone,)

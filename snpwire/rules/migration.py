@@ -47,16 +47,16 @@ def root_entry(request: ImportReq, context: object = None) -> Iterator[Finding]:
         yield refused(request, code, path, text, Status.INVALID_MDATA_ENTRY, place=place)
 
 
-def exported(answer: ExportRsp, context: object = None) -> Iterator[Finding]:
+def exported(response: ExportRsp, context: object = None) -> Iterator[Finding]:
     """Expect a context of the one size and version that is known."""
     for field, wanted in (("gctx_size", CONTEXT_SIZE), ("gctx_version", CONTEXT_VERSION)):
-        value = getattr(answer, field)
+        value = getattr(response, field)
         if value != wanted:
             text = f"{field} is {value:#x}, {wanted:#x} is known; it is set after an error too"
             code = f"payload-context-{field.rpartition('_')[2]}"
-            yield noted(answer, code, Severity.WARNING, field, text)
-    if not answer.status:
-        yield from _within(answer, "gctx", answer.gctx)
+            yield noted(response, code, Severity.WARNING, field, text)
+    if not response.status:
+        yield from _within(response, "gctx", response.gctx)
 
 
 def root_key(request: VmrkReq, context: object = None) -> Iterator[Finding]:

@@ -207,7 +207,7 @@ def direction(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
     if context.direction is Direction.REQUEST and info in RESPONSES:
         text = f"{info.name} is a response, a guest does not write it"
         yield Finding("msr-direction", Severity.WARNING, "value", 0, text, SPEC)
-    if context.direction is Direction.ANSWER and info in REQUESTS:
+    if context.direction is Direction.RESPONSE and info in REQUESTS:
         text = f"{info.name} is a request: the hypervisor left the MSR as it was"
         yield Finding("msr-direction", Severity.WARNING, "value", 0, text, KVM)
 

@@ -110,14 +110,14 @@ def vector_bit(request: KeyReq, context: object = None) -> Iterator[Finding]:
         yield refused(request, "payload-fields-version", field, text, Status.INVALID_PARAM)
 
 
-def key_answer(answer: KeyRsp, context: object = None) -> Iterator[Finding]:
+def key_response(response: KeyRsp, context: object = None) -> Iterator[Finding]:
     """Expect a key after success, and none after an error."""
-    there = any(answer.derived_key)
-    if there == bool(answer.status):
+    there = any(response.derived_key)
+    if there == bool(response.status):
         text = "derived_key is zero, and status is SUCCESS"
         if there:
-            text = f"derived_key is not zero, and status is {answer.status.name}"
-        yield noted(answer, "payload-key", Severity.WARNING, "derived_key", text)
+            text = f"derived_key is not zero, and status is {response.status.name}"
+        yield noted(response, "payload-key", Severity.WARNING, "derived_key", text)
 
 
 def report_request(request: ReportReq, context: object = None) -> Iterator[Finding]:
@@ -126,24 +126,26 @@ def report_request(request: ReportReq, context: object = None) -> Iterator[Findi
     yield from _key_sel(request, "payload-key-sel")
 
 
-def report_answer(answer: ReportRsp, context: ProductDecision | None = None) -> Iterator[Finding]:
+def report_response(
+    response: ReportRsp, context: ProductDecision | None = None
+) -> Iterator[Finding]:
     """Expect a report after success, judged as one that stands alone, and none after an error."""
-    if answer.report_size != REPORT_SIZE:
-        text = f"report_size is {answer.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
-        yield noted(answer, "payload-size", Severity.WARNING, "report_size", text)
-    place = place_of(answer, "report")
-    if not answer.status:
+    if response.report_size != REPORT_SIZE:
+        text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
+        yield noted(response, "payload-size", Severity.WARNING, "report_size", text)
+    place = place_of(response, "report")
+    if not response.status:
         for rule in reports.RULES:
-            for found in rule(answer.report, context):
+            for found in rule(response.report, context):
                 yield found._replace(path=f"report.{found.path}", offset=place + found.offset)
-    elif any(answer.report.build()):
-        text = f"report is not zero, and status is {answer.status.name}"
-        yield noted(answer, "payload-report", Severity.WARNING, "report", text)
+    elif any(response.report.build()):
+        text = f"report is not zero, and status is {response.status.name}"
+        yield noted(response, "payload-report", Severity.WARNING, "report", text)
 
 
-def outside(answer: ReportRsp, context: object = None) -> Iterator[Finding]:
+def outside(response: ReportRsp, context: object = None) -> Iterator[Finding]:
     """Find reserved bytes of the answer itself; the report has a rule for its own."""
-    return (found for found in record.reserved(answer) if not found.path.startswith("report."))
+    return (found for found in record.reserved(response) if not found.path.startswith("report."))
 
 
 def cpuid_request(request: CpuidReq, context: object = None) -> Iterator[Finding]:
@@ -165,28 +167,28 @@ def cpuid_request(request: CpuidReq, context: object = None) -> Iterator[Finding
             yield Finding("cpuid-leaf", Severity.NOTE, path, place, text, request.SPEC)
 
 
-def cpuid_answer(answer: CpuidRsp, context: object = None) -> Iterator[Finding]:
+def cpuid_response(response: CpuidRsp, context: object = None) -> Iterator[Finding]:
     """Expect as many functions as are counted; a value that was replaced makes it an error."""
-    yield from record.cut_short(answer)
-    if answer.head.status == Status.INVALID_PARAM and answer.head.count:
+    yield from record.cut_short(response)
+    if response.head.status == Status.INVALID_PARAM and response.head.count:
         text = "status is INVALID_PARAM with functions behind it: at least one value was replaced"
-        yield noted(answer, "cpuid-replaced", Severity.NOTE, "status", text)
+        yield noted(response, "cpuid-replaced", Severity.NOTE, "status", text)
 
 
-def tsc_answer(answer: TscInfoRsp, context: object = None) -> Iterator[Finding]:
+def tsc_response(response: TscInfoRsp, context: object = None) -> Iterator[Finding]:
     """Expect a scale after success."""
-    if not answer.status and not answer.guest_tsc_scale:
+    if not response.status and not response.guest_tsc_scale:
         text = "guest_tsc_scale is 0, and status is SUCCESS: the TSC would stand still"
-        yield noted(answer, "payload-tsc", Severity.WARNING, "guest_tsc_scale", text)
+        yield noted(response, "payload-tsc", Severity.WARNING, "guest_tsc_scale", text)
 
 
 ANSWERED = (status, *record.RULES)
 KEY_REQ = (strict, key_request, vector_bit)
 KEY_REQ_V2 = (strict, key_request)
-KEY_RSP = (key_answer, *ANSWERED)
+KEY_RSP = (key_response, *ANSWERED)
 REPORT_REQ = (strict, report_request)
-REPORT_RSP = (status, report_answer, outside)
+REPORT_RSP = (status, report_response, outside)
 CPUID_REQ = (strict, cpuid_request, record.rest)
-CPUID_RSP = (status, cpuid_answer, *record.RULES, record.rest)
+CPUID_RSP = (status, cpuid_response, *record.RULES, record.rest)
 TSC_REQ = (strict,)
-TSC_RSP = (tsc_answer, *ANSWERED)
+TSC_RSP = (tsc_response, *ANSWERED)

@@ -54,7 +54,7 @@ def alone(buffer: PscBuffer, context: Context | None = None) -> Iterator[Finding
 def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
     """Judge *buffer* where it lies. In an answer, only what a guest looks at is left to judge."""
     yield from header(buffer, where)
-    if where.direction is Direction.ANSWER:
+    if where.direction is Direction.RESPONSE:
         yield from progress(buffer, where)
         return
     for index, entry in enumerate(buffer.elements):
@@ -82,7 +82,7 @@ def header(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
     elif end >= len(buffer.elements):
         text = f"end_entry is {end}, the bytes hold {len(buffer.elements)} entries"
         yield where.finding("cut-short", Severity.WARNING, "end_entry", 2, text, SPEC)
-    if where.direction is Direction.ANSWER:
+    if where.direction is Direction.RESPONSE:
         return
     if cur > end:
         text = f"cur_entry is {cur}, end_entry is {end}: there is nothing left to do"
@@ -114,12 +114,12 @@ def _entry(entry: PscEntry, live: bool) -> Iterator[tuple[str, Severity, str, st
         yield "unknown-bits", Severity.WARNING, text, SPEC
     if not live:
         return
-    answer = f"KVM answers {int(PscReturn.INVALID_ENTRY):#018x}"
+    response = f"KVM answers {int(PscReturn.INVALID_ENTRY):#018x}"
     if entry.gfn % entry.pages:
-        text = f"gfn is {entry.gfn:#x}, a 2 MiB page starts at a multiple of 512: {answer}"
+        text = f"gfn is {entry.gfn:#x}, a 2 MiB page starts at a multiple of 512: {response}"
         yield "psc-unaligned", Severity.ERROR, text, BEGIN
     if entry.cur_page > entry.pages:
-        text = f"cur_page is {entry.cur_page}, the entry has {entry.pages} pages: {answer}"
+        text = f"cur_page is {entry.cur_page}, the entry has {entry.pages} pages: {response}"
         yield "psc-cur-page", Severity.ERROR, text, BEGIN
     elif entry.cur_page == entry.pages:
         text = f"cur_page is {entry.cur_page}: KVM takes the entry for done"

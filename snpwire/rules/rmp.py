@@ -71,7 +71,7 @@ def masks(value: VmplMasks, context: object = None) -> Iterator[Finding]:
 
 def operand(value: RmpOperand, context: object = None) -> Iterator[Finding]:
     """Judge what RMPUPDATE is given, or what RMPREAD wrote where that is the direction."""
-    written = context is Direction.ANSWER
+    written = context is Direction.RESPONSE
     yield from _ones(value, written=written)
     if written:
         if states_of(value) == (RmpState.INVALID,):

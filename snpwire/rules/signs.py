@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-KVM_ANSWER = sum(1 << bit for bit in (63, 97, 98, 99, 115, 116))
+KVM_RESPONSE = sum(1 << bit for bit in (63, 97, 98, 99, 115, 116))
 """The valid bitmap as KVM leaves it."""
 TPM_TAGS = (0x8001, 0x8002)
 """Tags a TPM command or response starts with: without and with sessions."""
@@ -86,7 +86,7 @@ def _exit(page: Page) -> Iterator[Fact]:
 
 def _bitmap(page: Page) -> Iterator[Fact]:
     valid = page.valid_bitmap
-    if valid == KVM_ANSWER:
+    if valid == KVM_RESPONSE:
         yield 0.35, "valid_bitmap is what KVM leaves in an answer"
     elif valid and not valid.unknown & ~(0b11 << 126):
         yield 0.2, f"valid_bitmap marks fields alone: {' '.join(valid.names())}"

@@ -54,7 +54,7 @@ from ..engine.faults.catalogue import FAULTS
 from ..engine.faults.fault import Fault
 from ..engine.faults.injection import Injection
 from ..engine.guest.guest import Attested, Guest
-from ..engine.guest.request import Answer, Request
+from ..engine.guest.request import Request, Response
 from ..engine.hypervisor.launch import Image
 from ..engine.hypervisor.policy import Policy
 from ..engine.invariants import Watch
@@ -74,7 +74,6 @@ __all__ = [
     "FAULTS",
     "PROFILES",
     "AccessError",
-    "Answer",
     "Attested",
     "Certificates",
     "DriverError",
@@ -90,6 +89,7 @@ __all__ = [
     "Port",
     "Profile",
     "Request",
+    "Response",
     "Sample",
     "Sent",
     "Step",

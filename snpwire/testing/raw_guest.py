@@ -31,7 +31,7 @@ class Sent(NamedTuple):
 
     exitinfo2: int
     """The firmware's error in the low half, the hypervisor's in the high half."""
-    answer: bytes
+    response: bytes
     """The response page, all of it."""
     certificates: bytes = b""
     """The certificate buffer, all of it."""
@@ -69,11 +69,11 @@ class Port:
             raise UsageError(f"there are 0 to {self.buffers.pages} pages, got {pages}")
         self._put(message.ljust(PAGE, b"\0"))
         exitinfo2 = self._leave(pages)
-        answer = bytes(self._space.seen(self.buffers.response))
+        response = bytes(self._space.seen(self.buffers.response))
         if pages is None:
-            return Sent(exitinfo2, answer)
+            return Sent(exitinfo2, response)
         needed = Page.parse(self._space.shared(self._vcpu.msr)).rbx
-        return Sent(exitinfo2, answer, self._certificates(pages), needed)
+        return Sent(exitinfo2, response, self._certificates(pages), needed)
 
     def sleep(self, seconds: float) -> None:
         """Let the machine's time pass, which takes none."""

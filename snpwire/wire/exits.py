@@ -192,7 +192,7 @@ _REFUSALS = {
 }
 
 
-def answer(event: Event | None, info1: int) -> Operand:
+def response(event: Event | None, info1: int) -> Operand:
     """Return what ``sw_exit_info_2`` of an answer holds, *info1* being that of the answer.
 
     The action is the low half of *info1*; the high half has no meaning that is known.

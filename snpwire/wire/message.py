@@ -118,7 +118,7 @@ class Message(NamedTuple):
     """One request that guests may send, and its answer. Payloads are named by their kinds."""
 
     request: MsgType
-    answer: MsgType
+    response: MsgType
     payloads: Mapping[int, str]
     """The request's payload in each version that exists. Version 0 is refused for all."""
     reply: str
@@ -212,7 +212,7 @@ MESSAGES: dict[MsgType, Message] = {
 }
 """Every message of SNP_GUEST_REQUEST, by its request. SEV-TIO's payloads are not known."""
 
-REQUEST_OF: dict[MsgType, Message] = {row.answer: row for row in MESSAGES.values()}
+REQUEST_OF: dict[MsgType, Message] = {row.response: row for row in MESSAGES.values()}
 """The same rows by their answers."""
 
 

@@ -249,7 +249,7 @@ WORDS: dict[int, type[Word]] = {
 }
 """The layout of each message; one that is not here is a ``MsrWord``."""
 
-ANSWER_OF: dict[MsrInfo, MsrInfo] = {
+RESPONSE_OF: dict[MsrInfo, MsrInfo] = {
     MsrInfo.SEV_INFO_REQ: MsrInfo.SEV_INFO_RESP,
     MsrInfo.CPUID_REQ: MsrInfo.CPUID_RESP,
     MsrInfo.AP_RESET_HOLD_REQ: MsrInfo.AP_RESET_HOLD_RESP,
@@ -262,10 +262,10 @@ ANSWER_OF: dict[MsrInfo, MsrInfo] = {
 }
 """The response that belongs to a request."""
 
-REQUESTS = frozenset(ANSWER_OF) | {MsrInfo.GHCB_GPA, MsrInfo.TERM_REQ}
+REQUESTS = frozenset(RESPONSE_OF) | {MsrInfo.GHCB_GPA, MsrInfo.TERM_REQ}
 """Messages that a guest writes. Of Hyper-V's own the direction is not known."""
 
-RESPONSES = frozenset(ANSWER_OF.values())
+RESPONSES = frozenset(RESPONSE_OF.values())
 """Messages that a hypervisor writes."""
 
 

@@ -26,7 +26,7 @@ class Action(OpenEnum):
     MALFORMED_INPUT = 2, "the request was refused; sw_exit_info_2 says why (from revision 2.03)"
 
 
-class AnswerInfo(Word, width=64, spec="56421 2.03, 4.1: SW_EXITINFO1 on return"):
+class ResponseInfo(Word, width=64, spec="56421 2.03, 4.1: SW_EXITINFO1 on return"):
     """``sw_exit_info_1`` as the hypervisor leaves it."""
 
     action = bits(0, 32, "What the guest has to do", Action)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.msr import REQUESTS, MsrInfo, word_of
 from ...wire.rmp_words import NpfInfo
-from .operands import answer_words, enum_words, exit_name, request_words, word_words
+from .operands import enum_words, exit_name, request_words, response_words, word_words
 from .record import Told
 from .template import form
 
@@ -54,7 +54,7 @@ def _enter(fields: dict[str, Any], past: Past) -> Told:
 
 def _exit(fields: dict[str, Any], past: Past) -> Told:
     code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
-    meaning = answer_words(code, info1, info2)
+    meaning = response_words(code, info1, info2)
     told = Told(f"<- {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
     return _with_columns(told, past)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...bits import Flags, OpenEnum, Word
 from ...wire.event import Zero
-from ...wire.exits import ExitCode, answer, event_of, events_of
+from ...wire.exits import ExitCode, event_of, events_of, response
 from ...wire.status import WRITE_BACK_MARK, Status
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def request_words(code: int, info1: int, info2: int) -> str:
     return ", ".join(filter(None, (event.title, *told)))
 
 
-def answer_words(code: int, info1: int, info2: int) -> str:
+def response_words(code: int, info1: int, info2: int) -> str:
     """Return what the operands of an answer say; the event is the first that the code has."""
     rows = events_of(code)
-    operand = answer(rows[0] if rows else None, info1)
+    operand = response(rows[0] if rows else None, info1)
     action = "" if info1 & 0xFFFF_FFFF == 0 else f"action {info1 & 0xFFFF_FFFF}"
     return ", ".join(filter(None, (action, operand_words(operand, info2))))
 

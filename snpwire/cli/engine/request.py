@@ -15,7 +15,7 @@ from .config_files import load_cpuid, load_policy, load_profile
 
 if TYPE_CHECKING:
     from ...engine.guest.guest import Guest
-    from ...engine.guest.request import Answer, Request
+    from ...engine.guest.request import Request, Response
     from ...engine.machine import Machine
     from ...engine.profile import Profile
     from ...engine.trace import Trace
@@ -103,20 +103,20 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     trial = Trial(machine, guest, watch, faults)
     _warn(profile, wanted)
     teller.begin()
-    broken, answer = False, None
+    broken, response = False, None
     for turn in range(1, asked.times + 1):
         verdict = trial.ask(guest.drivers[asked.vmpck], wanted)
         teller.judge(turn, verdict)
         broken |= verdict.broken
-        answer = verdict.tried.answer or answer
+        response = verdict.tried.response or response
     for armed in faults.armed:
         if not armed.struck:
             note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
             broken = True
     if saved is not None:
         saved.file("rmp.bin", machine.table_image())
-    if answer is not None:
-        _hand_out(asked, told, saved, machine, answer)
+    if response is not None:
+        _hand_out(asked, told, saved, machine, response)
     return EXPECTATION_BROKE if broken else 0
 
 
@@ -231,10 +231,10 @@ def _vmrk(machine: Machine, guest: Guest) -> Request:
 
 
 def _hand_out(
-    asked: Asked, told: Told, saved: Saved | None, machine: Machine, answer: Answer
+    asked: Asked, told: Told, saved: Saved | None, machine: Machine, response: Response
 ) -> None:
     """Write what the guest got, and beside it what it takes to verify a report."""
-    payload = answer.payload
+    payload = response.payload
     is_report = KINDS.get(asked.what.lower()) is MsgType.REPORT_REQ and not any(payload[:4])
     report = payload[ReportRsp.SIZE - REPORT_SIZE : ReportRsp.SIZE] if is_report else b""
     if saved is not None and report:

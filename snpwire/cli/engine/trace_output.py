@@ -82,8 +82,8 @@ class Teller:
             "breaches": [breach._asdict() for breach in verdict.breaches],
             "broken": verdict.broken,
         }
-        if verdict.tried.answer is not None:
-            plain["payload"] = verdict.tried.answer.payload.hex()
+        if verdict.tried.response is not None:
+            plain["payload"] = verdict.tried.response.payload.hex()
         return dumps(plain, indent=None)
 
 
@@ -107,7 +107,7 @@ def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
 
 def _ending(verdict: Verdict) -> str:
     """Return the outcome; of an answer also the status that the firmware put into it."""
-    answer = verdict.tried.answer
-    if answer is None:
+    response = verdict.tried.response
+    if response is None:
         return str(verdict.tried.outcome)
-    return f"answered, {Status(int.from_bytes(answer.payload[:4], 'little')).name}"
+    return f"answered, {Status(int.from_bytes(response.payload[:4], 'little')).name}"

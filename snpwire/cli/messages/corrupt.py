@@ -26,7 +26,7 @@ def listing(rows: Iterable[Corruption]) -> int:
     for row in rows:
         lines.append(Row("", "", row.name, f"{row.help}  [{row.found}]", ""))
         lines.append(
-            Row("", "", "", f"  {row.answer}", f"for {' '.join(row.kinds)}" if row.kinds else "")
+            Row("", "", "", f"  {row.response}", f"for {' '.join(row.kinds)}" if row.kinds else "")
         )
     say(table(lines, style()))
     return 0
@@ -45,7 +45,7 @@ def chosen(names: Iterable[str], kind: str) -> list[Corruption]:
 def announce(rows: list[Corruption]) -> None:
     """Say what is wrong with what is about to be written, and what is answered to it."""
     for row in rows:
-        note(f"{row.name}: {row.help}; {row.answer}")
+        note(f"{row.name}: {row.help}; {row.response}")
 
 
 def before(

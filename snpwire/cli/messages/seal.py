@@ -18,7 +18,7 @@ ONCE = (
     "--seqno N: the number is the nonce, and one nonce under one key seals one message; two lay"
     " both payloads open and let others forge"
 )
-FIRST_ANSWER = "the payload of several messages; name the message: "
+FIRST_RESPONSE = "the payload of several messages; name the message: "
 
 
 class Target(NamedTuple):
@@ -111,7 +111,7 @@ def _by_name(name: str) -> Target:
         return table[name]
     several = [_dashed(t) for t, row in REQUEST_OF.items() if row.reply == name]
     if several:
-        raise UsageError(f"{name} is {FIRST_ANSWER}{' '.join(several)}")
+        raise UsageError(f"{name} is {FIRST_RESPONSE}{' '.join(several)}")
     try:
         number = _type(integer(name))
     except ValueError:
@@ -131,7 +131,7 @@ def targets() -> dict[str, Target]:
         for version, kind in row.payloads.items():
             table[kind] = Target(row.request, version, kind)
         table[_dashed(row.request)] = Target(row.request, 1, row.payloads[1])
-        table[_dashed(row.answer)] = Target(row.answer, 1, row.reply)
+        table[_dashed(row.response)] = Target(row.response, 1, row.reply)
     table["tsc-rsp"] = table["tsc-info-rsp"]
     return table
 

@@ -15,7 +15,7 @@ from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE
 from ...wire.status import Status
 from ..guest_layout import LAYOUT
-from ..outcome import BUSY, NO_ANSWER, SHORT, STOPPED, Outcome
+from ..outcome import BUSY, NO_RESPONSE, SHORT, STOPPED, Outcome
 from ..simulation import SECOND
 from .fault import Fault
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ANSWERED = Outcome()
 DEAD = Outcome(STOPPED)
 REFUSED_BY_GUEST = Outcome("EBADMSG", 0, alive=False)
-NEVER_SENT = Outcome("EIO", NO_ANSWER, alive=False)
+NEVER_SENT = Outcome("EIO", NO_RESPONSE, alive=False)
 HALF_MINUTE, COMMAND_TIMEOUT = 30 * SECOND, 100 * SECOND
 """Linux gives a command 100 seconds, and the secure processor up after that."""
 CIPHERTEXT_AT, RESERVED_AT, NUMBER_AT, VERSION_AT = HEADER_SIZE + 5, 0x38, 0x20, 0x31
@@ -62,10 +62,10 @@ def _request(change: Callable[[bytes], bytes]) -> HostAct:
     return act
 
 
-def _answer(change: Callable[[bytes], bytes]) -> HostAct:
+def _response(change: Callable[[bytes], bytes]) -> HostAct:
     def act(_: Requests, x: Exchange) -> None:
-        if x.answer is not None:
-            x.answer = change(bytes(x.answer))
+        if x.response is not None:
+            x.response = change(bytes(x.response))
 
     return act
 
@@ -114,9 +114,9 @@ def _others_request(requests: Requests, x: Exchange) -> None:
         x.request = kept
 
 
-def _old_answer(requests: Requests, x: Exchange) -> None:
+def _old_response(requests: Requests, x: Exchange) -> None:
     before = requests.last.get(x.vm.name)
-    x.answer = (before.answer if before is not None else None) or bytes(PAGE)
+    x.response = (before.response if before is not None else None) or bytes(PAGE)
 
 
 def _other_context(requests: Requests, x: Exchange) -> None:
@@ -127,7 +127,7 @@ def _no_context(requests: Requests, x: Exchange) -> None:
     x.context_spa = x.request_spa
 
 
-def _wrong_answer_page(requests: Requests, x: Exchange) -> None:
+def _wrong_response_page(requests: Requests, x: Exchange) -> None:
     x.response_spa = requests.spare << 12
 
 
@@ -254,7 +254,7 @@ HYPERVISOR: tuple[Fault, ...] = (
         "the answer does not reach the guest",
         "guest",
         REFUSED_BY_GUEST,
-        _answer(lambda _: bytes(PAGE)),
+        _response(lambda _: bytes(PAGE)),
     ),
     Fault(
         "delay",
@@ -281,7 +281,7 @@ HYPERVISOR: tuple[Fault, ...] = (
         "the guest gets its last answer once more, or none if there was none",
         "guest",
         REFUSED_BY_GUEST,
-        _old_answer,
+        _old_response,
     ),
     Fault(
         "reorder",
@@ -354,7 +354,7 @@ HYPERVISOR: tuple[Fault, ...] = (
         "one bit of the sealed answer is flipped",
         "guest",
         REFUSED_BY_GUEST,
-        _answer(lambda data: changed(data, CIPHERTEXT_AT)),
+        _response(lambda data: changed(data, CIPHERTEXT_AT)),
     ),
     Fault(
         "alter-answer-version",
@@ -363,7 +363,7 @@ HYPERVISOR: tuple[Fault, ...] = (
         "the answer says that it has another message version",
         "guest",
         REFUSED_BY_GUEST,
-        _answer(lambda data: changed(data, MSG_VERSION_AT)),
+        _response(lambda data: changed(data, MSG_VERSION_AT)),
     ),
     Fault(
         "truncate-request",
@@ -381,7 +381,7 @@ HYPERVISOR: tuple[Fault, ...] = (
         "the answer is cut off after 8 bytes of payload",
         "guest",
         REFUSED_BY_GUEST,
-        _answer(_cut),
+        _response(_cut),
     ),
     Fault(
         "wrong-response-page",
@@ -390,7 +390,7 @@ HYPERVISOR: tuple[Fault, ...] = (
         "the firmware is to answer in a page that is the hypervisor's",
         "firmware",
         failed(Status.INVALID_PAGE_STATE),
-        _wrong_answer_page,
+        _wrong_response_page,
     ),
     Fault(
         "wrong-request-page",

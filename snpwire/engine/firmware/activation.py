@@ -144,10 +144,10 @@ def guest_status(fw: Processor, raw: bytes) -> None:
         raise Refusal(Status.INVALID_GUEST)
     status_page(fw, place)
     guest = fw.guest(address)
-    answer = GuestStatus(
+    response = GuestStatus(
         policy=guest.policy,
         asid=guest.agreed_asid,
         state=guest.state,
         flags=GuestFlags.of(vcek_dis=guest.vcek_dis),
     )
-    fw.store(place, answer.build())
+    fw.store(place, response.build())

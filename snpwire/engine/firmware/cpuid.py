@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HEAD = Struct("<LLQ")
 
 
-def answer(fw: Processor, _asker: Asker, payload: bytes) -> bytes:
+def response(fw: Processor, _asker: Asker, payload: bytes) -> bytes:
     """Return the answer, which says itself how it went."""
     size = len(payload)
     most = CpuidReqHead.SIZE + MAX_FUNCTIONS * CpuidFunction.SIZE

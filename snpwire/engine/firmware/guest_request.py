@@ -69,10 +69,10 @@ def guest_request(fw: Processor, raw: bytes) -> None:
     family = FAMILIES.get(msg_type)
     if version != 1 or family is None or not fw.profile.messages >> family.feature & 1:
         raise Refusal(Status.INVALID_PARAM)
-    answer = family.run(fw, Asker(guest, gctx_paddr, vmpck), payload)
-    if (response_paddr & IN_PAGE) + HEADER_SIZE + len(answer) > PAGE:
+    response = family.run(fw, Asker(guest, gctx_paddr, vmpck), payload)
+    if (response_paddr & IN_PAGE) + HEADER_SIZE + len(response) > PAGE:
         raise Refusal(Status.INVALID_PARAM)
-    message = _sealed(cipher, seqno + 1, msg_type + 1, vmpck, answer)
+    message = _sealed(cipher, seqno + 1, msg_type + 1, vmpck, response)
     counts = guest.counts  # not those from before: a guest may have taken another's context
     counts[vmpck] = (counts[vmpck] + 2) & _WORD
     fw.store(response_paddr, message)
@@ -135,7 +135,7 @@ class Family(NamedTuple):
     """Its bit in what SNP_FEATURE_INFO tells of messages."""
     size: int
     """Bytes of the request; a shorter one goes on in scratch memory, zero here. 0: any."""
-    answer: Callable[[Processor, Asker, bytes], bytes]
+    response: Callable[[Processor, Asker, bytes], bytes]
     failed: Callable[[Status], bytes]
 
     def run(self, fw: Processor, asker: Asker, payload: bytes) -> bytes:
@@ -143,7 +143,7 @@ class Family(NamedTuple):
         if len(payload) != self.size and self.size:
             payload = payload[: self.size].ljust(self.size, b"\0")
         try:
-            return self.answer(fw, asker, payload)
+            return self.response(fw, asker, payload)
         except Refusal as exc:
             return self.failed(exc.status)
 
@@ -156,15 +156,15 @@ def status_and_zeros(size: int) -> Callable[[Status], bytes]:
 def _families() -> dict[int, Family]:
     done = status_and_zeros(StatusRsp.SIZE)
     return {
-        int(MsgType.CPUID_REQ): Family(0, 0, cpuid.answer, status_and_zeros(0)),
-        int(MsgType.KEY_REQ): Family(1, 0x20, key.answer, status_and_zeros(0x40)),
-        int(MsgType.REPORT_REQ): Family(2, 0x60, report.answer, report.failed),
+        int(MsgType.CPUID_REQ): Family(0, 0, cpuid.response, status_and_zeros(0)),
+        int(MsgType.KEY_REQ): Family(1, 0x20, key.response, status_and_zeros(0x40)),
+        int(MsgType.REPORT_REQ): Family(2, 0x60, report.response, report.failed),
         int(MsgType.EXPORT_REQ): Family(3, 0x10, migration.export, migration.export_failed),
         int(MsgType.IMPORT_REQ): Family(4, 0x320, migration.import_, done),
         int(MsgType.ABSORB_REQ): Family(5, 0x320, migration.absorb, done),
         int(MsgType.VMRK_REQ): Family(6, 0x40, migration.vmrk, done),
         int(MsgType.ABSORB_NOMA_REQ): Family(7, 0x320, migration.absorb_noma, done),
-        int(MsgType.TSC_INFO_REQ): Family(8, 0x80, tsc.answer, status_and_zeros(0x80)),
+        int(MsgType.TSC_INFO_REQ): Family(8, 0x80, tsc.response, status_and_zeros(0x80)),
     }
 
 

@@ -43,7 +43,7 @@ _POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = (
 _NONE, _ZEROS = b"", bytes(4)
 
 
-def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+def response(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     """Return the answer with the key. Raises Refusal."""
     select, reserved, fields, vmpl, svn, tcb = _REQUEST.unpack(payload)
     if select & _SELECT_RESERVED or reserved != _ZEROS:

@@ -41,8 +41,8 @@ _IMI_EN = 1
 
 def export_failed(status: Status) -> bytes:
     """Return the answer without a context: size and version are there all the same."""
-    answer = ExportRsp(status=status, gctx_size=CONTEXT_SIZE, gctx_version=CONTEXT_VERSION)
-    return answer.build().ljust(PAYLOAD_MAX, b"\0")
+    response = ExportRsp(status=status, gctx_size=CONTEXT_SIZE, gctx_version=CONTEXT_VERSION)
+    return response.build().ljust(PAYLOAD_MAX, b"\0")
 
 
 def export(fw: Processor, asker: Asker, payload: bytes) -> bytes:
@@ -57,7 +57,7 @@ def export(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     if not (itself and not asker.vmpck) and not _bound(target, asker):
         raise Refusal(Status.INVALID_GUEST)
     image = bool(request.select)
-    answer = ExportRsp(
+    response = ExportRsp(
         status=Status.SUCCESS,
         gctx_size=CONTEXT_SIZE,
         gctx_version=CONTEXT_VERSION,
@@ -65,7 +65,7 @@ def export(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     )
     if not image:
         decommission_guest(fw, request.gctx_paddr, target)
-    return answer.build().ljust(PAYLOAD_MAX, b"\0")
+    return response.build().ljust(PAYLOAD_MAX, b"\0")
 
 
 def import_(fw: Processor, asker: Asker, payload: bytes) -> bytes:

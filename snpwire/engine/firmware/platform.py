@@ -176,7 +176,7 @@ def status(fw: Processor, raw: bytes) -> None:
         status_page(fw, address)
     chip = fw.chip
     major, minor, build = chip.running_version
-    answer = PlatformStatus(
+    response = PlatformStatus(
         api_major=major,
         api_minor=minor,
         state=chip.state,
@@ -192,7 +192,7 @@ def status(fw: Processor, raw: bytes) -> None:
         current_tcb=chip.current_tcb,
         reported_tcb=chip.reported_tcb,
     )
-    fw.store(address, answer.build())
+    fw.store(address, response.build())
 
 
 def status_page(fw: Processor, address: int) -> None:

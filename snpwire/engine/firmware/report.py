@@ -48,7 +48,7 @@ def failed(status: Status) -> bytes:
     return _HEAD.pack(status, REPORT_SIZE, b"").ljust(ReportRsp.SIZE, b"\0")
 
 
-def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+def response(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     """Return the answer with the report. Raises Refusal."""
     report_data, vmpl, select, reserved = _REQUEST.unpack(payload)
     if select & _SELECT_RESERVED or reserved != _ZEROS:

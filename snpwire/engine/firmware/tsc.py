@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from .context import Asker
     from .processor import Processor
 
-_ANSWER = Struct("<LLQQL")
+_RESPONSE = Struct("<LLQQL")
 POINT = 32
 """Bits of the scale behind the point; there are 8 before it."""
 
 
-def answer(fw: Processor, asker: Asker, payload: bytes) -> bytes:
+def response(fw: Processor, asker: Asker, payload: bytes) -> bytes:
     """Return the answer. Raises Refusal for a request that is not all zero."""
     if any(payload):
         raise Refusal(Status.INVALID_PARAM)
     guest, profile = asker.guest, fw.profile
     scale = tsc_scale(guest.desired_tsc_freq, profile.tsc_khz)
-    fields = _ANSWER.pack(Status.SUCCESS, 0, scale, guest.psp_tsc_offset, profile.tsc_factor)
+    fields = _RESPONSE.pack(Status.SUCCESS, 0, scale, guest.psp_tsc_offset, profile.tsc_factor)
     return fields.ljust(TscInfoRsp.SIZE, b"\0")
 
 

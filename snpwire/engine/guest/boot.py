@@ -123,7 +123,7 @@ def leave(
     )
     ghcb[:] = page.build()
     hypervisor.vmgexit(vcpu)
-    answer = Page.parse(ghcb)
-    if answer.sw_exit_info_1 & 0xFFFF_FFFF:
-        raise AccessError(f"the hypervisor refused: reason {answer.sw_exit_info_2}", vcpu.msr)
-    return int(answer.sw_exit_info_2)
+    response = Page.parse(ghcb)
+    if response.sw_exit_info_1 & 0xFFFF_FFFF:
+        raise AccessError(f"the hypervisor refused: reason {response.sw_exit_info_2}", vcpu.msr)
+    return int(response.sw_exit_info_2)

@@ -98,13 +98,13 @@ class Stream:
         aad = authenticated(msg_type, version, self.vmpck, len(payload))
         return seal_parts(self._key, number.to_bytes(16, "little"), aad, payload)
 
-    def open(self, request: Request, number: int, answer: bytearray) -> bytes:
+    def open(self, request: Request, number: int, response: bytearray) -> bytes:
         """Return the payload of *answer* to a request of that number.
 
         Linux checks number, type, version and size, and then the tag; nothing else. What is
         checked is a copy, which nobody else can change. Raises DriverError, as Linux's EBADMSG.
         """
-        raw = bytes(answer[:HEADER_SIZE])
+        raw = bytes(response[:HEADER_SIZE])
         found, msg_type, version, size = CHECKED.unpack(raw)
         if found != number + 1:
             raise _bad(f"message number {found}, not {number + 1}")
@@ -118,7 +118,7 @@ class Stream:
         if self._key is None:  # wiped by another thread while this one waited
             raise _bad("the key was wiped meanwhile")
         try:
-            return open_raw(self._key, raw, bytes(answer[HEADER_SIZE : HEADER_SIZE + size]))
+            return open_raw(self._key, raw, bytes(response[HEADER_SIZE : HEADER_SIZE + size]))
         except AuthError:
             raise _bad("it fails authentication") from None
 

@@ -25,10 +25,10 @@ from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.message import PAYLOAD_MAX, MsgType, payload_kind
 from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
-from ..outcome import BUSY, INVALID_LEN, NO_ANSWER
+from ..outcome import BUSY, INVALID_LEN, NO_RESPONSE
 from ..simulation import SECOND
 from ..trace import GUEST, Written
-from .request import Answer, Request
+from .request import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -70,7 +70,7 @@ class Driver:
         self._laid = PAGE
         """Bytes of the request page that are not zero; unknown at first."""
 
-    def run(self, request: Request) -> Answer:
+    def run(self, request: Request) -> Response:
         """Have a request answered. Raises DriverError and StoppedError."""
         with self._lock:
             steps = self.exchange(request)
@@ -78,10 +78,10 @@ class Driver:
                 while True:
                     self._world.wait(next(steps))
             except StopIteration as end:
-                answer: Answer = end.value
-                return answer
+                response: Response = end.value
+                return response
 
-    def exchange(self, request: Request) -> Generator[int, None, Answer]:
+    def exchange(self, request: Request) -> Generator[int, None, Response]:
         """Have a request answered, sleeping where Linux does.
 
         Raises DriverError, StoppedError, and AccessError if its own pages were taken from it: then
@@ -118,7 +118,7 @@ class Driver:
             raise
         if self._world.trace:
             self._say_opened(request, number, payload)
-        return Answer(payload, self._data(request.pages) if request.pages else b"")
+        return Response(payload, self._data(request.pages) if request.pages else b"")
 
     def _check(self, request: Request) -> None:
         """Raise DriverError for a request that has no room in the driver's buffers."""
@@ -207,7 +207,7 @@ class Driver:
             info1, info2 = PAIR.unpack_from(ghcb, INFO_AT)
             if info2 == INVALID_LEN:
                 self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
-        return NO_ANSWER if info1 & 0xFFFF_FFFF else int(info2)
+        return NO_RESPONSE if info1 & 0xFFFF_FFFF else int(info2)
 
     def _data(self, pages: int) -> bytes:
         start = self.buffers.data
@@ -236,10 +236,10 @@ class Driver:
         self._say("seal", written, vmpck=self.stream.vmpck, number=number, **facts)
 
     def _say_opened(self, request: Request, number: int, payload: bytes) -> None:
-        answer = bytes(self._space.seen(self.buffers.response))
+        response = bytes(self._space.seen(self.buffers.response))
         written = (
             Written(payload_kind(request.type + 1), None, payload),
-            Written("message", self.buffers.response, answer),
+            Written("message", self.buffers.response, response),
         )
         self._say("open", written, number=number + 1, vmpck=self.stream.vmpck)
 
@@ -259,7 +259,7 @@ def _failed(request: Request, result: int, needed: int | None) -> DriverError:
         return DriverError(errno, reason, exitinfo2=INVALID_LEN, pages=needed)
     if result == BUSY:
         return DriverError(errno, "BUSY for more than a minute", exitinfo2=result)
-    if result == NO_ANSWER:
+    if result == NO_RESPONSE:
         return DriverError(errno, "the hypervisor refused the exit", exitinfo2=result)
     fw_error, vmm_error = result & 0xFFFF_FFFF, result >> 32
     said = f"firmware {fw_error:#x}, hypervisor {vmm_error:#x}"

@@ -83,9 +83,9 @@ class Guest:
     ) -> Attested:
         """Return a report and the certificate buffer, all *pages* of it. Raises DriverError."""
         request = report_request(data, vmpck, fields)._replace(pages=pages)
-        answer = self.drivers[vmpck].run(request)
-        _check(answer.payload)
-        return Attested(answer.payload[REPORT], answer.certificates)
+        response = self.drivers[vmpck].run(request)
+        _check(response.payload)
+        return Attested(response.payload[REPORT], response.certificates)
 
     def key(self, *, vmpck: int = 0, **fields: object) -> bytes:
         """Return a derived key of 32 bytes; fields are those of the key request.
@@ -93,9 +93,9 @@ class Guest:
         Raises DriverError.
         """
         payload = KeyReq(**{"vmpl": vmpck} | fields).build() if fields else PLAIN_KEYS[vmpck]
-        answer = self.raw(KEY_REQ, payload, vmpck=vmpck)
-        _check(answer)
-        return KeyRsp.parse(answer).derived_key
+        response = self.raw(KEY_REQ, payload, vmpck=vmpck)
+        _check(response)
+        return KeyRsp.parse(response).derived_key
 
     def cpuid(self, functions: list[CpuidFunction], *, vmpck: int = 0) -> bytes:
         """Have CPUID values checked; return the payload of the answer. Raises DriverError."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .host import Host
     from .vm import Vcpu
 
-    Answer = tuple[int, int, tuple[int, int, int, int]]
+    Response = tuple[int, int, tuple[int, int, int, int]]
     """Both operands, and rax, rcx, rdx and rbx."""
 
 NONE = (0, 0, 0, 0)
@@ -37,35 +37,35 @@ INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_inject
 """Ways of injecting interrupts, of which these VMs have none."""
 
 
-def answer(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def response(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Do what a page asks for and return the answer. Raises StoppedError."""
     return SERVED.get(int(page.sw_exit_code), _nothing)(host, vcpu, page)
 
 
-def _nothing(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _nothing(host: Host, vcpu: Vcpu, page: Page) -> Response:
     return 0, 0, NONE
 
 
-def _zeros(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _zeros(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Answer CPUID with zeros: the guest has the values in its CPUID page."""
     return 0, 0, NONE
 
 
-def _time(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _time(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Answer the time stamp counter: it counts the machine's nanoseconds."""
     now = host.world.clock.now
     return 0, 0, (now & 0xFFFF_FFFF, 0, now >> 32, 0)
 
 
-def _ones(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _ones(host: Host, vcpu: Vcpu, page: Page) -> Response:
     return 0, 0, (0xFFFF_FFFF, 0, 0, 0)
 
 
-def _no_msr(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _no_msr(host: Host, vcpu: Vcpu, page: Page) -> Response:
     return EXCEPTION, GENERAL_PROTECTION, NONE
 
 
-def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Change the states that a buffer in the page itself asks for.
 
     The rules let a page of protocol 1 have its scratch area elsewhere; a request of protocol 2, as
@@ -83,11 +83,11 @@ def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Answer:
     return 0, result, NONE
 
 
-def _features(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _features(host: Host, vcpu: Vcpu, page: Page) -> Response:
     return 0, int(FEATURES), NONE
 
 
-def _create(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _create(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Start or stop a processor on a save area, as far as its page goes (KVM sev_snp_ap_creation).
 
     KVM refuses a save area at a multiple of 2 MiB, which a processor's erratum forbids, and another
@@ -122,18 +122,18 @@ def can_run(host: Host, vcpu: Vcpu) -> bool:
     return lo & (wanted | IMMUTABLE) == wanted
 
 
-def _end(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _end(host: Host, vcpu: Vcpu, page: Page) -> Response:
     info = TermInfo(page.sw_exit_info_1)
     reason = f"it ended itself: {int(info.reason_set):#x}:{info.reason_code:#x}"
     raise StoppedError(vcpu.vm.name, reason)
 
 
-def _unsupported(host: Host, vcpu: Vcpu, page: Page) -> Answer:
+def _unsupported(host: Host, vcpu: Vcpu, page: Page) -> Response:
     reason = f"KVM_RUN fails with EINVAL: unsupported event {page.sw_exit_info_1:#x}"
     raise StoppedError(vcpu.vm.name, reason)
 
 
-SERVED: dict[int, Callable[[Host, Vcpu, Page], Answer]] = {
+SERVED: dict[int, Callable[[Host, Vcpu, Page], Response]] = {
     int(ExitCode.CPUID): _zeros,
     int(ExitCode.RDTSC): _time,
     int(ExitCode.RDTSCP): _time,

@@ -58,7 +58,7 @@ class Exchange:
     forged: bytes | None = None
     """What a hypervisor made up that answers itself."""
     vmm = status = pages_needed = result = 0
-    answer: bytes | bytearray | None = None
+    response: bytes | bytearray | None = None
     """What is copied to the guest, if anything is."""
     request: bytes | bytearray = b""
     """The page with the message: what it held when it was read, if anybody wants to see that."""
@@ -209,15 +209,15 @@ class Requests:
             self._say(x, "copy-in", (written,))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
-            answer = host.page(x.response_spa >> 12)
-            x.answer = bytes(answer) if watched else answer
+            page = host.page(x.response_spa >> 12)
+            x.response = bytes(page) if watched else page
         if watched:
             self._see(x, "answer")
-        if x.answer is not None:
+        if x.response is not None:
             was = self._held(vm, x.response_gpa, PAGE) if watched else None
-            self._write(vm, x.response_gpa, x.answer)
+            self._write(vm, x.response_gpa, x.response)
             if watched:
-                written = Written("message", x.response_gpa, bytes(x.answer), was)
+                written = Written("message", x.response_gpa, bytes(x.response), was)
                 self._say(x, "copy-out", (written,))
 
     def _see(self, x: Exchange, point: str) -> None:
@@ -249,9 +249,9 @@ class Requests:
         if not back:
             x.status = int(Status.INVALID_ADDRESS)
         elif self.world.faults is not None and not x.kept_back:
-            x.answer = bytes(host.page(response))
+            x.response = bytes(host.page(response))
             self.world.faults.fire("answer", self, x)
-            self._write(vm, x.response_gpa, x.answer)
+            self._write(vm, x.response_gpa, x.response)
 
     def _issue(self, x: Exchange) -> None:
         """Give the command, and let the time pass that it takes. Raises StoppedError."""
@@ -275,8 +275,8 @@ class Requests:
     def _answered(self, x: Exchange, was: bytes) -> None:
         """Tell of the firmware's answer, and let faults strike that are due after it."""
         if self.world.trace and not x.status:
-            answer = bytes(self.host.page(x.response_spa >> 12))
-            written = (Written("message", x.response_spa, answer, was),)
+            response = bytes(self.host.page(x.response_spa >> 12))
+            written = (Written("message", x.response_spa, response, was),)
             self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
         self._see(x, "status")
 

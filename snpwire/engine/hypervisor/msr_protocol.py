@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .vm import Vcpu
 
 
-def answer(host: Host, vcpu: Vcpu) -> None:
+def response(host: Host, vcpu: Vcpu) -> None:
     """Answer the message in a processor's MSR. Raises StoppedError if the guest ends itself."""
     asked = vcpu.msr
     serve = SERVED.get(asked & 0xFFF)

@@ -19,7 +19,7 @@ from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.ghcb import Page
 from ...wire.operands import Action
-from ..ghcb import ANSWER_BITS, BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RCX_AT
+from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RCX_AT, RESPONSE_BITS
 from ..trace import HYPERVISOR, Written
 from . import exits
 from . import msr_protocol as msr
@@ -55,16 +55,16 @@ class Hypervisor:
                 raise StoppedError(vm.name, vm.stopped)
             try:
                 if vcpu.msr & 0xFFF:
-                    msr.answer(self.host, vcpu)
+                    msr.response(self.host, vcpu)
                 else:
-                    self._answer(vcpu, self._ghcb(vcpu))
+                    self._response(vcpu, self._ghcb(vcpu))
             except StoppedError as exc:
                 vm.stopped = exc.reason
                 if self.world.trace:
                     self._say(vcpu, "stop", reason=exc.reason)
                 raise
 
-    def _answer(self, vcpu: Vcpu, ghcb: bytearray) -> None:
+    def _response(self, vcpu: Vcpu, ghcb: bytearray) -> None:
         code, info1, info2, _, marked, usage = EXIT.unpack_from(ghcb, EXIT_AT)
         aligned = not (info1 | info2) & PAGE - 1 and info1 != info2
         if code == REQUEST and aligned and marked & EXIT_BITS == EXIT_BITS and not usage:
@@ -115,7 +115,7 @@ class Hypervisor:
             back = (page.rax, 0, 0, x.pages_needed or page.rbx) if asked else NOTHING
             self.write(vcpu, ghcb, 0, result, back)
         else:
-            info1, info2, registers = exits.answer(self.host, vcpu, page)
+            info1, info2, registers = exits.response(self.host, vcpu, page)
             self.write(vcpu, ghcb, info1, info2, registers)
 
     def _for_report(self, vcpu: Vcpu, page: Page) -> bool:
@@ -140,7 +140,7 @@ class Hypervisor:
         WORD.pack_into(ghcb, RAX_AT, rax)
         TRIPLE.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
         PAIR.pack_into(ghcb, INFO_AT, info1, info2)
-        PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, ANSWER_BITS)
+        PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, RESPONSE_BITS)
         if traced:
             written = (Written("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}

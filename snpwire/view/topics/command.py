@@ -45,8 +45,8 @@ def _steps(found: Command) -> Iterator[Row]:
     if steps:
         yield Row("", "", "checks", f"{len(steps)}", f"in this order ({SOURCE}, ABI 1.55.25)")
     for place, step in enumerate(steps, 1):
-        answer = " or ".join(status.name for status in step.statuses)
-        yield Row("", "", f"  {place:>2}", answer or "handed on", step.text)
+        response = " or ".join(status.name for status in step.statuses)
+        yield Row("", "", f"  {place:>2}", response or "handed on", step.text)
 
 
 def _buffer(found: Command) -> Iterator[Row]:
@@ -76,8 +76,8 @@ def response(question: Question) -> Iterator[Row]:
 
     number = question.number(32)
     done = CommandResponse(number).response
-    kind = CommandResponse if done or question.answer else CommandRequest
-    why = "as asked for" if question.answer else f"bit 31 is {'set' if done else 'clear'}"
+    kind = CommandResponse if done or question.response else CommandRequest
+    why = "as asked for" if question.response else f"bit 31 is {'set' if done else 'clear'}"
     way = "a command that ended" if kind is CommandResponse else "a command as it is written"
     yield Row("", "", "read as", way, why)
     yield from word(kind)(question)
@@ -89,7 +89,7 @@ def response(question: Question) -> Iterator[Row]:
 def buffer_address(question: Question) -> Iterator[Row]:
     """Explain the two address registers, as ``HI:LO``; with ``--answer`` the causes in them."""
     stack = pair(question)
-    if question.answer:
+    if question.response:
         yield from _causes(stack)
         return
     yield Row("", "", "buffer", int_text(stack, 8), "physical address; 0 for none")

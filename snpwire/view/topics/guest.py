@@ -59,7 +59,7 @@ def msg_type(question: Question) -> Iterator[Row]:
         text = f"payload of {row.request.name}, version {version}: {size:#x} bytes"
         yield Row("", "", f"  version {version}", name, text)
     sized = f": msg_size {row.reply_size:#x}" if row.reply_size else ""
-    text = f"payload of {row.answer.name}{sized}"
+    text = f"payload of {row.response.name}{sized}"
     yield Row("", "", "  answer", row.reply, text)
     if row.note:
         yield Row("", "", "  note", "", row.note)

@@ -26,7 +26,7 @@ class Question(NamedTuple):
     exit: str | None = None
     info1: int | None = None
     """``sw_exit_info_1`` beside the operand that is asked about."""
-    answer: bool = False
+    response: bool = False
     product: str | None = None
     """The product whose TCB versions are meant."""
     family: str | None = None
@@ -95,7 +95,7 @@ def _exit_event(question: Question) -> Event:
 
     found = _member(ExitCode, question._replace(text=question.exit or ""))
     rows = events_of(found)
-    selected = None if question.answer else event_of(found, question.info1 or 0)
+    selected = None if question.response else event_of(found, question.info1 or 0)
     event = selected or next(iter(rows), None)
     if event is None:
         raise UsageError(f"no source says what the operands of {found.name} mean")
@@ -105,10 +105,10 @@ def _exit_event(question: Question) -> Event:
 def exitinfo1(question: Question) -> Iterator[Row]:
     """Explain ``sw_exit_info_1`` of a request, by its exit, or of an answer."""
     from ...wire.event import Operand
-    from ...wire.operands import AnswerInfo
+    from ...wire.operands import ResponseInfo
 
-    if question.answer or question.exit is None:
-        operand = Operand("action asked of the guest", AnswerInfo)
+    if question.response or question.exit is None:
+        operand = Operand("action asked of the guest", ResponseInfo)
         yield from _operand("sw_exit_info_1", operand, question.number())
     else:
         event = _exit_event(question._replace(info1=question.number()))
@@ -118,20 +118,20 @@ def exitinfo1(question: Question) -> Iterator[Row]:
 
 def exitinfo2(question: Question) -> Iterator[Row]:
     """Explain ``sw_exit_info_2``: after a guest request unless another exit is named."""
-    from ...wire.exits import ExitCode, answer
+    from ...wire.exits import ExitCode, response
     from ...wire.operands import GuestRequestResult
 
     if question.exit is None and not question.info1:
         yield from word(GuestRequestResult)(question)
         return
     event = None if question.exit is None else _exit_event(question)
-    if question.answer or event is None:
-        operand = answer(event, question.info1 or 0)
+    if question.response or event is None:
+        operand = response(event, question.info1 or 0)
     else:
         operand = event.info2
     if event:
         code = ExitCode(event.code)  # an answer does not tell which row of the code it belongs to
-        named = (code.name, code.doc) if question.answer else (event.name, event.title)
+        named = (code.name, code.doc) if question.response else (event.name, event.title)
         yield Row("", "", *named, "")
     yield from _operand("sw_exit_info_2", operand, question.number())
 
