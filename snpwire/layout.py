@@ -248,6 +248,35 @@ class Record(Value):
         return None if index is None else cls.TILES[index]
 
     @classmethod
+    def place(cls, path: str) -> int:
+        """Return the offset of the field at *path*, ``a`` or ``a.b``. Raises LayoutError."""
+        name, _, below = path.partition(".")
+        tile = cls.tile(name)
+        record = getattr(tile and tile.con, "record", None)
+        if tile is None or (below and record is None):
+            raise LayoutError(f"{cls.__name__} has no field {path!r}")
+        return tile.offset + (record.place(below) if below else 0)
+
+    @classmethod
+    def struct(cls, *names: str) -> Struct:
+        """Return what unpacks the fields *names*, in offset order, as plain numbers and bytes.
+
+        It begins at the place of the first and ends with the last. Bytes of other fields between
+        them are passed over, and cleared by ``pack_into``, so write fields that adjoin only. Raises
+        LayoutError.
+        """
+        end = cls.place(names[0])
+        parts = ["<"]
+        for name in names:
+            tile = cls.tile(name)
+            if tile is None or tile.offset < end:
+                raise LayoutError(f"{cls.__name__}.{name} does not lie behind the field before it")
+            skipped = f"{tile.offset - end}x" if tile.offset > end else ""
+            parts.append(skipped + tile.codec.fmt)
+            end = tile.end
+        return Struct("".join(parts))
+
+    @classmethod
     def _converted(cls, tile: Tile, convert: Any, value: object) -> Any:
         encode = tile.codec.encode
         try:

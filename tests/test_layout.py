@@ -664,3 +664,36 @@ def test_nesting_keeps_paths_and_offsets():
     many = {leaf.path: leaf.offset for leaf in Outer().leaves()}
     assert (many["many[1].b"], many["many[1].reserved_0x002"]) == (0x34, 0x32)
     assert many["words"] == 0x38
+
+
+@pytest.mark.parametrize(
+    "record", [r for r in RECORDS if r.FIELDS], ids=lambda record: record.__name__
+)
+def test_the_struct_of_all_fields_reads_what_the_record_does(record):
+    names = [tile.path for tile in record.FIELDS]
+    data = bytes(range(256)) * (record.SIZE // 256 + 1)
+
+    numbers = record.struct(*names).unpack_from(data, record.place(names[0]))
+
+    kept = [
+        raw
+        for tile, raw in zip(record.TILES, record.parse(data[: record.SIZE]), strict=True)
+        if not tile.gap
+    ]
+    assert list(numbers) == kept
+
+
+def test_a_place_may_lie_within_a_nested_record():
+    assert Outer.place("inner.b") == Outer.place("inner") + 4
+
+
+@pytest.mark.parametrize("path", ["ghost", "inner.ghost", "number.a"])
+def test_a_place_that_is_not_there_is_refused(path):
+    with pytest.raises(LayoutError, match="has no field"):
+        Outer.place(path)
+
+
+def test_a_struct_takes_fields_in_their_order():
+    assert Inner.struct("a", "b").format == "<H2xL"
+    with pytest.raises(LayoutError, match=r"Inner\.a does not lie behind"):
+        Inner.struct("b", "a")
