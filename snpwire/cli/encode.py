@@ -10,7 +10,7 @@ from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
 from .input import SourceError, contents, shown_name
-from .messages.corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
+from .messages.corrupt import LIST, corrupted, listing
 from .output import say, write_file
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ROW = 32
 def encode(
     name: str,
     file: str | None,
-    settings: list[str],
+    settings: tuple[str, ...],
     *,
     output: str | None,
     as_hex: bool,
@@ -46,14 +46,14 @@ def encode(
 
         return listing(wrong_alone(name))
     data = built(wanted.name, file, settings)
-    emit(_corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
+    emit(corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
     return 0
 
 
 def built(
     name: str,
     file: str | None,
-    settings: list[str],
+    settings: tuple[str, ...],
     *,
     zero: bool = False,
     form: Callable[[Any], tuple[str, Any]] | None = None,
@@ -92,34 +92,6 @@ def emit(data: bytes, *, output: str | None, as_hex: bool) -> None:
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-
-
-def _corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
-    """Make a message or a payload wrong; a payload is taken to be one of VMPCK 1."""
-    if not names:
-        return data
-    from ..crypto.corruption import wrong_alone
-    from ..wire.message import HEADER_SIZE, Header
-
-    rows = chosen(names, name)
-    for row in rows:
-        if row not in wrong_alone(name):
-            raise UsageError(
-                f"{row.name} is about a sealed message, not about {name} alone",
-                help="seal --corrupt, or encode message --corrupt",
-            )
-    if name != MESSAGE:
-        data = before(rows, name, Header(msg_vmpck=1), data)[1]
-        announce(rows)
-        return data
-    header = Header.parse(data[:HEADER_SIZE])
-    payload = data[HEADER_SIZE : HEADER_SIZE + header.msg_size]
-    header, changed = before(rows, "", header, payload)
-    if changed != payload:
-        header = header.replace(msg_size=len(changed))
-        data = data[:HEADER_SIZE] + changed.ljust(len(data) - HEADER_SIZE, b"\0")
-    announce(rows)
-    return after(rows, header.build() + data[HEADER_SIZE:])
 
 
 def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..rules.identify import UNKNOWN, candidates
 from ..wire import RECORDS
 from .input import cut, load
 from .output import note, say
 
+if TYPE_CHECKING:
+    from .options import PieceOptions
 
-def identify(
-    file: str, *, form: str, offset: int | None, length: int | None, page: int | None, json: bool
-) -> int:
+
+def identify(file: str, options: PieceOptions, *, json: bool) -> int:
     """Print the kinds that an input may be, likeliest first; return 1 if there is none."""
-    source = load(file, form=form, piece=cut(offset, length, page, None), fits=None)
+    piece = cut(options.offset, options.length, options.page, None)
+    source = load(file, form=options.form, piece=piece, fits=None)
     for said in source.notes:
         note(said)
     if source.log:

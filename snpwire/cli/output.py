@@ -1,4 +1,4 @@
-"""Where results go: standard output, or a file that is whole or not there at all."""
+"""Where results go: standard output, a file, a directory; either is whole or not there at all."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..view.style import COLOUR, PLAIN, Style
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 from ..errors import UsageError
+from ..view.style import COLOUR, PLAIN, Style
 from .input import shown_name
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterable
     from typing import Self
 
-    from ..engine.trace import Step
 
-
-class Saved:
-    """Files that are put beside the directory's place, and moved there when all is well."""
+class SaveFolder:
+    """A new directory, filled under a temporary name and moved into place when all is well."""
 
     def __init__(self, path: str) -> None:
-        """Make the directory that stands in. Raises UsageError and OSError, which name *path*."""
+        """Make the temporary directory. Raises UsageError and OSError, which name *path*."""
         import tempfile
 
         self._target = Path(path)
@@ -43,47 +36,30 @@ class Saved:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Move all into place, or leave nothing where something failed."""
         import shutil
 
         if kind is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             return
-        self._folder.chmod(0o777 & ~_umask_saving())
+        self._folder.chmod(0o777 & ~_umask())
         try:
             self._folder.replace(self._target)
         except OSError as exc:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise OSError(exc.errno, exc.strerror, str(self._target)) from None
 
-    def step(self, step: Step) -> list[str]:
-        """Write the pages of a step; return the names of the files."""
-        names = []
-        for item in step.written:
-            self._number += 1
-            kind = item.kind or "bytes"
-            name = f"{self._number:04d}-{step.actor}-{step.action}.{kind}.bin"
-            self.file(name, item.data)
-            names.append(name)
-        return names
+    def add(self, name: str, data: bytes) -> str:
+        """Write the next file of a series; return its name, which begins with a number."""
+        self._number += 1
+        name = f"{self._number:04d}-{name}"
+        self.write(name, data)
+        return name
 
-    def file(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes) -> None:
         """Write one file."""
         (self._folder / name).write_bytes(data)
-
-
-def _umask_saving() -> int:
-    import os
-
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def say(lines: Iterable[str]) -> None:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "longest", "all done")
 
 
-def compare(files: list[str], workload: str | None, *, profile: str, seed: int, json: bool) -> int:
+def compare(
+    files: tuple[str, ...], workload: str | None, *, profile: str, seed: int, json: bool
+) -> int:
     """Print what becomes of every guest under every policy."""
     from ...engine.machine import Machine
     from ...engine.workload import EXAMPLE_POLICIES, run

@@ -12,30 +12,32 @@ from ..output import say, style
 if TYPE_CHECKING:
     from ...engine.oracle import Verdict
     from ...engine.trace import Step, Written
-    from ..output import Saved
+    from ..output import SaveFolder
+    from .options import TraceOptions
 
 
-class Teller:
-    """Listens to a trace; tells nothing of what comes before ``begin`` unless *boot* is set."""
+class TracePrinter:
+    """Prints the steps of a trace, and what requests came to.
 
-    def __init__(
-        self, *, boot: bool, show: bool, json: bool, saved: Saved | None, product: str
-    ) -> None:
-        self._on = boot
-        self._show = show
-        self._json = json
-        self._saved = saved
+    What comes before ``begin`` is printed only if the options ask for the launch too.
+    """
+
+    def __init__(self, options: TraceOptions, product: str, folder: SaveFolder | None) -> None:
+        self._on = options.boot
+        self._show = options.show
+        self._json = options.json
+        self._folder = folder
         self._product = product
 
     def begin(self) -> None:
-        """Tell what happens from now on."""
+        """Print every step from now on."""
         self._on = True
 
-    def hear(self, step: Step) -> None:
-        """Tell of a step."""
+    def __call__(self, step: Step) -> None:
+        """Print a step, and save its pages."""
         if not self._on:
             return
-        names = self._saved.step(step) if self._saved is not None else []
+        names = self._saved(step)
         if self._json:
             from ...view.json import dumps
 
@@ -51,6 +53,13 @@ class Teller:
             for item in step.written:
                 say(f"    {line}" for line in self._tree(item))
 
+    def _saved(self, step: Step) -> list[str]:
+        """Save the pages of a step; return the names of the files."""
+        if self._folder is None:
+            return []
+        start = f"{step.actor}-{step.action}"
+        return [self._folder.add(f"{start}.{w.kind or 'bytes'}.bin", w.data) for w in step.written]
+
     def _tree(self, item: Written) -> list[str]:
         """Return the lines of ``decode`` for a page."""
         from ...decode.document import Wanted, document
@@ -65,8 +74,8 @@ class Teller:
         doc = document(chosen, value, wanted, size=len(item.data))
         return [line for line in tree(doc, everything=False, style=style()) if line]
 
-    def judge(self, turn: int, verdict: Verdict) -> None:
-        """Tell what a request came to, and whether it had to."""
+    def verdict(self, turn: int, verdict: Verdict) -> None:
+        """Print what a request came to, and whether it had to."""
         say([self._verdict_json(turn, verdict)] if self._json else _verdict_lines(turn, verdict))
 
     def _verdict_json(self, turn: int, verdict: Verdict) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...decode.document import Wanted
 from ...errors import UsageError
 from ...wire.report import Report
+from ..options import PieceOptions
 from ..output import say, style
 
 
@@ -14,7 +14,7 @@ def addresses(file: str, *, product: str | None, json: bool) -> int:
     from ...view.table import Row, table
     from .verify import report_of
 
-    report = Report.parse(report_of(file, Wanted()).data)
+    report = Report.parse(report_of(file, PieceOptions()).data)
     try:
         found = run(report, product=product)
     except UsageError as exc:

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...rmp.check.check import Verdict
-    from .input import Input, Wish
+    from .input import Input
+    from .options import RmpOptions
 
 EVERY = 1 << 62
 
 
-def run(wish: Wish, *, limit: int, fail_on: str | None, json: bool) -> int:
+def run(options: RmpOptions, *, limit: int, fail_on: str | None, json: bool) -> int:
     """Print the findings; return 1 if one reaches *fail_on*."""
-    given, census, verdict = examined(wish, limit=limit or EVERY)
+    given, census, verdict = examined(options, limit=limit or EVERY)
     if json:
         from ...view.json import dumps
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, UsageError, shown
@@ -13,31 +13,20 @@ from ...wire.rmp import RmpHi, RmpLo, RmpState
 from ...wire.rmp_words import VmplMask
 from ..output import note, say, style
 from ..progress import Meter
-from .input import Wish, read
+from .input import read
 
 if TYPE_CHECKING:
     from ...rmp.search import Stretch
+    from .options import FindOptions, RmpOptions
 
 LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
 """How a listing spells rights; ``k`` is the shadow stack of the kernel."""
 
 
-class Query(NamedTuple):
-    """What was asked for, as text."""
-
-    states: tuple[str, ...] = ()
-    asid: int | None = None
-    gpa: str | None = None
-    pages: str | None = None
-    rights: tuple[str, ...] = ()
-    size: str | None = None
-    where: tuple[str, ...] = ()
-
-
-def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
+def run(options: RmpOptions, query: FindOptions, *, limit: int, json: bool) -> int:
     """Print up to *limit* stretches of pages, 0 for all; return 1 if there are none."""
     wanted, within = asked(query)
-    given = read(wish)
+    given = read(options)
     for said in given.notes:
         note(said)
     count = pages = 0
@@ -56,7 +45,7 @@ def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
     return int(not count)
 
 
-def asked(query: Query) -> tuple[Wanted, Runs | None]:
+def asked(query: FindOptions) -> tuple[Wanted, Runs | None]:
     """Return what pages are wanted, and where. Raises UsageError."""
     fields = dict(_field(text) for text in query.where)
     if query.asid is not None:
@@ -66,7 +55,7 @@ def asked(query: Query) -> tuple[Wanted, Runs | None]:
     gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
     try:
         wanted = Wanted(
-            state=[_state(name) for name in query.states] or None,
+            state=[_state(name) for name in query.state] or None,
             gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
             rights=dict(_right(text) for text in query.rights),
             **fields,

@@ -12,13 +12,14 @@ from ...view.text import part_text, size_text
 from ...wire.rmp import STILL, RmpState
 from ..output import note, say, style
 from ..progress import Meter
-from .input import Input, Wish, read
+from .input import Input, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ...bits import OpenEnum
     from ...rmp.census import Census
+    from .options import RmpOptions
 
 
 class Guest(NamedTuple):
@@ -35,9 +36,9 @@ class Guest(NamedTuple):
     save_areas: int
 
 
-def run(wish: Wish, *, json: bool) -> int:
+def run(options: RmpOptions, *, json: bool) -> int:
     """Print the counts."""
-    given, census, verdict = examined(wish, limit=0)
+    given, census, verdict = examined(options, limit=0)
     guests = list(guests_of(census, verdict))
     if json:
         from ...view.json import dumps
@@ -50,9 +51,9 @@ def run(wish: Wish, *, json: bool) -> int:
     return 0
 
 
-def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, Verdict]:
+def examined(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]:
     """Read the input, say how, count its pages, judge it; keep *limit* findings of each rule."""
-    given = read(wish)
+    given = read(options)
     for said in given.notes:
         note(said)
     dump = given.dump
