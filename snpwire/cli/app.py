@@ -219,7 +219,7 @@ def log(
     """Read a kernel log, a trace or QEMU's messages: what they say of SNP."""
     from .log import run
 
-    return run(file, only=only, json=json, follow=follow, numbers=numbers)
+    return run(file, only=only, json=json, following=follow, numbers=numbers)
 
 
 app.command(epilog=messages.SEAL)(messages.seal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..view.style import COLOUR, PLAIN, Style
@@ -62,21 +62,28 @@ class SaveFolder:
         (self._folder / name).write_bytes(data)
 
 
-def say(lines: Iterable[str]) -> None:
+def write_lines(lines: Iterable[str]) -> None:
     """Print lines of data."""
     write = sys.stdout.write
     for line in lines:
         write(f"{line}\n")
 
 
-def note(text: str) -> None:
-    """Print a remark about the work on standard error."""
+def write_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value as JSON; without *indent* on one line."""
+    from ..view.json import dumps
+
+    write_lines([dumps(value, indent=indent)])
+
+
+def write_note(*texts: str) -> None:
+    """Print remarks about the work on standard error, a line each."""
     sys.stdout.flush()
-    sys.stderr.write(f"note: {text}\n")
+    sys.stderr.write("".join(f"note: {text}\n" for text in texts))
 
 
-def style() -> Style:
-    """Return colours if standard output is a terminal or they are forced, else none."""
+def terminal_style() -> Style:
+    """Return the colours of a terminal, or none where standard output is not one."""
     if os.environ.get("NO_COLOR"):
         return PLAIN
     forced = os.environ.get("FORCE_COLOR", "0") not in ("", "0")
@@ -100,7 +107,7 @@ def write_file(path: str, data: bytes) -> None:
 
 
 def _is_output(path: str) -> bool:
-    """Tell whether *path* is a name of standard output: the name itself is not to be replaced."""
+    """Return whether *path* names standard output, which no file may take the place of."""
     if not path.startswith(("/dev/", "/proc/")):
         return False
     try:
@@ -110,7 +117,7 @@ def _is_output(path: str) -> bool:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Write a temporary file beside *target*, then let it take its place."""
+    """Write a temporary file in the same directory, then rename it to *target*."""
     import tempfile
 
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()

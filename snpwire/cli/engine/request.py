@@ -8,12 +8,15 @@ from ...bits import nearest
 from ...errors import InputError, UsageError, shown
 from ...wire.message import PAYLOAD_MAX, MsgType, padded, payload_kind
 from ...wire.report import REPORT_SIZE, Report, ReportRsp, SigningKey
-from ..encode import built
+from ..encode import build_value
 from ..input import SourceError, contents, shown_name
-from ..output import note, say, write_file
+from ..output import write_file, write_lines, write_note
 from .config_files import load_cpuid, load_policy, load_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...engine.faults.injection import Armed
     from ...engine.guest.guest import Guest
     from ...engine.guest.request import Request, Response
     from ...engine.machine import Machine
@@ -86,25 +89,50 @@ def _run(
     trial = Trial(machine, guest, watch, faults)
     _warn(profile, wanted)
     printer.begin()
-    broken, response = False, None
+    response = None
+    broken = False
     for turn in range(1, options.requests + 1):
         verdict = trial.ask(guest.drivers[options.vmpck], wanted)
         printer.verdict(turn, verdict)
         broken |= verdict.broken
         response = verdict.tried.response or response
-    for armed in faults.armed:
-        if not armed.struck:
-            note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
-            broken = True
+    broken |= _note_unused(faults.armed)
+    _save(response, machine, folder, trace.output, is_report=is_report)
+    return EXPECTATION_BROKE if broken else 0
+
+
+def _note_unused(faults: Iterable[Armed]) -> bool:
+    """Note the faults that never struck; return whether there are any."""
+    unused = [fault for fault in faults if not fault.struck]
+    for armed in unused:
+        count = armed.passed
+        write_note(f"{armed.fault.name} never struck: its point was passed {count} times")
+    return bool(unused)
+
+
+def _save(
+    response: Response | None,
+    machine: Machine,
+    folder: SaveFolder | None,
+    output: str | None,
+    *,
+    is_report: bool,
+) -> None:
+    """Save the RMP, and what the guest got last: a report with the certificates that verify it."""
     if folder is not None:
         folder.write("rmp.bin", machine.table_image())
-    if response is not None:
-        report = _report(response) if is_report else b""
-        if folder is not None and report:
-            _save_report(folder, machine, report)
-        if trace.output is not None:
-            write_file(trace.output, report or response.payload)
-    return EXPECTATION_BROKE if broken else 0
+    if response is None:
+        return
+    payload = response.payload
+    is_report = is_report and not any(payload[:4])
+    report = payload[ReportRsp.SIZE - REPORT_SIZE : ReportRsp.SIZE] if is_report else b""
+    if folder is not None and report:
+        folder.write("report.bin", report)
+        own = Report.parse(report).key_info.signing_key is not SigningKey.VLEK
+        for name, data in machine.firmware.chip.certificates(own=own).items():
+            folder.write(f"{name.lower()}.der", data)
+    if output is not None:
+        write_file(output, report or payload)
 
 
 def _warn(profile: Profile, wanted: Request) -> None:
@@ -115,7 +143,7 @@ def _warn(profile: Profile, wanted: Request) -> None:
         return
     others = [name for name in NAMES if profile_named(name).takes(wanted.type)]
     hint = f"; --profile {others[0]} does" if others else ""
-    note(f"the firmware of {profile.name} takes no {MsgType(wanted.type).name}{hint}")
+    write_note(f"the firmware of {profile.name} takes no {MsgType(wanted.type).name}{hint}")
 
 
 def _machine(options: MachineOptions, profile: Profile, trace: Trace) -> Machine:
@@ -140,8 +168,8 @@ def _listing() -> int:
 
     width = max(map(len, FAULTS))
     for fault in FAULTS.values():
-        say([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
-        say([f"{'':<{width}}  comes to: {fault.outcome}; who notices: {fault.notices}"])
+        write_lines([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
+        write_lines([f"{'':<{width}}  comes to: {fault.outcome}; who notices: {fault.notices}"])
     return 0
 
 
@@ -184,7 +212,7 @@ def _payload(kind: str, options: PayloadOptions, vmpck: int) -> bytes:
     settings = options.settings
     if kind in WITH_VMPL and options.file is None:  # a key may not ask for a more privileged level
         settings = (f"vmpl={vmpck}", *settings)
-    data = built(kind, options.file, settings, zero=True)
+    data = build_value(kind, options.file, settings, zero=True)
     return data.ljust(padded(len(data)), b"\0")
 
 
@@ -215,17 +243,3 @@ def _vmrk(machine: Machine, guest: Guest) -> Request:
     vmrk = machine.world.random.randbytes(32)
     payload = VmrkReq(gctx_paddr=target, vmrk=vmrk).build()
     return Request(int(MsgType.VMRK_REQ), payload)
-
-
-def _report(response: Response) -> bytes:
-    """Return the report in the payload of a response; nothing if its status is no success."""
-    payload = response.payload
-    return b"" if any(payload[:4]) else payload[ReportRsp.SIZE - REPORT_SIZE : ReportRsp.SIZE]
-
-
-def _save_report(folder: SaveFolder, machine: Machine, report: bytes) -> None:
-    """Save a report, and the certificates that verify it."""
-    folder.write("report.bin", report)
-    own = Report.parse(report).key_info.signing_key is not SigningKey.VLEK
-    for name, data in machine.firmware.chip.certificates(own=own).items():
-        folder.write(f"{name.lower()}.der", data)

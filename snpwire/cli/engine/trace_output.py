@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine.simulation import SECOND
 from ...engine.trace_text import tell
 from ...wire.status import Status
-from ..output import say, style
+from ..output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
     from ...engine.oracle import Verdict
@@ -44,14 +44,14 @@ class TracePrinter:
             plain = {"schema": "step/1", **step.to_plain(whole=self._show)}
             if names:
                 plain["files"] = names
-            say([dumps(plain, indent=None)])
+            write_lines([dumps(plain, indent=None)])
             return
-        look = style()
+        look = terminal_style()
         time = f"{step.time / SECOND:10.3f} s"
-        say([f"{look.mark(look.faint, time)}  {step.actor:<10}  {tell(step)}"])
+        write_lines([f"{look.mark(look.faint, time)}  {step.actor:<10}  {tell(step)}"])
         if self._show:
             for item in step.written:
-                say(f"    {line}" for line in self._tree(item))
+                write_lines(f"    {line}" for line in self._tree(item))
 
     def _saved(self, step: Step) -> list[str]:
         """Save the pages of a step; return the names of the files."""
@@ -72,36 +72,38 @@ class TracePrinter:
         value = chosen.type.parse(item.data)
         wanted = Wanted(product=self._product if item.kind in TCB_KINDS else None)
         doc = document(chosen, value, wanted, size=len(item.data))
-        return [line for line in tree(doc, everything=False, style=style()) if line]
+        return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
     def verdict(self, turn: int, verdict: Verdict) -> None:
         """Print what a request came to, and whether it had to."""
-        say([self._verdict_json(turn, verdict)] if self._json else _verdict_lines(turn, verdict))
-
-    def _verdict_json(self, turn: int, verdict: Verdict) -> str:
-        from ...view.json import dumps
-
-        outcome, expected = verdict.tried.outcome, verdict.expected
-        plain: dict[str, Any] = {
-            "schema": "request/1",
-            "request": turn,
-            "outcome": outcome.to_plain(),
-            "expected": None if expected is None else expected.to_plain(),
-            "faults": [fault.name for fault in verdict.struck],
-            "breaches": [breach._asdict() for breach in verdict.breaches],
-            "broken": verdict.broken,
-        }
-        if verdict.tried.response is not None:
-            plain["payload"] = verdict.tried.response.payload.hex()
-        return dumps(plain, indent=None)
+        if self._json:
+            write_json(_verdict_object(turn, verdict), indent=None)
+        else:
+            write_lines(_verdict_lines(turn, verdict))
 
 
 TCB_KINDS = ("key-req", "key-req-v2")
 """Kinds with TCB versions that do not say themselves whose they are."""
 
 
+def _verdict_object(turn: int, verdict: Verdict) -> dict[str, Any]:
+    outcome, expected = verdict.tried.outcome, verdict.expected
+    plain: dict[str, Any] = {
+        "schema": "request/1",
+        "request": turn,
+        "outcome": outcome.to_plain(),
+        "expected": None if expected is None else expected.to_plain(),
+        "faults": [fault.name for fault in verdict.struck],
+        "breaches": [breach._asdict() for breach in verdict.breaches],
+        "broken": verdict.broken,
+    }
+    if verdict.tried.response is not None:
+        plain["payload"] = verdict.tried.response.payload.hex()
+    return plain
+
+
 def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
-    look = style()
+    look = terminal_style()
     outcome, expected = verdict.tried.outcome, verdict.expected
     lines = [f"request {turn}: {look.mark(look.strong, _ending(verdict))}"]
     for fault in dict.fromkeys(verdict.struck):

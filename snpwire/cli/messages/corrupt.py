@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import FieldError, UsageError
-from ..output import note, say, style
+from ..output import terminal_style, write_lines, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def listing(rows: Iterable[Corruption]) -> int:
         lines.append(
             Row("", "", "", f"  {row.response}", f"for {' '.join(row.kinds)}" if row.kinds else "")
         )
-    say(table(lines, style()))
+    write_lines(table(lines, terminal_style()))
     return 0
 
 
@@ -45,7 +45,7 @@ def chosen(names: Iterable[str], kind: str) -> list[Corruption]:
 def announce(rows: list[Corruption]) -> None:
     """Say what is wrong with what is about to be written, and what is answered to it."""
     for row in rows:
-        note(f"{row.name}: {row.help}; {row.response}")
+        write_note(f"{row.name}: {row.help}; {row.response}")
 
 
 def sealed_page(

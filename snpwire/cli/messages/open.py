@@ -13,9 +13,9 @@ from ...wire import RECORDS
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, MessagePage, payload_kind
 from ..decode import summary
-from ..encode import emit
+from ..encode import write_bytes
 from ..input import SourceError, cut, load
-from ..output import note, say, style, write_file
+from ..output import terminal_style, write_file, write_json, write_lines, write_note
 from .keys import claims_stdin, load_key, other_keys
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def open_message(
             _say_refused(exc.code, [])
         raise SourceError(source.name, MessageError(f"{exc}  [{exc.code}]")) from None
     if options.output == "-":
-        emit(payload, output=None, as_hex=False)
+        write_bytes(payload, output=None, as_hex=False)
         return 0
     if options.output is not None:
         write_file(options.output, payload)
@@ -63,8 +63,7 @@ def open_message(
 
 def _print(source: Source, header: Header, payload: bytes, options: OpenOptions) -> None:
     """Print header and payload, and what is wrong with either."""
-    for said in source.notes:
-        note(said)
+    write_note(*source.notes)
     known = Wanted(product=options.product)
     page = _page(source, known)
     name = payload_kind(header.msg_type, header.msg_version)
@@ -83,13 +82,13 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
             "payload_hex": None if options.redact else payload.hex(),
             "findings": [view.finding(f) for f in found],
         }
-        say([view.dumps(whole)])
+        write_json(whole)
     else:
         from ...view.tree import finding_text
 
         _show(page._replace(value=header), inner, _bytes(name, payload, redact=options.redact))
-        say(finding_text(f, style()) for f in found)
-    note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
+        write_lines(finding_text(f, terminal_style()) for f in found)
+    write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 
 def _page(source: Source, known: Wanted) -> Document:
@@ -102,8 +101,8 @@ def _page(source: Source, known: Wanted) -> Document:
 def _show(top: Document, inner: Document | None, plain: list[str]) -> None:
     from ...view.tree import tree
 
-    say(tree(top, style=style()))
-    say(tree(inner, style=style()) if inner else plain)
+    write_lines(tree(top, style=terminal_style()))
+    write_lines(tree(inner, style=terminal_style()) if inner else plain)
 
 
 def _bytes(name: str, payload: bytes, *, redact: bool) -> list[str]:
@@ -153,10 +152,8 @@ def _failed(source: Source, header: Header, key: Key, options: OpenOptions) -> i
 
 def _say_refused(code: str, attempts: list[Attempt]) -> None:
     """Print as JSON that a message cannot be opened, and by which code."""
-    from ...view.json import dumps
-
     tried = [attempt._asdict() for attempt in attempts]
-    say([dumps({"schema": "open/1", "opens": False, "code": code, "attempts": tried})])
+    write_json({"schema": "open/1", "opens": False, "code": code, "attempts": tried})
 
 
 def _told(attempts: list[Attempt], header: Header) -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...bits import integer, nearest
 from ...errors import EncodeError, MessageError, UsageError, shown
 from ...wire.message import MESSAGES, REQUEST_OF, Aead, Header, MsgType, padded
-from ..encode import built, emit
+from ..encode import build_value, write_bytes
 from ..input import SourceError, contents, shown_name
-from ..output import note
+from ..output import write_note
 from .corrupt import LIST, announce, chosen, listing, sealed_page
 from .keys import claims_stdin, load_key
 
@@ -65,9 +65,9 @@ def seal(
     except MessageError as exc:
         raise SourceError(_origin(payload), exc) from None
     if filling:
-        note(f"the payload is filled up with {filling} zero bytes to a multiple of 16")
+        write_note(f"the payload is filled up with {filling} zero bytes to a multiple of 16")
     announce(rows)
-    emit(page, output=output, as_hex=as_hex)
+    write_bytes(page, output=output, as_hex=as_hex)
     return 0
 
 
@@ -151,7 +151,7 @@ def _body(target: Target, options: PayloadOptions) -> bytes:
         raise UsageError(
             f"the payload of {target.msg_type.name} is not known", help="--payload FILE gives it"
         )
-    return built(target.kind, options.file, options.settings, zero=True)
+    return build_value(target.kind, options.file, options.settings, zero=True)
 
 
 def _origin(options: PayloadOptions) -> str:

@@ -18,7 +18,7 @@ from ...errors import (
 from ...wire.report import REPORT_SIZE
 from ..engine.config_files import object_of
 from ..input import SourceError, contents, cut, load, shown_name
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
@@ -55,14 +55,12 @@ def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool
     )
     failed = broken(links)
     if json:
-        from ...view.json import dumps
-
         rows = [link._asdict() for link in links]
-        say([dumps({"schema": "verify/1", "verified": not failed, "links": rows})])
+        write_json({"schema": "verify/1", "verified": not failed, "links": rows})
     else:
-        say(_lines(links))
+        write_lines(_lines(links))
         verdict = f"does not verify: {', '.join(link.name for link in failed)}"
-        say([f"{source.name}: {verdict if failed else 'verifies'}"])
+        write_lines([f"{source.name}: {verdict if failed else 'verifies'}"])
     return int(bool(failed))
 
 
@@ -76,8 +74,7 @@ def report_of(file: str, options: PieceOptions) -> Source:
         raise SourceError(
             source.name, InputError(reason, help=hint if len(source.data) > REPORT_SIZE else "")
         )
-    for said in source.notes:
-        note(said)
+    write_note(*source.notes)
     return source
 
 
@@ -89,7 +86,7 @@ def _one_stdin(file: str, options: VerifyOptions) -> None:
 
 
 def _lines(links: list[Link]) -> list[str]:
-    look = style()
+    look = terminal_style()
     width = max(len(link.name) for link in links)
     marks = {True: look.strong, False: look.bad, None: look.faint}
     return [

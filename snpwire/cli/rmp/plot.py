@@ -11,7 +11,7 @@ from ...view.picture import palette as paints
 from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, extent
 from ...view.text import size_text
 from ...wire.rmp import RmpState
-from ..output import note, write_file
+from ..output import write_file, write_note
 from ..progress import Meter
 from .input import Input, read
 
@@ -33,8 +33,7 @@ def run(options: RmpOptions, outputs: tuple[str, ...], title: str | None) -> int
         if not output.endswith(FORMS):
             raise UsageError(f"-o {output}: a map is written as .png or .svg", help="-o host.png")
     given = read(options)
-    for said in given.notes:
-        note(said)
+    write_note(*given.notes)
     scene = scene_of(given, title or " ".join(Path(file).name for file in options.images))
     for output in outputs:
         write_file(output, _written(scene, output))

@@ -10,7 +10,7 @@ from ...rmp.check.check import Verdict
 from ...rmp.check.check import check as judge
 from ...view.text import part_text, size_text
 from ...wire.rmp import STILL, RmpState
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 from ..progress import Meter
 from .input import Input, read
 
@@ -41,21 +41,18 @@ def run(options: RmpOptions, *, json: bool) -> int:
     given, census, verdict = examined(options, limit=0)
     guests = list(guests_of(census, verdict))
     if json:
-        from ...view.json import dumps
-
-        say([dumps(_object(given, census, verdict, guests))])
+        write_json(_object(given, census, verdict, guests))
         return 0
-    say(_lines(given, census, verdict, guests))
+    write_lines(_lines(given, census, verdict, guests))
     if verdict.gathered.counts:
-        note("snpwire rmp check shows the findings")
+        write_note("snpwire rmp check shows the findings")
     return 0
 
 
 def examined(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]:
     """Read the input, say how, count its pages, judge it; keep *limit* findings of each rule."""
     given = read(options)
-    for said in given.notes:
-        note(said)
+    write_note(*given.notes)
     dump = given.dump
     total = dump.data.pages
     with Meter("counting", total, given.let_go) as meter:
@@ -89,7 +86,7 @@ def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
 
 
 def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> Iterator[str]:
-    look = style()
+    look = terminal_style()
     dump = given.dump
     total = census.pages
     amount = f"{total:,} page{'' if total == 1 else 's'}  {size_text(total << 12)}"
