@@ -94,12 +94,12 @@ def decode(
 )
 @grouped
 def encode(
+    *,
     kind: KindName,
     file: Annotated[
         str | None,
         typer.Argument(metavar="[JSON]", help="output of decode --json, or some of its fields"),
     ] = None,
-    *,
     settings: Fields = (),
     output: Output = None,
     as_hex: AsHex = False,
@@ -175,10 +175,10 @@ def layout(
 @app.command(epilog="Example: snpwire diff ghcb before.bin after.bin")
 @grouped
 def diff(
+    *,
     kind: KindName,
     left: Annotated[str, typer.Argument(metavar="A", show_default=False)],
     right: Annotated[str, typer.Argument(metavar="B", show_default=False)],
-    *,
     json: Json = False,
     piece: PieceOptions,
     command: Command = None,

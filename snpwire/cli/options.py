@@ -6,8 +6,8 @@ much to declare, at every start. Annotations are not postponed, here and whereve
 declared: typer would evaluate every one of them whenever it starts.
 """
 
-from collections.abc import Callable
-from inspect import Parameter, Signature, signature
+from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import typer
@@ -41,18 +41,17 @@ def one_of(*words: str) -> Callable[[str | None], str | None]:
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
     """Return *command* for typer, with the fields of each group of options as its parameters.
 
-    An option that can be given several times is a tuple; typer knows only lists.
+    It takes keywords only. An option that can be repeated is a tuple; typer knows only lists.
     """
     groups: dict[str, Any] = {}
     flat: list[Parameter] = []
-    for name, parameter in signature(command).parameters.items():
-        group = parameter.annotation
-        if hasattr(group, "_fields"):
-            groups[name] = group
-            defaults = group._field_defaults
-            flat += (_flat(f, a, defaults.get(f, _EMPTY)) for f, a in group.__annotations__.items())
-        else:
-            flat.append(_flat(name, group, parameter.default))
+    defaults = command.__kwdefaults__ or {}
+    for name, annotation in command.__annotations__.items():
+        if hasattr(annotation, "_fields"):
+            groups[name] = annotation
+            flat += _parameters(annotation.__annotations__, annotation._field_defaults)
+        elif name != "return":
+            flat += _parameters({name: annotation}, defaults)
 
     def run(**given: Any) -> int:
         values = {n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
@@ -65,14 +64,12 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-_EMPTY = Parameter.empty
-
-
-def _flat(name: str, annotation: Any, default: Any) -> Parameter:
-    option_type, option = get_args(annotation)
-    if get_origin(option_type) is tuple:
-        annotation = Annotated[list[str], option]
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+def _parameters(annotations: dict[str, Any], defaults: dict[str, Any]) -> Iterator[Parameter]:
+    for name, annotation in annotations.items():
+        option_type, option = get_args(annotation)
+        wanted = Annotated[list[str], option] if get_origin(option_type) is tuple else annotation
+        default = defaults.get(name, Parameter.empty)
+        yield Parameter(name, Parameter.KEYWORD_ONLY, annotation=wanted, default=default)
 
 
 KindName = Annotated[str, typer.Argument(metavar="KIND", show_default=False)]

@@ -25,7 +25,7 @@ def top(context: typer.Context) -> None:
 
 @app.command(epilog="Example: snpwire rmp summary host.rmp --base 0x88000000")
 @grouped
-def summary(options: RmpOptions, *, json: Json = False) -> int:
+def summary(*, options: RmpOptions, json: Json = False) -> int:
     """Count pages by state, owner and guest."""
     from .summary import run
 
