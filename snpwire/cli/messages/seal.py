@@ -45,10 +45,7 @@ def seal(
 ) -> int:
     """Seal one message and write its page. Nothing is written if it cannot be."""
     if LIST in corrupt:
-        from ...crypto.corruption import CORRUPTIONS, fitting
-
-        kind = target_of(what, payload, options.version).kind if what else ""
-        return write_catalogue(fitting(kind) if kind else CORRUPTIONS.values())
+        return _list_corruptions(target_of(what, payload, options.version).kind if what else "")
     if not what:
         raise UsageError("no TYPE of message given", help=f"one of: raw {' '.join(targets())}")
     target = target_of(what, payload, options.version)
@@ -69,6 +66,12 @@ def seal(
     note_corruptions(rows)
     write_bytes(page, output=output, as_hex=as_hex)
     return 0
+
+
+def _list_corruptions(kind: str) -> int:
+    from ...crypto.corruption import CORRUPTIONS, fitting
+
+    return write_catalogue(fitting(kind) if kind else CORRUPTIONS.values())
 
 
 def target_of(what: str, payload: PayloadOptions, version: int | None) -> Target:

@@ -39,18 +39,15 @@ def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool
 
     _check_stdin(file, options)
     source = report_of(file, piece)
-    given, crl = _certificates(options)
-    at = _time(options.at)
-    policy = _policy(options.policy) if options.policy is not None else None
-    trusted = _roots(options.root)
+    certificates, crl = _certificates(options)
     links = run(
         source.data,
-        given,
-        roots=trusted,
+        certificates,
         crl=crl,
-        at=at,
+        at=_time(options.at),
         product=options.product,
-        policy=policy,
+        policy=None if options.policy is None else _policy(options.policy),
+        roots=_roots(options.root),
         owner=_owner(options),
     )
     failed = broken(links)
