@@ -316,8 +316,8 @@ def test_a_sparse_image_of_12_tib_is_summarised_without_being_read(tmp_path):
     assert row["first"] == f"{PAGES_12T - 1:#x}"
     free = lines("find", file, "--state", "HYPERVISOR", "--limit", "2")
     assert [row["pages"] for row in free] == [0x1234, PAGES_12T - (1 << 20) - 0x1235]
-    rmp("plot", file, "-o", tmp_path / "12t.png")
-    assert (tmp_path / "12t.png").stat().st_size < 100_000
+    rmp("plot", file, "-o", tmp_path / "12t.svg")
+    assert (tmp_path / "12t.svg").stat().st_size < 100_000
 
 
 def test_one_page_is_no_pages(tmp_path):
@@ -450,13 +450,13 @@ BAD = {
 def test_an_input_that_is_no_table_is_refused(tmp_path, command, data, words, expected):
     file = tmp_path / "bad"
     file.write_bytes(data)
-    out = ["-o", tmp_path / "x.png"] if command == "plot" else []
+    out = ["-o", tmp_path / "x.svg"] if command == "plot" else []
 
     said = refused(command, file, *words, *out)
 
     assert said.startswith(f"snpwire: {file}: ")
     assert expected in said
-    assert not (tmp_path / "x.png").exists()
+    assert not (tmp_path / "x.svg").exists()
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -543,7 +543,7 @@ def test_zeroes_and_random_bytes_are_findings(tmp_path):
         found = plain("check", file, "--counters")
 
         assert found["counts"][code] == 1
-        rmp("plot", file, "-o", tmp_path / "x.svg", "-o", tmp_path / "x.png", "--counters")
+        rmp("plot", file, "-o", tmp_path / "x.svg", "--counters")
         rmp("find", file, "--state", "INVALID", "--counters", code=int(code == "rmp-all-zero"))
         rmp("summary", file, "--counters")
 
@@ -553,7 +553,7 @@ def test_random_bytes_of_any_kind_end_without_a_traceback(tmp_path):
     file = tmp_path / "random"
     file.write_bytes(random)
 
-    for words in (["summary"], ["check"], ["find"], ["plot", "-o", tmp_path / "r.png"]):
+    for words in (["summary"], ["check"], ["find"], ["plot", "-o", tmp_path / "r.svg"]):
         output, errors, code = call(["rmp", words[0], str(file), *map(str, words[1:])])
         assert code == 0, errors
         assert b"Traceback" not in output + errors
@@ -648,12 +648,13 @@ def test_a_log_is_known_for_one(tmp_path, log):
 # -- plot, progress, being stopped
 
 
-def test_plot_writes_png_or_svg_alone(host, tmp_path):
-    said = refused("plot", host, "-o", tmp_path / "x.jpg", code=2)
+@pytest.mark.parametrize("name", ["x.png", "x.jpg"])
+def test_plot_writes_svg_alone(host, tmp_path, name):
+    said = refused("plot", host, "-o", tmp_path / name, code=2)
 
-    assert "a map is written as .png or .svg" in said
+    assert f"{name}: the map is SVG, so name it .svg" in said
     assert "Missing option" in refused("plot", host, code=2)
-    absent = tmp_path / "no" / "x.png"
+    absent = tmp_path / "no" / "x.svg"
     said = refused("plot", host, "--counters", "-o", absent)
     assert said == f"snpwire: {absent}: No such file or directory"
 
