@@ -22,8 +22,8 @@ from transcripts import call
 from snpwire.cli.progress import Meter
 from snpwire.cli.rmp import input as rmp_input
 from snpwire.cli.rmp.mapped_file import NEAR, data, merged
-from snpwire.rmp.page_ranges import Runs
-from snpwire.rmp.search import Wanted, stretches
+from snpwire.rmp.page_ranges import PageRanges
+from snpwire.rmp.search import SearchFilter, page_runs
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState
 
@@ -167,7 +167,9 @@ def test_only_the_pages_asked_for_are_looked_at(host):
     given = rmp_input.read(rmp_input.Wish((str(host),)))
     looked = []
 
-    found = list(stretches(given.dump, Wanted(), Runs.of([(0x6FF, 0x701)]), looked.append))
+    found = list(
+        page_runs(given.dump, SearchFilter(), PageRanges.of([(0x6FF, 0x701)]), looked.append)
+    )
 
     assert [(stretch.start, stretch.stop) for stretch in found] == [(0x6FF, 0x701)]
     assert sum(looked) == 512
@@ -473,7 +475,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         (["--first", "1", "--base", "0x1000"], "--first is for a part of a table, --base for a"),
         (["--shift", "30"], "--shift needs the segment table"),
         (["--from", "text"], "'text' is not one of auto, image, log"),
-        (["--first", "0x7fffffffff"], "is no run of pages"),
+        (["--first", "0x7fffffffff"], "is no range of pages"),
         (["--first", "0x8000000000"], "--first 0x8000000000 is no number of a page"),
         (["--base", "0x8000000000000"], "is not the address of a page"),
     ],
@@ -754,10 +756,10 @@ WATCHED = """
 import re, sys
 from snpwire.cli import progress
 from snpwire.cli.rmp import input as rmp_input
-from snpwire.rmp.chunks import tiles
+from snpwire.rmp.chunks import chunks
 given = rmp_input.read(rmp_input.Wish((sys.argv[1],), counters=False))
 meter = progress.Meter("reading", given.dump.pages, given.let_go)
-for tile in tiles(given.dump.extents, None, progress=meter):
+for tile in chunks(given.dump.extents, None, progress=meter):
     tile.words.max()
     print(re.search(r"RssFile:\\s+([0-9]+)", open("/proc/self/status").read())[1])
 """

@@ -44,8 +44,8 @@ def image(size, words=()):
             "it is a multiple of 1 MiB, and its entries alone are no whole GiB",
         ),
         (4 * MIB, {}, False, "it is a multiple of 4 MiB: entries of whole GiB"),
-        (0x4010, {}, False, "nothing speaks for counters"),
-        (0x4010, {0x08: 0x1F, 0x10: 3}, False, "nothing speaks for counters"),
+        (0x4010, {}, False, "no sign of counters"),
+        (0x4010, {0x08: 0x1F, 0x10: 3}, False, "no sign of counters"),
     ],
 )
 def test_the_first_sign_decides(size, words, counters, why):

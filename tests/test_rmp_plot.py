@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transcripts import call
 
-from snpwire.rmp.dump import part, whole
-from snpwire.rmp.histogram import cells, covered
-from snpwire.rmp.page_ranges import Runs
+from snpwire.rmp.dump import partial_dump, whole_dump
+from snpwire.rmp.histogram import histogram, pages_per_cell
+from snpwire.rmp.page_ranges import PageRanges
 from snpwire.rmp.table import Table
 from snpwire.view.picture import memory_map as maps
 from snpwire.view.picture.canvas import PATTERN, Box, Canvas, Paint, Words, text_width
@@ -193,11 +193,11 @@ def test_a_cell_is_as_small_as_the_rows_allow(first, end, per_cell, rows):
     st.sampled_from([1, 2, 64, 512]),
 )
 def test_pages_of_runs_are_counted_cell_by_cell(pairs, per_cell):
-    runs = Runs.of((min(pair), max(pair)) for pair in pairs)
+    runs = PageRanges.of((min(pair), max(pair)) for pair in pairs)
     pages = set(runs.numbers().tolist())
     count = 512 // per_cell
 
-    found = covered(runs, 0, count, per_cell)
+    found = pages_per_cell(runs, 0, count, per_cell)
 
     expected = [0] * count
     for page in pages:
@@ -208,10 +208,10 @@ def test_pages_of_runs_are_counted_cell_by_cell(pairs, per_cell):
 @pytest.mark.parametrize("per_cell", [1, 128, 1 << 13, 1 << 20])
 def test_cells_add_up_to_the_census(per_cell):
     table = make_rmp.table()
-    dump = whole(table.extents[0])
+    dump = whole_dump(table.extents[0])
     census = dump.census()
 
-    found = cells(dump, 0, -(-table.pages // per_cell), per_cell, [2, 7])
+    found = histogram(dump, 0, -(-table.pages // per_cell), per_cell, [2, 7])
 
     assert found.sum((0, 1)).tolist() == census.counts.sum((0, 1)).tolist()
     assert found.sum((0, 2)).tolist() == [census.by_asid()[asid] for asid in (0, 1, 2, 7)]
@@ -219,9 +219,9 @@ def test_cells_add_up_to_the_census(per_cell):
 
 def test_what_has_no_entry_is_in_no_state():
     words = np.zeros((100, 2), np.uint64)
-    cut = part(words, 1000)
+    cut = partial_dump(words, 1000)
 
-    found = cells(cut, 960, 4, 64)
+    found = histogram(cut, 960, 4, 64)
 
     assert found.sum((1, 2)).tolist() == [24, 64, 12, 0]
 
@@ -234,7 +234,7 @@ def test_many_guests_share_a_paint_and_are_counted():
     from snpwire.cli.rmp.input import Input
     from snpwire.cli.rmp.plot import canvas_of
 
-    canvas = canvas_of(Input("many", whole(table.extents[0]), False, ()), "many")
+    canvas = canvas_of(Input("many", whole_dump(table.extents[0]), False, ()), "many")
 
     lines = [words.text for words in canvas.words]
     assert any(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bench_contests import Contest, Rival, timed
+from snpwire.rmp.accesses import faults_of
 
 from snpwire.rmp import scalar as single
 from snpwire.rmp import vector as instructions
 from snpwire.rmp.access import Access
-from snpwire.rmp.accesses import faults_of
 from snpwire.rmp.table import Table
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def guests(entries: int) -> Contest:
         "f": faults_of,
         "a": Access,
     }
-    names["g"] = single.Guest(0, 1)
+    names["g"] = single.PageOwner(0, 1)
     ways = {
         "pvalidate": "i.pvalidate(t, p, p, asid=1)",
         "rmpadjust": "i.rmpadjust(t, p, p, 0x101, asid=1)",

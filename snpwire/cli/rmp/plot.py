@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ...rmp.histogram import HOST, OTHERS, cells
+from ...rmp.histogram import HOST, OTHERS, histogram
 from ...view.picture import palette as paints
 from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, extent
 from ...view.picture.svg import svg
@@ -49,7 +49,7 @@ def canvas_of(given: Input, title: str) -> Canvas:
         pages = dump.census(meter).by_asid()
         most = sorted((asid for asid in pages if asid), key=lambda asid: (-pages[asid], asid))
         asids = sorted(most[: len(paints.GUESTS)])
-        found = cells(dump, shown.first, count, shown.per_cell, asids, meter)
+        found = histogram(dump, shown.first, count, shown.per_cell, asids, meter)
     total = dump.pages
     heading = f"{title[:TITLE]}  {size_text(total << 12)}, {total:,} pages"
     remarks = [

@@ -48,7 +48,7 @@ SMALL_ALONE = frozenset({LaunchPageType.VMSA, LaunchPageType.SECRETS, LaunchPage
 _VPERMS = 0xFFFF_FF00
 
 
-class Guest(NamedTuple):
+class PageOwner(NamedTuple):
     """The guest that a command is for."""
 
     context: int
@@ -128,7 +128,7 @@ def launch_update(
     table: Entries,
     page: int,
     perms: int,
-    guest: Guest,
+    guest: PageOwner,
     *,
     page_type: int = LaunchPageType.NORMAL,
     size: int = 0,
@@ -157,7 +157,7 @@ def launch_update(
     return status
 
 
-def md_init(table: Entries, page: int, guest: Guest) -> Status:
+def md_init(table: Entries, page: int, guest: PageOwner) -> Status:
     """Make a page of the firmware hold metadata of a guest (SNP_PAGE_MD_INIT)."""
     status = first_of(
         (table.state(guest.context) is not RmpState.CONTEXT, Status.INVALID_GUEST),

@@ -33,38 +33,41 @@ from ..entry import (
     TOO_SMALL,
     VALIDATED,
     VMSA,
-    Outcome,
-    resolved,
+    InstructionResult,
+    covering_entry,
 )
 
 if TYPE_CHECKING:
-    from ..entry import Entries, Fault, Readable
+    from ..entry import AccessFault, Entries, Readable
 
 RESERVED = ~RmpAdjust.KNOWN
-_FAULT = {fault: Outcome(0, fault) for fault in (NOT_OWNED, NOT_READABLE, NOT_VALIDATED, TOO_SMALL)}
-_ACCEPTED = {status: Outcome(status) for status in PvalidateResult}
-_UNCHANGED = Outcome(PvalidateResult.SUCCESS, carry=True)
-_ADJUSTED = {status: Outcome(status) for status in RmpAdjustResult}
+_FAULT = {
+    fault: InstructionResult(0, fault)
+    for fault in (NOT_OWNED, NOT_READABLE, NOT_VALIDATED, TOO_SMALL)
+}
+_ACCEPTED = {status: InstructionResult(status) for status in PvalidateResult}
+_UNCHANGED = InstructionResult(PvalidateResult.SUCCESS, carry=True)
+_ADJUSTED = {status: InstructionResult(status) for status in RmpAdjustResult}
 
 
-class Rights(NamedTuple):
+class QueryResult(NamedTuple):
     """What RMPQUERY tells of a page."""
 
-    outcome: Outcome
+    outcome: InstructionResult
     rdx: int = 0
     """RDX: the level asked about, its rights in bits 15:8, VMSA in bit 16."""
     rcx: int = 0
     """RCX: 1 for a page of 2 MiB."""
 
 
-def owned(table: Readable, page: int, gpa: int, asid: int) -> tuple[int, int, int] | None:
+def owned_entry(table: Readable, page: int, gpa: int, asid: int) -> tuple[int, int, int] | None:
     """Return the page whose entry speaks for *page* and its quadwords, if the guest may use it.
 
     It may if the entry is assigned to it for this *gpa* and not immutable.
     """
     if not 0 <= page < table.pages or not 0 < asid <= ASID >> ASID_LOW:
         return None
-    head, lo, hi = resolved(table, page)
+    head, lo, hi = covering_entry(table, page)
     first = gpa - (page - head)
     if not 0 <= first <= GPA >> GPA_LOW:
         return None
@@ -81,13 +84,13 @@ def pvalidate(
     vmpl: int = 0,
     size: int = 0,
     validate: int = 1,
-) -> Outcome:
+) -> InstructionResult:
     """Accept a page of the guest, or give it up; *size* is 1 for 2 MiB. Source: the module."""
     if vmpl:
         return _ACCEPTED[PvalidateResult.FAIL_PERMISSION]
     if size and gpa % REGION:
         return _ACCEPTED[PvalidateResult.FAIL_INPUT]
-    found = owned(table, page, gpa, asid)
+    found = owned_entry(table, page, gpa, asid)
     if found is None or _split(found[1], size):
         return _FAULT[TOO_SMALL if found else NOT_OWNED]
     head, lo, hi = found
@@ -102,14 +105,14 @@ def pvalidate(
 
 def rmpadjust(
     table: Entries, page: int, gpa: int, rdx: int, *, asid: int, vmpl: int = 0, size: int = 0
-) -> Outcome:
+) -> InstructionResult:
     """Give a lower level rights to a page; *rdx* is ``RmpAdjust``. Source: the module."""
     target = rdx & 0xFF
     if rdx & RESERVED or target > 3 or (size and gpa % REGION):
         return _ADJUSTED[RmpAdjustResult.FAIL_INPUT]
     if target <= vmpl:
         return _ADJUSTED[RmpAdjustResult.FAIL_PERMISSION]
-    found = owned(table, page, gpa, asid)
+    found = owned_entry(table, page, gpa, asid)
     if found is None or not found[1] & VALIDATED or _split(found[1], size):
         return _FAULT[_cause(found, size)]
     head, lo, hi = found
@@ -129,7 +132,7 @@ def _split(lo: int, size: int) -> bool:
     return not size and lo & LARGE != 0
 
 
-def _cause(found: tuple[int, int, int] | None, size: int) -> Fault:
+def _cause(found: tuple[int, int, int] | None, size: int) -> AccessFault:
     """Return the first fault of an RMPADJUST, of those that there are."""
     if found is None:
         return NOT_OWNED
@@ -138,17 +141,17 @@ def _cause(found: tuple[int, int, int] | None, size: int) -> Fault:
 
 def rmpquery(
     table: Readable, page: int, gpa: int, target: int, *, asid: int, vmpl: int = 0
-) -> Rights:
+) -> QueryResult:
     """Tell the rights that a lower level has to a page. Source: the module."""
     if target > 3:
-        return Rights(_ADJUSTED[RmpAdjustResult.FAIL_INPUT])
+        return QueryResult(_ADJUSTED[RmpAdjustResult.FAIL_INPUT])
     if target <= vmpl:
-        return Rights(_ADJUSTED[RmpAdjustResult.FAIL_PERMISSION])
-    found = owned(table, page, gpa, asid)
+        return QueryResult(_ADJUSTED[RmpAdjustResult.FAIL_PERMISSION])
+    found = owned_entry(table, page, gpa, asid)
     if found is None:
-        return Rights(_FAULT[NOT_READABLE])
+        return QueryResult(_FAULT[NOT_READABLE])
     _, lo, hi = found
     if not lo & VALIDATED:
-        return Rights(_FAULT[NOT_VALIDATED])
+        return QueryResult(_FAULT[NOT_VALIDATED])
     rdx = target | (hi >> 8 * target & 0xFF) << 8 | (RmpAdjust.vmsa.mask if lo & VMSA else 0)
-    return Rights(_ADJUSTED[RmpAdjustResult.SUCCESS], rdx, int(lo & LARGE != 0))
+    return QueryResult(_ADJUSTED[RmpAdjustResult.SUCCESS], rdx, int(lo & LARGE != 0))

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..entry import Entries
-    from .firmware import Guest
+    from .firmware import PageOwner
 
 SEALED = frozenset({RmpState.FIRMWARE, RmpState.DEFAULT})
 """States of a page that a sealed page is written to."""
 _ROOT = SwapOutFlags.root_mdata_en.mask
 
 
-def page_move(table: Entries, source: int, target: int, guest: Guest, *, size: int = 0) -> Status:
+def page_move(
+    table: Entries, source: int, target: int, guest: PageOwner, *, size: int = 0
+) -> Status:
     """Move a guest's page, or one of its metadata, to another page (SNP_PAGE_MOVE)."""
     old, rights = entry_or_zero(table, source)
     new, new_rights = entry_or_zero(table, target)
@@ -53,7 +55,7 @@ def page_move(table: Entries, source: int, target: int, guest: Guest, *, size: i
 
 
 def swap_out(
-    table: Entries, source: int, target: int, flags: int, guest: Guest, mdata: int = -1
+    table: Entries, source: int, target: int, flags: int, guest: PageOwner, mdata: int = -1
 ) -> Status:
     """Seal a page elsewhere (SNP_PAGE_SWAP_OUT); *flags* is ``SwapOutFlags``.
 
@@ -83,7 +85,7 @@ def swap_in(
     source: int,
     target: int,
     flags: int,
-    guest: Guest,
+    guest: PageOwner,
     *,
     entry: tuple[int, int],
     mdata: int = -1,
@@ -122,7 +124,9 @@ def swap_in(
     return status
 
 
-def _keeper(table: Entries, guest: Guest, flags: int, mdata: int) -> Iterator[tuple[bool, Status]]:
+def _keeper(
+    table: Entries, guest: PageOwner, flags: int, mdata: int
+) -> Iterator[tuple[bool, Status]]:
     """Yield the checks of what swapping needs: the context, and the page of the metadata entry."""
     yield table.state(guest.context) is not RmpState.CONTEXT, Status.INVALID_GUEST
     if not flags & _ROOT:

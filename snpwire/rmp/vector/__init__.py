@@ -1,6 +1,6 @@
 """Instructions and commands that change the table, for many pages at once.
 
-Each does to arrays of pages what its namesake in ``single`` does to one, with the outcome of doing
+Each does to arrays of pages what its namesake in ``scalar`` does to one, with the outcome of doing
 it for the first page, then for the second, and so on: when a page repeats, and when pages of 4 KiB
 and of 2 MiB overlap. Each gives a status for every page, and changes nothing where it fails.
 
@@ -18,14 +18,14 @@ from .firmware import (
     set_hv_fixed,
     unsmash,
 )
-from .guest import Outcomes, RightsOf, pvalidate, rmpadjust, rmpquery
+from .guest import InstructionResults, QueryResults, pvalidate, rmpadjust, rmpquery
 from .host import psmash, rmpread, rmpupdate
 from .page_move import page_move
 from .page_swap import swap_in, swap_out
 
 __all__ = [
-    "Outcomes",
-    "RightsOf",
+    "InstructionResults",
+    "QueryResults",
     "decommission",
     "gctx_create",
     "launch_update",

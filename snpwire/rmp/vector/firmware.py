@@ -1,4 +1,4 @@
-"""What commands of the firmware do to the entries of many pages: ``single.firmware`` as arrays.
+"""What commands of the firmware do to the entries of many pages: ``scalar.firmware`` as arrays.
 
 Checks, their order and all decisions are told there. A batch is for one guest.
 """
@@ -13,7 +13,7 @@ from ...wire.address import REGION
 from ...wire.launch_commands import LaunchPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .. import scalar as single
+from .. import scalar
 from ..entry import (
     ASID,
     ASID_LOW,
@@ -86,7 +86,7 @@ def reclaim(table: Table, pages: ArrayLike, size: ArrayLike = 0) -> NDArray[np.u
         quads[chosen << 1] = lo & clear
 
     def one(place: int, page: int) -> Status:
-        return single.reclaim(table, page, int(sizes[place]))
+        return scalar.reclaim(table, page, int(sizes[place]))
 
     return batch(table, pages, judge, write, one)
 
@@ -106,7 +106,7 @@ def gctx_create(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
         quads[chosen << 1] = lo | U64(VMSA)
 
-    return batch(table, pages, judge, write, lambda _, page: single.gctx_create(table, page))
+    return batch(table, pages, judge, write, lambda _, page: scalar.gctx_create(table, page))
 
 
 def decommission(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
@@ -122,10 +122,10 @@ def decommission(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
         quads[chosen << 1] = lo & without(VMSA)
 
-    return batch(table, pages, judge, write, lambda _, page: single.decommission(table, page))
+    return batch(table, pages, judge, write, lambda _, page: scalar.decommission(table, page))
 
 
-def md_init(table: Table, pages: ArrayLike, guest: single.Guest) -> NDArray[np.uint8]:
+def md_init(table: Table, pages: ArrayLike, guest: scalar.PageOwner) -> NDArray[np.uint8]:
     """Do SNP_PAGE_MD_INIT for each of *pages*, in their order; return a ``Status`` for each.
 
     Raises UsageError for what is no page number, and for a table that cannot be changed.
@@ -142,16 +142,16 @@ def md_init(table: Table, pages: ArrayLike, guest: single.Guest) -> NDArray[np.u
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
         quads[chosen << 1] = noted(lo, guest.context)
 
-    return batch(table, pages, judge, write, lambda _, page: single.md_init(table, page, guest))
+    return batch(table, pages, judge, write, lambda _, page: scalar.md_init(table, page, guest))
 
 
-def homeless(table: Table, guest: single.Guest, count: int) -> tuple[Bools, Status]:
+def homeless(table: Table, guest: scalar.PageOwner, count: int) -> tuple[Bools, Status]:
     """Return the check of the page of the guest's context."""
     none = table.state(guest.context) is not RmpState.CONTEXT
     return np.full(count, none), Status.INVALID_GUEST
 
 
-def unfit(guest: single.Guest, count: int) -> tuple[Bools, Status]:
+def unfit(guest: scalar.PageOwner, count: int) -> tuple[Bools, Status]:
     """Return the check of the guest's own state."""
     return np.full(count, guest.status != 0), guest.status
 
@@ -166,7 +166,7 @@ def launch_update(
     table: Table,
     pages: ArrayLike,
     perms: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     *,
     page_type: ArrayLike = LaunchPageType.NORMAL,
     size: ArrayLike = 0,
@@ -174,7 +174,7 @@ def launch_update(
 ) -> NDArray[np.uint8]:
     """Do SNP_LAUNCH_UPDATE for each of *pages*, in their order; return a ``Status`` for each.
 
-    All but *guest* is one number or one for each page, as in ``single.launch_update``. Raises
+    All but *guest* is one number or one for each page, as in ``scalar.launch_update``. Raises
     UsageError for what is no page number, and for a table that cannot be changed.
     """
     quads, shape = quads_of(writeable(table)), np.shape(pages)
@@ -204,7 +204,7 @@ def launch_update(
     def one(place: int, page: int) -> Status:
         keys = {"page_type": int(kinds[place]), "size": int(large[place])}
         status = Status(int(late[place]))
-        return single.launch_update(table, page, int(masks[place]), guest, content=status, **keys)
+        return scalar.launch_update(table, page, int(masks[place]), guest, content=status, **keys)
 
     return batch(table, pages, judge, write, one)
 
@@ -233,7 +233,7 @@ def unsmash(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
         regions[rows, :, 0] = lo
 
     def one(place: int) -> None:
-        status[live[place]] = single.unsmash(table, int(flat[live[place]]))
+        status[live[place]] = scalar.unsmash(table, int(flat[live[place]]))
 
     in_order(flat[live], wave, one, REGIONS_AT_ONCE)
     return status.reshape(numbers.shape)

@@ -1,4 +1,4 @@
-"""PVALIDATE, RMPADJUST and RMPQUERY of many pages: what ``single.guest`` does, as arrays.
+"""PVALIDATE, RMPADJUST and RMPQUERY of many pages: what ``scalar.guest`` does, as arrays.
 
 All decisions are told there. None of the three changes which entry speaks for a page, so that
 entry is what an operation depends on.
@@ -12,7 +12,7 @@ import numpy as np
 
 from ...wire.address import REGION
 from ...wire.rmp_words import PvalidateResult, RmpAdjust, RmpAdjustResult
-from .. import scalar as single
+from .. import scalar
 from ..entry import (
     FULL,
     LARGE,
@@ -22,12 +22,12 @@ from ..entry import (
     TOO_SMALL,
     VALIDATED,
     VMSA,
-    Fault,
+    AccessFault,
     FaultKind,
-    Outcome,
+    InstructionResult,
 )
 from ..page_ranges import page_numbers
-from .operands import U64, foreign, quads_of, quadwords, without, writeable
+from .operands import U64, not_owned, quads_of, quadwords, without, writeable
 from .order import in_order
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
     from ..table import Table
 
-_FAULTS = (Fault(FaultKind.NONE), NOT_OWNED, TOO_SMALL, NOT_VALIDATED, NOT_READABLE)
+_FAULTS = (AccessFault(FaultKind.NONE), NOT_OWNED, TOO_SMALL, NOT_VALIDATED, NOT_READABLE)
 _PLACE = {fault: place for place, fault in enumerate(_FAULTS)}
 _KINDS = np.array([fault.kind for fault in _FAULTS], np.uint8)
 _CODES = np.array([fault.code for fault in _FAULTS], np.uint64)
 
 
-class Outcomes(NamedTuple):
+class InstructionResults(NamedTuple):
     """What an instruction of a guest left for each page; all arrays have the shape of the pages."""
 
     status: NDArray[np.uint8]
@@ -54,10 +54,10 @@ class Outcomes(NamedTuple):
     """The carry flag."""
 
 
-class RightsOf(NamedTuple):
+class QueryResults(NamedTuple):
     """What RMPQUERY told of each page; all arrays have the shape of the pages."""
 
-    outcomes: Outcomes
+    outcomes: InstructionResults
     rdx: NDArray[np.uint64]
     """RDX, 0 where there is no success."""
     rcx: NDArray[np.uint64]
@@ -78,13 +78,13 @@ class _Batch:
         self.status = np.zeros(len(self.pages), np.uint8)
         self.fault = np.zeros(len(self.pages), np.uint8)
         self.carry = np.zeros(len(self.pages), np.bool_)
-        self.heads = np.where(self.pages < table.pages, table.resolved(self.pages), 0)
+        self.heads = np.where(self.pages < table.pages, table.resolve_all(self.pages), 0)
 
     def refuse(self, code: int, where: NDArray[np.bool_]) -> None:
         """Give a status to operations that have neither status nor fault yet."""
         self.status[where & self.open()] = code
 
-    def stop(self, fault: Fault, where: NDArray[np.bool_]) -> None:
+    def stop(self, fault: AccessFault, where: NDArray[np.bool_]) -> None:
         """Give a fault to operations that have neither status nor fault yet."""
         self.fault[where & self.open()] = _PLACE[fault]
 
@@ -100,24 +100,24 @@ class _Batch:
     def unowned(self) -> NDArray[np.bool_]:
         """Tell which pages are not the guest's, or cannot be used by it."""
         offsets = self.pages - self.heads
-        others = foreign(self.half(0), offsets, self.gpas, self.asids)
+        others = not_owned(self.half(0), offsets, self.gpas, self.asids)
         return others | (self.pages >= self.table.pages)
 
     def given(self, place: int) -> tuple[int, int, int]:
         """Return the page, the guest page and the ASID of one operation."""
         return int(self.pages[place]), int(self.gpas[place]), int(self.asids[place])
 
-    def note(self, place: int, outcome: Outcome) -> None:
+    def note(self, place: int, outcome: InstructionResult) -> None:
         """Keep the outcome of a single operation."""
         self.status[place] = outcome.status
         self.fault[place] = 0 if outcome.fault is None else _PLACE[outcome.fault]
         self.carry[place] = outcome.carry
 
-    def outcomes(self) -> Outcomes:
+    def outcomes(self) -> InstructionResults:
         """Return what became of all operations."""
         status, carry = self.status.reshape(self.shape), self.carry.reshape(self.shape)
         fault = self.fault.reshape(self.shape)
-        return Outcomes(status, _KINDS[fault], _CODES[fault], carry)
+        return InstructionResults(status, _KINDS[fault], _CODES[fault], carry)
 
 
 def pvalidate(
@@ -129,10 +129,10 @@ def pvalidate(
     vmpl: ArrayLike = 0,
     size: ArrayLike = 0,
     validate: ArrayLike = 1,
-) -> Outcomes:
+) -> InstructionResults:
     """Do PVALIDATE for each of *pages*, which back guest pages *gpas*, in their order.
 
-    All else is one number or one for each page, as in ``single.pvalidate``; statuses are
+    All else is one number or one for each page, as in ``scalar.pvalidate``; statuses are
     ``PvalidateResult``. Raises UsageError for what is no page number, and for a table that cannot
     be changed.
     """
@@ -158,7 +158,7 @@ def pvalidate(
         number = int(live[place])
         page, gpa, asid = batch.given(number)
         keys = {"size": int(sizes[number]), "validate": int(wanted[number])}
-        batch.note(number, single.pvalidate(table, page, gpa, asid=asid, **keys))
+        batch.note(number, scalar.pvalidate(table, page, gpa, asid=asid, **keys))
 
     in_order(batch.heads[live], wave, one)
     return batch.outcomes()
@@ -173,10 +173,10 @@ def rmpadjust(
     asid: ArrayLike,
     vmpl: ArrayLike = 0,
     size: ArrayLike = 0,
-) -> Outcomes:
+) -> InstructionResults:
     """Do RMPADJUST for each of *pages*, which back guest pages *gpas*, in their order.
 
-    All else is one number or one for each page, as in ``single.rmpadjust``; statuses are
+    All else is one number or one for each page, as in ``scalar.rmpadjust``; statuses are
     ``RmpAdjustResult``. Raises UsageError for what is no page number, and for a table that cannot
     be changed.
     """
@@ -204,7 +204,7 @@ def rmpadjust(
         number = int(live[place])
         page, gpa, asid = batch.given(number)
         keys = {"vmpl": int(batch.vmpls[number]), "size": int(sizes[number])}
-        done = single.rmpadjust(table, page, gpa, int(words[number]), asid=asid, **keys)
+        done = scalar.rmpadjust(table, page, gpa, int(words[number]), asid=asid, **keys)
         batch.note(number, done)
 
     in_order(batch.heads[live], wave, one)
@@ -237,10 +237,10 @@ def rmpquery(
     *,
     asid: ArrayLike,
     vmpl: ArrayLike = 0,
-) -> RightsOf:
+) -> QueryResults:
     """Do RMPQUERY for each of *pages*, which back guest pages *gpas*; nothing changes.
 
-    All else is one number or one for each page, as in ``single.rmpquery``; statuses are
+    All else is one number or one for each page, as in ``scalar.rmpquery``; statuses are
     ``RmpAdjustResult``. Raises UsageError for what is no page number.
     """
     batch = _Batch(table, pages, gpas, asid, vmpl, target)
@@ -256,4 +256,4 @@ def rmpquery(
     rcx = (lo & U64(LARGE)) >> U64(LARGE.bit_length() - 1)
     shut = np.flatnonzero(~batch.open())
     rdx[shut], rcx[shut] = 0, 0
-    return RightsOf(batch.outcomes(), rdx.reshape(batch.shape), rcx.reshape(batch.shape))
+    return QueryResults(batch.outcomes(), rdx.reshape(batch.shape), rcx.reshape(batch.shape))

@@ -1,4 +1,4 @@
-"""RMPUPDATE, PSMASH and RMPREAD of many pages: what ``single.host`` does, as arrays.
+"""RMPUPDATE, PSMASH and RMPREAD of many pages: what ``scalar.host`` does, as arrays.
 
 All decisions are told there. What makes waves possible: an update of 4 KiB reads its own entry and
 asks the first entry of its region only whether it is a page of 2 MiB, which no update of 4 KiB can
@@ -16,7 +16,7 @@ import numpy as np
 from ...wire.address import REGION
 from ...wire.rmp import RmpOperand
 from ...wire.rmp_words import PsmashResult, RmpUpdateResult
-from .. import scalar as single
+from .. import scalar
 from ..entry import (
     ASID,
     ASID_LOW,
@@ -60,7 +60,7 @@ def rmpupdate(
 ) -> NDArray[np.uint8]:
     """Do RMPUPDATE for each of *pages*, in their order; return a ``RmpUpdateResult`` for each.
 
-    *new* is one operand or one for each page, in the form of an entry (``single.operand_of``);
+    *new* is one operand or one for each page, in the form of an entry (``scalar.operand_of``);
     *guest_asid* and *in_use* likewise. Raises UsageError for what is no page number or no operand,
     and for a table that cannot be changed.
     """
@@ -128,7 +128,7 @@ class _Updates:
     def one(self, place: int) -> None:
         """Do one update."""
         page, new = int(self.pages[place]), int(self.new[place])
-        self.status[place] = single.rmpupdate(self.table, page, new, rights=self.rights)
+        self.status[place] = scalar.rmpupdate(self.table, page, new, rights=self.rights)
 
     def wave(self, places: NDArray[np.int64]) -> None:
         """Do updates of different keys, their pages in rising order."""
@@ -251,7 +251,7 @@ def psmash(
         _smash(regions, rows[whole])
 
     def one(place: int) -> None:
-        status[live[place]] = single.psmash(table, int(heads[place]))
+        status[live[place]] = scalar.psmash(table, int(heads[place]))
 
     in_order(heads, wave, one, REGIONS_AT_ONCE)
     return status.reshape(numbers.shape)

@@ -100,7 +100,7 @@ def sizes_differ(lo: Quads, sizes: Bools) -> Bools:
     return different
 
 
-def foreign(lo: Quads, offsets: Pages, gpas: Pages, asids: Quads) -> Bools:
+def not_owned(lo: Quads, offsets: Pages, gpas: Pages, asids: Quads) -> Bools:
     """Tell which entries are not a guest's for this address, or are immutable.
 
     *lo* are the entries that speak for the pages, and *offsets* how far the pages lie behind them.

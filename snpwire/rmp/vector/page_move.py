@@ -1,4 +1,4 @@
-"""What moving does to the entries of many pages: ``single.page_move`` as arrays.
+"""What moving does to the entries of many pages: ``scalar.page_move`` as arrays.
 
 Checks, their order and all decisions are told there. A batch is for one guest.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .. import scalar as single
+from .. import scalar
 from ..entry import GPA, IMMUTABLE, LOCK, VALIDATED, VMSA
 from .firmware import homeless, unfit
 from .operands import (
@@ -39,7 +39,7 @@ def page_move(
     table: Table,
     sources: ArrayLike,
     targets: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     *,
     size: ArrayLike = 0,
 ) -> NDArray[np.uint8]:
@@ -67,7 +67,7 @@ def page_move(
 
     def one(place: int) -> None:
         pair = int(source[place]), int(target[place])
-        status[place] = single.page_move(table, *pair, guest, size=int(large[place]))
+        status[place] = scalar.page_move(table, *pair, guest, size=int(large[place]))
 
     in_order(np.stack([source, target]), wave, one)
     return status.reshape(shape)
@@ -75,7 +75,7 @@ def page_move(
 
 def _move_judged(
     table: Table,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     pairs: tuple[Pages, Pages],
     words: tuple[Quads, Quads],
     large: Bools,

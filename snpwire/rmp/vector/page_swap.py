@@ -1,4 +1,4 @@
-"""What swapping does to the entries of many pages: ``single.swapping`` as arrays.
+"""What swapping does to the entries of many pages: ``scalar.swapping`` as arrays.
 
 Checks, their order and all decisions are told there. A batch is for one guest. The page of its
 context is a context before the batch and after it, since none of these commands takes one. A page
@@ -15,7 +15,7 @@ from ...wire.migration import MetadataMdata
 from ...wire.page_commands import SwapInFlags, SwapOutFlags, SwapPageType
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .. import scalar as single
+from .. import scalar
 from ..entry import ASID, ASID_LOW, GPA, GPA_LOW, NOTE_PFN, VALIDATED, VMSA
 from ..scalar.page_swap import SEALED
 from .firmware import homeless, noted, unfit
@@ -48,12 +48,12 @@ def swap_out(
     sources: ArrayLike,
     targets: ArrayLike,
     flags: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     mdata: ArrayLike = 0,
 ) -> NDArray[np.uint8]:
     """Do SNP_PAGE_SWAP_OUT for each pair of pages, in their order; return a ``Status`` for each.
 
-    *flags* and *mdata* are one number or one for each pair, as in ``single.swap_out``. Raises
+    *flags* and *mdata* are one number or one for each pair, as in ``scalar.swap_out``. Raises
     UsageError for what is no page number, and for a table that cannot be changed.
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
@@ -71,7 +71,7 @@ def swap_out(
 
     def one(place: int) -> None:
         pair, word = (int(source[place]), int(target[place])), int(swaps.flags[place])
-        status[place] = single.swap_out(table, *pair, word, guest, int(keeper[place]))
+        status[place] = scalar.swap_out(table, *pair, word, guest, int(keeper[place]))
 
     read = [np.where(np.isin(pages, source), pages, source) for pages in (target, keeper)]
     in_order(np.stack([source, *read]), wave, one)
@@ -99,7 +99,11 @@ class _Swaps(NamedTuple):
 
 
 def _out_judged(
-    table: Table, guest: single.Guest, pages: tuple[Pages, Pages, Pages], lo: Quads, swaps: _Swaps
+    table: Table,
+    guest: scalar.PageOwner,
+    pages: tuple[Pages, Pages, Pages],
+    lo: Quads,
+    swaps: _Swaps,
 ) -> NDArray[np.uint8]:
     """Return the status of swapping out: source, target, page of the entry; *lo* the sources'."""
     source, target, keeper = pages
@@ -125,7 +129,7 @@ def swap_in(
     sources: ArrayLike,
     targets: ArrayLike,
     flags: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     *,
     entry: tuple[ArrayLike, ArrayLike],
     mdata: ArrayLike = 0,
@@ -134,7 +138,7 @@ def swap_in(
     """Do SNP_PAGE_SWAP_IN for each pair of pages, in their order; return a ``Status`` for each.
 
     *flags*, both parts of *entry*, *mdata* and *content* are one number or one for each pair, as in
-    ``single.swap_in``. Raises UsageError for what is no page number, and for a table that cannot be
+    ``scalar.swap_in``. Raises UsageError for what is no page number, and for a table that cannot be
     changed.
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
@@ -160,7 +164,7 @@ def swap_in(
         pair, word = (int(source[place]), int(target[place])), int(words[place])
         kept, page = (int(entries[place]), int(rights[place])), int(keeper[place])
         end = Status(int(late[place]))
-        done = single.swap_in(table, *pair, word, guest, entry=kept, mdata=page, content=end)
+        done = scalar.swap_in(table, *pair, word, guest, entry=kept, mdata=page, content=end)
         status[place] = done
 
     in_order(np.stack([target, np.where(np.isin(keeper, target), keeper, target)]), wave, one)
@@ -169,7 +173,7 @@ def swap_in(
 
 def _in_judged(
     table: Table,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     pages: tuple[Pages, Pages, Pages],
     words: tuple[Quads, Quads, Quads],
     swaps: _Swaps,
@@ -207,7 +211,7 @@ def _restored(lo: Quads, word: Quads, kind: Quads) -> Quads:
 
 
 def _kept(
-    table: Table, pages: Pages, root: Bools, guest: single.Guest
+    table: Table, pages: Pages, root: Bools, guest: scalar.PageOwner
 ) -> tuple[tuple[Bools, Status], tuple[Bools, Status]]:
     """Return the checks of the page of the metadata entry."""
     strange = ~root & (table.states(pages) != RmpState.METADATA)
@@ -228,13 +232,13 @@ def _differs(table: Table, pages: Pages, large: Bools) -> Bools:
     return known & sizes_differ(lo, large)
 
 
-def of_others(lo: Quads, guest: single.Guest) -> Bools:
+def of_others(lo: Quads, guest: scalar.PageOwner) -> Bools:
     """Tell which entries have another ASID than the guest."""
     others: Bools = (lo & U64(ASID)) >> U64(ASID_LOW) != guest.asid
     return others
 
 
-def noted_for_others(lo: Quads, guest: single.Guest) -> Bools:
+def noted_for_others(lo: Quads, guest: scalar.PageOwner) -> Bools:
     """Tell which pages of metadata are noted for another context."""
     others: Bools = (lo & U64(NOTE_PFN)) >> U64(GPA_LOW) != guest.context
     return others
