@@ -102,7 +102,7 @@ PLACES = {
         "page 0x200",
         "guest contexts are in 3 pages, but 2 ASIDs own pages: not launched yet, or never",
     ),
-    "rmp-immutable-left": ("page 0x9f0", "16 pages held for asid 7, which has no others"),
+    "rmp-immutable-left": ("page 0x9f0", "16 immutable pages of asid 7, which has no others"),
     "rmp-metadata-without-context": ("page 0x204", "context in page 0x203, which is FIRMWARE"),
     "rmp-own-pages": ("page 0xa05", "1 page of the table itself, yet RECLAIM"),
     "rmp-rights": ("page 0x808", "the mask of VMPL 1 has write without read: each access faults"),
@@ -112,7 +112,7 @@ PLACES = {
     ),
     "rmp-vmsa-rights": (
         "page 0x222",
-        "to which VMPL0 has not all rights: the rights are VMPL0 0x01",
+        "to which VMPL0 lacks permissions: permissions VMPL0 0x01",
     ),
 }
 
@@ -177,7 +177,7 @@ def test_guests_that_are_still_there_are_not_called_left():
     found = {f.code: f.text for f in verdict_of(table).log.findings()}
 
     assert found["rmp-immutable-left"] == (
-        "16 pages held for asid 7, but no page holds a guest context"
+        "16 immutable pages of asid 7, but no page holds a guest context"
     )
     assert found["rmp-guest-without-context"] == (
         "3 ASIDs own pages, but guest contexts are in 0 pages"

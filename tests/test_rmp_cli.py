@@ -259,7 +259,9 @@ def test_findings_decide_the_exit_code(host, tmp_path):
     rmp("check", host, "--fail-on", "warning")
     rmp("check", host, "--fail-on", "note", code=1)
 
-    assert "warning  0x6210  page 0x221: a save area that a lesser VMPL may write to: " in output
+    assert (
+        "warning  0x6210  page 0x221: a VMSA that a less privileged VMPL may write to: " in output
+    )
     assert said.endswith("note: findings: 1 warning, 1 note\n")
 
 

@@ -83,7 +83,7 @@ def test_who_knows_better_says_so():
 
     with_counters, without = (Table.over(data, counters=told) for told in (True, False))
 
-    assert with_counters.why == without.why == "it was said"
+    assert with_counters.why == without.why == "as the caller says"
     assert with_counters.entry(0) == without.entry(1024) == (4, 0x1F)
     assert with_counters.counters.shape == (2048,)
     assert without.counters is None

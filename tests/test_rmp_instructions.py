@@ -110,7 +110,7 @@ def adjust(rng, table, model):
 def query(rng, table, model):
     pages, gpas, asids, vmpls, _, targets = many(lambda: (*caller(rng, model), rng.randrange(5)))
     done = instructions.rmpquery(table, pages, gpas, targets, asid=asids, vmpl=vmpls)
-    rows = zip(plain(done.outcomes), done.rdx.tolist(), done.rcx.tolist(), strict=True)
+    rows = zip(plain(done.results), done.rdx.tolist(), done.rcx.tolist(), strict=True)
     given_ = zip(pages, gpas, targets, asids, vmpls, strict=True)
     said = [(status, fault, rdx, rcx) for (status, fault, _), rdx, rcx in rows]
     return said, [model.rmpquery(*each) for each in given_]

@@ -63,7 +63,7 @@ def adjust(table, model, page, gpa, rdx, asid, vmpl, size):
 
 def query(table, model, page, gpa, target, asid, vmpl):
     done = single.rmpquery(table, page, gpa, target, asid=asid, vmpl=vmpl)
-    status, fault, _ = plain(done.outcome)
+    status, fault, _ = plain(done.result)
     return (status, fault, done.rdx, done.rcx), model.rmpquery(page, gpa, target, asid, vmpl)
 
 

@@ -77,7 +77,7 @@ class Table(TableReader):
         if writeable and memory.readonly:
             raise UsageError("the memory under the table cannot be written to")
         shown = memory if writeable else memory.toreadonly()
-        layout = ImageLayout(bool(counters), "it was said")
+        layout = ImageLayout(bool(counters), "as the caller says")
         if counters is None:
             layout = image_layout(memory, base)
         _check_size(len(memory), layout.counters)

@@ -66,7 +66,7 @@ def _rule(fault: EntryFault, broken: Callable[[EntryFields], Array]) -> EntryRul
 def _masks(hi: int) -> str:
     word = RmpHi(hi)
     masks = (f"VMPL{level} {getattr(word, f'vmpl{level}'):#04x}" for level in range(4))
-    return f"the rights are {', '.join(masks)}"
+    return f"permissions {', '.join(masks)}"
 
 
 def _every_level(mask: int, levels: range = range(4)) -> int:
@@ -187,27 +187,27 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             Rule(
                 "rmp-vmsa-not-accepted",
                 Severity.WARNING,
-                "A save area is accepted by its guest",
+                "A VMSA is validated by its guest",
                 APM,
             ),
             lambda fields: fields.state == RmpState.GUEST_INVALID,
-            lambda page, lo, hi: "a save area that its guest has not accepted; VMRUN takes it",
+            lambda page, lo, hi: "a VMSA that its guest has not validated; VMRUN takes it",
         ),
         EntryRule(
-            Rule("rmp-vmsa-large", Severity.WARNING, "A save area is a page of 4 KiB", APM),
+            Rule("rmp-vmsa-large", Severity.WARNING, "A VMSA is a 4 KiB page", APM),
             _large,
-            lambda page, lo, hi: "a save area of 2 MiB",
+            lambda page, lo, hi: "a VMSA of 2 MiB",
         ),
         EntryRule(
             Rule(
                 "rmp-vmsa-aligned",
                 Severity.NOTE,
-                "A save area is not on a 2 MiB boundary",
+                "A VMSA is not on a 2 MiB boundary",
                 "Linux snp_safe_alloc_page",
             ),
             lambda fields: ~_large(fields) & (fields.place == 0),
             lambda page, lo, hi: (
-                "a save area on a 2 MiB boundary: while it is in use, some "
+                "a VMSA on a 2 MiB boundary: while it is in use, some "
                 "processors take all 2 MiB for in use"
             ),
         ),
@@ -215,16 +215,16 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             Rule(
                 "rmp-vmsa-writeable",
                 Severity.WARNING,
-                "No lesser VMPL may write to a save area",
+                "No less privileged VMPL may write to a VMSA",
                 APM,
             ),
             _has(_LESSER_WRITE),
-            lambda page, lo, hi: f"a save area that a lesser VMPL may write to: {_masks(hi)}",
+            lambda page, lo, hi: f"a VMSA that a less privileged VMPL may write to: {_masks(hi)}",
         ),
         EntryRule(
-            Rule("rmp-vmsa-rights", Severity.WARNING, "VMPL 0 has all rights to a save area", APM),
+            Rule("rmp-vmsa-rights", Severity.WARNING, "VMPL 0 has all permissions to a VMSA", APM),
             _first_rights,
-            lambda page, lo, hi: f"a save area to which VMPL0 has not all rights: {_masks(hi)}",
+            lambda page, lo, hi: f"a VMSA to which VMPL0 lacks permissions: {_masks(hi)}",
         ),
     ),
 }

@@ -29,7 +29,7 @@ UNITS = Rule(
     "rmp-counter-units",
     Severity.WARNING,
     "All counters count a 2 MiB page alike",
-    "AMD-ASPFW ACTIVATE; no source tells the unit",
+    "AMD-ASPFW ACTIVATE; no source has the unit",
 )
 BEYOND = Rule(
     "rmp-counter-beyond",
@@ -52,13 +52,13 @@ IDLE = Rule(
 LEFT = Rule(
     "rmp-immutable-left",
     Severity.WARNING,
-    "A guest with pages that are held immutable has others",
+    "A guest with immutable pages has others",
     "AMD-ASPFW PAGE_RECLAIM",
 )
 RECLAIM = Rule(
     "rmp-reclaim-left",
     Severity.NOTE,
-    "A page that the firmware gives back becomes the hypervisor's",
+    "A reclaimed page becomes hypervisor-owned",
     "AMD-ASPFW PAGE_RECLAIM",
 )
 METADATA = Rule(
@@ -70,7 +70,7 @@ METADATA = Rule(
 OWN = Rule(
     "rmp-own-pages",
     Severity.ERROR,
-    "The pages of the table are the firmware's",
+    "The pages of the table are firmware-owned",
     "AMD-ASPFW SNP_INIT",
 )
 ZERO = Rule(
@@ -104,7 +104,7 @@ def judge_owners(dump: Dump, census: Census, scan: OwnerScan, log: FindingLog) -
     odd = states.get(RmpState.INVALID, 0)
     if odd > MANY and odd > used * UNLIKELY:
         text = (
-            f"{odd} of {used} entries that are not the hypervisor's are in no state of the rules:"
+            f"{odd} of {used} entries that are not hypervisor-owned are in no state of the rules:"
             " read from the wrong place, encrypted, or not of Milan or Genoa"
         )
         log.add(UNLIKE, "table", 0, text)
@@ -112,7 +112,7 @@ def judge_owners(dump: Dump, census: Census, scan: OwnerScan, log: FindingLog) -
     if scan.reclaim is not None:
         count = states.get(RmpState.RECLAIM, 0)
         pages = counted(count, "page")
-        text = f"{pages} given back by the firmware, not the hypervisor's again so far"
+        text = f"{pages} reclaimed from the firmware, not hypervisor-owned yet"
         log.add(RECLAIM, f"page {scan.reclaim:#x}", dump.offset(scan.reclaim), text)
     _judge_metadata(dump, scan, log)
 
@@ -125,9 +125,9 @@ def _judge_leftovers(dump: Dump, census: Census, scan: OwnerScan, log: FindingLo
     why = "which has no others" if contexts else "but no page holds a guest context"
     for asid, page in scan.immutable.pages.items():
         counts = census.guest(asid)
-        held = sum(counts.get(state, 0) for state in STILL)
-        if not contexts or held == sum(counts.values()):
-            text = f"{counted(held, 'page')} held for asid {asid}, {why}"
+        immutable = sum(counts.get(state, 0) for state in STILL)
+        if not contexts or immutable == sum(counts.values()):
+            text = f"{counted(immutable, 'immutable page')} of asid {asid}, {why}"
             log.add(LEFT, f"page {page:#x}", dump.offset(page), text)
     count = len(scan.guests.pages)
     if contexts > count and scan.context is not None:

@@ -1,7 +1,7 @@
-"""Instructions and commands that change the table, one page at a time.
+"""Instructions and firmware commands that change the table, one page at a time.
 
-Every function takes a table (``snpwire.rmp.entry.Entries``) and page numbers, returns what the
-processor or the firmware would say, and changes nothing where that is no success.
+Every function takes a table (``snpwire.rmp.entry.Entries``) and page numbers, returns the status of
+the processor or the firmware, and changes nothing unless that is success.
 """
 
 from .firmware import (
