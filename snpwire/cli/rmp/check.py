@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
 
-    from ...rmp.check.check import Verdict
+    from ...rmp.check.check import CheckResult
     from .input import Input, Wish
 
 EVERY = 1 << 62
@@ -28,40 +28,40 @@ def run(wish: Wish, *, limit: int, fail_on: str | None, json: bool) -> int:
         say([dumps(_object(given, census.pages, verdict))])
     else:
         say(_lines(verdict))
-    note(f"findings: {tally(verdict.gathered.severities)}")
-    return int(fail_on is not None and verdict.gathered.reaches(Severity[fail_on.upper()]))
+    note(f"findings: {tally(verdict.log.severities)}")
+    return int(fail_on is not None and verdict.log.reaches(Severity[fail_on.upper()]))
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
+def _lines(verdict: CheckResult) -> Iterator[str]:
     """Yield a line for each finding that is kept, and one for all others of its rule."""
     look = style()
     shown: Counter[str] = _shown(verdict)
-    for finding in verdict.gathered.findings():
+    for finding in verdict.log.findings():
         yield finding_text(finding, look)
         shown[finding.code] -= 1
         if not shown[finding.code] and (more := _more(verdict, finding.code)):
             yield look.mark(look.faint, f"         {more:,} more  [{finding.code}]")
 
 
-def _shown(verdict: Verdict) -> Counter[str]:
+def _shown(verdict: CheckResult) -> Counter[str]:
     from collections import Counter
 
-    return Counter(finding.code for finding in verdict.gathered.findings())
+    return Counter(finding.code for finding in verdict.log.findings())
 
 
-def _more(verdict: Verdict, code: str) -> int:
-    return verdict.gathered.counts[code] - _shown(verdict)[code]
+def _more(verdict: CheckResult, code: str) -> int:
+    return verdict.log.counts[code] - _shown(verdict)[code]
 
 
-def _object(given: Input, pages: int, verdict: Verdict) -> dict[str, Any]:
+def _object(given: Input, pages: int, verdict: CheckResult) -> dict[str, Any]:
     from ...view.json import finding
 
     return {
         "schema": "rmp-check/1",
         "input": given.name,
         "pages": pages,
-        "counts": dict(sorted(verdict.gathered.counts.items())),
-        "findings": [finding(found) for found in verdict.gathered.findings()],
+        "counts": dict(sorted(verdict.log.counts.items())),
+        "findings": [finding(found) for found in verdict.log.findings()],
         "notes": list(given.notes),
     }
 

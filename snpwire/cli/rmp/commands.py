@@ -201,14 +201,12 @@ def rules(json: AsJson = False) -> int:
     return run(json=json)
 
 
-@app.command(epilog="Example: snpwire rmp plot host.rmp -o host.png -o host.svg")
+@app.command(epilog="Example: snpwire rmp plot host.rmp -o host.svg")
 def plot(
     images: Images,
     output: Annotated[
         list[str],
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="write here: FILE.png or FILE.svg, or both"
-        ),
+        typer.Option("-o", "--output", metavar="FILE", help="write here: FILE.svg"),
     ],
     title: Annotated[
         Optional[str],  # noqa: UP045

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, UsageError, shown
-from ...rmp.page_ranges import PAGE_LIMIT, Runs
-from ...rmp.search import Wanted, stretches
+from ...rmp.page_ranges import PAGE_LIMIT, PageRanges
+from ...rmp.search import SearchFilter, page_runs
 from ...wire.rmp import RmpHi, RmpLo, RmpState
 from ...wire.rmp_words import VmplMask
 from ..output import note, say, style
@@ -16,7 +16,7 @@ from ..progress import Meter
 from .input import Wish, read
 
 if TYPE_CHECKING:
-    from ...rmp.search import Stretch
+    from ...rmp.search import PageRun
 
 LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
 """How a listing spells rights; ``k`` is the shadow stack of the kernel."""
@@ -42,7 +42,7 @@ def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
         note(said)
     count = pages = 0
     with Meter("searching", given.dump.data.pages, given.let_go) as meter:
-        found = stretches(given.dump, wanted, within, meter)
+        found = page_runs(given.dump, wanted, within, meter)
         for stretch in islice(found, limit or None):
             if not count and not json:
                 say([HEADING])
@@ -56,7 +56,7 @@ def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
     return int(not count)
 
 
-def asked(query: Query) -> tuple[Wanted, Runs | None]:
+def asked(query: Query) -> tuple[SearchFilter, PageRanges | None]:
     """Return what pages are wanted, and where. Raises UsageError."""
     fields = dict(_field(text) for text in query.where)
     if query.asid is not None:
@@ -65,7 +65,7 @@ def asked(query: Query) -> tuple[Wanted, Runs | None]:
         fields["page_size"] = int(query.size == "2m")
     gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
     try:
-        wanted = Wanted(
+        wanted = SearchFilter(
             state=[_state(name) for name in query.states] or None,
             gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
             rights=dict(_right(text) for text in query.rights),
@@ -74,7 +74,7 @@ def asked(query: Query) -> tuple[Wanted, Runs | None]:
     except EncodeError as exc:
         raise UsageError(str(exc)) from None
     pages = _range("--pages", query.pages, PAGE_LIMIT)
-    return wanted, None if pages is None else Runs.of([(pages[0], pages[1] + 1)])
+    return wanted, None if pages is None else PageRanges.of([(pages[0], pages[1] + 1)])
 
 
 def _state(name: str) -> RmpState:
@@ -132,7 +132,7 @@ def _field(text: str) -> tuple[str, int]:
 HEADING = f"{'pages':<25} {'addresses':<33} {'count':>9} size state           asid guest addresses"
 
 
-def _line(stretch: Stretch) -> str:
+def _line(stretch: PageRun) -> str:
     look = style()
     lo = RmpLo(stretch.lo)
     last = stretch.stop - 1
@@ -153,7 +153,7 @@ def _line(stretch: Stretch) -> str:
     return " ".join(cells).rstrip()
 
 
-def _odd(stretch: Stretch, lo: RmpLo, name: str) -> bool:
+def _odd(stretch: PageRun, lo: RmpLo, name: str) -> bool:
     """Tell whether a bit is set that the state does not tell already."""
     told = {
         RmpState.GUEST_VALID: ("validated",),
@@ -183,7 +183,7 @@ def rights_text(hi: int) -> str:
     return " ".join(levels)
 
 
-def _json(stretch: Stretch) -> str:
+def _json(stretch: PageRun) -> str:
     from ...view.json import dumps
 
     lo, hi = RmpLo(stretch.lo), RmpHi(stretch.hi)

@@ -82,8 +82,8 @@ def _agree(wish: Wish) -> None:
 
 def _image(name: str, mapped: Mapped, wish: Wish) -> Input:
     """Lay a table over an image."""
-    from ...rmp.dump import Dump, part
-    from ...rmp.page_ranges import Runs
+    from ...rmp.dump import Dump, partial_dump
+    from ...rmp.page_ranges import PageRanges
     from ...rmp.table import Table
 
     partial = wish.first is not None
@@ -91,8 +91,10 @@ def _image(name: str, mapped: Mapped, wish: Wish) -> Input:
     start = 0 if table.counters is None else table.counters.nbytes
     words, offset = table.extents[0].words, mapped.offset + start
     if wish.first is not None:
-        return Input(name, part(words, wish.first, offset, _data(mapped, wish.first)), False, ())
-    every = Runs.of([(0, table.pages)])
+        return Input(
+            name, partial_dump(words, wish.first, offset, _data(mapped, wish.first)), False, ()
+        )
+    every = PageRanges.of([(0, table.pages)])
     dump = Dump(
         table.extents,
         (offset,),
@@ -116,9 +118,9 @@ def _begins(table: Table) -> tuple[str, ...]:
 
 def _data(mapped: Mapped, first: int, start: int = 0) -> Any:
     """Return the pages whose entries can be other than zero."""
-    from ...rmp.page_ranges import Runs
+    from ...rmp.page_ranges import PageRanges
 
-    return Runs.of((first + a, first + b) for a, b in mapped.entries(start))
+    return PageRanges.of((first + a, first + b) for a, b in mapped.entries(start))
 
 
 def _placed(file: str) -> tuple[str, int | None]:
@@ -137,7 +139,7 @@ def _placed(file: str) -> tuple[str, int | None]:
 
 def _several(wish: Wish, places: list[tuple[str, int | None]]) -> Input:
     """Put images side by side, of which each says where its memory begins."""
-    from ...rmp.dump import joined
+    from ...rmp.dump import join_dumps
 
     dumps: list[tuple[str, Dump]] = []
     for file, address in places:
@@ -155,7 +157,7 @@ def _several(wish: Wish, places: list[tuple[str, int | None]]) -> Input:
                 f"{earlier.stop * PAGE:#x}"
             )
     names = " ".join(file for file, _ in places)
-    return Input(names, joined(dump for _, dump in dumps), False, ())
+    return Input(names, join_dumps(dump for _, dump in dumps), False, ())
 
 
 def _one(file: str, wish: Wish) -> Dump:
@@ -168,8 +170,8 @@ def _one(file: str, wish: Wish) -> Dump:
 
 def _segments(wish: Wish, rst: str) -> Input:
     """Put the segments that a segment table names where it says that they belong."""
-    from ...rmp.dump import joined, whole
-    from ...rmp.page_ranges import Runs
+    from ...rmp.dump import join_dumps, whole_dump
+    from ...rmp.page_ranges import PageRanges
     from ...rmp.segments import SegmentedTable, mapped_pages
 
     shift = 37 if wish.shift is None else wish.shift
@@ -187,11 +189,11 @@ def _segments(wish: Wish, rst: str) -> Input:
     except DecodeError as exc:
         raise SourceError(rst, exc) from None
     dumps = [
-        whole(extent, data=_data(mapped, extent.first).within(extent.first, extent.stop))
+        whole_dump(extent, data=_data(mapped, extent.first).within(extent.first, extent.stop))
         for (mapped, _), extent in zip(images.values(), segmented.extents, strict=True)
     ]
-    every = Runs.of((extent.first, extent.stop) for extent in segmented.extents)
-    dump = joined(dumps)._replace(whole=True, known=every)
+    every = PageRanges.of((extent.first, extent.stop) for extent in segmented.extents)
+    dump = join_dumps(dumps)._replace(whole=True, known=every)
     why = "segments: their entries are read as those of Milan and Genoa, which no source confirms"
     return Input(" ".join(wish.files), dump, False, (why,))
 
@@ -222,7 +224,7 @@ def _segment(file: str) -> tuple[Mapped, Table]:
 
 def _log(stream: Stream) -> Input:
     """Gather the entries that a log shows. Raises InputError if there are none."""
-    from ...rmp.dump import scattered
+    from ...rmp.dump import dump_of_entries
 
     shown = Shown()
     shown.read(stream)
@@ -230,7 +232,7 @@ def _log(stream: Stream) -> Input:
         raise InputError(
             "no line shows an entry of the reverse map table", help="--from image takes it as one"
         )
-    dump = scattered(shown.entries, shown.regions)
+    dump = dump_of_entries(shown.entries, shown.regions)
     return Input(stream.name, dump, True, tuple(shown.notes()))
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...finding import tally
-from ...rmp.check.check import Verdict
+from ...rmp.check.check import CheckResult
 from ...rmp.check.check import check as judge
 from ...view.text import part_text, size_text
 from ...wire.rmp import STILL, RmpState
@@ -45,12 +45,12 @@ def run(wish: Wish, *, json: bool) -> int:
         say([dumps(_object(given, census, verdict, guests))])
         return 0
     say(_lines(given, census, verdict, guests))
-    if verdict.gathered.counts:
+    if verdict.log.counts:
         note("snpwire rmp check shows the findings")
     return 0
 
 
-def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, Verdict]:
+def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, CheckResult]:
     """Read the input, say how, count its pages, judge it; keep *limit* findings of each rule."""
     given = read(wish)
     for said in given.notes:
@@ -71,7 +71,7 @@ def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, Verdict]:
     return given, census, verdict
 
 
-def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
+def guests_of(census: Census, verdict: CheckResult) -> Iterator[Guest]:
     """Yield what each ASID has."""
     for asid, pages in census.by_asid().items():
         if asid:
@@ -87,7 +87,9 @@ def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
             )
 
 
-def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> Iterator[str]:
+def _lines(
+    given: Input, census: Census, verdict: CheckResult, guests: list[Guest]
+) -> Iterator[str]:
     look = style()
     dump = given.dump
     total = census.pages
@@ -109,7 +111,7 @@ def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) 
         told = "as --base says" if dump.base is not None else "the longest run of FIRMWARE fits it"
         yield f"table   {start << 12:#x} .. {(stop << 12) - 1:#x}  {stop - start:,} pages, {told}"
     yield from _counters(given, verdict)
-    yield f"findings  {tally(verdict.gathered.severities)}"
+    yield f"findings  {tally(verdict.log.severities)}"
 
 
 WIDTHS = (5, 15, 12, 15, 15, 13, 11, 12)
@@ -124,10 +126,10 @@ def _table(title: str, counts: Mapping[Any, int], total: int) -> Iterator[str]:
         yield f"  {kind.name:<14}{text}"
 
 
-def _counters(given: Input, verdict: Verdict) -> Iterator[str]:
+def _counters(given: Input, verdict: CheckResult) -> Iterator[str]:
     if given.dump.counters is None:
         return
-    wrong = verdict.gathered.counts.get("rmp-counter", 0)
+    wrong = verdict.log.counts.get("rmp-counter", 0)
     if not given.dump.counters.any():
         told = "all are zero"
     elif wrong:
@@ -138,7 +140,9 @@ def _counters(given: Input, verdict: Verdict) -> Iterator[str]:
     yield f"counters  {told}{unit}"
 
 
-def _object(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> dict[str, Any]:
+def _object(
+    given: Input, census: Census, verdict: CheckResult, guests: list[Guest]
+) -> dict[str, Any]:
     """Return the same as an object."""
     dump = given.dump
     out: dict[str, Any] = {
@@ -153,7 +157,7 @@ def _object(given: Input, census: Census, verdict: Verdict, guests: list[Guest])
         "guests": [guest._asdict() for guest in guests],
         "counters": None,
         "table": None,
-        "findings": dict(sorted(verdict.gathered.counts.items())),
+        "findings": dict(sorted(verdict.log.counts.items())),
         "notes": list(given.notes),
     }
     if dump.counters is not None:
