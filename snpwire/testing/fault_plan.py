@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from ..bits import nearest
 from ..engine.faults.catalogue import FAULTS
 from ..engine.faults.injection import Injection
-from ..engine.hypervisor.policy import Policy
+from ..engine.hypervisor.policy import HypervisorPolicy
 from ..engine.outcome import Outcome, outcome_of
 from ..errors import EngineError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..engine.faults.injection import Armed
+    from ..engine.faults.injection import ArmedFault
     from ..engine.guest.guest import Guest
     from ..engine.machine import Machine
 
@@ -29,8 +29,8 @@ class Plan:
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(texts)
         self.injections = tuple(injection(text) for text in self.texts)
-        self.policy = Policy()
-        self._armed: list[Armed] | None = None
+        self.policy = HypervisorPolicy()
+        self._armed: list[ArmedFault] | None = None
 
     def arm(self, machine: Machine, guest: Guest) -> None:
         """Let the faults strike from now on.
@@ -122,5 +122,5 @@ def ended(guest: Guest, call: Callable[[], object], *, vmpck: int = 0) -> Outcom
     try:
         call()
     except EngineError as exc:
-        return outcome_of(exc, alive=guest.drivers[vmpck].stream.alive)
+        return outcome_of(exc, alive=guest.drivers[vmpck].channel.alive)
     return Outcome()

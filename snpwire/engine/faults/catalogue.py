@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from ..guest.driver import Driver
     from ..guest.request import Request
-    from ..hypervisor.guest_request import Exchange, Requests
+    from ..hypervisor.guest_request import Exchange, GuestRequests
 
-    HostAct = Callable[[Requests, Exchange], None]
+    HostAct = Callable[[GuestRequests, Exchange], None]
 
 ANSWERED = Outcome()
 DEAD = Outcome(STOPPED)
@@ -56,14 +56,14 @@ def changed(data: bytes, at: int, value: int | None = None) -> bytes:
 
 
 def _request(change: Callable[[bytes], bytes]) -> HostAct:
-    def act(_: Requests, x: Exchange) -> None:
+    def act(_: GuestRequests, x: Exchange) -> None:
         x.request = change(bytes(x.request))
 
     return act
 
 
 def _response(change: Callable[[bytes], bytes]) -> HostAct:
-    def act(_: Requests, x: Exchange) -> None:
+    def act(_: GuestRequests, x: Exchange) -> None:
         if x.response is not None:
             x.response = change(bytes(x.response))
 
@@ -71,25 +71,25 @@ def _response(change: Callable[[bytes], bytes]) -> HostAct:
 
 
 def _told(vmm: int, status: int) -> HostAct:
-    def act(_: Requests, x: Exchange) -> None:
+    def act(_: GuestRequests, x: Exchange) -> None:
         x.vmm, x.status = vmm, status
 
     return act
 
 
-def _needs_pages(_: Requests, x: Exchange) -> None:
+def _needs_pages(_: GuestRequests, x: Exchange) -> None:
     x.vmm, x.pages_needed = 1, 5
 
 
-def _not_issued(_: Requests, x: Exchange) -> None:
+def _not_issued(_: GuestRequests, x: Exchange) -> None:
     x.issue = False
 
 
-def _delay(requests: Requests, _: Exchange) -> None:
-    requests.world.clock.pass_by(HALF_MINUTE)
+def _delay(requests: GuestRequests, _: Exchange) -> None:
+    requests.simulation.clock.pass_by(HALF_MINUTE)
 
 
-def _twice(requests: Requests, x: Exchange) -> None:
+def _twice(requests: GuestRequests, x: Exchange) -> None:
     """Give the command once more, and tell how that one ended."""
     x.status = requests.give(x)
 
@@ -108,51 +108,51 @@ def _cut(data: bytes) -> bytes:
     return data[: HEADER_SIZE + 8].ljust(PAGE, b"\0")
 
 
-def _others_request(requests: Requests, x: Exchange) -> None:
+def _others_request(requests: GuestRequests, x: Exchange) -> None:
     kept = requests.kept(x.vm.name)
     if kept is not None:
         x.request = kept
 
 
-def _old_response(requests: Requests, x: Exchange) -> None:
+def _old_response(requests: GuestRequests, x: Exchange) -> None:
     before = requests.last.get(x.vm.name)
     x.response = (before.response if before is not None else None) or bytes(PAGE)
 
 
-def _other_context(requests: Requests, x: Exchange) -> None:
+def _other_context(requests: GuestRequests, x: Exchange) -> None:
     x.context_spa = requests.another_context(x.vm)
 
 
-def _no_context(requests: Requests, x: Exchange) -> None:
+def _no_context(requests: GuestRequests, x: Exchange) -> None:
     x.context_spa = x.request_spa
 
 
-def _wrong_response_page(requests: Requests, x: Exchange) -> None:
+def _wrong_response_page(requests: GuestRequests, x: Exchange) -> None:
     x.response_spa = requests.spare << 12
 
 
-def _wrong_request_page(requests: Requests, x: Exchange) -> None:
+def _wrong_request_page(requests: GuestRequests, x: Exchange) -> None:
     x.request_spa = requests.spare << 12
 
 
-def _to_wrong_guest_page(requests: Requests, x: Exchange) -> None:
+def _to_wrong_guest_page(requests: GuestRequests, x: Exchange) -> None:
     x.response_gpa = x.vm.stray_gpa
 
 
-def _unmark(requests: Requests, x: Exchange) -> None:
+def _unmark(requests: GuestRequests, x: Exchange) -> None:
     requests.host.take_from_firmware(x.response_spa >> 12)
 
 
-def _mark(requests: Requests, x: Exchange) -> None:
+def _mark(requests: GuestRequests, x: Exchange) -> None:
     if not x.lent:
         requests.host.give(x.response_spa >> 12, f"firmware, for {x.vm.name}", fixed=True)
 
 
-def _keep_page(_: Requests, x: Exchange) -> None:
+def _keep_page(_: GuestRequests, x: Exchange) -> None:
     x.kept_back = True
 
 
-def _made_up(_: Requests, x: Exchange) -> None:
+def _made_up(_: GuestRequests, x: Exchange) -> None:
     """Make an answer whose header is right and whose tag cannot be."""
     x.issue = False
     number = int.from_bytes(x.request[NUMBER_AT : NUMBER_AT + 8], "little") + 1
@@ -167,22 +167,22 @@ def _made_up(_: Requests, x: Exchange) -> None:
 
 
 def _fails(status: Status) -> HostAct:
-    def act(_: Requests, x: Exchange) -> None:
+    def act(_: GuestRequests, x: Exchange) -> None:
         x.issue, x.status = False, int(status)
 
     return act
 
 
-def _writes_nothing(requests: Requests, x: Exchange) -> None:
+def _writes_nothing(requests: GuestRequests, x: Exchange) -> None:
     requests.host.page(x.response_spa >> 12)[:] = bytes(PAGE)
 
 
-def _dies(requests: Requests, _: Exchange) -> None:
+def _dies(requests: GuestRequests, _: Exchange) -> None:
     requests.host.dead = True
 
 
-def _times_out(requests: Requests, _: Exchange) -> None:
-    requests.world.clock.pass_by(COMMAND_TIMEOUT)
+def _times_out(requests: GuestRequests, _: Exchange) -> None:
+    requests.simulation.clock.pass_by(COMMAND_TIMEOUT)
     requests.host.dead = True
 
 
@@ -205,7 +205,7 @@ def _one_page(driver: Driver, _: Request) -> None:
 
 
 def _number_on(driver: Driver, _: Request) -> None:
-    driver.stream.number += 2
+    driver.channel.number += 2
 
 
 def _race(driver: Driver, request: Request) -> None:
@@ -217,8 +217,8 @@ def _race(driver: Driver, request: Request) -> None:
 
 def _number_back(driver: Driver, request: Request) -> None:
     """Go back to the number before; if there was none, have a message answered first."""
-    if driver.stream.number:
-        driver.stream.number -= 2
+    if driver.channel.number:
+        driver.channel.number -= 2
     else:
         _race(driver, request)
 
@@ -226,7 +226,7 @@ def _number_back(driver: Driver, request: Request) -> None:
 def _reorder(driver: Driver, request: Request) -> None:
     """Seal a message that is held back, so that the next one arrives first."""
     driver.seal_only(request._replace(payload=changed(request.payload, 0)))
-    driver.stream.number += 2
+    driver.channel.number += 2
 
 
 def _unregistered(driver: Driver, _: Request) -> None:

@@ -17,7 +17,7 @@ from ..outcome import BUSY, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..hypervisor.policy import Policy
+    from ..hypervisor.policy import HypervisorPolicy
 
 
 class Fault(NamedTuple):
@@ -49,7 +49,7 @@ class Fault(NamedTuple):
     needs: str = ""
     """``neighbour``: another VM; ``own-pages``: a policy under which the guest's pages are used."""
 
-    def leads_to(self, policy: Policy, *, extended: bool, times: int) -> Outcome:
+    def leads_to(self, policy: HypervisorPolicy, *, extended: bool, times: int) -> Outcome:
         """Return what a request has to come to that met the fault so many times."""
         if self.name == "busy":
             return self.outcome if times <= BUSY_MOST else BUSY_FOREVER

@@ -11,7 +11,7 @@ from .catalogue import FAULTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..simulation import World
+    from ..simulation import Simulation
     from .fault import Fault
 
 MOST = 1_000_000
@@ -45,7 +45,7 @@ def _number(text: str, digits: str) -> int:
     return int(digits)
 
 
-class Armed:
+class ArmedFault:
     """An injection, and how often its point was passed."""
 
     __slots__ = ("fault", "passed", "steps", "struck")
@@ -67,15 +67,15 @@ class Armed:
 class Injections:
     """All faults of a run."""
 
-    def __init__(self, world: World, armed: Iterable[Injection]) -> None:
-        self._world = world
-        self.armed = [Armed(injection) for injection in armed]
+    def __init__(self, simulation: Simulation, armed: Iterable[Injection]) -> None:
+        self._simulation = simulation
+        self.armed = [ArmedFault(injection) for injection in armed]
         self._struck: list[Fault] = []
         self._undo: list[Fault] = []
 
     def fire(self, point: str, who: Any, what: Any) -> None:
         """Let the faults of a point strike that are due, each once however often it was named."""
-        with self._world.lock:
+        with self._simulation.lock:
             passing = [armed for armed in self.armed if armed.fault.point == point]
             due = {armed.fault.name: armed.fault for armed in passing if armed.due()}
             for fault in due.values():
@@ -90,8 +90,8 @@ class Injections:
         self._struck.append(fault)
         if fault.undo is not None:
             self._undo.append(fault)
-        if self._world.trace:
-            self._world.note(fault.actor, "", 0, "fault", fault=fault.name, help=fault.help)
+        if self._simulation.trace:
+            self._simulation.note(fault.actor, "", 0, "fault", fault=fault.name, help=fault.help)
         fault.act(who, what)
 
     def struck(self) -> list[Fault]:

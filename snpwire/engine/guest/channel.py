@@ -27,7 +27,7 @@ from ...wire.message import (
 )
 
 if TYPE_CHECKING:
-    from .memory import Space
+    from .memory import GuestMemory
     from .request import Request
 
 KEYS_AT = (0x20, 0x40, 0x60, 0x80)
@@ -53,18 +53,18 @@ def authenticated(msg_type: int, version: int, vmpck: int, size: int) -> bytes:
     return raw[AAD_START:]
 
 
-class Stream:
+class VmpckChannel:
     """The guest's end of one stream."""
 
-    def __init__(self, space: Space, secrets_gpa: int, vmpck: int) -> None:
+    def __init__(self, memory: GuestMemory, secrets_gpa: int, vmpck: int) -> None:
         self.vmpck = vmpck
-        self._space = space
+        self._memory = memory
         self._key_at = secrets_gpa + KEYS_AT[vmpck]
         number_at = secrets_gpa + NUMBERS_AT + 4 * vmpck
-        key = space.read(self._key_at, KEY_SIZE)
+        key = memory.read(self._key_at, KEY_SIZE)
         self._key = Vmpck(key) if any(key) else None
-        self._number = int.from_bytes(space.read(number_at, 4), "little")
-        self._cell = space.cell(number_at, 4)
+        self._number = int.from_bytes(memory.read(number_at, 4), "little")
+        self._cell = memory.cell(number_at, 4)
 
     @property
     def alive(self) -> bool:
@@ -129,7 +129,7 @@ class Stream:
     def disable(self) -> None:
         """Wipe the key, here and in the secrets page."""
         self._key = None
-        self._space.write(self._key_at, bytes(KEY_SIZE))
+        self._memory.write(self._key_at, bytes(KEY_SIZE))
 
 
 @lru_cache

@@ -1,15 +1,15 @@
-"""Guest requests in the hypervisor: one path, from the exit to the one place that answers it.
+"""Guest requests in the hypervisor: one path, from the exit to the one place that responds.
 
-``Requests.serve`` takes every request through the same steps, and whatever a step finds, the next
-ones see it in the exchange: ``vmm`` is the hypervisor's own error, ``status`` the firmware's. The
-review of 2021 asked for an order in which no path forgets the lock, the copy or the error. Here the
-lock is held around all of it, pages are had back before anything else is said, and the caller
-writes the answer.
+``GuestRequests.serve`` takes every request through the same steps, and each step leaves what it
+finds in the exchange: ``vmm`` is the hypervisor's own error, ``status`` the firmware's. The review
+of 2021 asked for an order in which no path forgets the lock, the copy or the error. Here the lock
+is held around all of it, pages are reclaimed before anything else is reported, and the caller
+writes the response.
 
 Two ways lead to the firmware. KVM of Linux 6.12 copies the guest's page to one of its own, gives
-the firmware another of its own to answer in, which stays the firmware's for good, and copies that
-to the guest. The patches of 2021 gave the firmware the guest's pages, and the one for the answer
-had to become the firmware's and the hypervisor's again for each request.
+the firmware another of its own for the response, which stays firmware-owned for good, and copies
+that to the guest. The patches of 2021 gave the firmware the guest's pages, and the one for the
+response had to become firmware-owned and hypervisor-owned again for each request.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ...wire.message import MsgType
 from ...wire.operands import VmmError
 from ...wire.status import Status
 from ..simulation import seconds
-from ..trace import FIRMWARE, HYPERVISOR, Written
-from .policy import INSTANT, Pages, Second
+from ..trace import FIRMWARE, HYPERVISOR, TraceBytes
+from .policy import INSTANT, Pages, SecondRequest
 
 if TYPE_CHECKING:
     from .host import Host
@@ -39,7 +39,7 @@ REPORT_REQ = int(MsgType.REPORT_REQ)
 GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
 EMPTY_TABLE = bytes(24)
 """The certificate table without certificates: KVM writes its last entry and nothing else."""
-BOUNCE, WAIT = Pages.BOUNCE, Second.WAIT
+BOUNCE, WAIT = Pages.BOUNCE, SecondRequest.WAIT
 """Members of an enumeration cost more to name, before Python 3.12, than to compare."""
 OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmError.BUSY)
 
@@ -72,12 +72,12 @@ class Exchange:
         self.context_spa = vcpu.vm.context << 12
 
 
-class Requests:
+class GuestRequests:
     """What the hypervisor does with guest requests."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.world = host.world
+        self.simulation = host.simulation
         self.busy_until = 0
         """When the secure processor will be done; it does one thing at a time."""
         self.spare = host.allocate()
@@ -87,8 +87,8 @@ class Requests:
 
     def serve(self, x: Exchange) -> int:
         """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
-        faults = self.world.faults
-        x.watched = watched = faults is not None or self.world.trace is not None
+        faults = self.simulation.faults
+        x.watched = watched = faults is not None or self.simulation.trace is not None
         if faults is not None:
             faults.fire("arrive", self, x)
         vm = x.vm
@@ -128,7 +128,7 @@ class Requests:
 
     def _admitted(self, x: Exchange) -> int:
         """Return BUSY if the policy keeps the request out, and else wait for its turn."""
-        vm, clock = x.vm, self.world.clock
+        vm, clock = x.vm, self.simulation.clock
         throttle, now = vm.policy.throttle, clock.now
         if throttle is not None and not vm.window.admits(throttle, now):
             vm.throttled += 1
@@ -138,7 +138,7 @@ class Requests:
         second = vm.policy.second
         if second is not WAIT:
             until = vm.busy_until
-            if second is Second.BUSY_STREAM:
+            if second is SecondRequest.BUSY_STREAM:
                 until = vm.stream_until[x.request[VMPCK_AT] & 3]
             if now < until:
                 self._say(x, "busy", self._seen(x), until=until, per=str(second))
@@ -150,8 +150,8 @@ class Requests:
         return OK
 
     @staticmethod
-    def _seen(x: Exchange) -> tuple[Written, ...]:
-        return (Written("message", x.request_gpa, bytes(x.request)),)
+    def _seen(x: Exchange) -> tuple[TraceBytes, ...]:
+        return (TraceBytes("message", x.request_gpa, bytes(x.request)),)
 
     def _certificates(self, x: Exchange) -> int:
         """Put the certificates where the guest wants them, or say how many pages they take."""
@@ -166,11 +166,11 @@ class Requests:
             return INVALID_LEN
         if x.data_pages:
             data = (table or EMPTY_TABLE).ljust(needed * PAGE, b"\0") if needed else EMPTY_TABLE
-            was = self._held(vm, x.data_gpa, len(data)) if self.world.trace else None
+            was = self._held(vm, x.data_gpa, len(data)) if self.simulation.trace else None
             for start in range(0, len(data), PAGE):
                 self._write(vm, x.data_gpa + start, data[start : start + PAGE])
-            if self.world.trace:
-                written = (Written("certs", x.data_gpa, data, was),)
+            if self.simulation.trace:
+                written = (TraceBytes("certs", x.data_gpa, data, was),)
                 self._say(x, "certificates", written, needed=needed, given=x.data_pages)
         return OK
 
@@ -205,7 +205,7 @@ class Requests:
         was = bytes(page) if watched else None
         page[:] = x.request
         if watched:
-            written = Written("message", x.request_spa, bytes(x.request), was)
+            written = TraceBytes("message", x.request_spa, bytes(x.request), was)
             self._say(x, "copy-in", (written,))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
@@ -217,13 +217,13 @@ class Requests:
             was = self._held(vm, x.response_gpa, PAGE) if watched else None
             self._write(vm, x.response_gpa, x.response)
             if watched:
-                written = Written("message", x.response_gpa, bytes(x.response), was)
+                written = TraceBytes("message", x.response_gpa, bytes(x.response), was)
                 self._say(x, "copy-out", (written,))
 
     def _see(self, x: Exchange, point: str) -> None:
         """Let faults strike that are due at a point."""
-        if self.world.faults is not None:
-            self.world.faults.fire(point, self, x)
+        if self.simulation.faults is not None:
+            self.simulation.faults.fire(point, self, x)
 
     def _by_own_pages(self, x: Exchange) -> None:
         """Make the guest's page the firmware's, have it answered there, and take it back.
@@ -234,8 +234,8 @@ class Requests:
         vm, host = x.vm, self.host
         request, response = self._page(vm, x.request_gpa), self._page(vm, x.response_gpa)
         x.request_spa, x.response_spa = request << 12, response << 12
-        if self.world.faults is not None:
-            self.world.faults.fire("send", self, x)
+        if self.simulation.faults is not None:
+            self.simulation.faults.fire("send", self, x)
             host.page(request)[:] = x.request
         if host.is_ours(response):
             x.lent = not host.give(response, f"firmware, for {vm.name}", fixed=True)
@@ -248,14 +248,14 @@ class Requests:
             back = x.kept_back or host.take_from_firmware(response)
         if not back:
             x.status = int(Status.INVALID_ADDRESS)
-        elif self.world.faults is not None and not x.kept_back:
+        elif self.simulation.faults is not None and not x.kept_back:
             x.response = bytes(host.page(response))
-            self.world.faults.fire("answer", self, x)
+            self.simulation.faults.fire("answer", self, x)
             self._write(vm, x.response_gpa, x.response)
 
     def _issue(self, x: Exchange) -> None:
         """Give the command, and let the time pass that it takes. Raises StoppedError."""
-        vm, clock = x.vm, self.world.clock
+        vm, clock = x.vm, self.simulation.clock
         if x.watched:
             self._see(x, "issue")
             if not x.issue:
@@ -274,17 +274,17 @@ class Requests:
 
     def _answered(self, x: Exchange, was: bytes) -> None:
         """Tell of the firmware's answer, and let faults strike that are due after it."""
-        if self.world.trace and not x.status:
+        if self.simulation.trace and not x.status:
             response = bytes(self.host.page(x.response_spa >> 12))
-            written = (Written("message", x.response_spa, response, was),)
-            self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
+            written = (TraceBytes("message", x.response_spa, response, was),)
+            self.simulation.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
         self._see(x, "status")
 
     def give(self, x: Exchange) -> int:
         """Give the firmware the command for a request; return the status."""
         buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
         latency = x.vm.policy.latency
-        takes = latency.draw(self.world.random) if latency is not INSTANT else 0
+        takes = latency.draw(self.simulation.random) if latency is not INSTANT else 0
         return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
 
     def kept(self, vm: str) -> bytes | bytearray | None:
@@ -299,8 +299,10 @@ class Requests:
         return next(others, 0) << 12
 
     def _say(
-        self, x: Exchange, action: str, written: tuple[Written, ...] = (), **facts: object
+        self, x: Exchange, action: str, written: tuple[TraceBytes, ...] = (), **facts: object
     ) -> None:
         """Add a step of the hypervisor's to the trace, if there is one."""
-        if self.world.trace:
-            self.world.note(HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts)
+        if self.simulation.trace:
+            self.simulation.note(
+                HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts
+            )

@@ -20,10 +20,10 @@ from ...wire.exits import ExitCode
 from ...wire.ghcb import Page
 from ...wire.operands import Action
 from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RCX_AT, RESPONSE_BITS
-from ..trace import HYPERVISOR, Written
+from ..trace import HYPERVISOR, TraceBytes
 from . import exits
 from . import msr_protocol as msr
-from .guest_request import REPORT_REQ, TYPE_AT, Exchange, Requests
+from .guest_request import REPORT_REQ, TYPE_AT, Exchange, GuestRequests
 
 if TYPE_CHECKING:
     from .host import Host
@@ -44,13 +44,13 @@ class Hypervisor:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.world = host.world
-        self.requests = Requests(host)
+        self.simulation = host.simulation
+        self.requests = GuestRequests(host)
 
     def vmgexit(self, vcpu: Vcpu) -> None:
         """Do what the guest left for. Raises StoppedError if the guest does not run on."""
         vm = vcpu.vm
-        with self.world.lock:
+        with self.simulation.lock:
             if vm.stopped:
                 raise StoppedError(vm.name, vm.stopped)
             try:
@@ -60,7 +60,7 @@ class Hypervisor:
                     self._response(vcpu, self._ghcb(vcpu))
             except StoppedError as exc:
                 vm.stopped = exc.reason
-                if self.world.trace:
+                if self.simulation.trace:
                     self._say(vcpu, "stop", reason=exc.reason)
                 raise
 
@@ -105,7 +105,7 @@ class Hypervisor:
         if asked and found and found.code == BUFFER_RULE and not self._for_report(vcpu, page):
             found = None  # KVM looks at rax and rbx only where the message is a report request
         if found:
-            if self.world.trace:
+            if self.simulation.trace:
                 self._say(vcpu, "refuse", reason=found.reason, why=found.text)
             self.write(vcpu, ghcb, MALFORMED, found.reason)
         elif page.sw_exit_code in (REQUEST, EXTENDED):
@@ -134,7 +134,7 @@ class Hypervisor:
 
         This is the only place that writes one to a page.
         """
-        traced = self.world.trace is not None
+        traced = self.simulation.trace is not None
         before = bytes(ghcb) if traced else None
         rax, rcx, rdx, rbx = registers
         WORD.pack_into(ghcb, RAX_AT, rax)
@@ -142,9 +142,11 @@ class Hypervisor:
         PAIR.pack_into(ghcb, INFO_AT, info1, info2)
         PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, RESPONSE_BITS)
         if traced:
-            written = (Written("ghcb", vcpu.msr, bytes(ghcb), before),)
+            written = (TraceBytes("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
-            self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "resume", written, (), **facts)
+            self.simulation.note(
+                HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "resume", written, (), **facts
+            )
 
     def _say(self, vcpu: Vcpu, action: str, **facts: object) -> None:
-        self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, action, (), (), **facts)
+        self.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, action, (), (), **facts)
