@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from snpwire.engine.guest.boot import bring_up, change, leave
+from snpwire.engine.guest.boot import bring_up, change
+from snpwire.engine.guest.vmgexit import leave
 from snpwire.engine.guest_layout import LAYOUT, buffers_of
 from snpwire.engine.hypervisor.exits import can_run
 from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
-from snpwire.errors import AccessError, StoppedError
+from snpwire.errors import AccessError, ExitError, StoppedError
 from snpwire.rules.ghcb import refusal
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.ghcb import SHARED_START, Page
@@ -140,7 +141,7 @@ def test_the_time_stamp_counter_is_the_machines_time(m, guest):
 
 
 def test_an_msr_that_nobody_has_raises_gp(m, guest):
-    with pytest.raises(AccessError, match="reason 2147484429"):
+    with pytest.raises(ExitError, match="reason 2147484429"):
         out(m, guest, ExitCode.MSR, rcx=0x1234)
 
     response = Page.parse(guest.memory.shared(guest.vm.vcpus[0].msr))
@@ -264,7 +265,7 @@ def test_a_buffer_that_is_wrong_is_worked_off_up_to_there(m, guest, words, head,
 
 
 def test_a_guest_sees_that_a_page_was_not_changed(m, guest):
-    with pytest.raises(AccessError, match=r"did not change a page: 0x10000000000 at 0x70000000"):
+    with pytest.raises(ExitError, match=r"did not change a page: 0x10000000000 at 0x70000000"):
         change(m.hypervisor, guest.memory, guest.vm.vcpus[0], [0x7000_0000], PRIVATE)
 
 
@@ -328,13 +329,13 @@ AREA = LAYOUT.save_areas
     ids=["no processor", "no request", "a VMPL", "unaligned", "no memory", "2 MiB"],
 )
 def test_kvm_refuses_a_processor_that_cannot_be(m, guest, info1, gpa):
-    with pytest.raises(AccessError, match="the hypervisor refused: reason 5"):
+    with pytest.raises(ExitError, match="the hypervisor refused: reason 5"):
         created(m, guest, info1, gpa)
 
 
 @pytest.mark.parametrize("rax", [1 << 3, 1 << 4])
 def test_kvm_refuses_another_way_of_injecting_interrupts(m, guest, rax):
-    with pytest.raises(AccessError, match="the hypervisor refused: reason 5"):
+    with pytest.raises(ExitError, match="the hypervisor refused: reason 5"):
         created(m, guest, 1 << 32 | 1, AREA, rax=rax)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from snpwire.engine.faults.catalogue import FAULTS
 from snpwire.engine.faults.injection import Injection
-from snpwire.engine.guest.boot import leave
 from snpwire.engine.guest.request import Request
+from snpwire.engine.guest.vmgexit import leave
 from snpwire.engine.guest_layout import LAYOUT, Buffers, buffers_of
 from snpwire.engine.hypervisor.policy import (
     HostCertificates,
@@ -30,7 +30,7 @@ from snpwire.engine.profile import profile_named
 from snpwire.engine.simulation import MILLISECOND, SECOND
 from snpwire.engine.trace import Trace
 from snpwire.engine.workload import Load, run
-from snpwire.errors import AccessError, DriverError
+from snpwire.errors import AccessError, DriverError, ExitError
 from snpwire.rmp.entry import ASID_LOW, ASSIGNED, IMMUTABLE, LOCK, VALIDATED, VMSA
 from snpwire.wire.certs import CertTable, build_table
 from snpwire.wire.exits import ExitCode
@@ -350,7 +350,7 @@ def test_q7_bad_addresses_are_malformed_input(code, info, registers, reason):
     guest = m.add()
     guest.memory.shared(REQUEST_GPA)[0x34] = MsgType.REPORT_REQ
 
-    with pytest.raises(AccessError, match=rf"the hypervisor refused: reason {reason} "):
+    with pytest.raises(ExitError, match=rf"the hypervisor refused: reason {reason} "):
         leave(m.hypervisor, guest.memory, guest.vm.vcpus[0], code, *info, **registers)
 
 

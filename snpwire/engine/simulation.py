@@ -5,22 +5,31 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from random import Random
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from .trace import TraceStep
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-if TYPE_CHECKING:
     from .trace import StateChange, Trace, TraceBytes
 
 
-class FaultSource(Protocol):
-    """What goes wrong at a point of a request's path, if anything is to."""
+Party = TypeVar("Party")
+Subject = TypeVar("Subject")
 
-    def fire(self, point: str, who: Any, what: Any) -> None:
-        """Let what is due at a point strike."""
+
+class Point(str, Generic[Party, Subject]):
+    """A point of a request's path where faults act: on the party that passes it, and on what."""
+
+    __slots__ = ()
+
+
+class FaultSource(Protocol):
+    """What goes wrong at the points of a request's path."""
+
+    def fire(self, point: Point[Party, Subject], party: Party, subject: Subject) -> None:
+        """Let the faults act that are due at a point."""
 
 
 class Simulation:

@@ -65,7 +65,7 @@ from ..engine.outcome import Outcome
 from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
 from ..engine.trace import Trace, TraceStep
-from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
+from ..errors import AccessError, DriverError, EngineError, ExitError, StoppedError, UsageError
 from .fault_plan import Plan, ended, every_fault
 from .raw_guest import Port, Sent
 from .reports.attestation import Certificates, certificates_of
@@ -78,6 +78,7 @@ __all__ = [
     "Certificates",
     "DriverError",
     "EngineError",
+    "ExitError",
     "ExtendedReport",
     "Fault",
     "Guest",

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..engine.guest.boot import leave
+from ..engine.ghcb import RBX, RBX_AT
+from ..engine.guest.vmgexit import leave
 from ..engine.guest_layout import LAYOUT, buffers_of
 from ..engine.simulation import SECOND
 from ..engine.trace import GUEST, TraceBytes
@@ -18,7 +19,6 @@ from ..errors import UsageError
 from ..wire.address import PAGE
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
-from ..wire.ghcb import Page
 from ..wire.message import HEADER_SIZE, VMPCKS, Header
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class Port:
         """Leave the guest with a message of up to 4096 bytes; the response page is empty before.
 
         With *pages* the request is an extended one that has so many pages for certificates. Raises
-        UsageError, StoppedError if the guest does not run on, and AccessError if the exit is
-        refused or a page was taken from the guest.
+        UsageError, StoppedError if the guest does not run on, ExitError if the exit is refused,
+        and AccessError if a page was taken from the guest.
         """
         if len(message) > PAGE:
             raise UsageError(f"a message has at most {PAGE} bytes, got {len(message)}")
@@ -72,7 +72,7 @@ class Port:
         response = bytes(self._memory.readable(self.buffers.response))
         if pages is None:
             return Sent(exitinfo2, response)
-        needed = Page.parse(self._memory.shared(self._vcpu.msr)).rbx
+        needed: int = RBX.unpack_from(self._memory.shared(self._vcpu.msr), RBX_AT)[0]
         return Sent(exitinfo2, response, self._certificates(pages), needed)
 
     def sleep(self, seconds: float) -> None:

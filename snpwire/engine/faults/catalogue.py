@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from ..guest.driver import Driver
     from ..guest.request import Request
-    from ..hypervisor.guest_request import Exchange, GuestRequests
+    from ..hypervisor.exchange import Exchange
+    from ..hypervisor.guest_request import GuestRequests
 
     HostAct = Callable[[GuestRequests, Exchange], None]
 
@@ -91,7 +92,7 @@ def _delay(requests: GuestRequests, _: Exchange) -> None:
 
 def _twice(requests: GuestRequests, x: Exchange) -> None:
     """Give the command once more, and tell how that one ended."""
-    x.status = requests.give(x)
+    x.status = requests.issue_command(x)
 
 
 def _longer(request: bytes) -> bytes:
@@ -109,7 +110,7 @@ def _cut(data: bytes) -> bytes:
 
 
 def _others_request(requests: GuestRequests, x: Exchange) -> None:
-    kept = requests.kept(x.vm.name)
+    kept = requests.another_request(x.vm.name)
     if kept is not None:
         x.request = kept
 
@@ -144,12 +145,12 @@ def _unmark(requests: GuestRequests, x: Exchange) -> None:
 
 
 def _mark(requests: GuestRequests, x: Exchange) -> None:
-    if not x.lent:
+    if not x.firmware_owned:
         requests.host.give(x.response_spa >> 12, f"firmware, for {x.vm.name}", fixed=True)
 
 
 def _keep_page(_: GuestRequests, x: Exchange) -> None:
-    x.kept_back = True
+    x.reclaim = False
 
 
 def _made_up(_: GuestRequests, x: Exchange) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import AccessError
+from ...errors import ExitError
 from ...wire.address import PAGE
 from ...wire.exits import ExitCode
 from ...wire.ghcb import SHARED_START, Page
@@ -19,6 +19,7 @@ from ...wire.operands import ApCreationInfo, ApCreationRequest, PscOperation
 from ...wire.psc import PscBuffer, PscEntry, PscHeader
 from ...wire.rmp_words import RmpAdjust
 from ..guest_layout import EACH, LAYOUT
+from .vmgexit import leave
 
 if TYPE_CHECKING:
     from ..hypervisor.vm import Vcpu, Vm
@@ -52,7 +53,7 @@ def register(hypervisor: Hypervisor, memory: GuestMemory, vcpu: Vcpu) -> None:
         hypervisor, vcpu, MsrRegGhcbGpaReq.of(info=int(MsrInfo.REG_GHCB_GPA_REQ), gfn=gfn)
     )
     if word_back >> 12 != gfn:
-        raise AccessError("the hypervisor refused to register the GHCB", gpa)
+        raise ExitError("the hypervisor refused to register the GHCB", gpa)
     vcpu.msr = gpa
     memory.shared(gpa)[:] = Page(protocol_version=2).build()
 
@@ -87,7 +88,7 @@ def change(
     done = PscHeader.parse(memory.shared(vcpu.msr)[SHARED_START : SHARED_START + 8])
     if info2 or done.cur_entry <= done.end_entry:
         failed = pages[min(done.cur_entry, len(pages) - 1)]
-        raise AccessError(f"the hypervisor did not change a page: {info2:#x}", failed)
+        raise ExitError(f"the hypervisor did not change a page: {info2:#x}", failed)
     if operation is PRIVATE:
         for gpa in pages:
             memory.accept(gpa)
@@ -101,35 +102,3 @@ def bring_up(
     info = ApCreationInfo.of(request=int(ApCreationRequest.CREATE), apic_id=vcpu.apic_id)
     leave(hypervisor, memory, boot, ExitCode.SNP_AP_CREATION, info, area, rax=0)
     register(hypervisor, memory, vcpu)
-
-
-def leave(
-    hypervisor: Hypervisor,
-    memory: GuestMemory,
-    vcpu: Vcpu,
-    code: ExitCode,
-    info1: int = 0,
-    info2: int = 0,
-    **registers: int,
-) -> int:
-    """Leave the guest through the page and return the result.
-
-    Raises AccessError if the hypervisor refuses.
-    """
-    ghcb = memory.shared(vcpu.msr)
-    bitmap = Page.parse(bytes(PAGE)).valid_bitmap.of(
-        sw_exit_code=1, sw_exit_info_1=1, sw_exit_info_2=1, **dict.fromkeys(registers, 1)
-    )
-    page = Page.parse(ghcb).replace(
-        sw_exit_code=code,
-        sw_exit_info_1=int(info1),
-        sw_exit_info_2=info2,
-        valid_bitmap=bitmap,
-        **registers,
-    )
-    ghcb[:] = page.build()
-    hypervisor.vmgexit(vcpu)
-    response = Page.parse(ghcb)
-    if response.sw_exit_info_1 & 0xFFFF_FFFF:
-        raise AccessError(f"the hypervisor refused: reason {response.sw_exit_info_2}", vcpu.msr)
-    return int(response.sw_exit_info_2)

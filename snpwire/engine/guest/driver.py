@@ -15,20 +15,20 @@ The number moves on by 2 whatever came of it.
 
 from __future__ import annotations
 
-from struct import Struct
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ...errors import AccessError, DriverError, StoppedError
+from ...errors import AccessError, DriverError, ExitError, StoppedError
 from ...wire.address import PAGE
 from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.message import PAYLOAD_MAX, MsgType, payload_kind
-from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
+from ..ghcb import RBX, RBX_AT
 from ..outcome import BUSY, INVALID_LEN, NO_RESPONSE
-from ..simulation import SECOND
+from ..simulation import SECOND, Point
 from ..trace import GUEST, TraceBytes
 from .request import Request, Response
+from .vmgexit import fill_in, issue
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 
 RETRY_DELAY, RETRY_LIMIT = 2 * SECOND, 60 * SECOND
 PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
-EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
 BLANK = bytes(PAGE)
+PREPARE: Point[Driver, Request] = Point("prepare")
+EXIT: Point[Driver, Request] = Point("exit")
+"""Points that a request passes: before it is sealed, and before the first exit."""
 
 
 class Driver:
@@ -94,13 +96,13 @@ class Driver:
             self._check(request)
         self.named = self.buffers
         if faults is not None:
-            faults.fire("prepare", self, request)
+            faults.fire(PREPARE, self, request)
         number = channel.next_number()
         message = self._sealed(request, number)
         try:
             self._put(message)
             if faults is not None:
-                faults.fire("exit", self, request)
+                faults.fire(EXIT, self, request)
             began, needed = self._simulation.clock.now, None
             result = self._exit(request.pages)
             if result:
@@ -192,22 +194,21 @@ class Driver:
         Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
         one processor share its GHCB, which is why the lock is held from the first byte on.
         """
-        code, low, high = PLAIN, 0, EXIT_BITS
+        vcpu, code, registers = self._vcpu, PLAIN, {}
         with self._simulation.lock:
-            buffers, ghcb = self.named, self._memory.shared(self._vcpu.msr)
+            buffers, ghcb = self.named, self._memory.shared(vcpu.msr)
             if pages is not None:
-                code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
-                WORD.pack_into(ghcb, RAX_AT, buffers.data)
-                WORD.pack_into(ghcb, RBX_AT, pages)
-            EXIT.pack_into(ghcb, EXIT_AT, code, buffers.request, buffers.response)
-            PAIR.pack_into(ghcb, BITMAP_AT, low, high)
+                code, registers = EXTENDED, {"rax": buffers.data, "rbx": pages}
+            fill_in(ghcb, code, buffers.request, buffers.response, **registers)
             if self._simulation.trace:
                 self._say_left(code, ghcb)
-            self._hypervisor.vmgexit(self._vcpu)
-            info1, info2 = PAIR.unpack_from(ghcb, INFO_AT)
-            if info2 == INVALID_LEN:
-                self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
-        return NO_RESPONSE if info1 & 0xFFFF_FFFF else int(info2)
+            try:
+                result = issue(self._hypervisor, vcpu, ghcb)
+            except ExitError:
+                return NO_RESPONSE
+            if result == INVALID_LEN:
+                self._needed = RBX.unpack_from(ghcb, RBX_AT)[0]
+        return result
 
     def _data(self, pages: int) -> bytes:
         start = self.buffers.data
