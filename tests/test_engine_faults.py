@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from inspect import signature
 from random import Random
 
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.engine.faults.catalogue import FAULTS
+from snpwire.engine.faults.fault import GUEST_POINTS, HYPERVISOR_POINTS
 from snpwire.engine.faults.injection import Injection
+from snpwire.engine.guest.driver import EXIT, PREPARE
 from snpwire.engine.guest.request import Request
+from snpwire.engine.hypervisor.guest_request import ARRIVE, ISSUE, RESPONSE, RESULT, SEND, STATUS
 from snpwire.engine.hypervisor.policy import (
     HostCertificates,
     HypervisorPolicy,
@@ -93,8 +97,8 @@ def test_a_fault_strikes_as_often_as_it_is_to(m, guest):
     outcomes = [attempt(guest.drivers[n], KEY).outcome.errno for n in range(4)]
 
     assert outcomes == ["", "EIO", "EIO", ""]
-    assert [fault.name for fault in faults.struck()] == ["errno-eagain"] * 2
-    assert faults.struck() == []
+    assert [fault.name for fault in faults.drain()] == ["errno-eagain"] * 2
+    assert faults.drain() == []
 
 
 @pytest.mark.parametrize("name", ["swap-vms", "wrong-context"])
@@ -156,6 +160,18 @@ def test_a_guest_is_patient_for_a_minute(times, errno):
 
     assert found.errno == errno
     assert found == FAULTS["busy"].leads_to(HypervisorPolicy(), extended=False, times=times)
+
+
+def test_faults_act_where_the_party_that_they_touch_passes():
+    points = {row.point for row in FAULTS.values()}
+
+    assert points <= {*GUEST_POINTS, *HYPERVISOR_POINTS}
+    assert {PREPARE, EXIT} == set(GUEST_POINTS)
+    assert (ARRIVE, SEND, ISSUE, STATUS, RESPONSE, RESULT) == HYPERVISOR_POINTS
+    for row in FAULTS.values():
+        of_driver = row.point in GUEST_POINTS
+        assert row.undo is None or not of_driver
+        assert ("driver" in signature(row.act).parameters) is of_driver, row.name
 
 
 def test_faults_are_named_after_their_actors_and_say_who_notices():
@@ -344,7 +360,7 @@ def test_what_the_driver_has_no_room_for_is_expected(m, guest, asked, number, ou
 
     verdict = trial.ask(driver, asked)
 
-    assert verdict.expected == verdict.tried.outcome == outcome
+    assert verdict.expected == verdict.attempt.outcome == outcome
     assert not verdict.broken
 
 
@@ -352,7 +368,7 @@ def test_a_fault_that_is_named_twice_strikes_once_at_a_time(m, guest):
     faults = m.inject(*map(Injection.parse, ("alter-answer", "alter-answer*2")))
 
     assert attempt(guest.drivers[0], KEY).outcome == FAULTS["alter-answer"].outcome
-    assert [fault.name for fault in faults.struck()] == ["alter-answer"]
+    assert [fault.name for fault in faults.drain()] == ["alter-answer"]
 
 
 def test_a_number_is_used_again_also_where_there_was_none_before(m, guest):

@@ -224,7 +224,7 @@ def test_a_fault_strikes_as_often_as_it_is_to_whichever_thread_meets_it():
         failed = [tried for row in rows for tried in row if tried.outcome.errno]
 
     assert len(failed) == 5
-    assert faults.armed[0].passed == 32
+    assert faults.armed[0].passes == 32
 
 
 def test_a_machine_without_a_trace_makes_no_steps():

@@ -560,7 +560,7 @@ def test_q11_whatever_goes_wrong_there_is_one_response_and_no_lock_is_kept(name,
     rules = {
         breach.rule for breach in [*watch.breaches, *ownership_breaches(m), *reclaim_breaches(m)]
     }
-    assert faults.struck() == [fault]
+    assert faults.drain() == [fault]
     assert outcome == fault.leads_to(policy, extended=False, times=1)
     assert left == told + stopped
     assert free == [True]

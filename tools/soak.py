@@ -12,7 +12,7 @@ import argparse
 import sys
 from random import Random
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snpwire.engine.faults.catalogue import FAULTS
 from snpwire.engine.faults.injection import Injection
@@ -133,7 +133,7 @@ class Soak:
         pages = self.random.choice((None, 4))
         return Request(int(MsgType.REPORT_REQ), payload, 1, pages)
 
-    def _fault(self, guest: Guest, driver: Driver) -> Fault:
+    def _fault(self, guest: Guest, driver: Driver) -> Fault[Any, Any]:
         own, first = guest.vm.policy.pages is Pages.GUEST, not driver.channel.number
         rows = [
             row
@@ -145,7 +145,9 @@ class Soak:
         self.struck += 1
         return fault
 
-    def _judge(self, guest: Guest, request: Request, fault: Fault | None, found: Outcome) -> None:
+    def _judge(
+        self, guest: Guest, request: Request, fault: Fault[Any, Any] | None, found: Outcome
+    ) -> None:
         wanted, broken = Outcome(), ""
         if fault is not None:
             extended, broken = request.pages is not None, fault.breaks
@@ -181,7 +183,7 @@ class Soak:
         if not right or driver.channel.number % 2:
             raise Loss(f"a wrong answer to {request}")
 
-    def _after(self, guest: Guest, fault: Fault | None, found: Outcome) -> None:
+    def _after(self, guest: Guest, fault: Fault[Any, Any] | None, found: Outcome) -> None:
         """Make anew what cannot go on: a machine, a guest that lost a key or a page."""
         if fault is None:
             return

@@ -36,7 +36,7 @@ from .trace import HYPERVISOR
 if TYPE_CHECKING:
     from ..rmp.sparse import PlacedEntries
     from .cpuid_policy import CpuidPolicy
-    from .faults.fault import Fault
+    from .faults.fault import AnyFault
     from .faults.injection import Injection
     from .profile import Profile
     from .simulation import Clock
@@ -161,7 +161,7 @@ class Machine:
         self.simulation.faults = faults if injections else None
         return faults
 
-    def _prepare(self, fault: Fault) -> None:
+    def _prepare(self, fault: AnyFault) -> None:
         asked = self.hypervisor.requests.last
         if fault.needs == "neighbour" and min(len(self.guests), len(asked)) < 2:
             self.simulation.faults = Injections(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import EngineError
 from ..wire.address import PAGE
@@ -14,15 +14,11 @@ from .invariants import Breach, Watch, ownership_breaches, reclaim_breaches
 from .outcome import SHORT, STOPPED, Outcome, outcome_of
 
 if TYPE_CHECKING:
-    from .guest.driver import Driver
-    from .guest.request import Request, Response
-
-if TYPE_CHECKING:
     from .faults.fault import Fault
     from .faults.injection import Injections
     from .guest.driver import Driver
     from .guest.guest import Guest
-    from .guest.request import Request
+    from .guest.request import Request, Response
     from .machine import Machine
 
 NOT_TAKEN = Outcome("EIO", int(Status.INVALID_PARAM), alive=False)
@@ -37,8 +33,8 @@ CHANGES_GUESTS = {int(MsgType.EXPORT_REQ), int(MsgType.ABSORB_NOMA_REQ)}
 class Check(NamedTuple):
     """What came of one request."""
 
-    tried: Attempted
-    struck: tuple[Fault, ...]
+    attempt: Attempted
+    faults: tuple[Fault[Any, Any], ...]
     """The faults that the request met."""
     expected: Outcome | None
     """What it had to come to; None where nobody can say, as after two faults at once."""
@@ -48,7 +44,7 @@ class Check(NamedTuple):
     @property
     def broken(self) -> bool:
         """Tell whether something came to another end than it should."""
-        wrong = self.expected is not None and self.tried.outcome != self.expected
+        wrong = self.expected is not None and self.attempt.outcome != self.expected
         return wrong or bool(self.breaches)
 
 
@@ -69,11 +65,11 @@ class Oracle:
         """Make a request and judge it."""
         before = self._usual(driver, request)
         tried = attempt(driver, request)
-        struck = tuple(self._faults.struck())
-        expected = self._expected(request, struck, before)
-        if struck and (tried.outcome.errno or any(fault.breaks for fault in struck)):
+        faults = tuple(self._faults.drain())
+        expected = self._expected(request, faults, before)
+        if faults and (tried.outcome.errno or any(fault.breaks for fault in faults)):
             self._open = True
-        return Check(tried, struck, expected, self._breaches(struck))
+        return Check(tried, faults, expected, self._breaches(faults))
 
     def _usual(self, driver: Driver, request: Request) -> Outcome | None:
         """Return what a request has to come to where no fault strikes."""
@@ -113,25 +109,25 @@ class Oracle:
         return known and request.version == 1 and size > 0 and not size % PAYLOAD_UNIT
 
     def _expected(
-        self, request: Request, struck: tuple[Fault, ...], usual: Outcome | None
+        self, request: Request, faults: tuple[Fault[Any, Any], ...], usual: Outcome | None
     ) -> Outcome | None:
-        if not struck:
+        if not faults:
             return usual
-        fault = struck[0]
-        if any(other is not fault for other in struck) or usual != Outcome():
+        fault = faults[0]
+        if any(other is not fault for other in faults) or usual != Outcome():
             return None
         extended = request.pages is not None
         policy = self._guest.vm.policy
-        return fault.leads_to(policy, extended=extended, times=len(struck))
+        return fault.leads_to(policy, extended=extended, times=len(faults))
 
-    def _breaches(self, struck: tuple[Fault, ...]) -> tuple[Breach, ...]:
+    def _breaches(self, faults: tuple[Fault[Any, Any], ...]) -> tuple[Breach, ...]:
         found = (
             *self._watch.breaches,
             *ownership_breaches(self._machine),
             *reclaim_breaches(self._machine),
         )
         self._watch.breaches.clear()
-        self._excused |= {fault.breaks for fault in struck}
+        self._excused |= {fault.breaks for fault in faults}
         return tuple(breach for breach in found if breach.rule not in self._excused)
 
 

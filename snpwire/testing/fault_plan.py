@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..engine.faults.catalogue import FAULTS
+from ..engine.faults.fault import GUEST_POINTS
 from ..engine.faults.injection import Injection
 from ..engine.hypervisor.policy import HypervisorPolicy
 from ..engine.outcome import Outcome, outcome_of
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from ..engine.machine import Machine
 
 ACTORS = ("guest", "hypervisor", "firmware")
-IN_DRIVER = ("prepare", "exit")
-"""Points that are passed in the guest's driver."""
 
 
 class Plan:
@@ -72,9 +71,9 @@ class Plan:
         if self._armed is None:
             return "the faults strike at requests of snp_guest, which the test does not use"
         missed = [
-            f"{text}: its point was passed {row.passed} times"
+            f"{text}: its point was passed {row.passes} times"
             for text, row in zip(self.texts, self._armed, strict=True)
-            if not row.struck
+            if not row.hits
         ]
         return f"faults that never struck: {'; '.join(missed)}" if missed else ""
 
@@ -102,7 +101,7 @@ def every_fault(actors: object = ACTORS, but: object = (), *, port: bool = False
     wanted = _words("actors", actors, ACTORS)
     left_out = _words("but", but, FAULTS)
     found = [row for row in FAULTS.values() if row.actor in wanted and row.name not in left_out]
-    return [row.name for row in found if not (port and row.point in IN_DRIVER)]
+    return [row.name for row in found if not (port and row.point in GUEST_POINTS)]
 
 
 def _words(part: str, given: object, known: Iterable[str]) -> list[str]:

@@ -108,10 +108,10 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
         verdict = trial.ask(guest.drivers[asked.vmpck], wanted)
         teller.judge(turn, verdict)
         broken |= verdict.broken
-        response = verdict.tried.response or response
+        response = verdict.attempt.response or response
     for armed in faults.armed:
-        if not armed.struck:
-            note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
+        if not armed.hits:
+            note(f"{armed.fault.name} never struck: its point was passed {armed.passes} times")
             broken = True
     if saved is not None:
         saved.file("rmp.bin", machine.table_image())

@@ -72,18 +72,18 @@ class Teller:
     def _verdict_json(self, turn: int, verdict: Check) -> str:
         from ...view.json import dumps
 
-        outcome, expected = verdict.tried.outcome, verdict.expected
+        outcome, expected = verdict.attempt.outcome, verdict.expected
         plain: dict[str, Any] = {
             "schema": "request/1",
             "request": turn,
             "outcome": outcome.to_plain(),
             "expected": None if expected is None else expected.to_plain(),
-            "faults": [fault.name for fault in verdict.struck],
+            "faults": [fault.name for fault in verdict.faults],
             "breaches": [breach._asdict() for breach in verdict.breaches],
             "broken": verdict.broken,
         }
-        if verdict.tried.response is not None:
-            plain["payload"] = verdict.tried.response.payload.hex()
+        if verdict.attempt.response is not None:
+            plain["payload"] = verdict.attempt.response.payload.hex()
         return dumps(plain, indent=None)
 
 
@@ -93,10 +93,10 @@ TCB_KINDS = ("key-req", "key-req-v2")
 
 def _verdict_lines(turn: int, verdict: Check) -> list[str]:
     look = style()
-    outcome, expected = verdict.tried.outcome, verdict.expected
+    outcome, expected = verdict.attempt.outcome, verdict.expected
     lines = [f"request {turn}: {look.mark(look.strong, _ending(verdict))}"]
-    for fault in dict.fromkeys(verdict.struck):
-        count = verdict.struck.count(fault)
+    for fault in dict.fromkeys(verdict.faults):
+        count = verdict.faults.count(fault)
         times = f" {count} times" if count > 1 else ""
         lines.append(f"  {fault.name} struck{times}; who notices: {fault.notices}")
     if expected is not None and outcome != expected:
@@ -107,7 +107,7 @@ def _verdict_lines(turn: int, verdict: Check) -> list[str]:
 
 def _ending(verdict: Check) -> str:
     """Return the outcome; of an answer also the status that the firmware put into it."""
-    response = verdict.tried.response
+    response = verdict.attempt.response
     if response is None:
-        return str(verdict.tried.outcome)
+        return str(verdict.attempt.outcome)
     return f"answered, {Status(int.from_bytes(response.payload[:4], 'little')).name}"
