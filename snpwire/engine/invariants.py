@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .trace import TraceStep
 
 
+NAME_AT, NAME = Header.place("msg_seqno"), Header.struct("msg_seqno", "msg_size", "msg_vmpck")
 DIGEST, PART = 8, 256
 """Bytes that are kept of a digest, and how many numbers are kept together."""
 NONE = bytes(DIGEST * PART)
@@ -100,12 +101,12 @@ class Watch:
 
 
 def _name(vm: str, message: bytes) -> tuple[str, int, int]:
-    fields = Header.ENGINE.unpack(message[:HEADER_SIZE])
-    return vm, fields[10], fields[1]
+    number, _, vmpck = NAME.unpack_from(message, NAME_AT)
+    return vm, vmpck, number
 
 
 def _digest(message: bytes) -> bytes:
-    size = int.from_bytes(message[0x36:0x38], "little")
+    size = NAME.unpack_from(message, NAME_AT)[1]
     return sha256(message[: HEADER_SIZE + size]).digest()[:DIGEST]
 
 

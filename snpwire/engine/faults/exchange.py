@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     ExchangeAct = Callable[[GuestRequests, Exchange], None]
 
 HALF_MINUTE = 30 * SECOND
+FORGED_SIZE = 0x40
+"""Bytes of the payload that a hypervisor makes up."""
 CIPHERTEXT_AT, RESERVED_AT = HEADER_SIZE + 5, Header.place("reserved_0x038")
-NUMBER_AT, TYPE_AT, SIZE_AT = (Header.place(f"msg_{name}") for name in ("seqno", "type", "size"))
-VERSION_AT, VMPCK_AT = Header.place("hdr_version"), Header.place("msg_vmpck")
-MSG_VERSION_AT = Header.place("msg_version")
+VERSION_AT, MSG_VERSION_AT = Header.place("hdr_version"), Header.place("msg_version")
+NUMBER_AT, VMPCK_AT = Header.place("msg_seqno"), Header.place("msg_vmpck")
 
 
 def on_request(change: Callable[[bytes], bytes]) -> ExchangeAct:
@@ -131,12 +132,13 @@ def keep_page(_: GuestRequests, x: Exchange) -> None:
 def forge(_: GuestRequests, x: Exchange) -> None:
     """Make a response up whose header is right and whose tag cannot be."""
     x.issue = False
-    number = int.from_bytes(x.request[NUMBER_AT : NUMBER_AT + 8], "little") + 1
-    head = bytearray(x.request[:HEADER_SIZE])
-    head[NUMBER_AT : NUMBER_AT + 8] = number.to_bytes(8, "little")
-    head[TYPE_AT] += 1
-    head[SIZE_AT : SIZE_AT + 2] = (0x40).to_bytes(2, "little")
-    x.forged = (bytes(head) + b"\xa5" * 0x40).ljust(PAGE, b"\0")
+    head = Header.parse(x.request[:HEADER_SIZE])
+    forged = head.replace(
+        msg_seqno=head.msg_seqno + 1 & (1 << 64) - 1,
+        msg_type=int(head.msg_type) + 1 & 0xFF,
+        msg_size=FORGED_SIZE,
+    )
+    x.forged = (forged.build() + b"\xa5" * FORGED_SIZE).ljust(PAGE, b"\0")
 
 
 def reorder(driver: Driver, request: Request) -> None:
@@ -158,8 +160,8 @@ def changed(data: bytes, at: int, value: int | None = None) -> bytes:
 
 def longer(request: bytes) -> bytes:
     """Return a request whose header says that its payload is 16 bytes longer."""
-    size = int.from_bytes(request[SIZE_AT : SIZE_AT + 2], "little") + 16
-    return request[:SIZE_AT] + size.to_bytes(2, "little") + request[SIZE_AT + 2 :]
+    head = Header.parse(request[:HEADER_SIZE])
+    return head.replace(msg_size=head.msg_size + 16 & 0xFFFF).build() + request[HEADER_SIZE:]
 
 
 def later_number(request: bytes) -> bytes:

@@ -14,6 +14,7 @@ from ...wire.key import KeyReq, KeyRsp
 from ...wire.message import VMPCKS, MsgType
 from ...wire.report import REPORT_SIZE, ReportReq, ReportRsp
 from ...wire.status import Status
+from ...wire.tsc import TscInfoReq
 from ..guest_layout import LAYOUT, buffers_of
 from .boot import start
 from .channel import VmpckChannel
@@ -106,7 +107,7 @@ class Guest:
 
     def tsc(self, *, vmpck: int = 0) -> bytes:
         """Return the payload that tells scale and offset of the TSC. Raises DriverError."""
-        return self.raw(MsgType.TSC_INFO_REQ, bytes(0x80), vmpck=vmpck)
+        return self.raw(MsgType.TSC_INFO_REQ, bytes(TscInfoReq.SIZE), vmpck=vmpck)
 
     def raw(self, msg_type: int, payload: bytes, *, version: int = 1, vmpck: int = 0) -> bytes:
         """Send a message of any type; return the payload of its answer. Raises DriverError."""

@@ -13,6 +13,7 @@ from ...rmp.entry import ASSIGNED, IMMUTABLE, VALIDATED, VMSA
 from ...wire.address import IN_PAGE, LARGE_PAGE, PAGE
 from ...wire.event import Gpa
 from ...wire.exits import ExitCode
+from ...wire.ghcb import SHARED_END
 from ...wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
 from ..trace import HYPERVISOR, TraceBytes
 from .page_state import change_all
@@ -78,7 +79,9 @@ def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Response:
     result = change_all(host, vcpu.vm, ghcb, page.sw_scratch)
     if host.simulation.trace:
         at = page.sw_scratch & IN_PAGE
-        written = (TraceBytes("psc", page.sw_scratch, bytes(ghcb[at:0xFF0]), before[at:0xFF0]),)
+        written = (
+            TraceBytes("psc", page.sw_scratch, bytes(ghcb[at:SHARED_END]), before[at:SHARED_END]),
+        )
         host.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "page-states", written)
     return 0, result, NONE
 
