@@ -194,12 +194,12 @@ class Driver:
         Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
         one processor share its GHCB, which is why the lock is held from the first byte on.
         """
-        vcpu, code, registers = self._vcpu, PLAIN, {}
+        vcpu, code, registers = self._vcpu, PLAIN, None
         with self._simulation.lock:
             buffers, ghcb = self.named, self._memory.shared(vcpu.msr)
             if pages is not None:
                 code, registers = EXTENDED, {"rax": buffers.data, "rbx": pages}
-            fill_in(ghcb, code, buffers.request, buffers.response, **registers)
+            fill_in(ghcb, code, buffers.request, buffers.response, registers)
             if self._simulation.trace:
                 self._say_left(code, ghcb)
             try:

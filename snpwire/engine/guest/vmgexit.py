@@ -13,6 +13,8 @@ from ...wire.ghcb import Page, ValidBitmap
 from ..ghcb import BITMAP, BITMAP_SIZE, EXIT, EXIT_AT, EXIT_BITMAP, INFO, INFO_AT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..hypervisor.vm import Vcpu
     from ..hypervisor.vmgexit import Hypervisor
     from .memory import GuestMemory
@@ -41,11 +43,13 @@ def leave(
     AccessError if the page was taken from the guest.
     """
     ghcb = memory.shared(vcpu.msr)
-    fill_in(ghcb, code, info1, info2, **registers)
+    fill_in(ghcb, code, info1, info2, registers)
     return issue(hypervisor, vcpu, ghcb)
 
 
-def fill_in(ghcb: bytearray, code: int, info1: int, info2: int, **registers: int) -> None:
+def fill_in(
+    ghcb: bytearray, code: int, info1: int, info2: int, registers: Mapping[str, int] | None = None
+) -> None:
     """Write an exit to a GHCB and mark what is written; other fields stay as they are."""
     EXIT.pack_into(ghcb, EXIT_AT, code, info1, info2)
     if not registers:
@@ -62,7 +66,9 @@ def fill_in(ghcb: bytearray, code: int, info1: int, info2: int, **registers: int
 def issue(hypervisor: Hypervisor, vcpu: Vcpu, ghcb: bytearray) -> int:
     """Issue VMGEXIT and return ``sw_exit_info_2``. Raises ExitError and StoppedError."""
     hypervisor.vmgexit(vcpu)
+    info1: int
+    info2: int
     info1, info2 = INFO.unpack_from(ghcb, INFO_AT)
     if info1 & ACTION:
         raise ExitError(f"the hypervisor refused: reason {info2}", vcpu.msr)
-    return int(info2)
+    return info2

@@ -15,7 +15,6 @@ class Exchange:
         "context_spa",
         "data_gpa",
         "data_pages",
-        "extended",
         "firmware_owned",
         "forged",
         "issue",
@@ -40,15 +39,14 @@ class Exchange:
         vcpu: Vcpu,
         request_gpa: int,
         response_gpa: int,
-        *,
-        extended: bool = False,
         data_gpa: int = 0,
-        data_pages: int = 0,
+        data_pages: int | None = None,
     ) -> None:
         """Begin with what the guest named in its GHCB."""
         self.vcpu, self.vm = vcpu, vcpu.vm
         self.request_gpa, self.response_gpa = request_gpa, response_gpa
-        self.extended, self.data_gpa, self.data_pages = extended, data_gpa, data_pages
+        self.data_gpa, self.data_pages = data_gpa, data_pages
+        """Where an extended request has room for certificates; None for a plain one."""
 
         self.watched = False
         """A trace or faults look at what passes, which then has to be copied."""

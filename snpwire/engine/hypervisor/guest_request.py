@@ -76,8 +76,8 @@ class GuestRequests:
             page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
             x.request = bytes(page) if watched else page
             x.vmm = self._admitted(x)
-        if not x.vmm and x.extended:
-            x.vmm = self._certificates(x)
+        if not x.vmm and x.data_pages is not None:
+            x.vmm = self._certificates(x, x.data_pages)
         if not x.vmm:
             if vm.policy.pages is BOUNCE:
                 self._by_copies(x)
@@ -133,25 +133,25 @@ class GuestRequests:
     def _message(x: Exchange) -> tuple[TraceBytes, ...]:
         return (TraceBytes("message", x.request_gpa, bytes(x.request)),)
 
-    def _certificates(self, x: Exchange) -> int:
+    def _certificates(self, x: Exchange, room: int) -> int:
         """Put the certificates where the guest wants them, or say how many pages they take."""
         vm, policy = x.vm, x.vm.policy.certificates
         if x.request[TYPE_AT] != REPORT_REQ:
             return OK
         table = self.table(vm) if policy.chain else b""
         needed = max(-(-len(table) // PAGE), policy.pages)
-        if needed > x.data_pages:
+        if needed > room:
             x.pages_needed = needed
-            self._note(x, "certificates", needed=needed, given=x.data_pages)
+            self._note(x, "certificates", needed=needed, given=room)
             return INVALID_LEN
-        if x.data_pages:
+        if room:
             data = (table or EMPTY_TABLE).ljust(needed * PAGE, b"\0") if needed else EMPTY_TABLE
             was = self._shared_bytes(vm, x.data_gpa, len(data)) if self.simulation.trace else None
             for start in range(0, len(data), PAGE):
                 self._write(vm, x.data_gpa + start, data[start : start + PAGE])
             if self.simulation.trace:
                 written = (TraceBytes("certs", x.data_gpa, data, was),)
-                self._note(x, "certificates", written, needed=needed, given=x.data_pages)
+                self._note(x, "certificates", written, needed=needed, given=room)
         return OK
 
     def table(self, vm: Vm) -> bytes:

@@ -80,7 +80,7 @@ class Hypervisor:
                 self.write(vcpu, ghcb, *exits.response(self.host, vcpu, page))
                 return
         extended = code == EXTENDED
-        x = Exchange(vcpu, info1, info2, extended=extended, data_gpa=rax, data_pages=rbx)
+        x = Exchange(vcpu, info1, info2, rax, rbx if extended else None)
         result = self.requests.serve(x)
         registers = (rax, 0, 0, x.pages_needed or rbx) if extended else NOTHING
         self.write(vcpu, ghcb, 0, result, registers)
