@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from ..engine.trace import Step
+    from ..engine.trace import TraceStep
 
 
 class Saved:
@@ -62,7 +62,7 @@ class Saved:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise OSError(exc.errno, exc.strerror, str(self._target)) from None
 
-    def step(self, step: Step) -> list[str]:
+    def step(self, step: TraceStep) -> list[str]:
         """Write the pages of a step; return the names of the files."""
         names = []
         for item in step.written:

@@ -32,13 +32,14 @@ every sample, an agent in a guest every fault, a driver of another make likewise
 
 The same without pytest, and by hand::
 
-    from snpwire.testing import DriverError, Injection, Machine, Policy, profile_named, reports
+    from snpwire.testing import DriverError, HypervisorPolicy, Injection, Machine
+    from snpwire.testing import profile_named, reports
 
     for sample in reports(genuine=False, profile="genoa"):
         print(sample.name, sample.why, sample.fails)
 
     machine = Machine(profile_named("genoa"), seed=1)
-    guest = machine.add(policy=Policy.from_plain({"certificates": "chain"}))
+    guest = machine.add(policy=HypervisorPolicy.from_plain({"certificates": "chain"}))
     report, table = guest.ext_report(b"n" * 64, vmpl=1)
     machine.inject(Injection.parse("busy*40"))
     try:
@@ -53,18 +54,18 @@ from its name.
 from ..engine.faults.catalogue import FAULTS
 from ..engine.faults.fault import Fault
 from ..engine.faults.injection import Injection
-from ..engine.guest.guest import Attested, Guest
+from ..engine.guest.guest import ExtendedReport, Guest
 from ..engine.guest.request import Request, Response
 from ..engine.hypervisor.launch import Image
-from ..engine.hypervisor.policy import Policy
+from ..engine.hypervisor.policy import HypervisorPolicy
 from ..engine.invariants import Watch
 from ..engine.machine import Machine
 from ..engine.oracle import attempt
 from ..engine.outcome import Outcome
 from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
-from ..engine.trace import Step, Trace
-from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
+from ..engine.trace import Trace, TraceStep
+from ..errors import AccessError, DriverError, EngineError, ExitError, StoppedError, UsageError
 from .fault_plan import Plan, ended, every_fault
 from .raw_guest import Port, Sent
 from .reports.attestation import Certificates, certificates_of
@@ -74,27 +75,28 @@ __all__ = [
     "FAULTS",
     "PROFILES",
     "AccessError",
-    "Attested",
     "Certificates",
     "DriverError",
     "EngineError",
+    "ExitError",
+    "ExtendedReport",
     "Fault",
     "Guest",
+    "HypervisorPolicy",
     "Image",
     "Injection",
     "Machine",
     "Outcome",
     "Plan",
-    "Policy",
     "Port",
     "Profile",
     "Request",
     "Response",
     "Sample",
     "Sent",
-    "Step",
     "StoppedError",
     "Trace",
+    "TraceStep",
     "UsageError",
     "Watch",
     "attempt",

@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..engine.faults.catalogue import FAULTS
+from ..engine.faults.fault import GUEST_POINTS
 from ..engine.faults.injection import Injection
-from ..engine.hypervisor.policy import Policy
+from ..engine.hypervisor.policy import HypervisorPolicy
 from ..engine.outcome import Outcome, outcome_of
 from ..errors import EngineError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..engine.faults.injection import Armed
+    from ..engine.faults.injection import ArmedFault
     from ..engine.guest.guest import Guest
     from ..engine.machine import Machine
 
 ACTORS = ("guest", "hypervisor", "firmware")
-IN_DRIVER = ("prepare", "exit")
-"""Points that are passed in the guest's driver."""
 
 
 class Plan:
@@ -29,8 +28,8 @@ class Plan:
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(texts)
         self.injections = tuple(injection(text) for text in self.texts)
-        self.policy = Policy()
-        self._armed: list[Armed] | None = None
+        self.policy = HypervisorPolicy()
+        self._armed: list[ArmedFault] | None = None
 
     def arm(self, machine: Machine, guest: Guest) -> None:
         """Let the faults strike from now on.
@@ -72,9 +71,9 @@ class Plan:
         if self._armed is None:
             return "the faults strike at requests of snp_guest, which the test does not use"
         missed = [
-            f"{text}: its point was passed {row.passed} times"
+            f"{text}: its point was passed {row.passes} times"
             for text, row in zip(self.texts, self._armed, strict=True)
-            if not row.struck
+            if not row.hits
         ]
         return f"faults that never struck: {'; '.join(missed)}" if missed else ""
 
@@ -102,7 +101,7 @@ def every_fault(actors: object = ACTORS, but: object = (), *, port: bool = False
     wanted = _words("actors", actors, ACTORS)
     left_out = _words("but", but, FAULTS)
     found = [row for row in FAULTS.values() if row.actor in wanted and row.name not in left_out]
-    return [row.name for row in found if not (port and row.point in IN_DRIVER)]
+    return [row.name for row in found if not (port and row.point in GUEST_POINTS)]
 
 
 def _words(part: str, given: object, known: Iterable[str]) -> list[str]:
@@ -122,5 +121,5 @@ def ended(guest: Guest, call: Callable[[], object], *, vmpck: int = 0) -> Outcom
     try:
         call()
     except EngineError as exc:
-        return outcome_of(exc, alive=guest.drivers[vmpck].stream.alive)
+        return outcome_of(exc, alive=guest.drivers[vmpck].channel.alive)
     return Outcome()

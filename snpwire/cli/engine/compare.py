@@ -10,7 +10,7 @@ from ..output import note, say, style
 from .config_files import load_policy, load_profile, object_of
 
 if TYPE_CHECKING:
-    from ...engine.hypervisor.policy import Policy
+    from ...engine.hypervisor.policy import HypervisorPolicy
     from ...engine.workload import Load, Tally
 
 HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "longest", "all done")
@@ -48,7 +48,7 @@ def _loads(file: str | None) -> list[Load]:
         raise SourceError(shown_name(file), exc) from None
 
 
-def _objects(found: dict[str, list[Tally]], policies: dict[str, Policy]) -> list[str]:
+def _objects(found: dict[str, list[Tally]], policies: dict[str, HypervisorPolicy]) -> list[str]:
     from ...view.json import dumps
 
     return [

@@ -87,7 +87,7 @@ def request(asked: Asked, told: Told) -> int:
 def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) -> int:
     from ...engine.faults.injection import Injection
     from ...engine.invariants import Watch
-    from ...engine.oracle import Trial
+    from ...engine.oracle import Oracle
     from ...engine.trace import Trace
     from .trace_output import Teller
 
@@ -100,7 +100,7 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     guest = machine.add("vm", policy=policy)
     wanted = wanted or _vmrk(machine, guest)
     faults = machine.inject(*injections)
-    trial = Trial(machine, guest, watch, faults)
+    trial = Oracle(machine, guest, watch, faults)
     _warn(profile, wanted)
     teller.begin()
     broken, response = False, None
@@ -108,10 +108,10 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
         verdict = trial.ask(guest.drivers[asked.vmpck], wanted)
         teller.judge(turn, verdict)
         broken |= verdict.broken
-        response = verdict.tried.response or response
+        response = verdict.attempt.response or response
     for armed in faults.armed:
-        if not armed.struck:
-            note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
+        if not armed.hits:
+            note(f"{armed.fault.name} never struck: its point was passed {armed.passes} times")
             broken = True
     if saved is not None:
         saved.file("rmp.bin", machine.table_image())
@@ -225,7 +225,7 @@ def _vmrk(machine: Machine, guest: Guest) -> Request:
     from ...wire.migration import VmrkReq
 
     target = machine.incoming("incoming", guest)
-    vmrk = machine.world.random.randbytes(32)
+    vmrk = machine.simulation.random.randbytes(32)
     payload = VmrkReq(gctx_paddr=target, vmrk=vmrk).build()
     return Request(int(MsgType.VMRK_REQ), payload)
 
