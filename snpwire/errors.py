@@ -14,6 +14,7 @@
   + SignatureError    a signature does not fit what it is said to sign
   + EngineError       something went wrong inside the machine that is emulated
     - AccessError     the reverse map table does not allow an access
+    - ExitError       the hypervisor refuses an exit of a guest
     - DriverError     the guest's driver gives up, as Linux would: an errno, and what came back
     - StoppedError    the guest does not run on: its hypervisor could not answer it
 """
@@ -155,6 +156,15 @@ class AccessError(EngineError):
     def __init__(self, reason: str, address: int) -> None:
         super().__init__(f"{reason} at {address:#x}")
         self.address = address
+
+
+class ExitError(EngineError):
+    """The hypervisor refuses an exit, or what the guest asks for there."""
+
+    def __init__(self, reason: str, address: int) -> None:
+        super().__init__(f"{reason} at {address:#x}")
+        self.address = address
+        """Of the GHCB, or of the page that the exit is about."""
 
 
 class DriverError(EngineError):

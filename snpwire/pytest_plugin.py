@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .engine.guest.guest import Guest
     from .engine.machine import Machine
-    from .engine.trace import Step
+    from .engine.trace import TraceStep
     from .testing.fault_plan import FaultPlan
     from .testing.machine_fixture import MachineFixture
     from .testing.raw_guest import Port
@@ -129,7 +129,7 @@ def snp_port(snp_machine: Machine, snp_guest: Guest) -> Port:
 
 
 @pytest.fixture
-def snp_steps(request: pytest.FixtureRequest, snp_machine: Machine) -> deque[Step]:
+def snp_steps(request: pytest.FixtureRequest, snp_machine: Machine) -> deque[TraceStep]:
     """Return the steps of ``snp_machine`` since its guest started: the last 1000, oldest first."""
     return _fixture(request).steps
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from snpwire.engine.guest.boot import bring_up, change, leave
+from snpwire.engine.guest.boot import bring_up, change
+from snpwire.engine.guest.vmgexit import leave
 from snpwire.engine.guest_layout import LAYOUT, buffers_of
 from snpwire.engine.hypervisor.exits import can_run
 from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
-from snpwire.errors import AccessError, StoppedError
+from snpwire.errors import AccessError, ExitError, StoppedError
 from snpwire.rules.ghcb import refusal
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.ghcb import SHARED_START, Page
@@ -42,8 +43,8 @@ def guest(m):
 def out(m, guest, code, info1=0, info2=0, **registers):
     """Leave through the first processor's page; return the page as it came back."""
     vcpu = guest.vm.vcpus[0]
-    leave(m.hypervisor, guest.space, vcpu, code, info1, info2, **registers)
-    return Page.parse(guest.space.shared(vcpu.msr))
+    leave(m.hypervisor, guest.memory, vcpu, code, info1, info2, **registers)
+    return Page.parse(guest.memory.shared(vcpu.msr))
 
 
 def msr(m, guest, word):
@@ -140,10 +141,10 @@ def test_the_time_stamp_counter_is_the_machines_time(m, guest):
 
 
 def test_an_msr_that_nobody_has_raises_gp(m, guest):
-    with pytest.raises(AccessError, match="reason 2147484429"):
+    with pytest.raises(ExitError, match="reason 2147484429"):
         out(m, guest, ExitCode.MSR, rcx=0x1234)
 
-    response = Page.parse(guest.space.shared(guest.vm.vcpus[0].msr))
+    response = Page.parse(guest.memory.shared(guest.vm.vcpus[0].msr))
     assert (response.sw_exit_info_1, response.sw_exit_info_2) == (1, 0x8000_030D)
 
 
@@ -168,11 +169,11 @@ def test_a_page_that_is_wrong_gets_the_reason_that_kvm_gives(m, guest, fields, r
     vcpu = guest.vm.vcpus[0]
     page = Page(protocol_version=2, valid_bitmap=0b111 << 114, sw_exit_code=ExitCode.WBINVD)
     page = page.replace(**fields)
-    guest.space.shared(vcpu.msr)[:] = page.build()
+    guest.memory.shared(vcpu.msr)[:] = page.build()
 
     m.hypervisor.vmgexit(vcpu)
 
-    response = Page.parse(guest.space.shared(vcpu.msr))
+    response = Page.parse(guest.memory.shared(vcpu.msr))
     assert (response.sw_exit_info_1, response.sw_exit_info_2) == (2, reason)
     assert refusal(page).reason == reason
 
@@ -186,11 +187,11 @@ def test_page_states_are_changed_out_of_the_page_itself_alone(m, guest, scratch)
         sw_exit_code=ExitCode.SNP_PAGE_STATE_CHANGE,
         sw_scratch=scratch,
     )
-    guest.space.shared(vcpu.msr)[:] = page.build()
+    guest.memory.shared(vcpu.msr)[:] = page.build()
 
     m.hypervisor.vmgexit(vcpu)
 
-    response = Page.parse(guest.space.shared(vcpu.msr))
+    response = Page.parse(guest.memory.shared(vcpu.msr))
     assert (response.sw_exit_info_1, response.sw_exit_info_2) == (2, 3)
 
 
@@ -207,7 +208,7 @@ def test_an_unsupported_event_fails_the_run(m, guest):
 def states(m, guest, *words, **head):
     """Have a buffer worked off; return the result and the buffer as it came back."""
     vcpu = guest.vm.vcpus[0]
-    ghcb = guest.space.shared(vcpu.msr)
+    ghcb = guest.memory.shared(vcpu.msr)
     entries = [PscEntry(word) for word in words]
     header = PscHeader(**{"end_entry": max(len(entries) - 1, 0)} | head)
     buffer = PscBuffer(elements=entries).build()
@@ -264,38 +265,38 @@ def test_a_buffer_that_is_wrong_is_worked_off_up_to_there(m, guest, words, head,
 
 
 def test_a_guest_sees_that_a_page_was_not_changed(m, guest):
-    with pytest.raises(AccessError, match=r"did not change a page: 0x10000000000 at 0x70000000"):
-        change(m.hypervisor, guest.space, guest.vm.vcpus[0], [0x7000_0000], PRIVATE)
+    with pytest.raises(ExitError, match=r"did not change a page: 0x10000000000 at 0x70000000"):
+        change(m.hypervisor, guest.memory, guest.vm.vcpus[0], [0x7000_0000], PRIVATE)
 
 
 def test_a_private_page_is_noise_to_the_host_and_keeps_its_content(m, guest):
-    change(m.hypervisor, guest.space, guest.vm.vcpus[0], [DATA], PRIVATE)
-    guest.space.write(DATA + 8, b"a secret")
+    change(m.hypervisor, guest.memory, guest.vm.vcpus[0], [DATA], PRIVATE)
+    guest.memory.write(DATA + 8, b"a secret")
 
-    assert guest.space.read(DATA, 16)[8:] == b"a secret"
+    assert guest.memory.read(DATA, 16)[8:] == b"a secret"
     assert b"a secret" not in m.host.page(guest.vm.map[DATA >> 12])
     with pytest.raises(AccessError, match=r"NPF.*GUEST_VALID"):
-        guest.space.shared(DATA)
+        guest.memory.shared(DATA)
 
 
 def test_a_page_is_used_as_private_only_once_it_is_accepted(m, guest):
     assert msr(m, guest, 1 << 52 | DATA | 0x014) == 0x015
 
     with pytest.raises(AccessError, match=r"#VC: a page that is not validated"):
-        guest.space.read(DATA, 8)
-    guest.space.accept(DATA)
+        guest.memory.read(DATA, 8)
+    guest.memory.accept(DATA)
     with pytest.raises(AccessError, match=r"PVALIDATE: no change"):
-        guest.space.accept(DATA)
+        guest.memory.accept(DATA)
 
 
 def test_a_page_that_the_host_took_is_the_guests_no_more(m, guest):
-    change(m.hypervisor, guest.space, guest.vm.vcpus[0], [DATA], PRIVATE)
+    change(m.hypervisor, guest.memory, guest.vm.vcpus[0], [DATA], PRIVATE)
     m.host.take(guest.vm.map[DATA >> 12])
 
     with pytest.raises(AccessError, match=r"NPF.*in state HYPERVISOR at 0x110e000"):
-        guest.space.read(DATA, 8)
+        guest.memory.read(DATA, 8)
     with pytest.raises(AccessError, match="PVALIDATE"):
-        guest.space.accept(DATA)
+        guest.memory.accept(DATA)
 
 
 def test_a_second_processor_is_brought_up_on_a_save_area(m, guest):
@@ -328,13 +329,13 @@ AREA = LAYOUT.save_areas
     ids=["no processor", "no request", "a VMPL", "unaligned", "no memory", "2 MiB"],
 )
 def test_kvm_refuses_a_processor_that_cannot_be(m, guest, info1, gpa):
-    with pytest.raises(AccessError, match="the hypervisor refused: reason 5"):
+    with pytest.raises(ExitError, match="the hypervisor refused: reason 5"):
         created(m, guest, info1, gpa)
 
 
 @pytest.mark.parametrize("rax", [1 << 3, 1 << 4])
 def test_kvm_refuses_another_way_of_injecting_interrupts(m, guest, rax):
-    with pytest.raises(AccessError, match="the hypervisor refused: reason 5"):
+    with pytest.raises(ExitError, match="the hypervisor refused: reason 5"):
         created(m, guest, 1 << 32 | 1, AREA, rax=rax)
 
 
@@ -349,7 +350,7 @@ def test_a_processor_is_stopped_and_brought_up_again(m, guest):
     created(m, guest, 1 << 32 | 2, 0)
     stopped = vcpu.running, can_run(m.host, vcpu)
 
-    bring_up(m.hypervisor, guest.space, guest.vm.vcpus[0], vcpu, AREA)
+    bring_up(m.hypervisor, guest.memory, guest.vm.vcpus[0], vcpu, AREA)
 
     assert stopped == (False, False)
     assert vcpu.running
@@ -357,9 +358,9 @@ def test_a_processor_is_stopped_and_brought_up_again(m, guest):
 
 def test_a_save_area_of_a_stranger_is_refused_by_the_processor(m, guest):
     with pytest.raises(AccessError, match="RMPADJUST"):
-        guest.space.adjust(DATA, 1 << 16 | 1)
+        guest.memory.adjust(DATA, 1 << 16 | 1)
 
 
 def test_memory_that_a_guest_does_not_have_is_no_memory(m, guest):
     with pytest.raises(AccessError, match=r"the guest has no memory at 0x70000000"):
-        guest.space.read(0x7000_0000, 4)
+        guest.memory.read(0x7000_0000, 4)

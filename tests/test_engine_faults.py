@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from inspect import signature
 from random import Random
 
 import pytest
@@ -10,20 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.engine.faults.catalogue import FAULTS
+from snpwire.engine.faults.fault import GUEST_POINTS, HYPERVISOR_POINTS
 from snpwire.engine.faults.injection import Injection
+from snpwire.engine.guest.driver import EXIT, PREPARE
 from snpwire.engine.guest.request import Request
+from snpwire.engine.hypervisor.guest_request import ARRIVE, ISSUE, RESPONSE, RESULT, SEND, STATUS
 from snpwire.engine.hypervisor.policy import (
-    Certificates,
+    HostCertificates,
+    HypervisorPolicy,
     Latency,
     Pages,
-    Policy,
-    Second,
+    SecondRequest,
     Spread,
     Throttle,
 )
 from snpwire.engine.invariants import Numbered, Watch
 from snpwire.engine.machine import Machine
-from snpwire.engine.oracle import Trial, attempt
+from snpwire.engine.oracle import Oracle, attempt
 from snpwire.engine.outcome import Outcome, outcome_of
 from snpwire.engine.profile import profile_named
 from snpwire.engine.simulation import SECOND
@@ -93,8 +97,8 @@ def test_a_fault_strikes_as_often_as_it_is_to(m, guest):
     outcomes = [attempt(guest.drivers[n], KEY).outcome.errno for n in range(4)]
 
     assert outcomes == ["", "EIO", "EIO", ""]
-    assert [fault.name for fault in faults.struck()] == ["errno-eagain"] * 2
-    assert faults.struck() == []
+    assert [fault.name for fault in faults.drain()] == ["errno-eagain"] * 2
+    assert faults.drain() == []
 
 
 @pytest.mark.parametrize("name", ["swap-vms", "wrong-context"])
@@ -127,14 +131,14 @@ def test_a_fault_of_own_pages_needs_a_policy_with_them(m, guest):
     with pytest.raises(UsageError, match="forget-to-put-back needs the guest's own pages"):
         m.inject(Injection.parse("forget-to-put-back"))
 
-    guest.vm.policy = Policy(pages=Pages.GUEST)
+    guest.vm.policy = HypervisorPolicy(pages=Pages.GUEST)
     m.inject(Injection.parse("forget-to-put-back"))
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_an_extended_request_comes_to_what_the_fault_says(name):
     fault = FAULTS[name]
-    policy = Policy(pages=Pages.GUEST if fault.needs == "own-pages" else Pages.BOUNCE)
+    policy = HypervisorPolicy(pages=Pages.GUEST if fault.needs == "own-pages" else Pages.BOUNCE)
     m = Machine(profile_named("milan"), seed=1)
     guest = m.add(policy=policy)
     m.inject(Injection.parse(name))
@@ -155,7 +159,19 @@ def test_a_guest_is_patient_for_a_minute(times, errno):
     found = attempt(guest.drivers[0], KEY).outcome
 
     assert found.errno == errno
-    assert found == FAULTS["busy"].leads_to(Policy(), extended=False, times=times)
+    assert found == FAULTS["busy"].leads_to(HypervisorPolicy(), extended=False, times=times)
+
+
+def test_faults_act_where_the_party_that_they_touch_passes():
+    points = {row.point for row in FAULTS.values()}
+
+    assert points <= {*GUEST_POINTS, *HYPERVISOR_POINTS}
+    assert {PREPARE, EXIT} == set(GUEST_POINTS)
+    assert (ARRIVE, SEND, ISSUE, STATUS, RESPONSE, RESULT) == HYPERVISOR_POINTS
+    for row in FAULTS.values():
+        of_driver = row.point in GUEST_POINTS
+        assert row.undo is None or not of_driver
+        assert ("driver" in signature(row.act).parameters) is of_driver, row.name
 
 
 def test_faults_are_named_after_their_actors_and_say_who_notices():
@@ -194,7 +210,7 @@ def test_a_response_that_the_firmware_did_not_seal_is_seen(monkeypatch):
     m = Machine(profile_named("milan"), seed=1, trace=Trace(watch))
     guest = m.add()
     guest.key()
-    opened = m.world.trace.steps[-1]
+    opened = m.simulation.trace.steps[-1]
 
     watch(opened)
     message = opened.written[1]._replace(data=opened.written[1].data[:-1] + b"\1")
@@ -266,7 +282,7 @@ def test_certificates_fit_the_buffer_that_there_is(guest, pages):
     with pytest.raises(DriverError, match=f"EINVAL: certificates get 0 to 4 pages, not {pages}"):
         guest.ext_report(pages=pages)
 
-    assert guest.drivers[0].stream.number == 0
+    assert guest.drivers[0].channel.number == 0
 
 
 def test_a_guest_that_named_a_wrong_page_once_names_the_right_one_again(m, guest):
@@ -285,7 +301,7 @@ def test_a_status_in_the_response_costs_no_key(m, guest):
     error = refused(guest)
 
     assert (error.errno, error.reason) == ("EINVAL", "the firmware answers INVALID_KEY")
-    assert guest.drivers[0].stream.alive
+    assert guest.drivers[0].channel.alive
     assert guest.report()[0x2A0:] == bytes(512)
 
 
@@ -306,7 +322,7 @@ def test_a_message_type_that_nobody_knows_costs_the_key(guest):
     with pytest.raises(DriverError, match=r"EIO: the request failed: firmware 0x16"):
         guest.raw(99, bytes(16))
 
-    assert not guest.drivers[0].stream.alive
+    assert not guest.drivers[0].channel.alive
 
 
 def test_a_workload_counts_a_lost_key(m, monkeypatch):
@@ -338,13 +354,13 @@ def test_a_workload_counts_a_lost_key(m, monkeypatch):
 def test_what_the_driver_has_no_room_for_is_expected(m, guest, asked, number, outcome):
     watch = Watch()
     driver = guest.drivers[0]
-    driver.stream.number = number
+    driver.channel.number = number
     m.firmware.contexts[guest.vm.context].counts[0] = number
-    trial = Trial(m, guest, watch, m.inject())
+    trial = Oracle(m, guest, watch, m.inject())
 
     verdict = trial.ask(driver, asked)
 
-    assert verdict.expected == verdict.tried.outcome == outcome
+    assert verdict.expected == verdict.attempt.outcome == outcome
     assert not verdict.broken
 
 
@@ -352,7 +368,7 @@ def test_a_fault_that_is_named_twice_strikes_once_at_a_time(m, guest):
     faults = m.inject(*map(Injection.parse, ("alter-answer", "alter-answer*2")))
 
     assert attempt(guest.drivers[0], KEY).outcome == FAULTS["alter-answer"].outcome
-    assert [fault.name for fault in faults.struck()] == ["alter-answer"]
+    assert [fault.name for fault in faults.drain()] == ["alter-answer"]
 
 
 def test_a_number_is_used_again_also_where_there_was_none_before(m, guest):
@@ -369,7 +385,7 @@ def life(number):
     rows = [row for row in FAULTS.values() if row.needs != "own-pages"]
     times, step = chance.choice((1, 2, 31, 40)), chance.randint(1, 3)
     injections = [Injection(row, times, step) for row in chance.sample(rows, chance.randint(1, 2))]
-    trial = Trial(m, guest, watch, m.inject(*injections))
+    trial = Oracle(m, guest, watch, m.inject(*injections))
     for n in range(5):
         extended = Request(5, bytes(64) + b"\3" + bytes(31), 1, chance.choice((None, 0, 2, 4)))
         asked = chance.choice((Request(3, KeyReq(vmpl=3, guest_field_select=n).build()), extended))
@@ -379,13 +395,13 @@ def life(number):
 
 
 def policy_by(chance):
-    return Policy(
+    return HypervisorPolicy(
         throttle=chance.choice(
             (None, Throttle(chance.randint(1, 3), chance.randint(1, 59) * SECOND))
         ),
-        second=chance.choice(list(Second)),
+        second=chance.choice(list(SecondRequest)),
         pages=chance.choice(list(Pages)),
-        certificates=chance.choice((Certificates(), Certificates(chain=True, pages=5))),
+        certificates=chance.choice((HostCertificates(), HostCertificates(chain=True, pages=5))),
         latency=Latency(Spread.UNIFORM, 0, chance.choice((0, 3 * SECOND))),
     )
 

@@ -14,12 +14,12 @@ from snpwire.crypto.signing import sign_id_block
 from snpwire.engine.faults.injection import Injection
 from snpwire.engine.guest.boot import change
 from snpwire.engine.guest.driver import Driver
-from snpwire.engine.guest.memory import Space
+from snpwire.engine.guest.memory import GuestMemory
 from snpwire.engine.guest.request import Request
 from snpwire.engine.guest_layout import LAYOUT
 from snpwire.engine.hypervisor.launch import DEFAULT_POLICY, Image
-from snpwire.engine.hypervisor.policy import Latency, Pages, Policy, Spread, Throttle
-from snpwire.engine.invariants import Watch, lent, ownerless
+from snpwire.engine.hypervisor.policy import HypervisorPolicy, Latency, Pages, Spread, Throttle
+from snpwire.engine.invariants import Watch, ownership_breaches, reclaim_breaches
 from snpwire.engine.machine import Machine
 from snpwire.engine.oracle import attempt
 from snpwire.engine.outcome import Outcome
@@ -101,13 +101,13 @@ def lived(seed):
     """Return the trace of a machine on which this and that happens."""
     m = machine(seed=seed)
     latency = Latency(Spread.EXPONENTIAL, 10**8)
-    policy = Policy(throttle=Throttle(2, 10**10), latency=latency)
+    policy = HypervisorPolicy(throttle=Throttle(2, 10**10), latency=latency)
     one, other = m.add("one", vcpus=2, policy=policy), m.add("other")
     m.inject(Injection.parse("alter-answer@7"))
     for n in range(4):
         attempt(one.drivers[n], KEY)
         attempt(other.drivers[0], KEY)
-    return m.world.trace.lines(whole=True)
+    return m.simulation.trace.lines(whole=True)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_threads_on_one_guest_lose_nothing(shared, vcpus):
         work = [pool.submit(drivers[n % 4].run, KEY) for n in range(200)]
         keys = {future.result().payload[0x20:] for future in work}
 
-    numbers = [driver.stream.number for driver in guest.drivers]
+    numbers = [driver.channel.number for driver in guest.drivers]
     counts = m.firmware.contexts[guest.vm.context].counts
     assert len(keys) == 1
     assert sum(numbers) == 400
@@ -155,7 +155,7 @@ def test_threads_on_guests_of_their_own_lose_nothing():
         seen = list(pool.map(life, range(8)))
 
     assert seen == [[number] * 20 for number in range(8)]
-    assert [*watch.breaches, *ownerless(m), *lent(m)] == []
+    assert [*watch.breaches, *ownership_breaches(m), *reclaim_breaches(m)] == []
     assert m.guests == {}
 
 
@@ -187,7 +187,11 @@ def test_who_listens_hears_one_step_at_a_time():
 def test_guests_come_and_go_while_others_ask():
     watch = Watch()
     m = machine(watch, keep=False)
-    policies = [Policy(), Policy(pages=Pages.GUEST), Policy(throttle=Throttle(3, 10**9))]
+    policies = [
+        HypervisorPolicy(),
+        HypervisorPolicy(pages=Pages.GUEST),
+        HypervisorPolicy(throttle=Throttle(3, 10**9)),
+    ]
     guests = [m.add(f"vm{n}", vcpus=2, policy=policy) for n, policy in enumerate(policies)]
 
     def ask(number):
@@ -205,7 +209,7 @@ def test_guests_come_and_go_while_others_ask():
         outcomes = {outcome for row in rows for outcome in row.result()}
 
     assert outcomes == {Outcome()}
-    assert [*watch.breaches, *ownerless(m), *lent(m)] == []
+    assert [*watch.breaches, *ownership_breaches(m), *reclaim_breaches(m)] == []
     assert list(m.guests) == ["vm0", "vm1", "vm2"]
 
 
@@ -220,14 +224,14 @@ def test_a_fault_strikes_as_often_as_it_is_to_whichever_thread_meets_it():
         failed = [tried for row in rows for tried in row if tried.outcome.errno]
 
     assert len(failed) == 5
-    assert faults.armed[0].passed == 32
+    assert faults.armed[0].passes == 32
 
 
 def test_a_machine_without_a_trace_makes_no_steps():
     m = Machine(profile_named("milan"), seed=1)
 
     assert len(m.add().key()) == 32
-    assert m.world.trace is None
+    assert m.simulation.trace is None
 
 
 def test_what_a_trace_sees_changes_nothing():
@@ -248,7 +252,7 @@ def test_a_guest_that_is_taken_down_gives_all_its_pages_back():
     assert {page for page in pages if m.host.owners.get(page) == "first"} == set()
     assert again.vm.asid == asid
     assert {again.vm.context, *again.vm.map.values()} <= pages | {again.vm.context}
-    assert [*ownerless(m), *lent(m)] == []
+    assert [*ownership_breaches(m), *reclaim_breaches(m)] == []
 
 
 def test_nothing_is_kept_of_guests_that_are_gone():
@@ -277,7 +281,7 @@ def test_the_secrets_page_is_the_guests_alone():
     guest = m.add()
     page = guest.vm.map[LAYOUT.secrets >> 12]
 
-    seen = SecretsPage.parse(guest.space.read(LAYOUT.secrets, 0x1000))
+    seen = SecretsPage.parse(guest.memory.read(LAYOUT.secrets, 0x1000))
     noise = SecretsPage.parse(bytes(m.host.page(page)))
 
     assert seen.vmpcks == m.firmware.contexts[guest.vm.context].vmpcks
@@ -290,7 +294,7 @@ def test_numbers_are_kept_in_the_secrets_page_as_linux_keeps_them():
     for _ in range(3):
         guest.key(vmpck=2)
 
-    page = SecretsPage.parse(guest.space.read(LAYOUT.secrets, 0x1000))
+    page = SecretsPage.parse(guest.memory.read(LAYOUT.secrets, 0x1000))
 
     assert page.os_area.counts == (0, 0, 6, 0)
     assert page.os_area.wide_counts == (0, 0, 6, 0)
@@ -303,7 +307,7 @@ def test_a_kernel_that_is_started_anew_goes_on_from_the_secrets_page():
 
     anew = guest.driver(1)
 
-    assert anew.stream.number == 2
+    assert anew.channel.number == 2
     assert attempt(anew, KEY).outcome.errno == ""
 
 
@@ -344,7 +348,7 @@ def test_a_vm_that_is_not_there_cannot_be_taken_down():
 
 def test_a_guest_that_does_not_start_leaves_nothing_behind(monkeypatch):
     m = machine()
-    monkeypatch.setattr(Space, "accept", _refuses)
+    monkeypatch.setattr(GuestMemory, "accept", _refuses)
 
     with pytest.raises(AccessError, match="PVALIDATE"):
         m.add()
@@ -431,7 +435,7 @@ def test_a_guest_that_its_owner_did_not_mean_does_not_start():
     with pytest.raises(EngineError, match="SNP_LAUNCH_FINISH ends with BAD_MEASUREMENT"):
         m.add("owned", image=image)
 
-    assert [*ownerless(m), *lent(m)] == []
+    assert [*ownership_breaches(m), *reclaim_breaches(m)] == []
 
 
 def test_a_guest_may_do_without_the_chips_key():
@@ -450,7 +454,7 @@ def test_every_page_of_a_kernel_is_measured():
     digests = {Report.parse(guest.report()).measurement for guest in guests}
 
     assert len(digests) == 3
-    assert guests[1].space.read(LAYOUT.kernel + 0x1000, 3) == b"two"
+    assert guests[1].memory.read(LAYOUT.kernel + 0x1000, 3) == b"two"
 
 
 def test_a_page_whose_owner_is_not_the_tables_is_seen():
@@ -460,9 +464,9 @@ def test_a_page_whose_owner_is_not_the_tables_is_seen():
     lo, hi = m.host.table.entry(page)
 
     m.host.table.set(page, lo ^ 2 << ASID_LOW, hi)
-    stolen = [breach.text for breach in ownerless(m)]
+    stolen = [breach.text for breach in ownership_breaches(m)]
     m.host.table.set(page, 0, 0)
-    lost = [breach.text for breach in ownerless(m)]
+    lost = [breach.text for breach in ownership_breaches(m)]
 
     assert stolen == [f"page {page:#x} of vm is in state GUEST_VALID of another ASID"]
     assert lost == [f"page {page:#x} is in state HYPERVISOR, owner is vm"]
@@ -473,7 +477,7 @@ def test_certificates_are_not_written_to_private_memory():
     guest = m.add()
     driver = guest.drivers[0]
     change(
-        m.hypervisor, guest.space, guest.vm.vcpus[0], [driver.buffers.data], PscOperation.PRIVATE
+        m.hypervisor, guest.memory, guest.vm.vcpus[0], [driver.buffers.data], PscOperation.PRIVATE
     )
 
     found = attempt(driver, Request(5, bytes(0x60), 1, 4))
@@ -517,7 +521,7 @@ def test_a_guest_that_was_stopped_seals_nothing_more(name):
     ends = [attempt(driver, other(number)).outcome.errno for number in range(3)]
 
     assert ends == ["stopped"] * 3
-    assert [step.action for step in m.world.trace.steps].count("seal") == 1
+    assert [step.action for step in m.simulation.trace.steps].count("seal") == 1
     assert watch.breaches == []
 
 

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.engine.hypervisor.policy import (
+    HypervisorPolicy,
     Latency,
     Pages,
-    Policy,
-    Second,
+    SecondRequest,
     Spread,
     Throttle,
     Window,
 )
 from snpwire.engine.simulation import SECOND, Clock, schedule, seconds
-from snpwire.engine.trace import Moved, Step, Trace, Written
+from snpwire.engine.trace import StateChange, Trace, TraceBytes, TraceStep
 from snpwire.errors import UsageError
 from snpwire.wire.event import Gpa
 from snpwire.wire.status import Status
@@ -34,10 +34,10 @@ WHOLE = {
 
 
 def test_a_policy_says_what_was_written():
-    policy = Policy.from_plain(WHOLE)
+    policy = HypervisorPolicy.from_plain(WHOLE)
 
     assert policy.throttle == Throttle(10, 5 * SECOND)
-    assert policy.second is Second.BUSY_STREAM
+    assert policy.second is SecondRequest.BUSY_STREAM
     assert policy.pages is Pages.GUEST
     assert policy.copy_on_failure is False
     assert policy.certificates.pages == 5
@@ -45,18 +45,18 @@ def test_a_policy_says_what_was_written():
 
 
 def test_an_empty_policy_is_what_kvm_does():
-    policy = Policy.from_plain({})
+    policy = HypervisorPolicy.from_plain({})
 
-    assert policy == Policy()
+    assert policy == HypervisorPolicy()
     assert policy.throttle is None
     assert policy.copy_on_failure
 
 
 @pytest.mark.parametrize("plain", [{}, WHOLE, {"certificates": "chain"}, {"throttle": "off"}])
 def test_a_policy_comes_back_from_its_object(plain):
-    policy = Policy.from_plain(plain)
+    policy = HypervisorPolicy.from_plain(plain)
 
-    assert Policy.from_plain(policy.to_plain()) == policy
+    assert HypervisorPolicy.from_plain(policy.to_plain()) == policy
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_policy_comes_back_from_its_object(plain):
 )
 def test_an_impossible_policy_is_refused_by_key_and_value(plain, text):
     with pytest.raises(UsageError) as caught:
-        Policy.from_plain(plain)
+        HypervisorPolicy.from_plain(plain)
 
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -103,7 +103,7 @@ def test_an_impossible_policy_is_refused_by_key_and_value(plain, text):
 
 def test_a_key_that_is_misspelt_gets_the_nearest():
     with pytest.raises(UsageError) as caught:
-        Policy.from_plain({"latencies": {}})
+        HypervisorPolicy.from_plain({"latencies": {}})
 
     assert caught.value.help == "did you mean latency?"
 
@@ -186,8 +186,10 @@ def test_times_are_shown_in_seconds(time, text):
 
 
 def step(**facts):
-    written = (Written("", 0x1000, b"ab", b"cd"),)
-    return Step(5, "guest", "vm", 1, "seal", facts, written, (Moved(1, "HYPERVISOR", "FIRMWARE"),))
+    written = (TraceBytes("", 0x1000, b"ab", b"cd"),)
+    return TraceStep(
+        5, "guest", "vm", 1, "seal", facts, written, (StateChange(1, "HYPERVISOR", "FIRMWARE"),)
+    )
 
 
 def test_a_step_shows_addresses_in_hex_codes_by_name_and_bytes_by_digest():

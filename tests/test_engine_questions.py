@@ -10,19 +10,19 @@ import pytest
 
 from snpwire.engine.faults.catalogue import FAULTS
 from snpwire.engine.faults.injection import Injection
-from snpwire.engine.guest.boot import leave
 from snpwire.engine.guest.request import Request
+from snpwire.engine.guest.vmgexit import leave
 from snpwire.engine.guest_layout import LAYOUT, Buffers, buffers_of
 from snpwire.engine.hypervisor.policy import (
-    Certificates,
+    HostCertificates,
+    HypervisorPolicy,
     Latency,
     Pages,
-    Policy,
-    Second,
+    SecondRequest,
     Spread,
     Throttle,
 )
-from snpwire.engine.invariants import Watch, lent, ownerless
+from snpwire.engine.invariants import Watch, ownership_breaches, reclaim_breaches
 from snpwire.engine.machine import Machine
 from snpwire.engine.oracle import attempt
 from snpwire.engine.outcome import NO_RESPONSE, Outcome
@@ -30,7 +30,7 @@ from snpwire.engine.profile import profile_named
 from snpwire.engine.simulation import MILLISECOND, SECOND
 from snpwire.engine.trace import Trace
 from snpwire.engine.workload import Load, run
-from snpwire.errors import AccessError, DriverError
+from snpwire.errors import AccessError, DriverError, ExitError
 from snpwire.rmp.entry import ASID_LOW, ASSIGNED, IMMUTABLE, LOCK, VALIDATED, VMSA
 from snpwire.wire.certs import CertTable, build_table
 from snpwire.wire.exits import ExitCode
@@ -41,7 +41,7 @@ from snpwire.wire.rmp import RmpState
 from snpwire.wire.status import Status
 
 PAGE = 0x1000
-OWN = Policy(pages=Pages.GUEST)
+OWN = HypervisorPolicy(pages=Pages.GUEST)
 KEY = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
 MALFORMED = 2
 
@@ -60,16 +60,16 @@ def counts(m, guest):
 
 
 def numbers(guest):
-    return [driver.stream.number for driver in guest.drivers]
+    return [driver.channel.number for driver in guest.drivers]
 
 
 def steps(m, action, vm=""):
-    return [s for s in m.world.trace.steps if s.action == action and (not vm or s.vm == vm)]
+    return [s for s in m.simulation.trace.steps if s.action == action and (not vm or s.vm == vm)]
 
 
 def test_q1_a_hypervisor_slows_a_guest_down_and_leaves_its_neighbour_alone():
     m = machine()
-    noisy = m.add("noisy", policy=Policy(throttle=Throttle(2, 30 * SECOND)))
+    noisy = m.add("noisy", policy=HypervisorPolicy(throttle=Throttle(2, 30 * SECOND)))
     quiet = m.add("quiet")
 
     outcomes = [asking(noisy) for _ in range(3)]
@@ -87,7 +87,7 @@ def test_q1_a_hypervisor_slows_a_guest_down_and_leaves_its_neighbour_alone():
 def test_q1_a_throttled_guest_sends_the_same_bytes_and_uses_no_number_twice():
     watch = Watch()
     m = machine(watch)
-    guest = m.add(policy=Policy(throttle=Throttle(1, 9 * SECOND)))
+    guest = m.add(policy=HypervisorPolicy(throttle=Throttle(1, 9 * SECOND)))
 
     asking(guest)
     asking(guest)
@@ -100,11 +100,11 @@ def test_q1_a_throttled_guest_sends_the_same_bytes_and_uses_no_number_twice():
     assert numbers(guest)[0] == counts(m, guest)[0] == 4
 
 
-@pytest.mark.parametrize("policy", [Policy(), OWN], ids=["bounce pages", "own pages"])
+@pytest.mark.parametrize("policy", [HypervisorPolicy(), OWN], ids=["bounce pages", "own pages"])
 def test_q2_the_response_is_written_to_a_firmware_page_whoever_moves_it(policy):
     m = machine()
     guest = m.add(policy=policy)
-    del m.world.trace.steps[:]
+    del m.simulation.trace.steps[:]
 
     guest.key()
 
@@ -112,7 +112,7 @@ def test_q2_the_response_is_written_to_a_firmware_page_whoever_moves_it(policy):
     response = int.from_bytes(issued.written[0].data[16:24], "little") >> 12
     moves = [
         (move.before, move.after)
-        for step in m.world.trace.steps
+        for step in m.simulation.trace.steps
         for move in step.moved
         if move.page == response
     ]
@@ -124,7 +124,7 @@ def test_q2_the_response_is_written_to_a_firmware_page_whoever_moves_it(policy):
         assert response == guest.vm.bounce[1]
         assert moves == []
         assert m.host.table.state(response) is RmpState.FIRMWARE
-    assert [*ownerless(m), *lent(m)] == []
+    assert [*ownership_breaches(m), *reclaim_breaches(m)] == []
 
 
 STATES = {
@@ -164,7 +164,7 @@ def test_q2_the_guests_own_page_is_put_back_after_a_failure():
     page = guest.vm.map[buffers_of(0).response >> 12]
     assert outcome == Outcome("EIO", int(Status.BAD_MEASUREMENT), alive=False)
     assert m.host.table.state(page) is RmpState.HYPERVISOR
-    assert [*ownerless(m), *lent(m)] == []
+    assert [*ownership_breaches(m), *reclaim_breaches(m)] == []
 
 
 def test_q2_a_page_that_is_not_the_hypervisors_is_not_touched():
@@ -191,7 +191,7 @@ def test_q2_a_page_that_cannot_be_had_back_is_lost_and_known_to_be():
     assert outcome == Outcome("stopped")
     assert m.host.owners[page] == "leaked"
     assert m.host.table.state(page) is RmpState.FIRMWARE
-    assert [*ownerless(m), *lent(m)] == []
+    assert [*ownership_breaches(m), *reclaim_breaches(m)] == []
 
 
 def test_q2_a_page_that_the_firmware_kept_faults_when_the_guest_writes_it():
@@ -202,14 +202,14 @@ def test_q2_a_page_that_the_firmware_kept_faults_when_the_guest_writes_it():
     first = asking(guest)
 
     assert first == Outcome()
-    assert "is in state FIRMWARE: firmware, for vm" in next(lent(m)).text
+    assert "is in state FIRMWARE: firmware, for vm" in next(reclaim_breaches(m)).text
     with pytest.raises(AccessError, match=r"NPF.*in state FIRMWARE at 0x1101000"):
         guest.key()
 
 
 def test_q3_a_guest_gets_report_key_and_report_with_certificates():
     m = machine()
-    guest = m.add(policy=Policy(certificates=Certificates(chain=True)))
+    guest = m.add(policy=HypervisorPolicy(certificates=HostCertificates(chain=True)))
     table = build_table([("VCEK", b"vcek"), ("ASK", b"ask"), ("ARK", b"ark")], pages=True)
     guest.vm.certificates = table
 
@@ -227,7 +227,10 @@ def test_q3_a_guest_gets_report_key_and_report_with_certificates():
 
 def test_q4_the_limit_is_a_vms_own_and_changes_while_it_runs():
     m = machine()
-    one, other = m.add("one"), m.add("other", policy=Policy(throttle=Throttle(1, 60 * SECOND)))
+    one, other = (
+        m.add("one"),
+        m.add("other", policy=HypervisorPolicy(throttle=Throttle(1, 60 * SECOND))),
+    )
 
     for _ in range(5):
         asking(one)
@@ -247,7 +250,7 @@ def test_q4_the_limit_is_a_vms_own_and_changes_while_it_runs():
 
 
 def test_q5_a_limit_of_ten_in_five_seconds_does_not_protect_from_slow_requests():
-    slow = Policy(latency=Latency(Spread.FIXED, 200 * MILLISECOND))
+    slow = HypervisorPolicy(latency=Latency(Spread.FIXED, 200 * MILLISECOND))
     limit = slow._replace(throttle=Throttle(10, 5 * SECOND))
     noisy = [Load(f"noisy{n}", 25, streams=4, policy=slow) for n in range(3)]
     victim = Load("victim", 5, 2 * SECOND, policy=slow)
@@ -264,7 +267,7 @@ def test_q5_a_limit_of_ten_in_five_seconds_does_not_protect_from_slow_requests()
 
 
 def test_q5_what_a_request_costs_is_what_others_wait_for():
-    slow = Policy(latency=Latency(Spread.FIXED, 300 * MILLISECOND))
+    slow = HypervisorPolicy(latency=Latency(Spread.FIXED, 300 * MILLISECOND))
     alone = run(machine(keep=False), [Load("one", 3, policy=slow)])
     beside = run(machine(keep=False), [Load(str(n), 3, policy=slow) for n in range(5)])
 
@@ -283,7 +286,7 @@ def test_q6_a_guest_does_not_understand_an_errno_and_gives_its_key_up(name, numb
     assert outcome.errno == "EIO"
     assert outcome.exitinfo2 == (1 << 64) - number
     assert not outcome.alive
-    assert guest.space.read(LAYOUT.secrets + 0x20, 32) == bytes(32)
+    assert guest.memory.read(LAYOUT.secrets + 0x20, 32) == bytes(32)
     with pytest.raises(DriverError, match=r"ENOTTY: VMPCK0 is disabled"):
         guest.key()
     assert len(guest.key(vmpck=1)) == 32
@@ -345,10 +348,10 @@ REQUEST_GPA, RESPONSE_GPA, DATA_GPA, _ = buffers_of(0)
 def test_q7_bad_addresses_are_malformed_input(code, info, registers, reason):
     m = machine()
     guest = m.add()
-    guest.space.shared(REQUEST_GPA)[0x34] = MsgType.REPORT_REQ
+    guest.memory.shared(REQUEST_GPA)[0x34] = MsgType.REPORT_REQ
 
-    with pytest.raises(AccessError, match=rf"the hypervisor refused: reason {reason} "):
-        leave(m.hypervisor, guest.space, guest.vm.vcpus[0], code, *info, **registers)
+    with pytest.raises(ExitError, match=rf"the hypervisor refused: reason {reason} "):
+        leave(m.hypervisor, guest.memory, guest.vm.vcpus[0], code, *info, **registers)
 
 
 def test_q7_malformed_input_costs_the_guest_its_key():
@@ -362,7 +365,7 @@ def test_q7_malformed_input_costs_the_guest_its_key():
 def test_q7_no_certificates_is_success_with_an_empty_table():
     m = machine()
     guest = m.add()
-    guest.space.shared(DATA_GPA)[:32] = b"\xff" * 32
+    guest.memory.shared(DATA_GPA)[:32] = b"\xff" * 32
 
     attested = guest.ext_report()
 
@@ -396,7 +399,7 @@ def test_q8_four_streams_are_independent():
 def test_q8_a_stream_at_its_limit_leaves_three_alive():
     m = machine()
     guest = m.add()
-    guest.drivers[1].stream.number = counts(m, guest)[1] = 0xFFFF_FFFC
+    guest.drivers[1].channel.number = counts(m, guest)[1] = 0xFFFF_FFFC
 
     last = asking(guest, 1)
     over = asking(guest, 1)
@@ -409,7 +412,7 @@ def test_q8_a_stream_at_its_limit_leaves_three_alive():
 
 def test_q8_a_key_that_is_gone_is_said_before_its_numbers_are():
     m = machine()
-    stream = m.add().drivers[0].stream
+    stream = m.add().drivers[0].channel
     stream.number = 0xFFFF_FFFE
     stream.disable()
 
@@ -430,14 +433,14 @@ def test_q8_the_firmwares_own_limit_is_that_of_64_bits():
 
 def two_at_once(second, streams):
     """Let two processors of a guest ask at the same time."""
-    policy = Policy(second=second, latency=Latency(Spread.FIXED, SECOND))
+    policy = HypervisorPolicy(second=second, latency=Latency(Spread.FIXED, SECOND))
     m = machine()
     tally = run(m, [Load("vm", 1, streams=streams, policy=policy)])[0]
     return m, tally
 
 
 def test_q9_behind_a_mutex_the_second_request_waits():
-    m, tally = two_at_once(Second.WAIT, 2)
+    m, tally = two_at_once(SecondRequest.WAIT, 2)
 
     assert (tally.served, tally.retried, tally.keys_lost) == (2, 0, 0)
     assert [step.facts["nanoseconds"] for step in steps(m, "wait")] == [SECOND]
@@ -445,7 +448,7 @@ def test_q9_behind_a_mutex_the_second_request_waits():
 
 
 def test_q9_without_a_mutex_the_second_request_is_told_busy():
-    m, tally = two_at_once(Second.BUSY_VM, 2)
+    m, tally = two_at_once(SecondRequest.BUSY_VM, 2)
 
     assert (tally.served, tally.retried, tally.keys_lost) == (2, 1, 0)
     assert len(steps(m, "busy")) == 1
@@ -453,28 +456,28 @@ def test_q9_without_a_mutex_the_second_request_is_told_busy():
 
 
 def test_q9_streams_do_not_meet_if_busy_is_said_per_stream():
-    m, tally = two_at_once(Second.BUSY_STREAM, 4)
+    m, tally = two_at_once(SecondRequest.BUSY_STREAM, 4)
 
     assert (tally.served, tally.retried, tally.keys_lost) == (4, 0, 0)
     assert steps(m, "busy") == []
 
 
-@pytest.mark.parametrize("second", [Second.BUSY_VM, Second.BUSY_STREAM])
+@pytest.mark.parametrize("second", [SecondRequest.BUSY_VM, SecondRequest.BUSY_STREAM])
 def test_q9_two_at_once_on_one_key_one_is_answered_one_told_to_wait(second):
-    policy = Policy(second=second, latency=Latency(Spread.FIXED, SECOND))
+    policy = HypervisorPolicy(second=second, latency=Latency(Spread.FIXED, SECOND))
     m = machine()
     guest = m.add(vcpus=2, policy=policy)
     driver, now = guest.drivers[0], m.clock.now
 
     first = driver.send_once(KEY)
-    driver.stream.number += 2
+    driver.channel.number += 2
     m.clock.now = now + 1
     second_result = driver.send_once(KEY)
     m.clock.now = now + 2 * SECOND
     again = driver.send_once(KEY)
 
     assert (first, second_result, again) == (0, 2 << 32, 0)
-    assert driver.stream.alive
+    assert driver.channel.alive
     assert counts(m, guest)[0] == 4
 
 
@@ -493,7 +496,7 @@ def test_q9_a_guest_that_breaks_the_rule_loses_its_key():
 
 def test_q9_a_limit_does_not_save_a_guest_that_breaks_the_rule():
     m = machine()
-    guest = m.add(policy=Policy(throttle=Throttle(1, 5 * SECOND)))
+    guest = m.add(policy=HypervisorPolicy(throttle=Throttle(1, 5 * SECOND)))
     asking(guest, 1)
     m.inject(Injection.parse("race"))
 
@@ -503,14 +506,14 @@ def test_q9_a_limit_does_not_save_a_guest_that_breaks_the_rule():
 @pytest.mark.parametrize("copied", [True, False])
 def test_q10_after_a_failure_the_guest_may_find_an_older_response(copied):
     m = machine()
-    guest = m.add(policy=Policy(copy_on_failure=copied))
+    guest = m.add(policy=HypervisorPolicy(copy_on_failure=copied))
     asking(guest)
-    older = bytes(guest.space.seen(RESPONSE_GPA))
+    older = bytes(guest.memory.readable(RESPONSE_GPA))
     m.inject(Injection.parse("firmware-resource-limit"))
 
     outcome = asking(guest)
 
-    found = bytes(guest.space.seen(RESPONSE_GPA))
+    found = bytes(guest.memory.readable(RESPONSE_GPA))
     assert outcome == Outcome("EIO", int(Status.RESOURCE_LIMIT), alive=False)
     assert found == (older if copied else bytes(PAGE))
 
@@ -530,7 +533,7 @@ def test_q10_an_older_response_is_why_a_guest_looks_at_the_number():
 BOTH_WAYS = [
     pytest.param(name, policy, id=f"{name}, {policy.pages} pages")
     for name, fault in FAULTS.items()
-    for policy in (Policy(), OWN)
+    for policy in (HypervisorPolicy(), OWN)
     if policy is OWN or fault.needs != "own-pages"
 ]
 
@@ -542,7 +545,7 @@ def test_q11_whatever_goes_wrong_there_is_one_response_and_no_lock_is_kept(name,
     m = machine(watch)
     guest = m.add(policy=policy)
     faults = m.inject(Injection.parse(name))
-    del m.world.trace.steps[:]
+    del m.simulation.trace.steps[:]
 
     for number in range(fault.first):
         request = KEY._replace(payload=KeyReq(vmpl=3, guest_svn=number).build())
@@ -551,11 +554,13 @@ def test_q11_whatever_goes_wrong_there_is_one_response_and_no_lock_is_kept(name,
     left, told = len(steps(m, "exit", "vm")), len(steps(m, "resume", "vm"))
     stopped = len(steps(m, "stop", "vm"))
     free = []
-    other = Thread(target=lambda: free.append(m.world.lock.acquire(timeout=0)))
+    other = Thread(target=lambda: free.append(m.simulation.lock.acquire(timeout=0)))
     other.start()
     other.join()
-    rules = {breach.rule for breach in [*watch.breaches, *ownerless(m), *lent(m)]}
-    assert faults.struck() == [fault]
+    rules = {
+        breach.rule for breach in [*watch.breaches, *ownership_breaches(m), *reclaim_breaches(m)]
+    }
+    assert faults.drain() == [fault]
     assert outcome == fault.leads_to(policy, extended=False, times=1)
     assert left == told + stopped
     assert free == [True]
@@ -609,7 +614,9 @@ def test_q12_requests_of_two_keys_may_come_in_any_order():
 
 def certified(pages, policy_pages):
     m = machine()
-    guest = m.add(policy=Policy(certificates=Certificates(chain=True, pages=policy_pages)))
+    guest = m.add(
+        policy=HypervisorPolicy(certificates=HostCertificates(chain=True, pages=policy_pages))
+    )
     guest.vm.certificates = build_table([("VCEK", b"\x30" * 5000)], pages=True)
     return m, guest, guest.drivers[0], Request(5, bytes(0x60), 1, pages)
 

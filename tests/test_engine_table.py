@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snpwire.engine.hypervisor.policy import Pages, Policy
+from snpwire.engine.hypervisor.policy import HypervisorPolicy, Pages
 from snpwire.engine.machine import PAGES, RMP, Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
@@ -17,7 +17,7 @@ def run(table=None):
     """Return a machine on which two guests ask and one is gone, and what was told of it."""
     trace = Trace()
     machine = Machine(profile_named("genoa"), seed=3, trace=trace, table=table)
-    first = machine.add("first", vcpus=2, policy=Policy(pages=Pages.GUEST))
+    first = machine.add("first", vcpus=2, policy=HypervisorPolicy(pages=Pages.GUEST))
     machine.add("second").key()
     first.report(bytes(64))
     machine.remove("second")

@@ -56,7 +56,7 @@ def test_markers_say_what_is_made(installed):
         installed,
         """
         import pytest
-        from snpwire.testing import Image, Policy, profile_named
+        from snpwire.testing import Image, HypervisorPolicy, profile_named
 
         pytestmark = pytest.mark.snp(profile="turin", seed=7)
 
@@ -66,7 +66,9 @@ def test_markers_say_what_is_made(installed):
             assert snp_guest.vm.policy.throttle.burst == 1
             assert len(snp_guest.vm.vcpus) == 2
 
-        @pytest.mark.snp(profile="genoa", image=Image(host_data=b"h" * 32), policy=Policy())
+        @pytest.mark.snp(
+            profile="genoa", image=Image(host_data=b"h" * 32), policy=HypervisorPolicy()
+        )
         class TestMore:
             @pytest.mark.snp(profile=profile_named("milan"))
             def test_the_nearest_goes_first(self, snp_machine, snp_guest):
@@ -377,7 +379,7 @@ def test_a_broken_rule_fails_a_test_that_would_pass(installed):
 
         def test_it(snp_guest, snp_port):
             driver = snp_guest.drivers[0]
-            messages = [driver.stream.seal(5, 1, bytes([n]) + bytes(95), 1) for n in range(2)]
+            messages = [driver.channel.seal(5, 1, bytes([n]) + bytes(95), 1) for n in range(2)]
             for message in messages:
                 snp_port.send(message)
         """,

@@ -11,10 +11,10 @@ from test_rmp_instructions import table_of
 
 from snpwire.errors import UsageError
 from snpwire.rmp.access import RULES, Access, Need, fault_of
-from snpwire.rmp.accesses import faults_of
 from snpwire.rmp.entry import FaultKind
 from snpwire.rmp.segments import SegmentedTable
 from snpwire.rmp.table import Table
+from snpwire.rmp.vector.access import faults_of
 from snpwire.wire.rmp_words import NpfInfo
 
 

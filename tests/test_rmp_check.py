@@ -10,9 +10,9 @@ from snpwire.finding import Severity
 from snpwire.rmp.check import entry_rules
 from snpwire.rmp.check.aliases import Alias, Aliases
 from snpwire.rmp.check.check import RULES, check
-from snpwire.rmp.chunks import silent
-from snpwire.rmp.dump import joined, part, scattered, whole
-from snpwire.rmp.page_ranges import Runs
+from snpwire.rmp.chunks import covered_mask
+from snpwire.rmp.dump import dump_of_entries, join_dumps, partial_dump, whole_dump
+from snpwire.rmp.page_ranges import PageRanges
 from snpwire.rmp.table import Table
 from snpwire.rules import findings
 from snpwire.wire.rmp import RmpEntry, RmpHi, RmpLo, RmpState, state_of
@@ -28,7 +28,7 @@ SIDE = {
 
 
 def dump_of(table):
-    made = whole(table.extents[0], 0 if table.counters is None else table.counters.nbytes)
+    made = whole_dump(table.extents[0], 0 if table.counters is None else table.counters.nbytes)
     return made._replace(counters=table.counters, base=table.base, size=table.size)
 
 
@@ -44,7 +44,7 @@ def words_of(entries):
 def test_a_host_without_faults_has_no_findings_but_what_is_on_its_way():
     verdict = verdict_of(make_rmp.table())
 
-    assert verdict.gathered.counts == {"rmp-reclaim-left": 1}
+    assert verdict.log.counts == {"rmp-reclaim-left": 1}
     assert verdict.units == "as 512"
     assert verdict.own == (0xA00, 0xA10)
     assert verdict.save_areas.nonzero()[0].tolist() == [1, 2]
@@ -59,7 +59,7 @@ def test_each_fault_is_found_and_nothing_else(code):
     verdict = verdict_of(table)
 
     expected = {code} | SIDE.get(code, set()) | (QUIET if code != "rmp-all-zero" else set())
-    assert set(verdict.gathered.counts) == expected
+    assert set(verdict.log.counts) == expected
 
 
 def test_every_rule_has_a_fault_that_breaks_it():
@@ -75,7 +75,7 @@ def test_every_finding_is_of_a_rule_that_is_listed():
         table = make_rmp.table()
         fault(table)
 
-        assert {(f.code, f.source) for f in verdict_of(table).gathered.findings()} <= known
+        assert {(f.code, f.source) for f in verdict_of(table).log.findings()} <= known
 
 
 PLACES = {
@@ -102,7 +102,7 @@ PLACES = {
         "page 0x200",
         "guest contexts are in 3 pages, but 2 ASIDs own pages: not launched yet, or never",
     ),
-    "rmp-immutable-left": ("page 0x9f0", "16 pages held for asid 7, which has no others"),
+    "rmp-immutable-left": ("page 0x9f0", "16 immutable pages of asid 7, which has no others"),
     "rmp-metadata-without-context": ("page 0x204", "context in page 0x203, which is FIRMWARE"),
     "rmp-own-pages": ("page 0xa05", "1 page of the table itself, yet RECLAIM"),
     "rmp-rights": ("page 0x808", "the mask of VMPL 1 has write without read: each access faults"),
@@ -112,7 +112,7 @@ PLACES = {
     ),
     "rmp-vmsa-rights": (
         "page 0x222",
-        "to which VMPL0 has not all rights: the rights are VMPL0 0x01",
+        "to which VMPL0 lacks permissions: permissions VMPL0 0x01",
     ),
 }
 
@@ -123,7 +123,7 @@ def test_a_finding_names_its_place_and_both_values(code):
     make_rmp.FAULTS[code](table)
     path, text = PLACES[code]
 
-    found = [f for f in verdict_of(table).gathered.findings() if f.code == code]
+    found = [f for f in verdict_of(table).log.findings() if f.code == code]
 
     assert [f.path for f in found] == [path]
     assert text in found[0].text
@@ -139,20 +139,20 @@ def test_random_bytes_are_findings_and_said_to_be_unlike_a_table():
 
     verdict = verdict_of(table, limit=3)
 
-    counts = verdict.gathered.counts
+    counts = verdict.log.counts
     assert counts["rmp-unlike-a-table"] == 1
     assert counts["rmp-invalid"] > 1000
-    kept = [f.code for f in verdict.gathered.findings()]
+    kept = [f.code for f in verdict.log.findings()]
     assert max(kept.count(code) for code in kept) <= 3
-    assert sum(verdict.gathered.severities.values()) == sum(counts.values())
+    assert sum(verdict.log.severities.values()) == sum(counts.values())
 
 
 def test_zeroes_of_a_part_are_no_more_than_a_note():
-    zeroes = part(words_of([(0, 0)] * 512), 0x200)
+    zeroes = partial_dump(words_of([(0, 0)] * 512), 0x200)
 
     verdict = check(zeroes, zeroes.census())
 
-    assert [(f.code, f.severity) for f in verdict.gathered.findings()] == [
+    assert [(f.code, f.severity) for f in verdict.log.findings()] == [
         ("rmp-all-zero", Severity.NOTE)
     ]
 
@@ -163,7 +163,7 @@ def test_a_counter_may_count_2_mib_once_if_all_do():
 
     verdict = verdict_of(table)
 
-    assert set(verdict.gathered.counts) == QUIET
+    assert set(verdict.log.counts) == QUIET
     assert verdict.units == "once"
 
 
@@ -174,10 +174,10 @@ def test_guests_that_are_still_there_are_not_called_left():
     table.set(make_rmp.METADATA, 0, 0)
     make_rmp.settle(table)
 
-    found = {f.code: f.text for f in verdict_of(table).gathered.findings()}
+    found = {f.code: f.text for f in verdict_of(table).log.findings()}
 
     assert found["rmp-immutable-left"] == (
-        "16 pages held for asid 7, but no page holds a guest context"
+        "16 immutable pages of asid 7, but no page holds a guest context"
     )
     assert found["rmp-guest-without-context"] == (
         "3 ASIDs own pages, but guest contexts are in 0 pages"
@@ -187,22 +187,22 @@ def test_guests_that_are_still_there_are_not_called_left():
 def test_what_a_part_does_not_show_is_not_missed():
     """Contexts may lie elsewhere, and a region cut off may have more pages assigned."""
     table = make_rmp.table()
-    cut = part(table.extents[0].words[0x801:0x9F5], 0x801)
+    cut = partial_dump(table.extents[0].words[0x801:0x9F5], 0x801)
 
     verdict = check(cut, cut.census())
 
-    assert verdict.gathered.counts == {}
+    assert verdict.log.counts == {}
 
 
 def test_the_entries_of_a_2_mib_page_that_unsmash_leaves_are_in_order():
     """PAGE_UNSMASH sets asid, immutable and lock to 0, and leaves the rest as it was."""
     large = RmpLo.of(assigned=1, page_size=1, validated=1, asid=4, gpa=0x200)
     left = [RmpLo.of(assigned=1, validated=1, gpa=0x200 + n) for n in range(1, 512)]
-    region = part(words_of([(large, 0x1F), *((lo, 0x1F) for lo in left)]), 0)
+    region = partial_dump(words_of([(large, 0x1F), *((lo, 0x1F) for lo in left)]), 0)
 
     verdict = check(region, region.census())
 
-    assert verdict.gathered.counts == {}
+    assert verdict.log.counts == {}
 
 
 # -- against rules written out one page at a time
@@ -307,16 +307,14 @@ def entries_of(count, filling, others):
 
 
 def entry_findings(verdict, codes):
-    return {
-        (f.code, int(f.path.split()[1], 16)) for f in verdict.gathered.findings() if f.code in codes
-    }
+    return {(f.code, int(f.path.split()[1], 16)) for f in verdict.log.findings() if f.code in codes}
 
 
 @settings(max_examples=50)
 @given(TABLES)
 def test_the_rules_of_entries_and_regions_are_those_written_out(table):
     entries = entries_of(*table)
-    dump = whole(part(words_of(entries), 0).extents[0])
+    dump = whole_dump(partial_dump(words_of(entries), 0).extents[0])
     codes = {r.rule.code for group in entry_rules.RULES.values() for r in group}
     codes |= {
         "rmp-2m-misplaced",
@@ -336,13 +334,13 @@ def test_an_entry_alone_is_judged_as_decode_judges_it(pair):
     """The rules of one entry are in ``rules.rmp`` as well, which arrays cannot use."""
     if RmpLo(pair[0]).asid == 0x3FF:
         return  # nothing else is said of it here
-    dump = part(words_of([pair]), 0)
+    dump = partial_dump(words_of([pair]), 0)
 
     verdict = check(dump, dump.census())
 
     shared = {"rmp-invalid", "rmp-asid", "rmp-alignment", "rmp-subpages", "rmp-lock", "rmp-rights"}
     shared |= {"unknown-bits"}
-    here = {said_at_once(f) for f in verdict.gathered.findings() if f.code in shared}
+    here = {said_at_once(f) for f in verdict.log.findings() if f.code in shared}
     said = findings(RmpEntry(lo=pair[0], hi=pair[1]))
     masks = [f for f in said if f.code == "rmp-rights"]
     alone = {said_at_once(f) for f in said if f not in masks}
@@ -390,12 +388,12 @@ def test_guest_pages_that_are_there_twice_are_found_in_any_room(table, room):
 
 def aliases_of(words, room):
     """Go through a table as often as it takes, as ``check`` does."""
-    dump = whole(part(words, 0).extents[0])
+    dump = whole_dump(partial_dump(words, 0).extents[0])
     aliases, found = Aliases(room), []
     lo = words[:, 0].copy()
     asid = RmpLo.asid.of(lo)
     guest = (RmpLo.assigned.of(lo) == 1) & (asid != 0) & (asid != 0x3FF)
-    guest &= ~silent(lo)
+    guest &= ~covered_mask(lo)
     while not aliases.done:
         for first in range(0, len(words), 512):
             aliases.feed(first, lo[first : first + 512], guest[first : first + 512])
@@ -432,9 +430,9 @@ def test_the_check_takes_as_many_passes_as_its_room_needs():
     many = verdict_of(made, limit=1 << 20, again=again)
 
     assert len(values) < 4096
-    assert few.gathered.findings() == many.gathered.findings()
-    assert few.gathered.counts["rmp-aliased"] <= int((counts - 1).sum())
-    assert few.gathered.counts["rmp-aliased"] > 1000
+    assert few.log.findings() == many.log.findings()
+    assert few.log.counts["rmp-aliased"] <= int((counts - 1).sum())
+    assert few.log.counts["rmp-aliased"] > 1000
     assert told == [-(-(4096 - 100) // 100)]  # of the passes that few takes behind the first
     assert 4096 * 20 < sum(gone) <= 4096 * told[0] * 2
 
@@ -442,9 +440,9 @@ def test_the_check_takes_as_many_passes_as_its_room_needs():
 def test_a_part_that_begins_within_2_mib_keeps_pages_and_offsets():
     table = make_rmp.table()
     make_rmp.FAULTS["rmp-invalid"](table)
-    cut = part(table.extents[0].words[0x301:0x400], 0x301, 0x10)
+    cut = partial_dump(table.extents[0].words[0x301:0x400], 0x301, 0x10)
 
-    found = check(cut, cut.census()).gathered.findings()
+    found = check(cut, cut.census()).log.findings()
 
     assert [(f.path, f.offset) for f in found if f.code == "rmp-invalid"] == [
         ("page 0x321", 0x10 + 16 * 0x20)
@@ -456,7 +454,7 @@ def test_a_part_that_begins_within_2_mib_keeps_pages_and_offsets():
 def test_entries_of_a_log_count_alone_or_with_their_region():
     save_area = (0x6010FFFFFFFFF001, 0x1F)
     tail = (0x80000000000007FD, 0)
-    dump = scattered({0x40FDF36: save_area, 0x56600: tail}, [(0x56600, 0x56800)])
+    dump = dump_of_entries({0x40FDF36: save_area, 0x56600: tail}, [(0x56600, 0x56800)])
 
     census = dump.census()
 
@@ -465,24 +463,24 @@ def test_entries_of_a_log_count_alone_or_with_their_region():
         RmpState.FIRMWARE: 1,
         RmpState.GUEST_VALID: 1,
     }
-    found = check(dump, census).gathered.findings()
+    found = check(dump, census).log.findings()
     assert [(f.code, f.path) for f in found] == [("rmp-subpage-count", "page 0x56600")]
 
 
 def test_a_2_mib_entry_of_a_log_speaks_for_all_its_pages():
     large = int(RmpLo.of(assigned=1, page_size=1, validated=1, asid=3, gpa=0x400))
-    dump = scattered({0x200: (large, 0x1F)}, [])
+    dump = dump_of_entries({0x200: (large, 0x1F)}, [])
 
     assert dump.census().guest(3) == {RmpState.GUEST_VALID: 512}
 
 
 def test_joined_parts_keep_their_pages():
-    one = part(words_of([(4, 0)] * 10), 0x1000)
-    two = part(words_of([(4, 0)] * 700), 0x400)
+    one = partial_dump(words_of([(4, 0)] * 10), 0x1000)
+    two = partial_dump(words_of([(4, 0)] * 700), 0x400)
 
-    both = joined([one, two])
+    both = join_dumps([one, two])
 
-    assert both.known == Runs.of([(0x400, 0x400 + 700), (0x1000, 0x100A)])
+    assert both.known == PageRanges.of([(0x400, 0x400 + 700), (0x1000, 0x100A)])
     assert both.census().by_state() == {RmpState.HV_FIXED: 710}
 
 

@@ -23,8 +23,8 @@ from snpwire.cli.progress import Meter
 from snpwire.cli.rmp import input as rmp_input
 from snpwire.cli.rmp.mapped_file import NEAR, data_spans, merge_spans
 from snpwire.cli.rmp.options import RmpOptions
-from snpwire.rmp.page_ranges import Runs
-from snpwire.rmp.search import Wanted, stretches
+from snpwire.rmp.page_ranges import PageRanges
+from snpwire.rmp.search import SearchFilter, page_runs
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState
 
@@ -168,7 +168,9 @@ def test_only_the_pages_asked_for_are_looked_at(host):
     given = rmp_input.read(RmpOptions((str(host),)))
     looked = []
 
-    found = list(stretches(given.dump, Wanted(), Runs.of([(0x6FF, 0x701)]), looked.append))
+    found = list(
+        page_runs(given.dump, SearchFilter(), PageRanges.of([(0x6FF, 0x701)]), looked.append)
+    )
 
     assert [(stretch.start, stretch.stop) for stretch in found] == [(0x6FF, 0x701)]
     assert sum(looked) == 512
@@ -258,7 +260,9 @@ def test_findings_decide_the_exit_code(host, tmp_path):
     rmp("check", host, "--fail-on", "warning")
     rmp("check", host, "--fail-on", "note", code=1)
 
-    assert "warning  0x6210  page 0x221: a save area that a lesser VMPL may write to: " in output
+    assert (
+        "warning  0x6210  page 0x221: a VMSA that a less privileged VMPL may write to: " in output
+    )
     assert said.endswith("note: findings: 1 warning, 1 note\n")
 
 
@@ -317,8 +321,8 @@ def test_a_sparse_image_of_12_tib_is_summarised_without_being_read(tmp_path):
     assert row["first"] == f"{PAGES_12T - 1:#x}"
     free = lines("find", file, "--state", "HYPERVISOR", "--limit", "2")
     assert [row["pages"] for row in free] == [0x1234, PAGES_12T - (1 << 20) - 0x1235]
-    rmp("plot", file, "-o", tmp_path / "12t.png")
-    assert (tmp_path / "12t.png").stat().st_size < 100_000
+    rmp("plot", file, "-o", tmp_path / "12t.svg")
+    assert (tmp_path / "12t.svg").stat().st_size < 100_000
 
 
 def test_one_page_is_no_pages(tmp_path):
@@ -451,13 +455,13 @@ BAD = {
 def test_an_input_that_is_no_table_is_refused(tmp_path, command, data, words, expected):
     file = tmp_path / "bad"
     file.write_bytes(data)
-    out = ["-o", tmp_path / "x.png"] if command == "plot" else []
+    out = ["-o", tmp_path / "x.svg"] if command == "plot" else []
 
     said = refused(command, file, *words, *out)
 
     assert said.startswith(f"snpwire: {file}: ")
     assert expected in said
-    assert not (tmp_path / "x.png").exists()
+    assert not (tmp_path / "x.svg").exists()
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -474,7 +478,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         (["--first", "1", "--base", "0x1000"], "--first is for part of a table, --base for a"),
         (["--shift", "30"], "--shift needs the segment table"),
         (["--from", "text"], "'text' is not one of auto, image, log"),
-        (["--first", "0x7fffffffff"], "is no run of pages"),
+        (["--first", "0x7fffffffff"], "is no range of pages"),
         (["--first", "0x8000000000"], "--first 0x8000000000 is not a page number"),
         (["--base", "0x8000000000000"], "is not the address of a page"),
     ],
@@ -544,7 +548,7 @@ def test_zeroes_and_random_bytes_are_findings(tmp_path):
         found = plain("check", file, "--counters")
 
         assert found["counts"][code] == 1
-        rmp("plot", file, "-o", tmp_path / "x.svg", "-o", tmp_path / "x.png", "--counters")
+        rmp("plot", file, "-o", tmp_path / "x.svg", "--counters")
         rmp("find", file, "--state", "INVALID", "--counters", code=int(code == "rmp-all-zero"))
         rmp("summary", file, "--counters")
 
@@ -554,7 +558,7 @@ def test_random_bytes_of_any_kind_end_without_a_traceback(tmp_path):
     file = tmp_path / "random"
     file.write_bytes(random)
 
-    for words in (["summary"], ["check"], ["find"], ["plot", "-o", tmp_path / "r.png"]):
+    for words in (["summary"], ["check"], ["find"], ["plot", "-o", tmp_path / "r.svg"]):
         output, errors, code = call(["rmp", words[0], str(file), *map(str, words[1:])])
         assert code == 0, errors
         assert b"Traceback" not in output + errors
@@ -649,12 +653,13 @@ def test_a_log_is_known_for_one(tmp_path, log):
 # -- plot, progress, being stopped
 
 
-def test_plot_writes_png_or_svg_alone(host, tmp_path):
-    said = refused("plot", host, "-o", tmp_path / "x.jpg", code=2)
+@pytest.mark.parametrize("name", ["x.png", "x.jpg"])
+def test_plot_writes_svg_alone(host, tmp_path, name):
+    said = refused("plot", host, "-o", tmp_path / name, code=2)
 
-    assert "a map is written as .png or .svg" in said
+    assert f"{name}: the map is SVG, so name it .svg" in said
     assert "Missing option" in refused("plot", host, code=2)
-    absent = tmp_path / "no" / "x.png"
+    absent = tmp_path / "no" / "x.svg"
     said = refused("plot", host, "--counters", "-o", absent)
     assert said == f"snpwire: {absent}: No such file or directory"
 
@@ -755,10 +760,10 @@ import re, sys
 from snpwire.cli import progress
 from snpwire.cli.rmp import input as rmp_input
 from snpwire.cli.rmp.options import RmpOptions
-from snpwire.rmp.chunks import tiles
+from snpwire.rmp.chunks import chunks
 given = rmp_input.read(RmpOptions((sys.argv[1],), counters=False))
 meter = progress.Meter("reading", given.dump.pages, given.release)
-for tile in tiles(given.dump.extents, None, progress=meter):
+for tile in chunks(given.dump.extents, None, progress=meter):
     tile.words.max()
     print(re.search(r"RssFile:\\s+([0-9]+)", open("/proc/self/status").read())[1])
 """

@@ -44,8 +44,8 @@ def image(size, words=()):
             "it is a multiple of 1 MiB, and its entries alone are no whole GiB",
         ),
         (4 * MIB, {}, False, "it is a multiple of 4 MiB: entries of whole GiB"),
-        (0x4010, {}, False, "nothing speaks for counters"),
-        (0x4010, {0x08: 0x1F, 0x10: 3}, False, "nothing speaks for counters"),
+        (0x4010, {}, False, "no sign of counters"),
+        (0x4010, {0x08: 0x1F, 0x10: 3}, False, "no sign of counters"),
     ],
 )
 def test_the_first_sign_decides(size, words, counters, why):
@@ -83,7 +83,7 @@ def test_who_knows_better_says_so():
 
     with_counters, without = (Table.over(data, counters=told) for told in (True, False))
 
-    assert with_counters.why == without.why == "it was said"
+    assert with_counters.why == without.why == "as the caller says"
     assert with_counters.entry(0) == without.entry(1024) == (4, 0x1F)
     assert with_counters.counters.shape == (2048,)
     assert without.counters is None

@@ -110,7 +110,7 @@ def adjust(rng, table, model):
 def query(rng, table, model):
     pages, gpas, asids, vmpls, _, targets = many(lambda: (*caller(rng, model), rng.randrange(5)))
     done = instructions.rmpquery(table, pages, gpas, targets, asid=asids, vmpl=vmpls)
-    rows = zip(plain(done.outcomes), done.rdx.tolist(), done.rcx.tolist(), strict=True)
+    rows = zip(plain(done.results), done.rdx.tolist(), done.rcx.tolist(), strict=True)
     given_ = zip(pages, gpas, targets, asids, vmpls, strict=True)
     said = [(status, fault, rdx, rcx) for (status, fault, _), rdx, rcx in rows]
     return said, [model.rmpquery(*each) for each in given_]
@@ -145,7 +145,7 @@ def launch(rng, table, model):
 
     pages, masks, kinds, sizes, content = many(draw)
     keys = {"page_type": kinds, "size": sizes, "content": content}
-    guest = single.Guest(context, asid, Status(late))
+    guest = single.PageOwner(context, asid, Status(late))
     done = instructions.launch_update(table, pages, masks, guest, **keys)
     given_ = zip(pages, masks, kinds, sizes, content, strict=True)
     return done.tolist(), [model.launch_update(p, x, asid, late, *each) for p, x, *each in given_]
@@ -154,7 +154,7 @@ def launch(rng, table, model):
 def note(rng, table, model):
     context, asid, late = who(rng, model)
     (pages,) = many(lambda: (batches.of_state(rng, model, m.FIRMWARE),))
-    done = instructions.md_init(table, pages, single.Guest(context, asid, Status(late)))
+    done = instructions.md_init(table, pages, single.PageOwner(context, asid, Status(late)))
     return done.tolist(), [model.md_init(page, context, late) for page in pages]
 
 
@@ -167,7 +167,7 @@ def move(rng, table, model):
         return some(*pair[0]), some(*pair[1]), rarely(rng, 1)
 
     sources, targets, sizes = many(draw)
-    guest = single.Guest(context, asid, Status(late))
+    guest = single.PageOwner(context, asid, Status(late))
     done = instructions.page_move(table, sources, targets, guest, size=sizes)
     given_ = zip(sources, targets, sizes, strict=True)
     return done.tolist(), [model.page_move(s, t, context, asid, late, z) for s, t, z in given_]
@@ -189,7 +189,7 @@ def out(rng, table, model):
         return source, target, swap_flags(rng, metadata), some(m.METADATA)
 
     sources, targets, flags, mdata = many(draw)
-    guest = single.Guest(context, asid, Status(late))
+    guest = single.PageOwner(context, asid, Status(late))
     done = instructions.swap_out(table, sources, targets, flags, guest, mdata)
     given_ = zip(sources, targets, flags, mdata, strict=True)
     return done.tolist(), [
@@ -212,7 +212,7 @@ def back(rng, table, model):
         return source, target, flags, word, rng.choice(RIGHTS), some(m.METADATA), rarely(rng, 8)
 
     sources, targets, flags, words, rights, mdata, content = many(draw)
-    guest = single.Guest(context, asid, Status(late))
+    guest = single.PageOwner(context, asid, Status(late))
     keys = {"entry": (words, rights), "mdata": mdata, "content": content}
     done = instructions.swap_in(table, sources, targets, flags, guest, **keys)
     given_ = zip(sources, targets, flags, words, rights, mdata, content, strict=True)
@@ -308,7 +308,7 @@ def test_what_instructions_leave_keeps_the_rules_for_tables():
     verdict = verdict_of(table)
 
     assert verdict.units == "as 512"
-    assert not HELD & set(verdict.gathered.counts)
+    assert not HELD & set(verdict.log.counts)
 
 
 def test_many_updates_of_one_page_keep_their_order():
@@ -333,13 +333,13 @@ def test_the_result_has_the_shape_of_the_pages():
     assert instructions.rmpread(table, pages)[1]["asid"].tolist() == [[1] * 3] * 2
     assert instructions.pvalidate(table, pages, 0, asid=1).code.shape == (2, 3)
     assert instructions.rmpquery(table, pages, 0, 1, asid=1).rdx.shape == (2, 3)
-    assert instructions.page_move(table, pages, 0, single.Guest(0)).shape == (2, 3)
+    assert instructions.page_move(table, pages, 0, single.PageOwner(0)).shape == (2, 3)
 
 
 @pytest.mark.parametrize("name", [name for name in instructions.__all__ if name.islower()])
 def test_a_batch_of_nothing_does_nothing(name):
     table, none = Table.blank(4), np.zeros(0, np.int64)
-    who_else = single.Guest(0)
+    who_else = single.PageOwner(0)
     given_ = {
         "rmpupdate": ([],),
         "pvalidate": ([],),
@@ -381,7 +381,7 @@ def test_what_is_no_batch_is_refused(pages, new, text):
 
 def test_pages_that_do_not_pair_are_refused():
     with pytest.raises(UsageError) as caught:
-        instructions.page_move(Table.blank(4), [0, 1], [0, 1, 2], single.Guest(0))
+        instructions.page_move(Table.blank(4), [0, 1], [0, 1, 2], single.PageOwner(0))
 
     assert str(caught.value) == "arrays of pages must have one shape, got (2,) and (3,)"
 

@@ -1,7 +1,6 @@
-"""The map of memory: the PNG decoded again, the SVG read as XML, both the same scene."""
+"""The map of memory: the SVG read as XML, and painted again pixel by pixel."""
 
-import struct
-import zlib
+import re
 from xml.etree import ElementTree
 
 import make_rmp
@@ -11,39 +10,57 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transcripts import call
 
-from snpwire.rmp.dump import part, whole
-from snpwire.rmp.histogram import cells, covered
-from snpwire.rmp.page_ranges import Runs
+from snpwire.rmp.dump import partial_dump, whole_dump
+from snpwire.rmp.histogram import histogram, pages_per_cell
+from snpwire.rmp.page_ranges import PageRanges
 from snpwire.rmp.table import Table
 from snpwire.view.picture import memory_map as maps
-from snpwire.view.picture.canvas import Box, Paint, Scene, Words, text_width
-from snpwire.view.picture.font import HEIGHT, WIDTH, glyph
+from snpwire.view.picture.canvas import PATTERN, Box, Canvas, Paint, Words, text_width
 from snpwire.view.picture.palette import GUESTS, STATES
-from snpwire.view.picture.png import png
 from snpwire.view.picture.svg import svg
 from snpwire.wire.rmp import RmpLo, RmpState
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def decoded(data):
-    """Return the colours of a PNG as rows of ``#rrggbb``, and its chunks by name."""
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks, at = {}, 8
-    while at < len(data):
-        size = struct.unpack_from(">I", data, at)[0]
-        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
-        assert struct.unpack_from(">I", data, at + 8 + size)[0] == zlib.crc32(kind + body)
-        chunks[kind] = body
-        at += 12 + size
-    width, height, *form = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    assert form == [8, 3, 0, 0, 0]
-    pixels = zlib.decompress(chunks[b"IDAT"])
-    assert len(pixels) == height * (width + 1)
-    palette = [f"#{chunks[b'PLTE'][n : n + 3].hex()}" for n in range(0, len(chunks[b"PLTE"]), 3)]
-    rows = [pixels[y * (width + 1) : (y + 1) * (width + 1)] for y in range(height)]
-    assert {row[0] for row in rows} == {0}
-    return [[palette[index] for index in row[1:]] for row in rows], chunks
+def painted(data):
+    """Return the colours that an SVG gives to its pixels, words left out, as rows."""
+    root = ElementTree.fromstring(data)
+    patterns = {f"url(#{p.get('id')})": p for p in root.iter(f"{SVG}pattern")}
+    rows = [["#ffffff"] * int(root.get("width")) for _ in range(int(root.get("height")))]
+    for shape in root:
+        if not (fill := shape.get("fill")) or shape.get("width") == "100%":
+            continue
+        tile = inked(patterns[fill]) if fill in patterns else [[fill] * PATTERN] * PATTERN
+        for x, y, width, height in places(shape):
+            for b in range(y, y + height):
+                line = tile[b % PATTERN] * (width // PATTERN + 2)
+                rows[b][x : x + width] = line[x % PATTERN :][:width]
+    return rows
+
+
+def inked(pattern):
+    """Return the colours of a pattern, as rows."""
+    ground, ink = pattern
+    tile = [[ground.get("fill")] * PATTERN for _ in range(PATTERN)]
+    for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", ink.get("d")):
+        tile[int(y)][int(x)] = ink.get("fill")
+    return tile
+
+
+def places(shape):
+    """Return the rectangles that a shape fills: left, top, width and height."""
+    if shape.tag == f"{SVG}rect":
+        return [[int(shape.get(name)) for name in ("x", "y", "width", "height")]]
+    if shape.tag == f"{SVG}path":
+        found = re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h-\3z", shape.get("d"))
+        return [[int(number) for number in rectangle] for rectangle in found]
+    return []
+
+
+def pixel(paint, x, y):
+    """Return the colour that a paint gives to one pixel."""
+    return paint.ink if paint.pattern and paint.pattern[y % 4][x % 4] == "#" else paint.colour
 
 
 def wide():
@@ -55,21 +72,21 @@ def wide():
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Return the PNG and the SVG of a host."""
+    """Return the SVG of a host."""
     folder = tmp_path_factory.mktemp("plot")
     (folder / "host.rmp").write_bytes(make_rmp.image(wide()))
-    files = [folder / "host.png", folder / "host.svg"]
+    file = folder / "host.svg"
     words = ["rmp", "plot", str(folder / "host.rmp"), "--title", "a <host>"]
 
-    output, _, code = call([*words, "-o", str(files[0]), "-o", str(files[1])])
+    output, _, code = call([*words, "-o", str(file)])
 
     assert (output, code) == (b"", 0)
-    return [file.read_bytes() for file in files]
+    return file.read_bytes()
 
 
 def test_each_cell_has_the_colours_of_its_states(drawn):
     table = wide()
-    pixels, chunks = decoded(drawn[0])
+    pixels = painted(drawn)
     shown = maps.extent(0, table.pages)
     states = np.array([table.state(table.resolve(page)) for page in range(table.pages)])
 
@@ -79,7 +96,6 @@ def test_each_cell_has_the_colours_of_its_states(drawn):
             here = {RmpState(n) for n in np.unique(states[first : first + shown.per_cell])}
             assert colours(pixels, shown, row, column) <= paints(here)
             assert paints_seen(pixels, shown, row, column) == here
-    assert chunks[b"tEXt"] == b"Title\0a <host>  256 MiB, 65,536 pages"
 
 
 def colours(pixels, shown, row, column):
@@ -103,12 +119,12 @@ def paints_seen(pixels, shown, row, column):
         state
         for state, paint in STATES.items()
         for x in range(left, left + maps.WIDTH)
-        if all(pixels[y][x] == paint.at(x, y) for y in range(top, top + shown.height - 1))
+        if all(pixels[y][x] == pixel(paint, x, y) for y in range(top, top + shown.height - 1))
     }
 
 
 def test_the_svg_is_xml_that_tells_what_lies_under_the_pointer(drawn):
-    root = ElementTree.fromstring(drawn[1])
+    root = ElementTree.fromstring(drawn)
     notes = [element.text for element in root.iter(f"{SVG}title")]
     words = [element.text for element in root.iter(f"{SVG}text")]
 
@@ -119,30 +135,6 @@ def test_the_svg_is_xml_that_tells_what_lies_under_the_pointer(drawn):
     assert f"0x200000 .. 0x207fff: {mixed}" in notes
     assert {"by state", "by owner", "0x800000", "8 MiB", "asid 1"} <= set(words)
     assert any(word.startswith("GUEST_VALID  ") and "1,331" in word for word in words)
-
-
-def test_both_forms_have_the_same_boxes_and_words(drawn):
-    """Every rectangle of the SVG is filled so in the PNG, but for words over it."""
-    root = ElementTree.fromstring(drawn[1])
-    pixels, _ = decoded(drawn[0])
-    patterns = {p.get("id"): p for p in root.iter(f"{SVG}pattern")}
-    checked = 0
-    for box in root.iter(f"{SVG}rect"):
-        if box.find(f"{SVG}title") is None:
-            continue
-        x, y, width, height = (int(box.get(n)) for n in ("x", "y", "width", "height"))
-        seen = {pixels[b][a] for b in range(y, y + height) for a in range(x, x + width)}
-        assert seen & fills(box.get("fill"), patterns)
-        checked += 1
-
-    assert checked > 100
-
-
-def fills(fill, patterns):
-    if fill.startswith("#"):
-        return {fill}
-    pattern = patterns[fill[5:-1]]
-    return {element.get("fill") for element in pattern}
 
 
 def test_no_two_paints_differ_by_hue_alone():
@@ -201,11 +193,11 @@ def test_a_cell_is_as_small_as_the_rows_allow(first, end, per_cell, rows):
     st.sampled_from([1, 2, 64, 512]),
 )
 def test_pages_of_runs_are_counted_cell_by_cell(pairs, per_cell):
-    runs = Runs.of((min(pair), max(pair)) for pair in pairs)
+    runs = PageRanges.of((min(pair), max(pair)) for pair in pairs)
     pages = set(runs.numbers().tolist())
     count = 512 // per_cell
 
-    found = covered(runs, 0, count, per_cell)
+    found = pages_per_cell(runs, 0, count, per_cell)
 
     expected = [0] * count
     for page in pages:
@@ -216,10 +208,10 @@ def test_pages_of_runs_are_counted_cell_by_cell(pairs, per_cell):
 @pytest.mark.parametrize("per_cell", [1, 128, 1 << 13, 1 << 20])
 def test_cells_add_up_to_the_census(per_cell):
     table = make_rmp.table()
-    dump = whole(table.extents[0])
+    dump = whole_dump(table.extents[0])
     census = dump.census()
 
-    found = cells(dump, 0, -(-table.pages // per_cell), per_cell, [2, 7])
+    found = histogram(dump, 0, -(-table.pages // per_cell), per_cell, [2, 7])
 
     assert found.sum((0, 1)).tolist() == census.counts.sum((0, 1)).tolist()
     assert found.sum((0, 2)).tolist() == [census.by_asid()[asid] for asid in (0, 1, 2, 7)]
@@ -227,9 +219,9 @@ def test_cells_add_up_to_the_census(per_cell):
 
 def test_what_has_no_entry_is_in_no_state():
     words = np.zeros((100, 2), np.uint64)
-    cut = part(words, 1000)
+    cut = partial_dump(words, 1000)
 
-    found = cells(cut, 960, 4, 64)
+    found = histogram(cut, 960, 4, 64)
 
     assert found.sum((1, 2)).tolist() == [24, 64, 12, 0]
 
@@ -240,63 +232,42 @@ def test_many_guests_share_a_paint_and_are_counted():
         start = asid * 256
         table.entries["lo"][start : start + asid] = RmpLo.of(assigned=1, asid=asid)
     from snpwire.cli.rmp.input import Input
-    from snpwire.cli.rmp.plot import scene_of
+    from snpwire.cli.rmp.plot import canvas_of
 
-    scene = scene_of(Input("many", whole(table.extents[0]), False, ()), "many")
+    canvas = canvas_of(Input("many", whole_dump(table.extents[0]), False, ()), "many")
 
-    lines = [words.text for words in scene.words]
+    lines = [words.text for words in canvas.words]
     assert any(
         line.startswith("28 more guests") and f" {sum(range(1, 29))} " in line for line in lines
     )
     assert sum(line.startswith("guest asid ") for line in lines) == len(GUESTS)
 
 
-# -- the writers by themselves
+# -- the writer by itself
 
 RED, DOTS = Paint("#ff0000"), Paint("#ffffff", "#0000ff", ("#...", "....", "....", "...."))
 
 
-def test_boxes_words_and_rims_are_drawn_where_they_belong():
+def test_boxes_words_and_outlines_are_drawn_where_they_belong():
     boxes = (Box(2, 1, 3, 2, RED), Box(8, 0, 8, 8, DOTS))
-    scene = Scene(40, 12, "t", (boxes,), (Words(20, 1, "I", 1, "#00ff00", "#000000"),))
+    canvas = Canvas(40, 12, "t", (boxes,), (Words(20, 1, "I", 1, "#00ff00", "#000000"),))
 
-    pixels, _ = decoded(png(scene))
+    pixels = painted(svg(canvas))
+    (text,) = ElementTree.fromstring(svg(canvas)).iter(f"{SVG}text")
 
     red = {(x, y) for y in range(12) for x in range(40) if pixels[y][x] == "#ff0000"}
     blue = {(x, y) for y in range(12) for x in range(40) if pixels[y][x] == "#0000ff"}
     assert red == {(x, y) for x in (2, 3, 4) for y in (1, 2)}
     assert blue == {(8, 0), (12, 0), (8, 4), (12, 4)}
-    for y in range(HEIGHT):
-        for x in range(WIDTH):
-            inked = glyph("I")[y][x] == "#"
-            assert (pixels[1 + y][20 + x] == "#00ff00") == inked
-    assert pixels[0][20] == "#000000"
-
-
-@pytest.mark.parametrize(("x", "y"), [(-8, -5), (35, 9), (100, 100), (0, 11)])
-def test_words_beyond_the_edge_are_cut(x, y):
-    scene = Scene(40, 12, "t", (), (Words(x, y, "MMMM", 2, "#00ff00", "#000000"),))
-
-    pixels, _ = decoded(png(scene))
-
-    assert {len(row) for row in pixels} == {40}
-
-
-def test_letters_are_all_there_and_all_different():
-    letters = [chr(code) for code in range(0x20, 0x7F)]
-    shapes = [glyph(letter) for letter in letters]
-
-    assert len(set(shapes)) == len(letters)
-    assert all(len(shape) == HEIGHT for shape in shapes)
-    assert all({len(row) for row in shape} == {WIDTH} for shape in shapes)
-    assert glyph("é") == glyph("?")
+    assert [text.get(n) for n in ("x", "y", "font-size", "fill")] == ["20", "8", "10", "#00ff00"]
+    assert text.get("stroke") == "#000000"
     assert text_width("abc", 2) == 36
 
 
 def test_words_of_an_svg_are_escaped():
-    scene = Scene(9, 9, "<&>", ((Box(0, 0, 1, 1, RED, 'a "<b>"'),),), (Words(0, 0, "<&>"),))
+    canvas = Canvas(9, 9, "<&>", ((Box(0, 0, 1, 1, RED, 'a "<b>"'),),), (Words(0, 0, "<&>"),))
 
-    root = ElementTree.fromstring(svg(scene))
+    root = ElementTree.fromstring(svg(canvas))
 
     assert [t.text for t in root.iter(f"{SVG}title")] == ["<&>", 'a "<b>"']
     assert [t.text for t in root.iter(f"{SVG}text")] == ["<&>"]

@@ -72,7 +72,7 @@ def test_a_page_of_2_mib_speaks_for_its_pages_in_any_segment():
 
     head = 2 * GIB + 512
     assert table.resolve(head + 511) == head
-    assert table.resolved([head + 1, head + 512, GIB]).tolist() == [head, head + 512, GIB]
+    assert table.resolve_all([head + 1, head + 512, GIB]).tolist() == [head, head + 512, GIB]
     assert list(table.find(asid=4)) == [(head, head + 512)]
     assert table.census().by_asid() == {0: 2 * GIB - 512, 4: 512}
 
@@ -106,7 +106,7 @@ def test_a_segment_table_that_cannot_be_is_refused():
         SegmentedTable([entry(1), entry(1)], {0: part}, shift=30)
     with pytest.raises(UsageError, match="no counters of its own"):
         SegmentedTable([entry(1)], {0: Table.blank(GIB)}, shift=30)
-    with pytest.raises(UsageError, match="segment 1 lies where no page is"):
+    with pytest.raises(UsageError, match="segment 1 is beyond the last page"):
         SegmentedTable([0, entry(1)], {1: part}, shift=52)
     with pytest.raises(DecodeError) as caught:
         SegmentedTable([entry(2)], {0: part}, shift=37)
@@ -145,7 +145,7 @@ def test_a_segmented_table_says_what_one_of_one_piece_says(places):
 
     asked = [*pages, *(page ^ 1 for page in pages)]
     assert table.states(asked).tolist() == whole.states(asked).tolist()
-    assert table.resolved(asked).tolist() == whole.resolved(asked).tolist()
+    assert table.resolve_all(asked).tolist() == whole.resolve_all(asked).tolist()
     assert table.find(immutable=1) == whole.find(immutable=1)
 
 

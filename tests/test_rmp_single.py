@@ -63,7 +63,7 @@ def adjust(table, model, page, gpa, rdx, asid, vmpl, size):
 
 def query(table, model, page, gpa, target, asid, vmpl):
     done = single.rmpquery(table, page, gpa, target, asid=asid, vmpl=vmpl)
-    status, fault, _ = plain(done.outcome)
+    status, fault, _ = plain(done.result)
     return (status, fault, done.rdx, done.rcx), model.rmpquery(page, gpa, target, asid, vmpl)
 
 
@@ -77,31 +77,31 @@ def command(name, *words):
 
 
 def launch(table, model, page, perms, asid, guest, kind, size, content):
-    who = single.Guest(0, asid, Status(guest))
+    who = single.PageOwner(0, asid, Status(guest))
     keys = {"page_type": kind, "size": size}
     done = single.launch_update(table, page, perms, who, content=Status(content), **keys)
     return int(done), model.launch_update(page, perms, asid, guest, content=content, **keys)
 
 
 def note(table, model, page, context, guest):
-    done = single.md_init(table, page, single.Guest(context, 0, Status(guest)))
+    done = single.md_init(table, page, single.PageOwner(context, 0, Status(guest)))
     return int(done), model.md_init(page, context, guest)
 
 
 def move(table, model, source, target, context, asid, guest, size):
-    who = single.Guest(context, asid, Status(guest))
+    who = single.PageOwner(context, asid, Status(guest))
     done = single.page_move(table, source, target, who, size=size)
     return int(done), model.page_move(source, target, context, asid, guest, size)
 
 
 def out(table, model, source, target, flags, context, asid, guest, mdata):
-    who = single.Guest(context, asid, Status(guest))
+    who = single.PageOwner(context, asid, Status(guest))
     done = single.swap_out(table, source, target, flags, who, mdata)
     return int(done), model.swap_out(source, target, flags, context, asid, guest, mdata)
 
 
 def back(table, model, source, target, flags, context, asid, guest, entry, mdata, content):
-    who = single.Guest(context, asid, Status(guest))
+    who = single.PageOwner(context, asid, Status(guest))
     keys = {"entry": entry, "mdata": mdata}
     done = single.swap_in(table, source, target, flags, who, content=Status(content), **keys)
     args = (source, target, flags, context, asid, guest)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rmp_tables import WORDS, entries, speaker, tables
 
 from snpwire.errors import DecodeError, UsageError
-from snpwire.rmp.chunks import resolve_tile, silent
+from snpwire.rmp.chunks import covered_mask, resolve_chunk
 from snpwire.rmp.states import state_of_low
 from snpwire.rmp.table import Table
 from snpwire.wire.address import page_of
@@ -91,7 +91,7 @@ def test_a_page_beyond_the_table_is_default():
 def test_what_is_no_page_number_is_refused(page):
     table = Table.blank(3)
 
-    for ask in (table.state, table.entry, table.resolve, table.states, table.resolved):
+    for ask in (table.state, table.entry, table.resolve, table.states, table.resolve_all):
         with pytest.raises(UsageError, match="page number"):
             ask(page)
     for pages in ([0, page], [[page, 1]]):
@@ -120,7 +120,7 @@ def test_page_numbers_are_integers_of_any_size(dtype):
     table = table_of([0, 4, FIRMWARE])
 
     assert table.states(np.array([2, 1, 7], dtype)).tolist() == [4, 3, 1]
-    assert table.resolved(np.array([2, 1, 7], dtype)).dtype == np.int64
+    assert table.resolve_all(np.array([2, 1, 7], dtype)).dtype == np.int64
 
 
 def test_states_fill_the_array_that_is_given():
@@ -145,7 +145,7 @@ def test_silent_entries_of_a_large_page_have_its_first_one_speak():
     assert table.resolve(1023) == 512
     assert table.resolve(520) == 520
     assert table.resolve(1024) == 1024
-    assert table.resolved([[511, 1023], [520, 1024]]).tolist() == [[511, 512], [520, 1024]]
+    assert table.resolve_all([[511, 1023], [520, 1024]]).tolist() == [[511, 512], [520, 1024]]
 
 
 @given(tables())
@@ -154,7 +154,7 @@ def test_many_pages_are_resolved_as_each_is(table):
     pages = [*range(0, table.pages, 7), table.pages - 1]
 
     expected = [speaker(lows, page) for page in pages]
-    assert table.resolved(pages).tolist() == expected
+    assert table.resolve_all(pages).tolist() == expected
     assert [table.resolve(page) for page in pages] == expected
 
 
@@ -164,8 +164,8 @@ def test_a_tile_tells_at_once_which_entries_are_silent(table):
     speakers = [speaker(low.tolist(), page) for page in range(table.pages)]
 
     expected = low[speakers]
-    assert silent(low).tolist() == [speaks != page for page, speaks in enumerate(speakers)]
-    resolve_tile(low)
+    assert covered_mask(low).tolist() == [speaks != page for page, speaks in enumerate(speakers)]
+    resolve_chunk(low)
     assert low.tolist() == expected.tolist()
 
 
@@ -296,7 +296,7 @@ def test_page_numbers_past_16_tib_are_no_smaller_ones(tmp_path):
     assert table.pages == pages
     assert table.states(asked).tolist() == [2, 2, 12, 11, 2, 4, 1]
     assert [table.state(page) for page in asked] == [2, 2, 12, 11, 2, 4, 1]
-    assert table.resolved(asked).tolist()[3:5] == [(1 << 31) + 512] * 2
+    assert table.resolve_all(asked).tolist()[3:5] == [(1 << 31) + 512] * 2
     assert list(table.find(asid=9, data=data)) == [(far, far + 1)]
     assert table.census(data=data).by_asid() == {0: pages - 513, 8: 512, 9: 1}
     assert list(table.find(gpa=range(100, 200), data=data)) == [((1 << 31) + 612, (1 << 31) + 712)]

@@ -14,7 +14,7 @@ from snpwire.wire.rmp import RmpLo, RmpState
 from snpwire.wire.status import Status
 
 CONTEXT, PAGE, OTHER, METADATA = 4, 1, 2, 3
-GUEST = single.Guest(CONTEXT, 1)
+GUEST = single.PageOwner(CONTEXT, 1)
 NEW = 1 | 1 << 51  # RMPUPDATE: guest 1, at address 0
 NAMES = {
     "FIRMWARE": "firmware",

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rmp_tables import counted, speaker, tables
 
 from snpwire.errors import EncodeError, UsageError
-from snpwire.rmp import chunks as tiles_module
+from snpwire.rmp import chunks as chunks_module
 from snpwire.rmp.census import OWNERS, RmpOwner
-from snpwire.rmp.page_ranges import Runs
+from snpwire.rmp.page_ranges import PageRanges
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpHi, RmpLo, RmpState, state_of
 from snpwire.wire.rmp_words import VmplMask
@@ -19,11 +19,11 @@ from snpwire.wire.rmp_words import VmplMask
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module", params=[None, 512], ids=["one tile", "many tiles"])
+@pytest.fixture(scope="module", params=[None, 512], ids=["one chunk", "many chunks"])
 def _tile(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param:
-            patch.setattr(tiles_module, "TILE", request.param)
+            patch.setattr(chunks_module, "CHUNK", request.param)
         yield
 
 
@@ -104,7 +104,7 @@ class TestInTiles:
     @given(tables(), st.data())
     def test_what_lies_outside_the_data_is_taken_as_zeroes(self, table, data):
         part = data.draw(st.lists(st.sampled_from(range(0, table.pages, 512)), max_size=3))
-        keep = Runs.of_pages(part).widened(512).mask(0, table.pages)
+        keep = PageRanges.of_pages(part).widened(512).mask(0, table.pages)
         full = Table.blank(table.pages, counters=False)
         full.entries[keep] = table.entries[keep]
         runs = [(page + 3, page + 4) for page in part if page + 4 < table.pages]
@@ -192,7 +192,7 @@ def test_an_address_does_not_go_on_into_the_asid():
 
 
 def test_a_search_yields_what_it_has_found_so_far(monkeypatch):
-    monkeypatch.setattr(tiles_module, "TILE", 512)
+    monkeypatch.setattr(chunks_module, "CHUNK", 512)
     table, told = Table.blank(2048), []
     table.entries["lo"][500:1100] = RmpLo.of(immutable=1)
 
@@ -211,7 +211,7 @@ def test_a_search_yields_what_it_has_found_so_far(monkeypatch):
         ({"state": [2, 300]}, "300 is no state of a page"),
         ({"gpa": -1}, "-0x1 is no page number: those go from 0 to 0x7fffffffff"),
         ({"gpa": range(1 << 39, 1 << 40)}, "0x8000000000 is no page number"),
-        ({"gpa": range(0, 8, 2)}, "guest pages have to follow one another, got range(0, 8, 2)"),
+        ({"gpa": range(0, 8, 2)}, "guest pages have to be contiguous, got range(0, 8, 2)"),
         ({"rights": {4: 1}}, "4 is no VMPL: those go from 0 to 3"),
     ],
 )
@@ -235,7 +235,7 @@ def test_nothing_asked_is_every_page():
 
 @pytest.mark.parametrize("data", [[(5, 3)], [(-1, 3)], [(0, 1 << 40)]])
 def test_data_that_is_no_run_of_pages_is_refused(data):
-    with pytest.raises(UsageError, match="is no run of pages"):
+    with pytest.raises(UsageError, match="is no range of pages"):
         Table.blank(9).census(data=data)
 
 
@@ -244,7 +244,7 @@ def test_a_tile_is_resolved_as_each_of_its_pages_is(table):
     words = table.entries["lo"].copy()
     lows = words.tolist()
 
-    tiles_module.resolve_tile(words)
+    chunks_module.resolve_chunk(words)
 
     assert words.tolist() == [lows[speaker(lows, page)] for page in range(len(lows))]
 

@@ -14,9 +14,9 @@ from snpwire.testing import (
     FAULTS,
     AccessError,
     FaultPlan,
+    HypervisorPolicy,
     Injection,
     Machine,
-    Policy,
     Port,
     StoppedError,
     Trace,
@@ -120,7 +120,7 @@ def made(driver, fault="", policy=None, **where):
     """Return a driver on a guest that meets a fault, the plan, and what watches the machine."""
     watch = Watch()
     machine = Machine(profile_named("genoa"), seed=1, trace=Trace(watch, keep=False))
-    guest = machine.add(policy=policy or Policy())
+    guest = machine.add(policy=policy or HypervisorPolicy())
     plan = FaultPlan([fault] if fault else [])
     plan.arm(machine, guest)
     return driver(Port(machine, guest, **where)), plan, watch
@@ -129,7 +129,7 @@ def made(driver, fault="", policy=None, **where):
 def wrong(driver, name):
     """Return what a driver does wrong that meets a fault, if it does anything wrong."""
     own = FAULTS[name].needs == "own-pages"
-    policy = Policy.from_plain({"pages": "guest"} if own else {})
+    policy = HypervisorPolicy.from_plain({"pages": "guest"} if own else {})
     subject, plan, watch = made(driver, name, policy)
     try:
         report = subject.report(DATA)
@@ -175,7 +175,7 @@ def test_number_that_is_used_twice_is_a_breach():
 
 
 def test_short_certificate_buffer_tells_the_pages_and_the_key_lives_on():
-    driver, _, _ = made(Driver, policy=Policy.from_plain({"certificates": {"pages": 3}}))
+    driver, _, _ = made(Driver, policy=HypervisorPolicy.from_plain({"certificates": {"pages": 3}}))
     sent = driver.port.send(driver.sealed(DATA + bytes(32)), pages=2)
 
     assert (sent.exitinfo2, sent.pages_needed) == (TOO_SHORT, 3)
@@ -190,7 +190,7 @@ def test_other_keys_have_their_own_pages_and_processors():
 
     assert len({port.buffers for port in ports}) == 4
     for port in ports:
-        sent = port.send(guest.drivers[port.vmpck].stream.seal(5, 1, bytes(96), 1))
+        sent = port.send(guest.drivers[port.vmpck].channel.seal(5, 1, bytes(96), 1))
         assert (sent.exitinfo2, sent.response[0x34], sent.response[0x3C]) == (0, 6, port.vmpck)
 
 
@@ -214,7 +214,9 @@ def test_a_key_that_is_none_is_refused():
 
 
 def test_a_page_that_was_taken_from_the_guest_is_told():
-    driver, _, _ = made(Driver, "forget-to-put-back", Policy.from_plain({"pages": "guest"}))
+    driver, _, _ = made(
+        Driver, "forget-to-put-back", HypervisorPolicy.from_plain({"pages": "guest"})
+    )
     driver.report(DATA)
     with pytest.raises(AccessError, match="RMP: a write to a page in state FIRMWARE at 0x1101000"):
         driver.report(DATA)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_pri
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from snpwire.crypto.signing import sign
-from snpwire.engine.hypervisor.policy import Pages, Policy
+from snpwire.engine.hypervisor.policy import HypervisorPolicy, Pages
 from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
@@ -36,7 +36,7 @@ def engine() -> dict[str, Callable[[], Contest]]:
     return {"trip": unsigned, "trip-signed": signed, "trip-memory": memory}
 
 
-def guest(*, masked: bool, policy: Policy | None = None, traced: bool = False) -> Guest:
+def guest(*, masked: bool, policy: HypervisorPolicy | None = None, traced: bool = False) -> Guest:
     """Return a guest on a machine of its own; *masked* leaves its reports unsigned."""
     trace = Trace(keep=False) if traced else None
     machine = Machine(profile_named("milan"), seed=1, trace=trace)
@@ -61,7 +61,7 @@ def ciphers() -> dict[str, Any]:
 def unsigned() -> Contest:
     """Compare a report that nobody signs, all the way and back, with its four ciphers."""
     data = bytes(64)
-    own = Policy(pages=Pages.GUEST)
+    own = HypervisorPolicy(pages=Pages.GUEST)
     rivals = [
         Rival("snpwire", timed("g.report(d)", g=guest(masked=True), d=data), 10),
         Rival(

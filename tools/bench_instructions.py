@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bench_contests import Contest, Rival, timed
 
-from snpwire.rmp import scalar as single
+from snpwire.rmp import scalar
 from snpwire.rmp import vector as instructions
 from snpwire.rmp.access import Access
-from snpwire.rmp.accesses import faults_of
 from snpwire.rmp.table import Table
+from snpwire.rmp.vector.access import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +203,7 @@ def kinds(entries: int) -> Contest:
         "q": pages[:LOOPED].tolist(),
         "m": new[:LOOPED].tolist(),
     }
-    rivals.append(Rival("snpwire, single.rmpupdate", Share("f(t, q, m)", UPDATES / LOOPED, names)))
+    rivals.append(Rival("snpwire, scalar.rmpupdate", Share("f(t, q, m)", UPDATES / LOOPED, names)))
     limit = timed("u(t, p, n)", u=u, t=table, p=pages, n=new)
     title = f"{UPDATES:,} updates in {entries:,} entries, by kind"
     return Contest(title, "scattered, pages repeat", limit, rivals)
@@ -212,7 +212,7 @@ def kinds(entries: int) -> Contest:
 def alone(table: Table, pages: list[int], words: list[int]) -> None:
     """Update one page after the other."""
     for page, word in zip(pages, words, strict=True):
-        single.rmpupdate(table, page, word)
+        scalar.rmpupdate(table, page, word)
 
 
 def guests(entries: int) -> Contest:
@@ -229,7 +229,7 @@ def guests(entries: int) -> Contest:
         "f": faults_of,
         "a": Access,
     }
-    names["g"] = single.Guest(0, 1)
+    names["g"] = scalar.PageOwner(0, 1)
     ways = {
         "pvalidate": "i.pvalidate(t, p, p, asid=1)",
         "rmpadjust": "i.rmpadjust(t, p, p, 0x101, asid=1)",

@@ -19,8 +19,8 @@ from snpwire.crypto.sealing import open_message, seal_raw
 from snpwire.engine.firmware.mailbox import HANDLERS
 from snpwire.engine.guest_layout import LAYOUT, buffers_of
 from snpwire.engine.hypervisor.launch import DEFAULT_POLICY, Image
-from snpwire.engine.hypervisor.policy import Certificates, Pages, Policy
-from snpwire.engine.invariants import Watch, ownerless
+from snpwire.engine.hypervisor.policy import HostCertificates, HypervisorPolicy, Pages
+from snpwire.engine.invariants import Watch, ownership_breaches
 from snpwire.engine.machine import RMP, SIZE, Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.trace import Trace
@@ -51,9 +51,9 @@ def _image() -> Image:
 
 def _machine(how: int, trace: Trace | None = None) -> tuple[Machine, Guest]:
     """Start a machine with one guest, of two processors."""
-    policy = Policy(
+    policy = HypervisorPolicy(
         pages=Pages.GUEST if how & 1 else Pages.BOUNCE,
-        certificates=Certificates(chain=bool(how & 2)),
+        certificates=HostCertificates(chain=bool(how & 2)),
         copy_on_failure=not how & 4,
     )
     machine = Machine(profile_named("milan"), trace=trace)
@@ -228,14 +228,14 @@ def exits(data: bytes) -> None:
     if trace:
         trace.lines(whole=bool(how & 1))
     expect(not watch.breaches, "an invariant is broken")
-    expect(not list(ownerless(machine)), "a page has no owner")
+    expect(not list(ownership_breaches(machine)), "a page has no owner")
 
 
 def _spoken(guest: Guest, vcpu: Vcpu, page: bytes) -> bool:
     """Write a processor's GHCB; tell whether it could, for the guest may have given it up."""
     vcpu.msr = LAYOUT.ghcb + vcpu.apic_id * PAGE
     try:
-        guest.space.shared(vcpu.msr)[:] = page
+        guest.memory.shared(vcpu.msr)[:] = page
     except (AccessError, StoppedError):
         return False
     return True

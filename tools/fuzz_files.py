@@ -8,7 +8,7 @@ from fuzz_properties import answered, expect, file_of
 from fuzz_seeds import TESTS
 
 from snpwire.cli.engine import config_files as machines
-from snpwire.engine.hypervisor.policy import Policy
+from snpwire.engine.hypervisor.policy import HypervisorPolicy
 from snpwire.engine.machine import Machine
 from snpwire.engine.profile import profile_named
 from snpwire.engine.workload import loads_of
@@ -17,7 +17,7 @@ from snpwire.errors import SnpwireError
 
 def _policy(file: str) -> None:
     policy = machines.load_policy(file)
-    expect(Policy.from_plain(policy.to_plain()) == policy, "a policy is not read again")
+    expect(HypervisorPolicy.from_plain(policy.to_plain()) == policy, "a policy is not read again")
     _used(profile_named("milan").name, policy)
 
 
@@ -28,7 +28,7 @@ def _workload(file: str) -> None:
 
 def _profile(file: str) -> None:
     machines.load_profile(file)
-    _used(file, Policy())
+    _used(file, HypervisorPolicy())
 
 
 def _cpuid(file: str) -> None:
@@ -38,7 +38,7 @@ def _cpuid(file: str) -> None:
         expect(len(corrected) == 48 and checked == 1, "a function is lost")
 
 
-def _used(profile: str, policy: Policy) -> None:
+def _used(profile: str, policy: HypervisorPolicy) -> None:
     """Start a machine: what was read makes one, or another of our errors."""
     try:
         guest = Machine(machines.load_profile(profile)).add(policy=policy)

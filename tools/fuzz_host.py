@@ -70,7 +70,7 @@ CALLS = (
         "find --asid 1 --gpa 0-0x3ff000",
         "find --limit 0",
     ),
-    *("find --rights 1:read --size 2m", "find --where vmsa=1 --json", "plot -o {png}"),
+    *("find --rights 1:read --size 2m", "find --where vmsa=1 --json", "plot -o {svg}"),
     *("plot -o {svg} --title x", "summary --no-counters", "summary --counters"),
     *("check --base 0x4000", "summary --from log", "check --from log --json", "find --from log"),
 )
@@ -81,7 +81,7 @@ def rmp(data: bytes) -> None:
     how, where = data[:2].ljust(2, b"\0")
     body = data[2:]
     _table(body)
-    words = CALLS[how % len(CALLS)].format(png=file_of("map.png", b""), svg=file_of("map.svg", b""))
+    words = CALLS[how % len(CALLS)].format(svg=file_of("map.svg", b""))
     verb, *options = words.split()
     if where & 1 and "counters" not in words and "base" not in words:
         options += ["--first", str(FIRSTS[where // 2 % len(FIRSTS)])]

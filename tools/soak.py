@@ -12,21 +12,21 @@ import argparse
 import sys
 from random import Random
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snpwire.engine.faults.catalogue import FAULTS
 from snpwire.engine.faults.injection import Injection
 from snpwire.engine.guest.request import Request
 from snpwire.engine.hypervisor.policy import (
-    Certificates,
+    HostCertificates,
+    HypervisorPolicy,
     Latency,
     Pages,
-    Policy,
-    Second,
+    SecondRequest,
     Spread,
     Throttle,
 )
-from snpwire.engine.invariants import Watch, lent, ownerless
+from snpwire.engine.invariants import Watch, ownership_breaches, reclaim_breaches
 from snpwire.engine.machine import Machine
 from snpwire.engine.oracle import attempt
 from snpwire.engine.outcome import Outcome
@@ -80,16 +80,16 @@ class Soak:
         vcpus = self.random.randint(1, 2)
         self.machine.add(f"vm{self._names}", vcpus=vcpus, policy=self.policy())
 
-    def policy(self) -> Policy:
+    def policy(self) -> HypervisorPolicy:
         """Return a policy by chance. Intervals are short enough that nobody gives up."""
         pick = self.random.choice
         limit = Throttle(self.random.randint(1, 10), self.random.randint(1, 20) * SECOND)
-        return Policy(
+        return HypervisorPolicy(
             throttle=pick((None, None, limit)),
-            second=pick(list(Second)),
+            second=pick(list(SecondRequest)),
             pages=pick(list(Pages)),
             copy_on_failure=pick((True, False)),
-            certificates=pick((Certificates(), Certificates(chain=True, pages=3))),
+            certificates=pick((HostCertificates(), HostCertificates(chain=True, pages=3))),
             latency=pick((Latency(), Latency(Spread.UNIFORM, 0, 300 * MILLISECOND))),
         )
 
@@ -133,8 +133,8 @@ class Soak:
         pages = self.random.choice((None, 4))
         return Request(int(MsgType.REPORT_REQ), payload, 1, pages)
 
-    def _fault(self, guest: Guest, driver: Driver) -> Fault:
-        own, first = guest.vm.policy.pages is Pages.GUEST, not driver.stream.number
+    def _fault(self, guest: Guest, driver: Driver) -> Fault[Any, Any]:
+        own, first = guest.vm.policy.pages is Pages.GUEST, not driver.channel.number
         rows = [
             row
             for row in FAULTS.values()
@@ -145,7 +145,9 @@ class Soak:
         self.struck += 1
         return fault
 
-    def _judge(self, guest: Guest, request: Request, fault: Fault | None, found: Outcome) -> None:
+    def _judge(
+        self, guest: Guest, request: Request, fault: Fault[Any, Any] | None, found: Outcome
+    ) -> None:
         wanted, broken = Outcome(), ""
         if fault is not None:
             extended, broken = request.pages is not None, fault.breaks
@@ -154,7 +156,9 @@ class Soak:
         if found != wanted:
             name = "no fault" if fault is None else fault.name
             raise Loss(f"{name}, {guest.vm.policy}: {found}, not {wanted}")
-        breaches = [b for b in (*self.watch.breaches, *lent(self.machine)) if b.rule != broken]
+        breaches = [
+            b for b in (*self.watch.breaches, *reclaim_breaches(self.machine)) if b.rule != broken
+        ]
         self.watch.breaches.clear()
         if breaches:
             raise Loss("; ".join(breach.text for breach in breaches))
@@ -162,7 +166,7 @@ class Soak:
             self._look()
 
     def _look(self) -> None:
-        for breach in ownerless(self.machine):
+        for breach in ownership_breaches(self.machine):
             raise Loss(breach.text)
 
     def _right(self, guest: Guest, driver: Driver, request: Request, response: Response) -> None:
@@ -176,10 +180,10 @@ class Soak:
         else:
             key = guest.vm.name, request.payload
             right = self._keys.setdefault(key, payload[0x20:]) == payload[0x20:]
-        if not right or driver.stream.number % 2:
+        if not right or driver.channel.number % 2:
             raise Loss(f"a wrong answer to {request}")
 
-    def _after(self, guest: Guest, fault: Fault | None, found: Outcome) -> None:
+    def _after(self, guest: Guest, fault: Fault[Any, Any] | None, found: Outcome) -> None:
         """Make anew what cannot go on: a machine, a guest that lost a key or a page."""
         if fault is None:
             return

@@ -21,7 +21,7 @@ class Buffers(NamedTuple):
 DATA_PAGES = 4
 
 
-class Layout(NamedTuple):
+class GuestLayout(NamedTuple):
     """Where things are in a guest's memory."""
 
     kernel: int = 0x10_0000
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     first_save_area: int = 0xFFFF_FFFF_F000
 
 
-LAYOUT = Layout()
+LAYOUT = GuestLayout()
 
 
 EACH = 2 + DATA_PAGES

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .machine import Machine
-    from .trace import Step
+    from .trace import TraceStep
 
 
+NAME_AT, NAME = Header.place("msg_seqno"), Header.struct("msg_seqno", "msg_size", "msg_vmpck")
 DIGEST, PART = 8, 256
 """Bytes that are kept of a digest, and how many numbers are kept together."""
 NONE = bytes(DIGEST * PART)
@@ -61,7 +62,7 @@ class Watch:
         self._given: dict[tuple[str, int, int], bytes] = {}
         """What the firmware gave, until it is taken."""
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: TraceStep) -> None:
         """Take a step."""
         if step.actor == GUEST and step.action == "seal":
             self._nonce(step, step.written[1].data)
@@ -78,7 +79,7 @@ class Watch:
         self._sealed = {key: value for key, value in self._sealed.items() if key[0] != vm}
         self._given = {key: value for key, value in self._given.items() if key[0] != vm}
 
-    def _nonce(self, step: Step, message: bytes) -> None:
+    def _nonce(self, step: TraceStep, message: bytes) -> None:
         vm, vmpck, number = _name(step.vm, message)
         stream = self._sealed.setdefault((vm, vmpck), Numbered())
         digest, before = _digest(message), stream.get(number)
@@ -88,7 +89,7 @@ class Watch:
             text = f"{step.actor} sealed two messages under number {number} of VMPCK{vmpck}"
             self.breaches.append(Breach("nonce", f"VM {vm}: {text}"))
 
-    def _response(self, step: Step, message: bytes) -> None:
+    def _response(self, step: TraceStep, message: bytes) -> None:
         vm, vmpck, number = key = _name(step.vm, message)
         digest, given = _digest(message), self._given.pop(key, None)
         if digest != given:
@@ -100,16 +101,16 @@ class Watch:
 
 
 def _name(vm: str, message: bytes) -> tuple[str, int, int]:
-    fields = Header.ENGINE.unpack(message[:HEADER_SIZE])
-    return vm, fields[10], fields[1]
+    number, _, vmpck = NAME.unpack_from(message, NAME_AT)
+    return vm, vmpck, number
 
 
 def _digest(message: bytes) -> bytes:
-    size = int.from_bytes(message[0x36:0x38], "little")
+    size = NAME.unpack_from(message, NAME_AT)[1]
     return sha256(message[: HEADER_SIZE + size]).digest()[:DIGEST]
 
 
-def ownerless(machine: Machine) -> Iterator[Breach]:
+def ownership_breaches(machine: Machine) -> Iterator[Breach]:
     """Yield the pages whose state does not fit who is known to have them.
 
     A page that was leaked is accounted for, whatever its state is.
@@ -128,7 +129,7 @@ def ownerless(machine: Machine) -> Iterator[Breach]:
             yield Breach("owner", f"page {page:#x} of {owner} is in state {state} of another ASID")
 
 
-def lent(machine: Machine) -> Iterator[Breach]:
+def reclaim_breaches(machine: Machine) -> Iterator[Breach]:
     """Yield the pages that a guest shares and the firmware still has: between requests, none."""
     host = machine.host
     for guest in machine.guests.values():

@@ -23,20 +23,20 @@ from ..wire.report import GuestPolicy
 from .faults.injection import Injections
 from .firmware import Firmware
 from .guest.guest import Guest
-from .guest.memory import Space
+from .guest.memory import GuestMemory
 from .hypervisor import launch
 from .hypervisor.host import Host
-from .hypervisor.policy import Pages, Policy
+from .hypervisor.policy import HypervisorPolicy, Pages
 from .hypervisor.vm import Vm
 from .hypervisor.vmgexit import Hypervisor
 from .memory import AddressMap, Memory
-from .simulation import World
+from .simulation import Simulation
 from .trace import HYPERVISOR
 
 if TYPE_CHECKING:
     from ..rmp.sparse import PlacedEntries
     from .cpuid_policy import CpuidPolicy
-    from .faults.fault import Fault
+    from .faults.fault import AnyFault
     from .faults.injection import Injection
     from .profile import Profile
     from .simulation import Clock
@@ -68,7 +68,7 @@ class Machine:
         table: PlacedEntries | None = None,
     ) -> None:
         """Start SNP. Raises UsageError for a table of another size or place."""
-        self.world = World(seed, trace)
+        self.simulation = Simulation(seed, trace)
         self.profile = profile
         memory = Memory(AddressMap(dram=(range(SIZE),), rmp=RMP))
         if table is None:
@@ -76,9 +76,9 @@ class Machine:
         elif table.pages != PAGES or not (table.holds(RMP.start) and table.holds(RMP[-1])):
             where = f"{PAGES} pages that lies at {RMP.start:#x}"
             raise UsageError(f"the machine's table has {where}, got one of {table.pages} pages")
-        chance = self.world.random.randbytes
+        chance = self.simulation.random.randbytes
         self.firmware = Firmware(memory, table, profile, random=chance, cpuid=cpuid)
-        self.host = Host(self.world, memory, table, self.firmware, PAGES)
+        self.host = Host(self.simulation, memory, table, self.firmware, PAGES)
         self.hypervisor = Hypervisor(self.host)
         self.guests: dict[str, Guest] = {}
         self._asids = list(range(profile.snp_asids, 0, -1))
@@ -88,7 +88,7 @@ class Machine:
     @property
     def clock(self) -> Clock:
         """Return the machine's clock."""
-        return self.world.clock
+        return self.simulation.clock
 
     def table_image(self) -> bytes:
         """Return the reverse map table as it lies in memory, as ``snpwire rmp`` reads it.
@@ -116,23 +116,23 @@ class Machine:
         name: str = "vm",
         *,
         vcpus: int = 1,
-        policy: Policy | None = None,
+        policy: HypervisorPolicy | None = None,
         image: launch.Image | None = None,
     ) -> Guest:
         """Launch a VM and start its guest. Raises UsageError and EngineError."""
         if not 1 <= vcpus <= MOST_VCPUS:
             raise UsageError(f"a VM has 1 to {MOST_VCPUS} processors, got {vcpus}")
-        with self.world.lock:
+        with self.simulation.lock:
             if name in self.guests:
                 raise UsageError(f"there is a VM {name!r} already")
             if not self._asids:
                 raise EngineError(f"all {self.profile.snp_asids} ASIDs are taken")
-            vm = Vm(name, self._asids.pop(), policy or Policy())
+            vm = Vm(name, self._asids.pop(), policy or HypervisorPolicy())
             try:
                 launch.launch(self.host, vm, image or launch.Image(), vcpus)
-                if self.world.trace:
-                    self.world.note(HYPERVISOR, name, 0, "launched", asid=vm.asid, vcpus=vcpus)
-                guest = Guest(self.world, self.hypervisor, vm, Space(self.host, vm))
+                if self.simulation.trace:
+                    self.simulation.note(HYPERVISOR, name, 0, "launched", asid=vm.asid, vcpus=vcpus)
+                guest = Guest(self.simulation, self.hypervisor, vm, GuestMemory(self.host, vm))
             except EngineError:
                 self._take_down(vm)
                 raise
@@ -144,8 +144,8 @@ class Machine:
 
         Raises EngineError.
         """
-        with self.world.lock:
-            vm = Vm(name, 0, Policy())
+        with self.simulation.lock:
+            vm = Vm(name, 0, HypervisorPolicy())
             image = launch.Image(policy=launch.DEFAULT_POLICY | 1 << GuestPolicy.migrate_ma.low)
             launch.begin(self.host, vm, image, agent.vm)
         return vm.context << 12
@@ -157,14 +157,16 @@ class Machine:
         """
         for injection in injections:
             self._prepare(injection.fault)
-        faults = Injections(self.world, injections)
-        self.world.faults = faults if injections else None
+        faults = Injections(self.simulation, injections)
+        self.simulation.faults = faults if injections else None
         return faults
 
-    def _prepare(self, fault: Fault) -> None:
+    def _prepare(self, fault: AnyFault) -> None:
         asked = self.hypervisor.requests.last
         if fault.needs == "neighbour" and min(len(self.guests), len(asked)) < 2:
-            self.world.faults = Injections(self.world, ())  # so that what is asked is kept
+            self.simulation.faults = Injections(
+                self.simulation, ()
+            )  # so that what is asked is kept
             name = next(
                 f"neighbour{n or ''}" for n in count() if f"neighbour{n or ''}" not in asked
             )
@@ -177,7 +179,7 @@ class Machine:
 
     def remove(self, name: str) -> None:
         """Take a VM down and have its pages back. Raises UsageError and EngineError."""
-        with self.world.lock:
+        with self.simulation.lock:
             if name not in self.guests:
                 raise UsageError(f"there is no VM {name!r}", help=nearest(name, self.guests))
             self._take_down(self.guests.pop(name).vm)

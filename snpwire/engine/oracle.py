@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import EngineError
 from ..wire.address import PAGE
@@ -10,19 +10,15 @@ from ..wire.message import PAYLOAD_MAX, PAYLOAD_UNIT, MsgType
 from ..wire.status import Status
 from .guest.channel import LAST
 from .hypervisor.guest_request import REPORT_REQ
-from .invariants import Breach, Watch, lent, ownerless
+from .invariants import Breach, Watch, ownership_breaches, reclaim_breaches
 from .outcome import SHORT, STOPPED, Outcome, outcome_of
-
-if TYPE_CHECKING:
-    from .guest.driver import Driver
-    from .guest.request import Request, Response
 
 if TYPE_CHECKING:
     from .faults.fault import Fault
     from .faults.injection import Injections
     from .guest.driver import Driver
     from .guest.guest import Guest
-    from .guest.request import Request
+    from .guest.request import Request, Response
     from .machine import Machine
 
 NOT_TAKEN = Outcome("EIO", int(Status.INVALID_PARAM), alive=False)
@@ -34,11 +30,11 @@ CHANGES_GUESTS = {int(MsgType.EXPORT_REQ), int(MsgType.ABSORB_NOMA_REQ)}
 """Messages after which a guest may be another, or none."""
 
 
-class Verdict(NamedTuple):
+class Check(NamedTuple):
     """What came of one request."""
 
-    tried: Tried
-    struck: tuple[Fault, ...]
+    attempt: Attempted
+    faults: tuple[Fault[Any, Any], ...]
     """The faults that the request met."""
     expected: Outcome | None
     """What it had to come to; None where nobody can say, as after two faults at once."""
@@ -48,11 +44,11 @@ class Verdict(NamedTuple):
     @property
     def broken(self) -> bool:
         """Tell whether something came to another end than it should."""
-        wrong = self.expected is not None and self.tried.outcome != self.expected
+        wrong = self.expected is not None and self.attempt.outcome != self.expected
         return wrong or bool(self.breaches)
 
 
-class Trial:
+class Oracle:
     """Requests of one guest. The machine's trace has to be heard by *watch*."""
 
     def __init__(self, machine: Machine, guest: Guest, watch: Watch, faults: Injections) -> None:
@@ -65,15 +61,15 @@ class Trial:
         self._open = False
         """An earlier fault left things as they cannot be without one."""
 
-    def ask(self, driver: Driver, request: Request) -> Verdict:
+    def ask(self, driver: Driver, request: Request) -> Check:
         """Make a request and judge it."""
         before = self._usual(driver, request)
         tried = attempt(driver, request)
-        struck = tuple(self._faults.struck())
-        expected = self._expected(request, struck, before)
-        if struck and (tried.outcome.errno or any(fault.breaks for fault in struck)):
+        faults = tuple(self._faults.drain())
+        expected = self._expected(request, faults, before)
+        if faults and (tried.outcome.errno or any(fault.breaks for fault in faults)):
             self._open = True
-        return Verdict(tried, struck, expected, self._breaches(struck))
+        return Check(tried, faults, expected, self._breaches(faults))
 
     def _usual(self, driver: Driver, request: Request) -> Outcome | None:
         """Return what a request has to come to where no fault strikes."""
@@ -100,12 +96,12 @@ class Trial:
     @staticmethod
     def _unsent(driver: Driver, request: Request) -> Outcome | None:
         """Return what comes of a request that the driver does not send, if it is one."""
-        stream, pages = driver.stream, request.pages or 0
+        channel, pages = driver.channel, request.pages or 0
         if len(request.payload) > PAYLOAD_MAX or not 0 <= pages <= driver.buffers.pages:
-            return NO_ROOM._replace(alive=stream.alive)
-        if not stream.alive:
+            return NO_ROOM._replace(alive=channel.alive)
+        if not channel.alive:
             return NO_KEY
-        return NO_NUMBER if stream.number + 1 >= LAST else None
+        return NO_NUMBER if channel.number + 1 >= LAST else None
 
     def _offered(self, request: Request) -> bool:
         """Tell whether the firmware takes a message of this type, version and size."""
@@ -113,25 +109,29 @@ class Trial:
         return known and request.version == 1 and size > 0 and not size % PAYLOAD_UNIT
 
     def _expected(
-        self, request: Request, struck: tuple[Fault, ...], usual: Outcome | None
+        self, request: Request, faults: tuple[Fault[Any, Any], ...], usual: Outcome | None
     ) -> Outcome | None:
-        if not struck:
+        if not faults:
             return usual
-        fault = struck[0]
-        if any(other is not fault for other in struck) or usual != Outcome():
+        fault = faults[0]
+        if any(other is not fault for other in faults) or usual != Outcome():
             return None
         extended = request.pages is not None
         policy = self._guest.vm.policy
-        return fault.leads_to(policy, extended=extended, times=len(struck))
+        return fault.leads_to(policy, extended=extended, times=len(faults))
 
-    def _breaches(self, struck: tuple[Fault, ...]) -> tuple[Breach, ...]:
-        found = (*self._watch.breaches, *ownerless(self._machine), *lent(self._machine))
+    def _breaches(self, faults: tuple[Fault[Any, Any], ...]) -> tuple[Breach, ...]:
+        found = (
+            *self._watch.breaches,
+            *ownership_breaches(self._machine),
+            *reclaim_breaches(self._machine),
+        )
         self._watch.breaches.clear()
-        self._excused |= {fault.breaks for fault in struck}
+        self._excused |= {fault.breaks for fault in faults}
         return tuple(breach for breach in found if breach.rule not in self._excused)
 
 
-class Tried(NamedTuple):
+class Attempted(NamedTuple):
     """A request that was made: how it ended, and the answer or the error."""
 
     outcome: Outcome
@@ -139,10 +139,10 @@ class Tried(NamedTuple):
     error: EngineError | None = None
 
 
-def attempt(driver: Driver, request: Request) -> Tried:
+def attempt(driver: Driver, request: Request) -> Attempted:
     """Make a request and catch what comes of it."""
     try:
         response = driver.run(request)
     except EngineError as exc:
-        return Tried(outcome_of(exc, alive=driver.stream.alive), error=exc)
-    return Tried(Outcome(), response)
+        return Attempted(outcome_of(exc, alive=driver.channel.alive), error=exc)
+    return Attempted(Outcome(), response)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..errors import AccessError, DriverError, EngineError, StoppedError
+from ..errors import AccessError, DriverError, EngineError, ExitError, StoppedError
 from ..wire.operands import VmmError
 from ..wire.status import Status
 
@@ -60,6 +60,8 @@ def outcome_of(error: EngineError, *, alive: bool) -> Outcome:
     """Return what an error comes to."""
     if isinstance(error, DriverError):
         return Outcome(error.errno, error.exitinfo2, alive)
+    if isinstance(error, ExitError):
+        return Outcome("EIO", NO_RESPONSE, alive)
     if isinstance(error, StoppedError):
         return Outcome(STOPPED)
     if isinstance(error, AccessError):

@@ -5,25 +5,34 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from random import Random
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from .trace import Step
+from .trace import TraceStep
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-if TYPE_CHECKING:
-    from .trace import Moved, Trace, Written
+    from .trace import StateChange, Trace, TraceBytes
 
 
-class Faults(Protocol):
-    """What goes wrong at a point of a request's path, if anything is to."""
-
-    def fire(self, point: str, who: Any, what: Any) -> None:
-        """Let what is due at a point strike."""
+Party = TypeVar("Party")
+Subject = TypeVar("Subject")
 
 
-class World:
+class Point(str, Generic[Party, Subject]):
+    """A point of a request's path where faults act: on the party that passes it, and on what."""
+
+    __slots__ = ()
+
+
+class FaultSource(Protocol):
+    """What goes wrong at the points of a request's path."""
+
+    def fire(self, point: Point[Party, Subject], party: Party, subject: Subject) -> None:
+        """Let the faults act that are due at a point."""
+
+
+class Simulation:
     """Made once for a machine. The lock is held while a processor is outside its guest.
 
     It stands for Linux's mutexes: the one of each VM's guest requests, and the one of the mailbox.
@@ -35,7 +44,7 @@ class World:
         self.clock = Clock()
         self.random = Random(seed)
         self.trace = trace
-        self.faults: Faults | None = None
+        self.faults: FaultSource | None = None
         """What goes wrong, if anything is to."""
         self.lock = RLock()
 
@@ -45,8 +54,8 @@ class World:
         vm: str,
         vcpu: int,
         action: str,
-        written: tuple[Written, ...] = (),
-        moved: tuple[Moved, ...] = (),
+        written: tuple[TraceBytes, ...] = (),
+        moved: tuple[StateChange, ...] = (),
         **facts: object,
     ) -> None:
         """Add a step to the trace. Ask ``trace`` first: making the facts is what costs.
@@ -56,7 +65,7 @@ class World:
         if self.trace is not None:
             with self.lock:
                 now = self.clock.now
-                self.trace.add(Step(now, actor, vm, vcpu, action, facts, written, moved))
+                self.trace.add(TraceStep(now, actor, vm, vcpu, action, facts, written, moved))
 
     def wait(self, nanoseconds: int) -> None:
         """Let time pass for somebody who holds no lock."""

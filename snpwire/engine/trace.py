@@ -20,7 +20,7 @@ GUEST, HYPERVISOR, FIRMWARE = "guest", "hypervisor", "firmware"
 """The actors. The machine is none: it does what these three tell it."""
 
 
-class Written(NamedTuple):
+class TraceBytes(NamedTuple):
     """Bytes that a step wrote, or carried from one to another."""
 
     kind: str
@@ -33,7 +33,7 @@ class Written(NamedTuple):
     """What lay there before, where that is of interest."""
 
 
-class Moved(NamedTuple):
+class StateChange(NamedTuple):
     """One page whose state in the reverse map table changed."""
 
     page: int
@@ -42,7 +42,7 @@ class Moved(NamedTuple):
     after: str
 
 
-class Step(NamedTuple):
+class TraceStep(NamedTuple):
     """One thing that one of them did."""
 
     time: int
@@ -54,8 +54,8 @@ class Step(NamedTuple):
     """A stable name, such as ``seal``."""
     facts: Mapping[str, Any]
     """What there is to say about it."""
-    written: tuple[Written, ...] = ()
-    moved: tuple[Moved, ...] = ()
+    written: tuple[TraceBytes, ...] = ()
+    moved: tuple[StateChange, ...] = ()
 
     def to_plain(self, *, whole: bool = False) -> dict[str, Any]:
         """Return the step in JSON's terms; bytes by their digest, or *whole*."""
@@ -86,7 +86,7 @@ def plain_fact(fact: object) -> object:
     return fact.hex() if isinstance(fact, bytes) else fact
 
 
-def _written(item: Written, whole: bool) -> dict[str, Any]:
+def _written(item: TraceBytes, whole: bool) -> dict[str, Any]:
     plain: dict[str, Any] = {"kind": item.kind}
     if item.address is not None:
         plain["address"] = f"{item.address:#x}"
@@ -108,11 +108,11 @@ def _digest(data: bytes) -> str:
 class Trace:
     """The steps of a machine, kept in order or handed on to those who listen."""
 
-    def __init__(self, *listeners: Callable[[Step], object], keep: bool = True) -> None:
-        self.steps: list[Step] = []
+    def __init__(self, *listeners: Callable[[TraceStep], object], keep: bool = True) -> None:
+        self.steps: list[TraceStep] = []
         self._listeners = (self.steps.append, *listeners) if keep else listeners
 
-    def add(self, step: Step) -> None:
+    def add(self, step: TraceStep) -> None:
         """Take a step."""
         for listener in self._listeners:
             listener(step)

@@ -11,10 +11,10 @@ from .simulation import seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .trace import Step
+    from .trace import TraceStep
 
 
-def tell(step: Step) -> str:
+def describe(step: TraceStep) -> str:
     """Return what was done, in words, and which pages changed their states."""
     said = SENTENCES.get((step.actor, step.action)) or SENTENCES.get(("", step.action))
     text = said(step) if said else step.action
@@ -22,7 +22,7 @@ def tell(step: Step) -> str:
     return "; ".join([text, *moved])
 
 
-def _sealed(step: Step) -> str:
+def _sealed(step: TraceStep) -> str:
     facts = step.facts
     size = len(step.written[0].data)
     return (
@@ -31,55 +31,55 @@ def _sealed(step: Step) -> str:
     )
 
 
-def _left(step: Step) -> str:
+def _left(step: TraceStep) -> str:
     facts = step.facts
     pages = f"request {facts['request']:#x}, answer to {facts['response']:#x}"
     return f"leaves with {facts['code'].name}: {pages}"
 
 
-def _answered(step: Step) -> str:
+def _answered(step: TraceStep) -> str:
     header = Header.parse(step.written[0].data[:HEADER_SIZE])
     where = step.written[0].address
     kind = MsgType(header.msg_type).name
     return f"writes {kind}, {header.msg_size} bytes, number {header.msg_seqno}, to {where:#x}"
 
 
-def _resumed(step: Step) -> str:
+def _resumed(step: TraceStep) -> str:
     info1, info2 = step.facts["info1"], step.facts["info2"]
     said = f"sw_exit_info_1 {info1:#x}, sw_exit_info_2 {info2:#x}"
     words = exitinfo2_words(int(info2)) if not info1 else []
     return f"resumes the guest: {said}" + (f" ({', '.join(words)})" if words else "")
 
 
-def _certified(step: Step) -> str:
+def _certified(step: TraceStep) -> str:
     needed, given = step.facts["needed"], step.facts["given"]
     if needed > given:
         return f"says that the certificates take {needed} pages, there is room for {given}"
     return f"writes {needed or 'no'} pages of certificates" if needed else "writes an empty table"
 
 
-def _updated(step: Step) -> str:
+def _updated(step: TraceStep) -> str:
     facts = step.facts
     return f"RMPUPDATE of {facts['page']:#x}: {facts['result'].name}"
 
 
-def _disabled(step: Step) -> str:
+def _disabled(step: TraceStep) -> str:
     facts = step.facts
     return f"wipes VMPCK{facts['vmpck']}: {facts['errno']}, {facts['why']}"
 
 
-def _throttled(step: Step) -> str:
+def _throttled(step: TraceStep) -> str:
     facts = step.facts
     return f"says BUSY: the limit of {facts['burst']} in {facts['interval']} is used up"
 
 
-def _created(step: Step) -> str:
+def _created(step: TraceStep) -> str:
     facts = step.facts
     what = "it would run" if facts["runs"] else "it would not run"
     return f"{facts['request'].name} of a processor on {facts['vmsa']:#x}: {what}"
 
 
-SENTENCES: dict[tuple[str, str], Callable[[Step], str]] = {
+SENTENCES: dict[tuple[str, str], Callable[[TraceStep], str]] = {
     ("guest", "seal"): _sealed,
     ("guest", "exit"): _left,
     ("guest", "wait"): lambda s: f"was told BUSY, waits {seconds(s.facts['nanoseconds'])}",

@@ -18,7 +18,7 @@ from ..errors import EngineError, UsageError, shown
 from ..wire.key import KeyReq
 from ..wire.message import VMPCKS, MsgType
 from .guest.request import Request
-from .hypervisor.policy import Latency, Policy, Second, Spread, Throttle
+from .hypervisor.policy import HypervisorPolicy, Latency, SecondRequest, Spread, Throttle
 from .outcome import outcome_of
 from .simulation import SECOND, schedule
 
@@ -42,7 +42,7 @@ class Load(NamedTuple):
     """Nanoseconds between an answer and the next request."""
     streams: int = 1
     """How many of its four keys it uses, side by side."""
-    policy: Policy | None = None
+    policy: HypervisorPolicy | None = None
 
 
 def loads_of(plain: object) -> list[Load]:
@@ -98,10 +98,10 @@ EXAMPLE = [
 """Two guests that ask as often as they can, and one that asks every other second."""
 _SLOW = Latency(Spread.FIXED, SECOND // 5)
 EXAMPLE_POLICIES = {
-    "no limit": Policy(latency=_SLOW),
-    "10 in 5 s": Policy(latency=_SLOW, throttle=Throttle(10, 5 * SECOND)),
-    "2 in 2 s": Policy(latency=_SLOW, throttle=Throttle(2, 2 * SECOND)),
-    "no limit, busy-vm": Policy(latency=_SLOW, second=Second.BUSY_VM),
+    "no limit": HypervisorPolicy(latency=_SLOW),
+    "10 in 5 s": HypervisorPolicy(latency=_SLOW, throttle=Throttle(10, 5 * SECOND)),
+    "2 in 2 s": HypervisorPolicy(latency=_SLOW, throttle=Throttle(2, 2 * SECOND)),
+    "no limit, busy-vm": HypervisorPolicy(latency=_SLOW, second=SecondRequest.BUSY_VM),
 }
 """No limit, Linux's default, the one proposed in 2022, and one request of a VM at a time."""
 
@@ -130,7 +130,7 @@ class _Count:
         self.asked = self.served = self.retried = self.longest = self.total = 0
 
 
-def run(machine: Machine, loads: list[Load], policy: Policy | None = None) -> list[Tally]:
+def run(machine: Machine, loads: list[Load], policy: HypervisorPolicy | None = None) -> list[Tally]:
     """Run the guests side by side on a machine of theirs; return what became of each.
 
     *policy* is that of the guests that have none of their own.
@@ -160,10 +160,10 @@ def _process(
             yield from _counted(driver, count)
             count.served += 1
         except EngineError as exc:
-            outcome_of(exc, alive=driver.stream.alive)
+            outcome_of(exc, alive=driver.channel.alive)
         count.longest = max(count.longest, clock.now - began)
         count.total = max(count.total, clock.now)
-        if not driver.stream.alive:
+        if not driver.channel.alive:
             return
 
 
@@ -176,7 +176,7 @@ def _counted(driver: Driver, count: _Count) -> Generator[int, None, None]:
 
 def _tally(machine: Machine, load: Load, count: _Count, began: int) -> Tally:
     guest = machine.guests[load.name]
-    lost = sum(not driver.stream.alive for driver in guest.drivers)
+    lost = sum(not driver.channel.alive for driver in guest.drivers)
     throttled = guest.vm.throttled
     return Tally(
         load.name,

@@ -1,12 +1,13 @@
-"""The reverse map table as one array: what it says of many pages, and how instructions change it.
+"""The reverse map table as one array: reading it, searching it, checking it, changing it.
 
-Declarations of an entry and the rules for its state are in ``snpwire.wire.rmp``. Here are
+An entry and the rules for its state are declared in ``snpwire.wire.rmp``. Here are
 
-* ``table`` and ``segments``: the table, laid over an image or made blank; ``reading`` has what both
-  can be asked, ``runs`` what they answer with;
-* ``single`` and ``instructions``: what changes it, one page at a time without numpy, or many pages;
-  ``initial``: how SNP_INIT builds it;
-* ``access`` and ``accesses``: who may touch a page, and many; ``entry``: the bits that all go by;
-* ``dump``: what there is of a table where that is not all, with ``stretches``, ``cells`` and
-  ``check`` to list it, to map it and to judge it.
+* ``table`` and ``segments``: the table, mapped over an image or blank; ``table_reader`` is what
+  both can be asked, ``page_ranges`` sets of pages, ``chunks`` the way through a whole table;
+* ``scalar`` and ``vector``: instructions and firmware commands that change it, for one page without
+  numpy, or for arrays of pages; ``initial``: the table that SNP_INIT builds; ``sparse``: a small
+  table without numpy, for the engine;
+* ``access``: the RMP checks of the processor; ``entry``: masks of an entry's bits;
+* ``dump``: a table of which some entries may be missing; ``census`` counts it, ``search`` lists its
+  pages, ``histogram`` counts them for a map, and ``check`` judges it.
 """

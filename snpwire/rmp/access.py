@@ -1,20 +1,21 @@
-"""Who may touch a page: what the processor asks of the table, and which fault says no.
+"""The RMP checks of the processor: what each access requires of a page, and the fault otherwise.
 
-One table of rules serves one access and many. Its rows are those of APM volume 2, Table 15-39, read
-in translation. Bits of error codes that this table does not give are those of the access:
+One table of rules serves one access and, in ``vector.access``, arrays of them. Its rows are those
+of APM volume 2, Table 15-39, read in translation. Bits of error codes that this table does not give
+are those of the access:
 
 * The host's page fault has P and, for a write, W: Linux logs 0x80000003. Of a walk of its page
-  tables the other bits are those of the access that made it necessary, and are left out.
+  tables the other bits are those of the access that caused it, and are left out.
 * EXITINFO1 of a nested page fault has P, since the nested page is there, and U, since the nested
   page tables see a guest as a user. A walk of the guest's page tables counts as a write.
-* A mapping of another size than the entry, larger or smaller, has SIZEM: OpenVMM and KVM say so of
-  the smaller one, for which KVM splits the page, and nobody gives the larger one another code.
-* A walk of page tables needs the rights to read and to write, as it counts as a write. A level that
-  may write and not read may do nothing. Shadow stacks are left out: no source tells their rules.
-* A large mapping of the hypervisor is refused where any page of its 2 MiB is assigned, which the
-  first entry tells, by ``assigned`` and ``subpage_count``; a mapping of 1 GiB is asked 2 MiB at a
+* A mapping of another size than the entry, larger or smaller, has SIZEM: OpenVMM and KVM state it
+  for the smaller one, for which KVM splits the page, and no source has another code for the larger.
+* A walk of page tables needs the permissions to read and to write, as it counts as a write. A VMPL
+  that may write and not read may do nothing. Shadow stacks are left out: no source has their rules.
+* A large mapping of the hypervisor is refused where any page of its 2 MiB is assigned, by
+  ``assigned`` and ``subpage_count`` of the first entry; a mapping of 1 GiB is checked 2 MiB at a
   time. That newer processors let the host write to a page in use by VMRUN (HvInUseWrAllowed), and
-  older ones refuse the 2 MiB around it, is not modelled: the table does not say what is in use.
+  older ones refuse the 2 MiB around it, is not modelled: the table does not record what is in use.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ from .entry import (
     RMP_ERROR,
     VALIDATED,
     VMSA,
-    Fault,
+    AccessFault,
     FaultKind,
-    resolved,
+    covering_entry,
 )
-from .scalar.guest import owned
+from .scalar.guest import owned_entry
 
 if TYPE_CHECKING:
     from .entry import Readable
 
 
 class Access(OpenEnum):
-    """What is done to a page, and by whom. SNP: by a guest with SNP; private: with the C-bit."""
+    """An access to a page. SNP: by a guest with SNP; private: with the C-bit."""
 
     HOST_READ = 0, "the host reads"
     HOST_FETCH = 1, "the host executes"
@@ -62,61 +63,63 @@ class Access(OpenEnum):
     SNP_SHARED_WRITE = 13, "a guest with SNP writes, shared"
     VMRUN_VMCB = 14, "VMRUN takes the page as VMCB"
     VMRUN_AVIC = 15, "VMRUN takes the page as backing page of AVIC"
-    VMRUN_VMSA = 16, "VMRUN takes the page as save area of a guest with SNP"
+    VMRUN_VMSA = 16, "VMRUN takes the page as VMSA of a guest with SNP"
 
 
 class Need(OpenEnum):
-    """What a page must be."""
+    """What an access requires of a page."""
 
     NOTHING = 0, "any page"
-    HYPERVISOR = 1, "assigned to nobody, or beyond the table"
-    GUEST = 2, "the guest's, at this address, not immutable, of the mapping's size, accepted"
-    SAVE_AREA = 3, "the guest's, at this address, not immutable, marked as a save area"
+    HYPERVISOR = 1, "not assigned, or beyond the table"
+    GUEST = 2, "owned by the guest at this address, not immutable, of the mapping's size, validated"
+    SAVE_AREA = 3, "owned by the guest at this address, not immutable, marked as a VMSA"
 
 
-class Rule(NamedTuple):
-    """What an access needs, and the fault where it is not so."""
+class AccessRule(NamedTuple):
+    """What an access requires, and the fault otherwise."""
 
     need: Need
-    fault: Fault = Fault(FaultKind.NONE)
+    fault: AccessFault = AccessFault(FaultKind.NONE)
     rights: int = 0
-    """What the level must be allowed, as bits of ``VmplMask``."""
+    """Permissions that the VMPL must have, as bits of ``VmplMask``."""
 
 
-def _nested(**bits: int) -> Fault:
-    return Fault(FaultKind.NPF, NpfInfo.of(present=1, user=1, rmp=1, **bits))
+def _nested(**bits: int) -> AccessFault:
+    return AccessFault(FaultKind.NPF, NpfInfo.of(present=1, user=1, rmp=1, **bits))
 
 
 _READ, _WRITE = VmplMask.read.mask, VmplMask.write.mask
 _EXECUTE, _EXECUTE_USER = VmplMask.exec_supervisor.mask, VmplMask.exec_user.mask
 _SHARED_WRITE = _nested(write=1, gpa_final=1)
 _FETCH = _nested(fetch=1, gpa_final=1, enc=1)
-_INVALID = Fault(FaultKind.VMEXIT_INVALID)
+_INVALID = AccessFault(FaultKind.VMEXIT_INVALID)
 
-RULES: dict[Access, Rule] = {
-    Access.HOST_READ: Rule(Need.NOTHING),
-    Access.HOST_FETCH: Rule(Need.NOTHING),
-    Access.HOST_WRITE: Rule(Need.HYPERVISOR, Fault(FaultKind.PF, RMP_ERROR | 0b11)),
-    Access.HOST_PAGE_TABLE: Rule(Need.HYPERVISOR, Fault(FaultKind.PF, RMP_ERROR | 0b01)),
-    Access.GUEST_READ: Rule(Need.NOTHING),
-    Access.GUEST_WRITE: Rule(Need.HYPERVISOR, _SHARED_WRITE),
-    Access.GUEST_PAGE_TABLE: Rule(Need.HYPERVISOR, _nested(write=1, gpa_page_table=1)),
-    Access.SNP_READ: Rule(Need.GUEST, _nested(gpa_final=1, enc=1), _READ),
-    Access.SNP_WRITE: Rule(Need.GUEST, _nested(write=1, gpa_final=1, enc=1), _WRITE),
-    Access.SNP_FETCH: Rule(Need.GUEST, _FETCH, _EXECUTE),
-    Access.SNP_FETCH_USER: Rule(Need.GUEST, _FETCH, _EXECUTE_USER),
-    Access.SNP_PAGE_TABLE: Rule(
+RULES: dict[Access, AccessRule] = {
+    Access.HOST_READ: AccessRule(Need.NOTHING),
+    Access.HOST_FETCH: AccessRule(Need.NOTHING),
+    Access.HOST_WRITE: AccessRule(Need.HYPERVISOR, AccessFault(FaultKind.PF, RMP_ERROR | 0b11)),
+    Access.HOST_PAGE_TABLE: AccessRule(
+        Need.HYPERVISOR, AccessFault(FaultKind.PF, RMP_ERROR | 0b01)
+    ),
+    Access.GUEST_READ: AccessRule(Need.NOTHING),
+    Access.GUEST_WRITE: AccessRule(Need.HYPERVISOR, _SHARED_WRITE),
+    Access.GUEST_PAGE_TABLE: AccessRule(Need.HYPERVISOR, _nested(write=1, gpa_page_table=1)),
+    Access.SNP_READ: AccessRule(Need.GUEST, _nested(gpa_final=1, enc=1), _READ),
+    Access.SNP_WRITE: AccessRule(Need.GUEST, _nested(write=1, gpa_final=1, enc=1), _WRITE),
+    Access.SNP_FETCH: AccessRule(Need.GUEST, _FETCH, _EXECUTE),
+    Access.SNP_FETCH_USER: AccessRule(Need.GUEST, _FETCH, _EXECUTE_USER),
+    Access.SNP_PAGE_TABLE: AccessRule(
         Need.GUEST, _nested(write=1, gpa_page_table=1, enc=1), _READ | _WRITE
     ),
-    Access.SNP_SHARED_READ: Rule(Need.NOTHING),
-    Access.SNP_SHARED_WRITE: Rule(Need.HYPERVISOR, _SHARED_WRITE),
-    Access.VMRUN_VMCB: Rule(Need.HYPERVISOR, Fault(FaultKind.GP)),
-    Access.VMRUN_AVIC: Rule(Need.HYPERVISOR, _INVALID),
-    Access.VMRUN_VMSA: Rule(Need.SAVE_AREA, _INVALID),
+    Access.SNP_SHARED_READ: AccessRule(Need.NOTHING),
+    Access.SNP_SHARED_WRITE: AccessRule(Need.HYPERVISOR, _SHARED_WRITE),
+    Access.VMRUN_VMCB: AccessRule(Need.HYPERVISOR, AccessFault(FaultKind.GP)),
+    Access.VMRUN_AVIC: AccessRule(Need.HYPERVISOR, _INVALID),
+    Access.VMRUN_VMSA: AccessRule(Need.SAVE_AREA, _INVALID),
 }
 """Source: the module."""
 
-FAULTS: dict[Access, tuple[Fault, Fault, Fault]] = {
+FAULTS: dict[Access, tuple[AccessFault, AccessFault, AccessFault]] = {
     access: (
         rule.fault,
         rule.fault._replace(code=rule.fault.code | NpfInfo.sizem.mask),
@@ -125,7 +128,7 @@ FAULTS: dict[Access, tuple[Fault, Fault, Fault]] = {
     for access, rule in RULES.items()
     if rule.need is Need.GUEST
 }
-"""The fault of a private access: as it is, for a page of another size, for want of a right."""
+"""Faults of a private access: the plain one, for another page size, for a missing permission."""
 
 
 def fault_of(
@@ -137,40 +140,42 @@ def fault_of(
     asid: int = 0,
     vmpl: int = 0,
     large: bool = False,
-) -> Fault | None:
-    """Return the fault that an access to *page* meets, or None where it goes through.
+) -> AccessFault | None:
+    """Return the fault that an access to *page* causes, or None.
 
-    *gpa*, *asid* and *vmpl* tell the guest's page number and who it is, and matter to private
-    accesses and save areas alone; *large* is a mapping of 2 MiB. Source: the module.
+    *gpa*, the guest's page number, *asid* and *vmpl* are used for private accesses and VMSAs only;
+    *large* is a mapping of 2 MiB. Source: the module docstring.
     """
     rule = RULES[access]
     if rule.need is Need.NOTHING:
         return None
     covered = table.state(page) is not RmpState.DEFAULT
     if rule.need is Need.HYPERVISOR:
-        return rule.fault if covered and _taken(table, page, large) else None
-    found = owned(table, page, gpa, asid) if covered else None
-    if found is None:
+        return rule.fault if covered and _is_assigned(table, page, large) else None
+    entry = owned_entry(table, page, gpa, asid) if covered else None
+    if entry is None:
         return rule.fault
     if rule.need is Need.SAVE_AREA:
-        return None if found[1] & VMSA else rule.fault
-    return _refused(access, found, vmpl, large)
+        return None if entry[1] & VMSA else rule.fault
+    return _private_fault(access, entry, vmpl, large)
 
 
-def _taken(table: Readable, page: int, large: bool) -> bool:
-    """Tell whether a page is assigned, or any of the 2 MiB around it."""
+def _is_assigned(table: Readable, page: int, large: bool) -> bool:
+    """Return whether a page is assigned, or for *large* any of the 2 MiB around it."""
     if large:
         return table.entry(page & -REGION)[0] & (ASSIGNED | COUNT) != 0
-    return resolved(table, page)[1] & ASSIGNED != 0
+    return covering_entry(table, page)[1] & ASSIGNED != 0
 
 
-def _refused(access: Access, entry: tuple[int, int, int], vmpl: int, large: bool) -> Fault | None:
-    """Return the fault of a private access to a page that is the guest's."""
-    _, strange, unlawful = FAULTS[access]
+def _private_fault(
+    access: Access, entry: tuple[int, int, int], vmpl: int, large: bool
+) -> AccessFault | None:
+    """Return the fault of a private access to a page that the guest owns."""
+    _, wrong_size, no_permission = FAULTS[access]
     _, lo, hi = entry
     if bool(lo & LARGE) is not bool(large):
-        return strange
+        return wrong_size
     if not lo & VALIDATED:
         return NOT_VALIDATED
     mask, rights = hi >> 8 * vmpl, RULES[access].rights
-    return unlawful if rights & ~mask or mask & (_READ | _WRITE) == _WRITE else None
+    return no_permission if rights & ~mask or mask & (_READ | _WRITE) == _WRITE else None

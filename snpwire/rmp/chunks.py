@@ -1,4 +1,4 @@
-"""How a whole table is gone through: a tile at a time, no page of 2 MiB cut in two."""
+"""A whole table in chunks that fit the cache and never split a 2 MiB page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..wire.address import REGION
-from .entry import LARGE, SPEAKS
-from .page_ranges import Runs
+from .entry import LARGE, STANDALONE
+from .page_ranges import PageRanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,54 +18,54 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Data = Runs | Iterable[tuple[int, int]] | None
+    Data = PageRanges | Iterable[tuple[int, int]] | None
     Progress = Callable[[int], object] | None
 
-TILE = 1 << 17
-"""Pages of a tile at most, a multiple of 512: 2 MiB of a table. A longer one is no faster."""
+CHUNK = 1 << 17
+"""Most pages of a chunk, a multiple of 512: 2 MiB of a table. A longer one is no faster."""
 LEAST = 1 << 13
-"""Pages of a tile at least, however many threads there are."""
+"""Least pages of a chunk, however many threads there are."""
 ROOM = 15 << 18
-"""Bytes that tiles being worked on may take in all: with what else there is, less than 4 MiB."""
+"""Bytes of scratch memory for all chunks in work, so that a pass needs less than 4 MiB in all."""
 
 
 class Extent(NamedTuple):
-    """Entries that lie one behind the other, and the page of the first, a multiple of 512."""
+    """Contiguous entries, and the page of the first, a multiple of 512."""
 
     first: int
     words: NDArray[np.uint64]
-    """Shape (pages, 2): the two quadwords of each entry."""
+    """The two quadwords of each entry; shape (pages, 2)."""
 
     @property
     def stop(self) -> int:
-        """Return the page behind the last."""
+        """Return the page after the last."""
         return self.first + len(self.words)
 
 
-def tile_size(each: int, beside: int = 0, threads: int = 1) -> int:
-    """Return the pages of a tile for which a thread needs *each* bytes a page, and *beside*.
+def chunk_size(each: int, fixed: int = 0, threads: int = 1) -> int:
+    """Return the pages of a chunk, when a thread needs *each* bytes a page and *fixed* bytes.
 
-    Two threads want long tiles more than one does: whoever starts the next step has to wait until
-    the other lets go of the interpreter. Raises UsageError for no threads.
+    Two threads want long chunks more than one does: each step starts by waiting until the other
+    thread releases the interpreter. Raises UsageError for fewer than one thread.
     """
     if threads < 1:
         raise UsageError(f"there is at least one thread, not {threads}")
-    fits = (ROOM // threads - beside) // each
-    return max(min(LEAST, TILE), min(TILE, fits // REGION * REGION))
+    fits = (ROOM // threads - fixed) // each
+    return max(min(LEAST, CHUNK), min(CHUNK, fits // REGION * REGION))
 
 
-def tiles(
-    extents: Sequence[Extent], data: Data = None, size: int = TILE, progress: Progress = None
+def chunks(
+    extents: Sequence[Extent], data: Data = None, size: int = CHUNK, progress: Progress = None
 ) -> Iterator[Extent]:
-    """Yield the entries of *data*, or all, at most *size* at a time, as parts of *extents*.
+    """Yield the entries of *data*, or all of them, at most *size* at a time, as views of *extents*.
 
-    A tile starts where a page of 2 MiB can, and so has the entry that speaks for its pages.
-    *progress* is told how many pages a tile had when the next one is asked for, by the thread that
+    A chunk starts on a 2 MiB boundary, so it has the first entry of each of its 2 MiB pages.
+    *progress* is called with the pages of a chunk when the next is asked for, by the thread that
     asks.
     """
-    runs = data if isinstance(data, Runs) or data is None else Runs.of(data)
+    runs = data if isinstance(data, PageRanges) or data is None else PageRanges.of(data)
     for extent in extents:
-        whole = Runs.of([(extent.first, extent.stop)])
+        whole = PageRanges.of([(extent.first, extent.stop)])
         wanted = whole if runs is None else runs.widened(REGION)
         for start, stop in wanted.within(extent.first, extent.stop):
             for first in range(start, stop, size):
@@ -75,54 +75,54 @@ def tiles(
                     progress(end - first)
 
 
-def resolve_tile(words: NDArray[np.uint64]) -> None:
-    """Give silent entries of a tile the quadword of the entry that speaks for them.
+def resolve_chunk(words: NDArray[np.uint64]) -> None:
+    """Give the entries of a chunk that a 2 MiB entry covers that entry's first quadword.
 
-    *words*, of shape (pages,), are first quadwords and are changed.
+    *words*, uint64 of shape (pages,), are first quadwords and are changed.
     """
-    found = silent(words)
-    if found.any():
+    covered = covered_mask(words)
+    if covered.any():
         whole = len(words) // REGION * REGION
-        spread(words[:whole], found[:whole], np.empty_like(words[:whole]))
-        words[whole:][found[whole:]] = words[whole : whole + 1]
+        spread(words[:whole], covered[:whole], np.empty_like(words[:whole]))
+        words[whole:][covered[whole:]] = words[whole : whole + 1]
 
 
-def silent(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which entries of a tile say nothing, since a 2 MiB entry speaks for them.
+def covered_mask(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which entries of a chunk are covered by a 2 MiB entry and mean nothing themselves.
 
     As AMD's firmware looks it up: those of 4 KiB without ASID, if the first entry of the 2 MiB has
-    that size. *words* are first quadwords of shape (pages,), as is the result; the last 2 MiB may
-    be cut short.
+    that size. *words* are first quadwords, uint64 of shape (pages,), and so is the result; the last
+    2 MiB may be cut short.
     """
     large = words[::REGION] & np.uint64(LARGE) != 0
     if not large.any():
         return np.zeros(len(words), np.bool_)
-    found: NDArray[np.bool_] = words & np.uint64(SPEAKS) == 0
+    covered: NDArray[np.bool_] = words & np.uint64(STANDALONE) == 0
     whole = len(words) // REGION
-    rows = found[: whole * REGION].reshape(-1, REGION)
+    rows = covered[: whole * REGION].reshape(-1, REGION)
     rows &= large[:whole, None]
-    found[whole * REGION :] &= large[whole:]
-    return found
+    covered[whole * REGION :] &= large[whole:]
+    return covered
 
 
-def spread(values: NDArray[Any], silent: NDArray[np.bool_], work: NDArray[Any]) -> None:
-    """Give silent entries of a tile the value of the entry that speaks for them.
+def spread(values: NDArray[Any], covered: NDArray[np.bool_], work: NDArray[Any]) -> None:
+    """Give the entries of a chunk that are *covered* the value of the first entry of their 2 MiB.
 
-    *values*, integers or truths for each entry, are changed; *work* is memory of the same kind.
-    All have the shape (512 * n,). A masked copy would take ten times as long, since the processor
-    guesses what the mask will say next.
+    *values*, integers or booleans for each entry, are changed; *work* is scratch memory of the same
+    dtype. All have the shape (512 * n,). A masked copy would take ten times as long, since the
+    processor mispredicts the mask.
     """
     rows = values.reshape(-1, REGION)
     change = work[: len(values)].reshape(-1, REGION)
     np.bitwise_xor(rows, rows[:, :1].copy(), out=change)
-    np.multiply(change, silent.view(np.uint8).reshape(-1, REGION), out=change)
+    np.multiply(change, covered.view(np.uint8).reshape(-1, REGION), out=change)
     np.bitwise_xor(rows, change, out=rows)
 
 
-def shared(
+def run_threads(
     parts: Iterator[Extent], work: Callable[[Iterable[Extent]], object], threads: int
 ) -> None:
-    """Have *threads* threads do *work*, each on those of *parts* that it comes to take."""
+    """Have *threads* threads do *work*, each on those of *parts* that it takes from the queue."""
     if threads == 1:
         work(parts)
         return
@@ -130,7 +130,7 @@ def shared(
 
     lock, stop = Lock(), Event()
 
-    def taken() -> Iterator[Extent]:
+    def queue() -> Iterator[Extent]:
         while True:
             with lock:
                 part = None if stop.is_set() else next(parts, None)
@@ -140,7 +140,7 @@ def shared(
 
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for done in [pool.submit(work, taken()) for _ in range(threads)]:
+            for done in [pool.submit(work, queue()) for _ in range(threads)]:
                 done.result()
         finally:
-            stop.set()  # where one of them failed, or this thread was interrupted
+            stop.set()  # after a failure of one of them, or an interrupt of this thread

@@ -1,7 +1,7 @@
-"""One entry as two plain numbers: its bits, what can go wrong with its page, and who keeps it.
+"""One entry as two plain numbers: masks of its bits, faults of its page, and the table it is in.
 
-Instructions and firmware change millions of entries, one after the other or as arrays; named fields
-of ``RmpLo`` are too slow for the one and not wanted for the other, so both work with these masks.
+Instructions and firmware change millions of entries, one after the other or as arrays. The named
+fields of ``RmpLo`` are too slow for the one and do not apply to the other, so both use these masks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ASSIGNED = RmpLo.assigned.mask
 LARGE = RmpLo.page_size.mask
-"""The page has 2 MiB."""
+"""The page is a 2 MiB page."""
 IMMUTABLE = RmpLo.immutable.mask
 COUNT = RmpLo.subpage_count.mask
 ONE_MORE = 1 << RmpLo.subpage_count.low
@@ -31,30 +31,30 @@ LOCK = RmpLo.lock.mask
 GPA_LOW, ASID_LOW = RmpLo.gpa.low, RmpLo.asid.low
 
 SPAN = ASSIGNED | LARGE
-"""An entry with both bits stands for 512 pages: those of the 2 MiB that begin with its own."""
-SPEAKS = LARGE | ASID
-"""An entry with none of these bits says nothing where the 2 MiB around it are one page."""
+"""An entry with both bits covers 512 pages: those of the 2 MiB that begin with its own."""
+STANDALONE = LARGE | ASID
+"""An entry with none of these bits means nothing where the 2 MiB around it are one page."""
 OPERAND = ASSIGNED | LARGE | IMMUTABLE | GPA | ASID
-"""What the operand of RMPUPDATE can say of a page."""
+"""Bits that an operand of RMPUPDATE can set."""
 RIGHTS = RmpHi.vmpl0.mask | RmpHi.vmpl1.mask | RmpHi.vmpl2.mask | RmpHi.vmpl3.mask
 FULL = VmplMask.KNOWN
-"""Every right that there is. Milan has no shadow stacks and gives 0xF."""
+"""All VMPL permissions. Milan has no shadow stacks and gives 0xF."""
 NAMELESS = ~RmpHi.KNOWN & (1 << 64) - 1
-"""Bits of a second quadword that have no name."""
+"""Bits of a second quadword without a name."""
 NO_RIGHT = RIGHTS & ~(FULL * 0x0101_0101)
-"""Bits of a second quadword that belong to a VMPL and are no right: 7:5 of each mask."""
+"""Bits of a second quadword in the mask of a VMPL that are no permission: 7:5 of each."""
 METADATA_NOTE = RmpFirmwareGpa.of(state=RmpGpaState.METADATA) << GPA_LOW
 NOTE_STATE = RmpFirmwareGpa.state.mask << GPA_LOW
 NOTE_PFN = RmpFirmwareGpa.pfn.mask << GPA_LOW
 FIRMWARE_LO = ASSIGNED | IMMUTABLE | LOCK
-"""First quadword of a page of the firmware."""
+"""First quadword of a firmware-owned page."""
 HV_FIXED_LO = IMMUTABLE
 
 
 class FaultKind(OpenEnum):
-    """What an instruction or an access ends in when it does not end by itself."""
+    """How an instruction or an access fails."""
 
-    NONE = 0, "it went through"
+    NONE = 0, "no fault"
     PF = 1, "page fault (#PF); the code is the error code"
     NPF = 2, "exit for a nested page fault (#VMEXIT); the code is EXITINFO1"
     VC = 3, "exception of the guest (#VC); the code is the error code"
@@ -62,43 +62,43 @@ class FaultKind(OpenEnum):
     VMEXIT_INVALID = 5, "VMRUN gives up (#VMEXIT, VMEXIT_INVALID)"
 
 
-class Fault(NamedTuple):
-    """A fault and its code."""
+class AccessFault(NamedTuple):
+    """A fault that an access or an instruction causes, and its code."""
 
     kind: FaultKind
     code: int = 0
 
 
-class Outcome(NamedTuple):
-    """What an instruction of a guest leaves: a number in EAX and the carry flag, or a fault."""
+class InstructionResult(NamedTuple):
+    """Result of an instruction of a guest: a number in EAX and the carry flag, or a fault."""
 
     status: int = 0
-    """Number in EAX; without meaning where there is a fault."""
-    fault: Fault | None = None
+    """Number in EAX; meaningless with a fault."""
+    fault: AccessFault | None = None
     carry: bool = False
 
 
 RMP_ERROR = 1 << 31
-"""Bit of the error code of a page fault: the reverse map table forbids it."""
+"""Bit of the error code of a page fault: RMP violation."""
 PAGE_NOT_VALIDATED = 0x404
-"""Error code of #VC for a page that the guest has not accepted."""
-NOT_VALIDATED = Fault(FaultKind.VC, PAGE_NOT_VALIDATED)
+"""Error code of #VC for a page that the guest has not validated."""
+NOT_VALIDATED = AccessFault(FaultKind.VC, PAGE_NOT_VALIDATED)
 
 _TOUCHED = NpfInfo.of(present=1, write=1, user=1, rmp=1, gpa_final=1)
-NOT_OWNED = Fault(FaultKind.NPF, _TOUCHED)
+NOT_OWNED = AccessFault(FaultKind.NPF, _TOUCHED)
 """PVALIDATE or RMPADJUST of a page that is not the guest's, or not there."""
-TOO_SMALL = Fault(FaultKind.NPF, _TOUCHED | NpfInfo.sizem.mask)
+TOO_SMALL = AccessFault(FaultKind.NPF, _TOUCHED | NpfInfo.sizem.mask)
 """PVALIDATE or RMPADJUST of 4 KiB within a page of 2 MiB. Linux was seen to log this code."""
-NOT_READABLE = Fault(FaultKind.NPF, NpfInfo.of(present=1, user=1, rmp=1, gpa_final=1))
+NOT_READABLE = AccessFault(FaultKind.NPF, NpfInfo.of(present=1, user=1, rmp=1, gpa_final=1))
 """RMPQUERY of a page that is not the guest's."""
 
 
 class Readable(Protocol):
-    """A table that can be read one page at a time."""
+    """A table whose entries can be read one at a time."""
 
     @property
     def pages(self) -> int:
-        """Return how many pages have an entry."""
+        """Return the number of pages with an entry."""
 
     def entry(self, page: int) -> tuple[int, int]:
         """Return both quadwords of the entry of a page."""
@@ -108,24 +108,24 @@ class Readable(Protocol):
 
 
 class Entries(Readable, Protocol):
-    """A table that can be changed one page at a time.
+    """A table whose entries can be changed one at a time.
 
-    Where it also has ``counters``, one number for each ASID, they are kept up to date.
+    If it also has ``counters``, one number for each ASID, they are kept up to date.
     """
 
     def set(self, page: int, lo: int, hi: int) -> None:
-        """Change both quadwords of the entry of a page."""
+        """Write both quadwords of the entry of a page."""
 
 
-def resolved(table: Readable, page: int) -> tuple[int, int, int]:
-    """Return the page whose entry speaks for *page*, and the two quadwords of that entry.
+def covering_entry(table: Readable, page: int) -> tuple[int, int, int]:
+    """Return the page whose entry covers *page*, and the two quadwords of that entry.
 
-    An entry of 4 KiB that no guest owns gives way to that of a 2 MiB page around it. Source:
-    AMD-ASPFW sev_mcmd.c, SNP_DBG_DECRYPT.
+    The entry of a 2 MiB page covers the 4 KiB entries in it that no guest owns. Source: AMD-ASPFW
+    sev_mcmd.c, SNP_DBG_DECRYPT.
     """
     lo, hi = table.entry(page)
     head = page & -REGION
-    if head != page and not lo & SPEAKS:
+    if head != page and not lo & STANDALONE:
         top, rights = table.entry(head)
         if top & LARGE:
             return head, top, rights

@@ -1,4 +1,4 @@
-"""Pages counted for a map: how many each cell of neighbouring pages has in which state, whose."""
+"""Pages of each cell of a map, by owner and state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..wire.rmp import ASIDS, RmpLo, RmpState
-from .chunks import TILE, resolve_tile, tiles
+from .chunks import CHUNK, chunks, resolve_chunk
 from .states import Classifier
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from .chunks import Progress
     from .dump import Dump
-    from .page_ranges import Runs
+    from .page_ranges import PageRanges
 
 STATES = 16
 HOST, OTHERS = 0, 1
-"""Owners that are no ASID of their own: none, and all those that are not asked for."""
+"""Owners before the ASIDs asked for: ASID 0, and all other ASIDs."""
 
 
-def cells(
+def histogram(
     dump: Dump,
     first: int,
     count: int,
@@ -32,51 +32,45 @@ def cells(
     asids: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> NDArray[np.int64]:
-    """Count the pages of *count* cells of *per_cell* pages, from page *first* on.
+    """Return the pages of *count* cells of *per_cell* pages, from page *first* on.
 
-    The result has the shape (cells, 2 + asids, 16): the owner is that of ASID 0, any other, or one
-    of *asids*; then the number of the state. Pages without an entry count nowhere.
+    The result is int64 of shape (cells, 2 + asids, 16): the owner is ASID 0, any other, or one of
+    *asids*; then the number of the state. Pages without an entry are not counted.
     """
     owners = 2 + len(asids)
-    found = np.zeros((count, owners * STATES), np.int64)
+    counts = np.zeros((count, owners * STATES), np.int64)
     table = np.full(ASIDS, OTHERS * STATES, np.uint16)
     table[0] = HOST * STATES
     for number, asid in enumerate(asids):
         table[asid] = (2 + number) * STATES
-    scratch = Classifier(TILE)
-    for start, words in tiles(dump.extents, dump.data, TILE, progress):
+    scratch = Classifier(CHUNK)
+    for start, words in chunks(dump.extents, dump.data, CHUNK, progress):
         low = scratch.lo[: len(words)]
         np.copyto(low, words[:, 0])
-        resolve_tile(low)
+        resolve_chunk(low)
         key = table[(low >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & RmpLo.asid.limit]
         key += scratch.states(len(low))
-        _spread(found, key, start - first, per_cell)
-    _empty(found, dump, first, per_cell)
-    return found.reshape(count, owners, STATES)
+        _add(counts, key, start - first, per_cell)
+    unread = pages_per_cell(dump.known, first, count, per_cell) - counts.sum(1)
+    counts[:, RmpState.HYPERVISOR] += unread  # all zero
+    return counts.reshape(count, owners, STATES)
 
 
-def _spread(found: NDArray[np.int64], key: NDArray[np.uint16], start: int, per_cell: int) -> None:
-    """Add the pages of a tile to the cells that they lie in."""
+def _add(counts: NDArray[np.int64], key: NDArray[np.uint16], start: int, per_cell: int) -> None:
+    """Add the pages of a chunk to their cells."""
     end = start + len(key)
-    for cell in range(max(0, start // per_cell), min(len(found), -(-end // per_cell))):
-        part = key[max(0, cell * per_cell - start) : (cell + 1) * per_cell - start]
-        counts = np.bincount(part)
-        found[cell, : len(counts)] += counts
+    for cell in range(max(0, start // per_cell), min(len(counts), -(-end // per_cell))):
+        part = np.bincount(key[max(0, cell * per_cell - start) : (cell + 1) * per_cell - start])
+        counts[cell, : len(part)] += part
 
 
-def _empty(found: NDArray[np.int64], dump: Dump, first: int, per_cell: int) -> None:
-    """Count what was not read as the hypervisor's, and nothing that there is no entry for."""
-    there = covered(dump.known, first, len(found), per_cell)
-    found[:, RmpState.HYPERVISOR] += there - found.sum(1)
-
-
-def covered(runs: Runs, first: int, count: int, per_cell: int) -> NDArray[np.int64]:
-    """Return how many pages of *runs* each cell has; shape (count,)."""
+def pages_per_cell(ranges: PageRanges, first: int, count: int, per_cell: int) -> NDArray[np.int64]:
+    """Return the number of pages of *ranges* in each cell; shape (count,)."""
     edges = first + np.arange(count + 1, dtype=np.int64) * per_cell
-    lengths = runs.stops - runs.starts
+    lengths = ranges.stops - ranges.starts
     before = np.concatenate([[0], np.cumsum(lengths)])
-    at = np.searchsorted(runs.starts, edges, "right")
+    at = np.searchsorted(ranges.starts, edges, "right")
     total = before[at]
     inside = at > 0
-    total[inside] -= np.maximum(0, runs.stops[at[inside] - 1] - edges[inside])
+    total[inside] -= np.maximum(0, ranges.stops[at[inside] - 1] - edges[inside])
     return np.diff(total)

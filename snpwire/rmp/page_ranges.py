@@ -1,38 +1,31 @@
-"""Runs of pages, in place of lists of them: a million pages in a row are two numbers.
+"""Page numbers, and sets of pages as ranges: a million pages in a row are two numbers.
 
-A run goes from its start to its stop, which is no part of it. Runs are kept in order, do not
-overlap, and do not touch: what touches is one run.
+A range goes from its start up to its stop, which is excluded. Ranges are in order and neither
+overlap nor touch: adjacent ones are merged.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import ArrayLike, NDArray
-from typing import TYPE_CHECKING, Any
-
-from ..errors import shown
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
 
 PAGE_LIMIT = 1 << 39
-"""One more than the last page number."""
+"""One more than the largest page number."""
 
 
 def page_number(page: int) -> int:
     """Return *page*. Raises UsageError for what is no page number."""
     if 0 <= page < PAGE_LIMIT:
         return page
-    raise UsageError(f"{_place(page)} is no page number: those go from 0 to {PAGE_LIMIT - 1:#x}")
+    raise UsageError(f"{_text(page)} is no page number: those go from 0 to {PAGE_LIMIT - 1:#x}")
 
 
 def page_numbers(pages: ArrayLike) -> NDArray[np.int64]:
@@ -46,12 +39,12 @@ def page_numbers(pages: ArrayLike) -> NDArray[np.int64]:
     return given.astype(np.int64, copy=False)
 
 
-def _place(page: object) -> str:
+def _text(page: object) -> str:
     return f"{page:#x}" if isinstance(page, int) and abs(page) < 1 << 64 else shown(page)
 
 
-class Runs:
-    """Pages as ranges. ``starts`` and ``stops`` are int64 of shape (runs,)."""
+class PageRanges:
+    """A set of pages. ``starts`` and ``stops`` are int64 of shape (ranges,)."""
 
     __slots__ = ("starts", "stops")
 
@@ -60,21 +53,21 @@ class Runs:
         self.stops = stops
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[int, int]]) -> Runs:
+    def of(cls, pairs: Iterable[tuple[int, int]]) -> PageRanges:
         """Return the pages of all *pairs* of start and stop, in any order, overlapping or not.
 
-        Raises UsageError for a run that ends before it starts, or lies where no page is.
+        Raises UsageError for a pair that ends before it starts, or is outside the page numbers.
         """
         ends = np.array([(start, stop) for start, stop in pairs], np.object_).reshape(-1, 2)
         for start, stop in ends:
             if not 0 <= start <= stop <= PAGE_LIMIT:
-                raise UsageError(f"{start:#x} to {stop:#x} is no run of pages")
+                raise UsageError(f"{start:#x} to {stop:#x} is no range of pages")
         starts, stops = ends.astype(np.int64).T
-        return _merged(starts[stops > starts], stops[stops > starts])
+        return _merge(starts[stops > starts], stops[stops > starts])
 
     @classmethod
-    def of_mask(cls, mask: NDArray[np.bool_], first: int = 0) -> Runs:
-        """Return the pages where *mask*, of shape (pages,), is true; its first page is *first*."""
+    def of_mask(cls, mask: NDArray[np.bool_], first: int = 0) -> PageRanges:
+        """Return the pages where *mask*, of shape (pages,), is true; it begins at page *first*."""
         edges = np.flatnonzero(mask[1:] != mask[:-1]) + (first + 1)
         head = [first] if mask.size and mask[0] else []
         tail = [first + mask.size] if mask.size and mask[-1] else []
@@ -82,28 +75,28 @@ class Runs:
         return cls(ends[::2], ends[1::2])
 
     @classmethod
-    def of_pages(cls, pages: ArrayLike) -> Runs:
-        """Return *pages* as runs, in any order, repeated or not. Raises UsageError."""
+    def of_pages(cls, pages: ArrayLike) -> PageRanges:
+        """Return *pages*, in any order, repeated or not, as ranges. Raises UsageError."""
         numbers = np.unique(page_numbers(pages))
-        return _merged(numbers, numbers + 1)
+        return _merge(numbers, numbers + 1)
 
     @classmethod
-    def joined(cls, parts: Iterable[Runs]) -> Runs:
-        """Return the runs of *parts*, of which each lies behind the one before, as one."""
+    def of_parts(cls, parts: Iterable[PageRanges]) -> PageRanges:
+        """Return the pages of all *parts*, each of which comes after the one before."""
         several = list(parts)
         if not several:
             return cls(np.empty(0, np.int64), np.empty(0, np.int64))
         starts = np.concatenate([part.starts for part in several])
         stops = np.concatenate([part.stops for part in several])
-        return _touching(starts, stops)
+        return _merge_adjacent(starts, stops)
 
     @property
     def pages(self) -> int:
-        """Return how many pages the runs hold."""
+        """Return the number of pages."""
         return int((self.stops - self.starts).sum())
 
     def numbers(self) -> NDArray[np.int64]:
-        """Return every page, in order; shape (pages,)."""
+        """Return every page, in order; int64 of shape (pages,)."""
         lengths = self.stops - self.starts
         before = np.cumsum(lengths) - lengths
         pages: NDArray[np.int64] = np.repeat(self.starts - before, lengths)
@@ -111,33 +104,33 @@ class Runs:
         return pages
 
     def mask(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Tell for each page from *start* to *stop* whether a run has it; shape (stop - start,)."""
-        found = np.zeros(stop - start, np.bool_)
+        """Return whether each page from *start* to *stop* is included; shape (stop - start,)."""
+        mask = np.zeros(stop - start, np.bool_)
         for first, last in self.within(start, stop):
-            found[first - start : last - start] = True
-        return found
+            mask[first - start : last - start] = True
+        return mask
 
-    def within(self, start: int, stop: int) -> Runs:
-        """Return what of the runs lies from *start* to *stop*."""
+    def within(self, start: int, stop: int) -> PageRanges:
+        """Return the pages between *start* and *stop*."""
         low = int(np.searchsorted(self.stops, start, "right"))
         high = int(np.searchsorted(self.starts, stop, "left")) if start < stop else low
         starts, stops = self.starts[low:high], self.stops[low:high]
-        return Runs(np.maximum(starts, start), np.minimum(stops, stop))
+        return PageRanges(np.maximum(starts, start), np.minimum(stops, stop))
 
-    def widened(self, multiple: int) -> Runs:
-        """Return the runs with both ends moved outward to a multiple of *multiple* pages."""
+    def widened(self, multiple: int) -> PageRanges:
+        """Return the ranges with both ends rounded outward to a multiple of *multiple* pages."""
         starts = self.starts // multiple * multiple
-        return _touching(starts, -(-self.stops // multiple) * multiple)
+        return _merge_adjacent(starts, -(-self.stops // multiple) * multiple)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield start and stop of each run as plain numbers."""
+        """Yield start and stop of each range as plain numbers."""
         return zip(self.starts.tolist(), self.stops.tolist(), strict=True)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Runs):
+        if not isinstance(other, PageRanges):
             return NotImplemented
         same = np.array_equal(self.starts, other.starts)
         return same and np.array_equal(self.stops, other.stops)
@@ -146,18 +139,18 @@ class Runs:
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{start:#x}-{stop:#x}" for start, stop in self.within(0, PAGE_LIMIT))
-        return f"Runs({shown})"
+        return f"PageRanges({shown})"
 
 
-def _merged(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Runs:
-    """Return runs of what may overlap and lie in any order."""
+def _merge(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> PageRanges:
+    """Return ranges that may overlap, in any order, as a set."""
     order = np.argsort(starts, kind="stable")
-    return _touching(starts[order], np.maximum.accumulate(stops[order]))
+    return _merge_adjacent(starts[order], np.maximum.accumulate(stops[order]))
 
 
-def _touching(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Runs:
-    """Return runs in which what touches or overlaps is one; both arrays rise."""
+def _merge_adjacent(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> PageRanges:
+    """Return a set with ranges that touch or overlap merged; both arrays must ascend."""
     if not starts.size:
-        return Runs(starts, stops)
+        return PageRanges(starts, stops)
     apart = starts[1:] > stops[:-1]
-    return Runs(starts[np.append(True, apart)], stops[np.append(apart, True)])
+    return PageRanges(starts[np.append(True, apart)], stops[np.append(apart, True)])

@@ -1,18 +1,18 @@
-"""Which pages have a state, an owner, a guest address, a right."""
+"""Search of a table: pages by state, owner, guest address and VMPL permissions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..bits import nearest
 from ..errors import UsageError
 from ..wire.address import REGION
-from ..wire.rmp import RmpHi, RmpLo, RmpState
-from .chunks import silent, spread, tile_size, tiles
+from ..wire.rmp import RmpHi, RmpLo, RmpState, state_of
+from .chunks import Extent, chunk_size, chunks, covered_mask, resolve_chunk, spread
 from .entry import LARGE
-from .page_ranges import Runs, page_number
+from .page_ranges import PageRanges, page_number
 from .states import Classifier
 
 if TYPE_CHECKING:
@@ -20,27 +20,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .chunks import Data, Extent, Progress
-from typing import TYPE_CHECKING, NamedTuple
-
-from ..wire.rmp import state_of
-from .chunks import Extent, resolve_tile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from .chunks import Progress
+    from .chunks import Data, Progress
     from .dump import Dump
 
-
 _BYTES = Classifier.BYTES + 48
-"""What a search takes for a page of a tile, its masks and quadwords included."""
+"""Scratch memory for a page of a chunk, its masks and quadwords included."""
+_STEP = 1 << 15
+"""Pages that are cut into runs at a time: half a MiB of the table."""
+_SAME = np.uint64(~(RmpLo.gpa.mask | RmpLo.subpage_count.mask) & (1 << 64) - 1)
+_ASID, _GPA = np.uint64(RmpLo.asid.mask), np.uint64(RmpLo.gpa.mask)
 
 
-class Wanted:
-    """What pages are to be found: all that is given has to be so."""
+class SearchFilter:
+    """Criteria of a search; a page has to meet all of them."""
 
     def __init__(
         self,
@@ -50,7 +42,7 @@ class Wanted:
         rights: Mapping[int, int] | None = None,
         **fields: int | None,
     ) -> None:
-        """Take the criteria of ``Reading.find``. Raises UsageError and EncodeError."""
+        """Take the criteria of ``TableReader.find``. Raises UsageError and EncodeError."""
         given = {name: value for name, value in fields.items() if value is not None}
         self.states = None if state is None else _states(state)
         self.gpa = None if gpa is None else _ends(gpa)
@@ -68,17 +60,17 @@ def _states(state: RmpState | Collection[RmpState]) -> list[int]:
 
 
 def _ends(gpa: int | range) -> tuple[int, int]:
-    """Return the first and the last of guest page numbers; of none, one that is not before it."""
+    """Return the first and the last guest page number; 1 and 0 for an empty range."""
     span = gpa if isinstance(gpa, range) else range(gpa, gpa + 1)
     if not len(span):
         return 1, 0
     if span.step != 1:
-        raise UsageError(f"guest pages have to follow one another, got {span}")
+        raise UsageError(f"guest pages have to be contiguous, got {span}")
     return page_number(span.start), page_number(span.stop - 1)
 
 
 def _fields(fields: Mapping[str, int]) -> tuple[int, int]:
-    """Return the bits of ``RmpLo`` that count, and their values."""
+    """Return the bits of ``RmpLo`` that are compared, and their values."""
     for name in fields:
         if name not in RmpLo.BITS:
             raise UsageError(f"an entry has no field {name!r}", help=nearest(name, RmpLo.BITS))
@@ -94,18 +86,20 @@ def _rights(rights: Mapping[int, int]) -> int:
 
 
 def find(
-    extents: Sequence[Extent], wanted: Wanted, data: Data = None, progress: Progress = None
-) -> Iterator[Runs]:
-    """Yield the pages that fit, a tile at a time. Pages outside *data* are not looked at."""
-    size = tile_size(_BYTES, Classifier.BESIDE)
+    extents: Sequence[Extent], wanted: SearchFilter, data: Data = None, progress: Progress = None
+) -> Iterator[PageRanges]:
+    """Yield the pages that match, a chunk at a time. Pages outside *data* are not read."""
+    size = chunk_size(_BYTES, Classifier.FIXED)
     scratch = Classifier(size)
-    for first, words in tiles(extents, data, size, progress):
-        fits = _fitting(words, wanted, scratch)
-        yield Runs.of_mask(fits[: len(words)], first)
+    for first, words in chunks(extents, data, size, progress):
+        matches = _matches(words, wanted, scratch)
+        yield PageRanges.of_mask(matches[: len(words)], first)
 
 
-def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> NDArray[np.bool_]:
-    """Tell for each page of a tile whether the entry that speaks for it fits."""
+def _matches(
+    words: NDArray[np.uint64], wanted: SearchFilter, scratch: Classifier
+) -> NDArray[np.bool_]:
+    """Return for each page of a chunk whether the entry that covers it matches."""
     lo = scratch.load(words[:, 0])
     fits: NDArray[np.bool_] = lo & np.uint64(wanted.bits) == wanted.values
     if wanted.states is not None:
@@ -116,49 +110,45 @@ def _fitting(words: NDArray[np.uint64], wanted: Wanted, scratch: Classifier) -> 
         fits[: len(has)] &= has
     large = bool((lo[::REGION] & np.uint64(LARGE)).any())
     if large:
-        spread(fits.view(np.uint8), silent(lo), np.empty(len(fits), np.uint8))
+        spread(fits.view(np.uint8), covered_mask(lo), np.empty(len(fits), np.uint8))
     if wanted.gpa is not None:
         fits &= _mapped(lo, wanted.gpa, large=large)
     return fits
 
 
 def _mapped(lo: NDArray[np.uint64], gpa: tuple[int, int], *, large: bool) -> NDArray[np.bool_]:
-    """Tell for each page of a tile whether it is a guest's at one of the addresses *gpa*."""
+    """Return for each page of a chunk whether a guest owns it at one of the addresses *gpa*."""
     owned = lo & np.uint64(RmpLo.asid.mask) != 0
     frame = lo & np.uint64(RmpLo.gpa.mask)
     if large:
-        covered = silent(lo)
+        covered = covered_mask(lo)
         spread(owned.view(np.uint8), covered, np.empty(len(lo), np.uint8))
         spread(frame, covered, np.empty_like(frame))
         rows = covered.reshape(-1, REGION)
         frame += (rows * np.arange(0, REGION << 12, 1 << 12, dtype=np.uint64)).reshape(-1)
         frame &= np.uint64(RmpLo.gpa.mask)
-    found: NDArray[np.bool_] = owned & (frame >= gpa[0] << 12)
-    found &= frame <= gpa[1] << 12
-    return found
+    mapped: NDArray[np.bool_] = owned & (frame >= gpa[0] << 12)
+    mapped &= frame <= gpa[1] << 12
+    return mapped
 
 
-_SAME = np.uint64(~(RmpLo.gpa.mask | RmpLo.subpage_count.mask) & (1 << 64) - 1)
-_ASID, _GPA = np.uint64(RmpLo.asid.mask), np.uint64(RmpLo.gpa.mask)
+class PageRun(NamedTuple):
+    """Pages from *start* up to *stop* in one state, of one owner, with the same permissions.
 
-
-class Stretch(NamedTuple):
-    """Pages from *start* up to *stop* in one state, of one owner, with the same rights.
-
-    Those of a guest follow one another in the guest as well.
+    Those of a guest are contiguous in the guest as well.
     """
 
     start: int
     stop: int
     lo: int
-    """First quadword of the first page, as the entry that speaks for it has it."""
+    """First quadword of the entry that covers the first page."""
     hi: int
     gpa: int
-    """Guest page number of the first page; for pages of no guest, the field as it is."""
+    """Guest page number of the first page; for pages of no guest, the field as stored."""
 
     @property
     def pages(self) -> int:
-        """Return how many pages there are."""
+        """Return the number of pages."""
         return self.stop - self.start
 
     @property
@@ -166,83 +156,85 @@ class Stretch(NamedTuple):
         """Return the state of the pages."""
         return state_of(self.lo, self.hi)
 
-    def goes_on(self, other: Stretch) -> bool:
-        """Tell whether *other* is more of the same."""
+    def continues(self, other: PageRun) -> bool:
+        """Return whether *other* continues this run."""
         alike = (self.lo ^ other.lo) & int(_SAME) == 0 and self.hi == other.hi
         moved = self.pages if RmpLo(self.lo).asid else 0
         return alike and other.start == self.stop and other.gpa == self.gpa + moved
 
 
-def stretches(
-    dump: Dump, wanted: Wanted, within: Runs | None = None, progress: Progress | None = None
-) -> Iterator[Stretch]:
-    """Yield the pages of *dump* that are wanted, in order, as stretches; *within* these alone."""
+def page_runs(
+    dump: Dump,
+    wanted: SearchFilter,
+    within: PageRanges | None = None,
+    progress: Progress | None = None,
+) -> Iterator[PageRun]:
+    """Yield the pages of *dump* that match, in order, as runs; only those *within* a set."""
     known = dump.known if within is None else _both(dump.known, within)
-    held: Stretch | None = None
-    for stretch in _cut(dump, wanted, known, progress):
-        if held is not None and held.goes_on(stretch):
-            held = held._replace(stop=stretch.stop)
+    last: PageRun | None = None
+    for run in _cut(dump, wanted, known, progress):
+        if last is not None and last.continues(run):
+            last = last._replace(stop=run.stop)
             continue
-        if held is not None:
-            yield held
-        held = stretch
-    if held is not None:
-        yield held
+        if last is not None:
+            yield last
+        last = run
+    if last is not None:
+        yield last
 
 
-def _cut(dump: Dump, wanted: Wanted, known: Runs, progress: Progress | None) -> Iterator[Stretch]:
-    """Yield stretches that may go on in the next."""
-    zeroes = _takes_zeroes(wanted)
-    held = _both(known.widened(REGION), dump.data.widened(REGION))
+def _cut(
+    dump: Dump, wanted: SearchFilter, known: PageRanges, progress: Progress | None
+) -> Iterator[PageRun]:
+    """Yield runs, some of which the next one continues."""
+    zeros = _match_zeros(wanted)
+    nonzero = _both(known.widened(REGION), dump.data.widened(REGION))
     at = 0
     for extent in dump.extents:
         at = max(at, extent.first)
-        data = held.within(extent.first, extent.stop)
+        data = nonzero.within(extent.first, extent.stop)
         for start, stop in data:
-            if zeroes:
+            if zeros:
                 yield from _holes(known, at, start)
             part = extent.words[start - extent.first : stop - extent.first]
             for runs in find((Extent(start, part),), wanted, None, progress):
                 for first, end in _both(runs, known):
-                    yield from _alike(Extent(start, part), first, end)
+                    yield from _runs(Extent(start, part), first, end)
             at = stop
-        if zeroes:
+        if zeros:
             yield from _holes(known, at, extent.stop)
         at = extent.stop
 
 
-def _takes_zeroes(wanted: Wanted) -> bool:
+def _match_zeros(wanted: SearchFilter) -> bool:
     blank = Extent(0, np.zeros((1, 2), np.dtype("<u8")))
-    return Runs.joined(find((blank,), wanted)).pages > 0
+    return PageRanges.of_parts(find((blank,), wanted)).pages > 0
 
 
-def _holes(known: Runs, start: int, stop: int) -> Iterator[Stretch]:
+def _holes(known: PageRanges, start: int, stop: int) -> Iterator[PageRun]:
     if start < stop:
         for first, end in known.within(start, stop):
-            yield Stretch(first, end, 0, 0, 0)
+            yield PageRun(first, end, 0, 0, 0)
 
 
-def _both(one: Runs, other: Runs) -> Runs:
+def _both(one: PageRanges, other: PageRanges) -> PageRanges:
     """Return the pages that are in both."""
     parts = (other.within(start, stop) for start, stop in one)
-    return Runs.joined(parts)
+    return PageRanges.of_parts(parts)
 
 
-def _alike(extent: Extent, start: int, stop: int) -> Iterator[Stretch]:
-    """Yield pages *start* to *stop* cut where they differ, a few MiB of the table at a time."""
+def _runs(extent: Extent, start: int, stop: int) -> Iterator[PageRun]:
+    """Yield pages *start* to *stop*, cut where they differ, a part of the table at a time."""
     for first in range(start & -REGION, stop, _STEP):
         words = extent.words[first - extent.first : first - extent.first + _STEP]
-        yield from _pieces(words, first, max(start, first), min(stop, first + _STEP))
+        yield from _runs_of(words, first, max(start, first), min(stop, first + _STEP))
 
 
-_STEP = 1 << 15
-
-
-def _pieces(words: NDArray[np.uint64], first: int, start: int, stop: int) -> Iterator[Stretch]:
+def _runs_of(words: NDArray[np.uint64], first: int, start: int, stop: int) -> Iterator[PageRun]:
     low = np.ascontiguousarray(words[:, 0])
     places = np.arange(len(low))
     own = low.copy()
-    resolve_tile(low)
+    resolve_chunk(low)
     heads = np.where(low == own, places, places & -REGION)
     inside = slice(start - first, stop - first)
     heads, low = heads[inside], low[inside]
@@ -257,4 +249,4 @@ def _pieces(words: NDArray[np.uint64], first: int, start: int, stop: int) -> Ite
     stops = np.append(starts[1:], len(low))
     rows = zip(starts, stops, low[starts], high[starts], gpa[starts], strict=True)
     for begin, end, lo, hi, frame in rows:
-        yield Stretch(start + int(begin), start + int(end), int(lo), int(hi), int(frame))
+        yield PageRun(start + int(begin), start + int(end), int(lo), int(hi), int(frame))

@@ -1,8 +1,7 @@
-"""A table made of segments, of which each covers its part of the host's memory (Zen 5).
+"""A table in segments, each of which covers its part of the host's memory (Zen 5).
 
-A segment's index is the address shifted right; what its entry maps is reduced to that part, and may
-be less of it, or nothing: a hole, whose pages are DEFAULT. Source: newer Linux,
-arch/x86/virt/svm/sev.c.
+A segment's index is the address shifted right. Its entry maps that part, or less of it, or nothing:
+a hole, whose pages are DEFAULT. Source: newer Linux, arch/x86/virt/svm/sev.c.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from ..wire.address import C_BIT
 from ..wire.rmp import COUNTERS, ENTRIES_OFFSET, SEGMENTS, RmpEntry
 from ..wire.rmp_words import RstEntry
 from .chunks import Extent
-from .image_layout import Reading, beyond
 from .page_ranges import PAGE_LIMIT, page_number
 from .table import Table
+from .table_reader import TableReader, beyond
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +33,8 @@ GIB_SHIFT = 30
 LAST_SHIFT = 52
 
 
-class SegmentedTable(Reading):
-    """Tables of one piece, each without counters, at the places that a segment table gives them."""
+class SegmentedTable(TableReader):
+    """Tables without counters, each at the address that the segment table gives it."""
 
     __slots__ = ("_segments", "_width", "base", "counters", "extents", "pages", "rst", "shift")
 
@@ -50,11 +49,11 @@ class SegmentedTable(Reading):
     ) -> None:
         """Join *segments*, by index, as the entries *rst* of the segment table say.
 
-        *shift* is the power of two of the bytes that one covers (``RmpCfg.rmp_segment_size``), and
-        *base* is RMP_BASE. Each entry of the segment table needs its image, which may be longer.
-        Raises UsageError and DecodeError.
+        A segment covers 2 ** *shift* bytes (``RmpCfg.rmp_segment_size``); *base* is RMP_BASE. Each
+        entry of the segment table needs its image, which may be longer. Raises UsageError and
+        DecodeError.
         """
-        _bounds(len(rst), shift)
+        _check_bounds(len(rst), shift)
         self.shift, self.base, self.counters = shift, base, counters
         self.rst = tuple(RstEntry(word) for word in rst)
         self._width = shift - 12
@@ -69,7 +68,7 @@ class SegmentedTable(Reading):
         self.extents = tuple(Extent(first, table.extents[0].words) for first, table in parts)
         self.pages = self.extents[-1].stop
         if self.pages > PAGE_LIMIT:
-            raise UsageError(f"segment {max(self._segments)} lies where no page is")
+            raise UsageError(f"segment {max(self._segments)} is beyond the last page")
 
     @classmethod
     def over(
@@ -80,10 +79,10 @@ class SegmentedTable(Reading):
         shift: int,
         base: int | None = None,
     ) -> SegmentedTable:
-        """Lay a table over what is at RMP_BASE, counters and segment table, and its segments.
+        """Map a table over the bytes at RMP_BASE, counters and segment table, and its segments.
 
-        Nothing is copied or can be changed. Raises DecodeError for a size that cannot be, and as
-        the constructor does.
+        Nothing is copied, and the table is read-only. Raises DecodeError for an impossible size,
+        and as the constructor does.
         """
         memory = memoryview(head).cast("B").toreadonly()
         if len(memory) < HEAD:
@@ -95,7 +94,7 @@ class SegmentedTable(Reading):
         return cls(rst, tables, shift=shift, counters=counters, base=base)
 
     def entry(self, page: int) -> tuple[int, int]:
-        """Return both quadwords of the entry of *page*. Raises UsageError where there is none."""
+        """Return both quadwords of the entry of *page*. Raises UsageError if it has none."""
         segment, index = self._place(page)
         if segment is None or index >= segment.pages:
             raise beyond(page, self.pages)
@@ -111,9 +110,9 @@ class SegmentedTable(Reading):
         return segment, page & (1 << self._width) - 1
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where there is none, and where there is one.
+        """Return the first quadword of each page, 0 where it has no entry, and where it has one.
 
-        All have the shape (pages,).
+        *pages* and both results, uint64 and bool, have the shape (pages,).
         """
         low = np.zeros(len(pages), np.uint64)
         known = np.zeros(len(pages), np.bool_)
@@ -127,7 +126,7 @@ class SegmentedTable(Reading):
         return low, known
 
     def holds(self, address: int) -> bool:
-        """Tell whether *address* lies in a segment, or in what is at ``base``."""
+        """Return whether *address* is in a segment, or in what is at ``base``."""
         plain = address & ~C_BIT
         if self.base is not None and self.base <= plain < self.base + HEAD:
             return True
@@ -138,11 +137,11 @@ class SegmentedTable(Reading):
 
 
 def mapped_pages(word: int, shift: int) -> int:
-    """Return the pages that a segment has entries for, at most those that it can cover."""
+    """Return the number of pages that a segment has entries for, at most what it can cover."""
     return min(RstEntry(word).mapped_size_gb * GIB_PAGES, 1 << shift - 12)
 
 
-def _bounds(count: int, shift: int) -> None:
+def _check_bounds(count: int, shift: int) -> None:
     if not GIB_SHIFT <= shift <= LAST_SHIFT:
         raise UsageError(f"a segment covers 2^30 to 2^{LAST_SHIFT} bytes, not 2^{shift}")
     if count > SEGMENTS:
@@ -150,7 +149,7 @@ def _bounds(count: int, shift: int) -> None:
 
 
 def _cut(index: int, table: Table | None, covered: int) -> Table:
-    """Return the first entries of a segment's image, as many as it is to have."""
+    """Return the first entries of a segment's image, as many as it has to have."""
     if table is None:
         raise UsageError(f"segment {index} has no image, though the segment table has an entry")
     if table.counters is not None:

@@ -1,7 +1,7 @@
-"""What the engine asks of a reverse map table, and the smallest table that answers.
+"""The reverse map table as a dictionary, and what the engine requires of a table.
 
-``snpwire.rmp`` has the table of a whole host as one array. A test of two guests touches some dozen
-pages: there a dictionary is made in no time, needs no numpy, and reads a single entry faster.
+``table`` has the table of a whole host as one array. A test of two guests touches some dozen pages:
+for these a dictionary is made in no time, needs no numpy, and reads a single entry faster.
 """
 
 from __future__ import annotations
@@ -23,27 +23,30 @@ COUNTED = Struct(f"<{COUNTERS}Q")
 
 
 class PlacedEntries(Entries, Protocol):
-    """A reverse map table that knows where it lies itself."""
+    """A reverse map table that knows its own address."""
 
     @property
     def counters(self) -> list[int] | NDArray[np.uint64] | None:
-        """Return the pages of each ASID, as RMPUPDATE counts them; None where nobody counts."""
+        """Return the pages of each ASID, as RMPUPDATE counts them; None without counters."""
 
     def holds(self, address: int) -> bool:
-        """Tell whether *address* lies in the table itself."""
+        """Return whether *address* is in the table itself."""
 
     def fill(self, pages: range, lo: int, hi: int) -> None:
-        """Change the entries of *pages*, a range of step 1, to the same two quadwords."""
+        """Write the same two quadwords to the entries of *pages*, a range of step 1."""
 
 
 @lru_cache(maxsize=1 << 14)
 def state_of_entry(lo: int) -> RmpState:
-    """Return the state that a first quadword makes."""
+    """Return the state of the entry whose first quadword is *lo*: ``state_of``, cached.
+
+    ``states.state_of_low`` needs no cache, but numpy and milliseconds to prepare.
+    """
     return state_of(lo, 0)
 
 
 class _Single(dict[int, tuple[int, int]]):
-    """Entries of pages by number; one that is not there is looked for elsewhere, and not kept."""
+    """Entries by page number; a missing one is computed and not stored."""
 
     __slots__ = ("_missing",)
 
@@ -56,7 +59,7 @@ class _Single(dict[int, tuple[int, int]]):
 
 
 class SparseEntries:
-    """A table at *where*: runs of pages with equal entries, and single ones that differ."""
+    """A table at *where*: ranges of pages with equal entries, and single ones that differ."""
 
     entry: Callable[[int], tuple[int, int]]
     """Return the two quadwords of a page. Raises IndexError for a page without an entry.
@@ -70,31 +73,31 @@ class SparseEntries:
         self.pages = max(0, len(where) - ENTRIES_OFFSET) // RmpEntry.SIZE
         self.counters = [0] * COUNTERS
         """Pages of each ASID, as RMPUPDATE counts them."""
-        self._single = _Single(self._of_run)
+        self._single = _Single(self._of_range)
         self.entry = self._single.__getitem__
-        self._runs: list[tuple[range, tuple[int, int]]] = []
+        self._ranges: list[tuple[range, tuple[int, int]]] = []
 
-    def _of_run(self, page: int) -> tuple[int, int]:
-        """Return the entry of a page that has none of its own."""
-        self._covered(page)
-        for pages, entry in self._runs:
+    def _of_range(self, page: int) -> tuple[int, int]:
+        """Return the entry of a page that is not stored singly."""
+        self._check_page(page)
+        for pages, entry in self._ranges:
             if page in pages:
                 return entry
         return 0, 0
 
     def set(self, page: int, lo: int, hi: int) -> None:
-        """Put two quadwords in their place. Raises IndexError for a page without an entry."""
-        self._covered(page)
+        """Write both quadwords of an entry. Raises IndexError for a page without an entry."""
+        self._check_page(page)
         self._single[page] = lo, hi
 
     def fill(self, pages: range, lo: int, hi: int) -> None:
-        """Put the same two quadwords into every one of *pages*, a range of step 1."""
-        self._covered(pages.start)
-        self._covered(pages.stop - 1)
+        """Write the same two quadwords to every one of *pages*, a range of step 1."""
+        self._check_page(pages.start)
+        self._check_page(pages.stop - 1)
         for page in [page for page in self._single if page in pages]:
             del self._single[page]
-        kept = [run for run in self._runs if not (run[0][0] in pages and run[0][-1] in pages)]
-        self._runs = [(pages, (lo, hi)), *kept]
+        others = [row for row in self._ranges if not (row[0][0] in pages and row[0][-1] in pages)]
+        self._ranges = [(pages, (lo, hi)), *others]
 
     def state(self, page: int) -> RmpState:
         """Return the state of a page; DEFAULT for one without an entry."""
@@ -103,14 +106,14 @@ class SparseEntries:
         return state_of_entry(self.entry(page)[0])
 
     def holds(self, address: int) -> bool:
-        """Tell whether *address* lies in the table itself."""
+        """Return whether *address* is in the table itself."""
         return self._start <= address < self._stop
 
     def image(self) -> bytes:
-        """Return the table as it would lie in memory: counters of ASIDs, then an entry a page."""
+        """Return the table as in memory: counters of the ASIDs, then an entry for each page."""
         image = bytearray(ENTRIES_OFFSET + self.pages * RmpEntry.SIZE)
         COUNTED.pack_into(image, 0, *self.counters)
-        for pages, (lo, hi) in reversed(self._runs):
+        for pages, (lo, hi) in reversed(self._ranges):
             at = ENTRIES_OFFSET + pages.start * RmpEntry.SIZE
             entries = RmpEntry.ENGINE.pack(lo, hi) * len(pages)
             image[at : at + len(entries)] = entries
@@ -118,13 +121,13 @@ class SparseEntries:
             RmpEntry.ENGINE.pack_into(image, ENTRIES_OFFSET + page * RmpEntry.SIZE, lo, hi)
         return bytes(image)
 
-    def _covered(self, page: int) -> None:
+    def _check_page(self, page: int) -> None:
         if not 0 <= page < self.pages:
             raise IndexError(f"page {page:#x} has no entry, only those below {self.pages:#x} have")
 
 
 def fill(table: PlacedEntries, pages: range, lo: int, hi: int) -> None:
-    """Put the same two quadwords into every one of *pages* that has an entry."""
+    """Write the same two quadwords to every one of *pages* that has an entry."""
     pages = range(pages.start, min(pages.stop, table.pages))
     if pages:
         table.fill(pages, lo, hi)

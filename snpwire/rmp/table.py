@@ -1,4 +1,4 @@
-"""The reverse map table as a numpy array, owned or laid over an image of it."""
+"""The reverse map table in one piece, as a numpy array: blank, or mapped over an image."""
 
 from __future__ import annotations
 
@@ -11,119 +11,36 @@ from ..errors import DecodeError, UsageError
 from ..wire.address import C_BIT
 from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState
 from .chunks import Extent
-from .image_layout import Reading, beyond
+from .image_layout import ImageLayout, image_layout
 from .page_ranges import page_number
 from .states import state_of_low
+from .table_reader import TableReader, beyond
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Buffer = bytes | bytearray | memoryview | mmap.mmap
-from typing import NamedTuple
-
-from ..wire.rmp import ASIDS, state_of
-from .entry import NAMELESS, NO_RIGHT
-from .page_ranges import PAGE_LIMIT
-
-MIB = 1 << 20
 
 
-class Begins(NamedTuple):
-    """What an image begins with, and what told it."""
+class Table(TableReader):
+    """A table in one piece: an entry for each page of the host, from 0 on.
 
-    counters: bool
-    why: str
-
-
-def begins(memory: memoryview, base: int | None = None) -> Begins:
-    """Tell whether *memory*, the bytes of a whole table, begins with counters.
-
-    *base* is the address of its first byte, if that is known.
-    """
-    size = len(memory)
-    if size <= ENTRIES_OFFSET:
-        return Begins(False, "it is too short for counters")
-    head = np.frombuffer(memory[:ENTRIES_OFFSET], "<u8")
-    return (
-        (_by_itself(memory, base) if base is not None else None)
-        or _by_words(head)
-        or _by_size(size)
-        or Begins(False, "nothing speaks for counters")
-    )
-
-
-def _by_itself(memory: memoryview, base: int) -> Begins | None:
-    """Look for the entries of the table's own pages, which are the firmware's."""
-    page = base >> 12
-    fits = {shift: _edge(memory, shift + page * RmpEntry.SIZE) for shift in (0, ENTRIES_OFFSET)}
-    if fits[0] == fits[ENTRIES_OFFSET]:
-        return None
-    which = "behind counters" if fits[ENTRIES_OFFSET] else "without counters before them"
-    why = f"the firmware's entries begin with page {page:#x}, the table's own, if they are {which}"
-    return Begins(fits[ENTRIES_OFFSET], why)
-
-
-def _edge(memory: memoryview, offset: int) -> bool:
-    """Tell whether the entry at *offset* is the firmware's and the one before it is not."""
-    part = memory[max(0, offset - RmpEntry.SIZE) : offset + RmpEntry.SIZE]
-    if len(part) < 2 * RmpEntry.SIZE:
-        return False
-    before, here = (RmpEntry.parse(part[at : at + RmpEntry.SIZE]) for at in (0, RmpEntry.SIZE))
-    found = [state_of(entry.lo, entry.hi) is RmpState.FIRMWARE for entry in (before, here)]
-    return found == [False, True]
-
-
-def _by_words(head: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Begins | None:
-    """Look for what is too large for a counter, then for what can be no entry."""
-    large = np.flatnonzero(head >= PAGE_LIMIT)
-    if large.size:
-        at = int(large[0])
-        why = f"{int(head[at]):#x} at {8 * at:#x} counts more pages than there can be"
-        return Begins(False, why)
-    beyond = np.flatnonzero(head[ASIDS:])
-    if beyond.size:
-        at = ASIDS + int(beyond[0])
-        return Begins(False, f"{8 * at:#x} is not zero, where an entry has no such ASID ({at})")
-    odd = np.flatnonzero(head[1::2] & np.uint64(NO_RIGHT | NAMELESS))
-    if odd.size:
-        at = 2 * int(odd[0]) + 1
-        return Begins(True, f"{int(head[at]):#x} at {8 * at:#x} has bits that are no rights")
-    return None
-
-
-def _by_size(size: int) -> Begins | None:
-    """Look at what the size is a multiple of."""
-    behind = size % MIB
-    if behind == ENTRIES_OFFSET:
-        return Begins(True, "it has 16 KiB more than a multiple of 1 MiB")
-    if behind == MIB - ENTRIES_OFFSET:
-        return Begins(False, "it has 16 KiB less than a multiple of 1 MiB")
-    if not behind and size % (4 * MIB):
-        return Begins(True, "it is a multiple of 1 MiB, and its entries alone are no whole GiB")
-    if not behind:
-        return Begins(False, "it is a multiple of 4 MiB: entries of whole GiB")
-    return None
-
-
-class Table(Reading):
-    """A table of one piece: an entry for each page of the host, from 0 on.
-
-    It can be changed through ``set``, or ``entries``, if the memory under it can.
+    ``set``, ``fill`` and ``entries`` change it, if its memory is writable.
     """
 
     __slots__ = ("_quads", "base", "counters", "entries", "extents", "pages", "why")
 
     entries: NDArray[np.void]
-    """The entries where they are, as ``RmpEntry.dtype()``: fields lo and hi; shape (pages,)."""
+    """The entries in place, as ``RmpEntry.dtype()``: fields lo and hi; shape (pages,)."""
     counters: NDArray[np.uint64] | None
-    """The counters before the entries, shape (2048,), or None where the image has none."""
+    """Counters of the ASIDs, uint64 of shape (2048,); None if the image has none."""
     base: int | None
-    """Address of the table itself, of its counters if it has them; None where it is not known."""
+    """Address of the table itself, counters included; None if unknown."""
     why: str
-    """Why the image was taken to begin with counters, or not to."""
+    """Reason why the image is read with counters, or without."""
 
     def __init__(self, memory: memoryview, *, counters: bool, base: int | None, why: str) -> None:
-        """Take *memory*, of bytes, whose size fits; ``over`` and ``blank`` make it."""
+        """Take *memory*, bytes of a valid size; use ``over`` or ``blank``."""
         start = ENTRIES_OFFSET if counters else 0
         data = np.frombuffer(memory, np.uint8)
         self.entries = data[start:].view(RmpEntry.dtype())
@@ -135,7 +52,7 @@ class Table(Reading):
 
     @classmethod
     def blank(cls, pages: int, *, counters: bool = True, base: int | None = None) -> Table:
-        """Make a table of zeroes, every page the hypervisor's. Raises UsageError for no pages."""
+        """Return a table of zeros: every page hypervisor-owned. Raises UsageError for no pages."""
         if page_number(pages) < 1:
             raise UsageError("a table has at least one page")
         memory = mmap.mmap(-1, pages * RmpEntry.SIZE + (ENTRIES_OFFSET if counters else 0))
@@ -150,22 +67,24 @@ class Table(Reading):
         writeable: bool = False,
         base: int | None = None,
     ) -> Table:
-        """Lay a table over *buffer*, without copying it.
+        """Map a table over *buffer*, without copying it.
 
-        A mapping may be read-only, or copy-on-write, or larger than memory. With *counters* left
-        out, the image tells whether it begins with them; ``why`` says how. Raises DecodeError for
-        a size that cannot be, UsageError for memory that cannot be written to.
+        A mapping may be read-only, or copy-on-write, or larger than memory. Without *counters*,
+        the image decides whether it begins with them; ``why`` gives the reason. Raises DecodeError
+        for an impossible size, UsageError if *writeable* memory is read-only.
         """
         memory = memoryview(buffer).cast("B")
         if writeable and memory.readonly:
             raise UsageError("the memory under the table cannot be written to")
         shown = memory if writeable else memory.toreadonly()
-        found = begins(memory, base) if counters is None else Begins(counters, "it was said")
-        _sized(len(memory), found.counters)
-        return cls(shown, counters=found.counters, base=base, why=found.why)
+        layout = ImageLayout(bool(counters), "as the caller says")
+        if counters is None:
+            layout = image_layout(memory, base)
+        _check_size(len(memory), layout.counters)
+        return cls(shown, counters=layout.counters, base=base, why=layout.why)
 
     def entry(self, page: int) -> tuple[int, int]:
-        """Return both quadwords of the entry of *page*. Raises UsageError where there is none."""
+        """Return both quadwords of the entry of *page*. Raises UsageError if it has none."""
         if page >= 0:
             try:
                 at = page << 1
@@ -186,7 +105,7 @@ class Table(Reading):
         self._quads[at], self._quads[at + 1] = lo, hi
 
     def fill(self, pages: range, lo: int, hi: int) -> None:
-        """Write the same two quadwords to every entry of *pages*, which count up by 1.
+        """Write the same two quadwords to every entry of *pages*, a range of step 1.
 
         Raises UsageError.
         """
@@ -213,9 +132,9 @@ class Table(Reading):
         return RmpState.DEFAULT if low is None else state_of_low(low)
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where there is none, and where there is one.
+        """Return the first quadword of each page, 0 where it has no entry, and where it has one.
 
-        All have the shape (pages,).
+        *pages* and both results, uint64 and bool, have the shape (pages,).
         """
         known = pages < self.pages
         low = self.extents[0].words[np.where(known, pages, 0), 0]
@@ -229,20 +148,20 @@ class Table(Reading):
 
     @property
     def size(self) -> int:
-        """Return the bytes of the table, its counters included."""
+        """Return the size of the table in bytes, counters included."""
         return self.entries.nbytes + (0 if self.counters is None else self.counters.nbytes)
 
     def holds(self, address: int) -> bool:
-        """Tell whether *address* lies in the table itself; False where ``base`` is not known.
+        """Return whether *address* is in the table itself; False if ``base`` is unknown.
 
-        The C-bit does not count. AMD's firmware refuses such addresses with INVALID_PARAM.
+        The C-bit is ignored. AMD's firmware refuses such addresses with INVALID_PARAM.
         """
         if self.base is None:
             return False
         return self.base <= address & ~C_BIT < self.base + self.size
 
 
-def _sized(size: int, counters: bool) -> None:
+def _check_size(size: int, counters: bool) -> None:
     """Raise DecodeError if *size* bytes cannot be a table."""
     if size % RmpEntry.SIZE:
         reason = f"expected a multiple of {RmpEntry.SIZE} bytes, got {size}"

@@ -32,13 +32,14 @@ tested with every sample, a guest agent or driver with every fault::
 
 The same without pytest, and by hand::
 
-    from snpwire.testing import DriverError, Injection, Machine, Policy, profile_named, reports
+    from snpwire.testing import DriverError, HypervisorPolicy, Injection, Machine
+    from snpwire.testing import profile_named, reports
 
     for sample in reports(genuine=False, profile="genoa"):
         print(sample.name, sample.why, sample.fails)
 
     machine = Machine(profile_named("genoa"), seed=1)
-    guest = machine.add(policy=Policy.from_plain({"certificates": "chain"}))
+    guest = machine.add(policy=HypervisorPolicy.from_plain({"certificates": "chain"}))
     report, table = guest.ext_report(b"n" * 64, vmpl=1)
     machine.inject(Injection.parse("busy*40"))
     try:
@@ -53,18 +54,18 @@ derived from its name.
 from ..engine.faults.catalogue import FAULTS
 from ..engine.faults.fault import Fault
 from ..engine.faults.injection import Injection
-from ..engine.guest.guest import Attested, Guest
+from ..engine.guest.guest import ExtendedReport, Guest
 from ..engine.guest.request import Request, Response
 from ..engine.hypervisor.launch import Image
-from ..engine.hypervisor.policy import Policy
+from ..engine.hypervisor.policy import HypervisorPolicy
 from ..engine.invariants import Watch
 from ..engine.machine import Machine
 from ..engine.oracle import attempt
 from ..engine.outcome import Outcome
 from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
-from ..engine.trace import Step, Trace
-from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
+from ..engine.trace import Trace, TraceStep
+from ..errors import AccessError, DriverError, EngineError, ExitError, StoppedError, UsageError
 from .fault_plan import FaultPlan, call_outcome, every_fault
 from .raw_guest import ExitResult, Port
 from .reports.attestation import AttestationCertificates, certificates_of
@@ -75,26 +76,27 @@ __all__ = [
     "PROFILES",
     "AccessError",
     "AttestationCertificates",
-    "Attested",
     "DriverError",
     "EngineError",
+    "ExitError",
     "ExitResult",
+    "ExtendedReport",
     "Fault",
     "FaultPlan",
     "Guest",
+    "HypervisorPolicy",
     "Image",
     "Injection",
     "Machine",
     "Outcome",
-    "Policy",
     "Port",
     "Profile",
     "Request",
     "Response",
     "Sample",
-    "Step",
     "StoppedError",
     "Trace",
+    "TraceStep",
     "UsageError",
     "Watch",
     "attempt",

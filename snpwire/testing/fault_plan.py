@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..engine.faults.catalogue import FAULTS
+from ..engine.faults.fault import GUEST_POINTS
 from ..engine.faults.injection import Injection
-from ..engine.hypervisor.policy import Policy
+from ..engine.hypervisor.policy import HypervisorPolicy
 from ..engine.outcome import Outcome, outcome_of
 from ..errors import EngineError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..engine.faults.injection import Armed
+    from ..engine.faults.injection import ArmedFault
     from ..engine.guest.guest import Guest
     from ..engine.machine import Machine
 
 ACTORS = ("guest", "hypervisor", "firmware")
-IN_DRIVER = ("prepare", "exit")
-"""Points in the guest driver."""
 
 
 class FaultPlan:
@@ -29,8 +28,8 @@ class FaultPlan:
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(texts)
         self.injections = tuple(injection(text) for text in self.texts)
-        self.policy = Policy()
-        self._armed: list[Armed] | None = None
+        self.policy = HypervisorPolicy()
+        self._armed: list[ArmedFault] | None = None
 
     def arm(self, machine: Machine, guest: Guest) -> None:
         """Inject the faults from now on, after the earlier requests that some of them need.
@@ -71,9 +70,9 @@ class FaultPlan:
         if self._armed is None:
             return "the faults are injected into requests of snp_guest, which the test does not use"
         missed = [
-            f"{text}: its point was passed {row.passed} times"
+            f"{text}: its point was passed {row.passes} times"
             for text, row in zip(self.texts, self._armed, strict=True)
-            if not row.struck
+            if not row.hits
         ]
         return f"faults that were never triggered: {'; '.join(missed)}" if missed else ""
 
@@ -101,7 +100,7 @@ def every_fault(actors: object = ACTORS, but: object = (), *, port: bool = False
     wanted = _names("actors", actors, ACTORS)
     left_out = _names("but", but, FAULTS)
     rows = [row for row in FAULTS.values() if row.actor in wanted and row.name not in left_out]
-    return [row.name for row in rows if not (port and row.point in IN_DRIVER)]
+    return [row.name for row in rows if not (port and row.point in GUEST_POINTS)]
 
 
 def _names(part: str, value: object, known: Iterable[str]) -> list[str]:
@@ -121,5 +120,5 @@ def call_outcome(guest: Guest, call: Callable[[], object], *, vmpck: int = 0) ->
     try:
         call()
     except EngineError as exc:
-        return outcome_of(exc, alive=guest.drivers[vmpck].stream.alive)
+        return outcome_of(exc, alive=guest.drivers[vmpck].channel.alive)
     return Outcome()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
 from ..engine.hypervisor.launch import Image
-from ..engine.hypervisor.policy import Pages, Policy
+from ..engine.hypervisor.policy import HypervisorPolicy, Pages
 from ..engine.profile import Profile, profile_named
 from ..errors import UsageError, shown
 
@@ -29,7 +29,7 @@ class MachineConfig(NamedTuple):
     """The configuration of a machine and the guest on it."""
 
     profile: Profile
-    policy: Policy
+    policy: HypervisorPolicy
     seed: int
     vcpus: int = 1
     vlek: bool = False
@@ -48,7 +48,7 @@ class MachineConfig(NamedTuple):
     def __str__(self) -> str:
         """Return a marker that reproduces it, as far as text can."""
         parts = [f"profile={self.profile.name!r}", f"seed={self.seed}"]
-        plain, usual = self.policy.to_plain(), Policy().to_plain()
+        plain, usual = self.policy.to_plain(), HypervisorPolicy().to_plain()
         changed = {name: value for name, value in plain.items() if value != usual[name]}
         parts += [f"policy={changed!r}"] if changed else []
         parts += [f"vcpus={self.vcpus}"] if self.vcpus != 1 else []
@@ -65,7 +65,9 @@ def machine_config(parts: Mapping[str, Any], name: str) -> MachineConfig:
     policy = parts.get("policy", {})
     return MachineConfig(
         profile=_profile(parts.get("profile", PROFILE)),
-        policy=policy if isinstance(policy, Policy) else Policy.from_plain(policy),
+        policy=policy
+        if isinstance(policy, HypervisorPolicy)
+        else HypervisorPolicy.from_plain(policy),
         seed=_number("seed", parts.get("seed", seed_of(name)), 0),
         vcpus=_number("vcpus", parts.get("vcpus", 1), 1),
         vlek=_flag("vlek", parts.get("vlek", False)),

@@ -6,15 +6,15 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..engine.faults.catalogue import FAULTS
-from ..engine.invariants import Watch, lent, ownerless
+from ..engine.invariants import Watch, ownership_breaches, reclaim_breaches
 from ..engine.machine import Machine, load_vlek
 from ..engine.simulation import seconds
 from ..engine.trace import Trace
-from ..engine.trace_text import tell
+from ..engine.trace_text import describe
 
 if TYPE_CHECKING:
     from ..engine.guest.guest import Guest
-    from ..engine.trace import Step
+    from ..engine.trace import TraceStep
     from .fault_plan import FaultPlan
     from .machine_config import MachineConfig
 
@@ -29,7 +29,7 @@ class MachineFixture:
 
     def __init__(self, config: MachineConfig) -> None:
         self.config = config
-        self.steps: deque[Step] = deque(maxlen=STEPS_KEPT)
+        self.steps: deque[TraceStep] = deque(maxlen=STEPS_KEPT)
         self.triggered: set[str] = set()
         self._faults: tuple[str, ...] = ()
         self._watch = Watch()
@@ -38,7 +38,7 @@ class MachineFixture:
         if config.vlek:
             load_vlek(self.machine)
 
-    def _note_fault(self, step: Step) -> None:
+    def _note_fault(self, step: TraceStep) -> None:
         if step.action == "fault":
             self.triggered.add(step.facts["fault"])
 
@@ -59,7 +59,11 @@ class MachineFixture:
     def breaches(self) -> list[str]:
         """Return the invariants that were broken, except those that a fault breaks by itself."""
         allowed = {FAULTS[name].breaks for name in self.triggered}
-        breaches = [*self._watch.breaches, *ownerless(self.machine), *lent(self.machine)]
+        breaches = [
+            *self._watch.breaches,
+            *ownership_breaches(self.machine),
+            *reclaim_breaches(self.machine),
+        ]
         return [f"{row.rule}: {row.text}" for row in breaches if row.rule not in allowed]
 
     def failure_text(self) -> str:
@@ -72,7 +76,7 @@ class MachineFixture:
         return "\n".join([str(self.config), *faults, *before, *map(step_line, last)])
 
 
-def step_line(step: Step) -> str:
+def step_line(step: TraceStep) -> str:
     """Return a step as a line: time, actor, VM and processor, what was done."""
     who = f"{step.actor} {step.vm}/{step.vcpu}" if step.vm else step.actor
-    return f"{seconds(step.time):>8}  {who:<16}  {tell(step)}"
+    return f"{seconds(step.time):>8}  {who:<16}  {describe(step)}"

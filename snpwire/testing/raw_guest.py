@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..engine.guest.boot import leave
+from ..engine.ghcb import RBX, RBX_AT
+from ..engine.guest.vmgexit import leave
 from ..engine.guest_layout import LAYOUT, buffers_of
 from ..engine.simulation import SECOND
-from ..engine.trace import GUEST, Written
+from ..engine.trace import GUEST, TraceBytes
 from ..errors import UsageError
 from ..wire.address import PAGE
 from ..wire.event import Gpa
 from ..wire.exits import ExitCode
-from ..wire.ghcb import Page
 from ..wire.message import HEADER_SIZE, VMPCKS, Header
 
 if TYPE_CHECKING:
@@ -48,20 +48,20 @@ class Port:
         self.vmpck = vmpck
         self.buffers = buffers_of(vmpck)
         self._machine = machine
-        self._space = guest.space
+        self._memory = guest.memory
         self._vcpu = guest.vm.vcpus[vmpck % len(guest.vm.vcpus)]
 
     @property
     def secrets(self) -> bytes:
         """Return the secrets page, of 4096 bytes."""
-        return self._space.read(LAYOUT.secrets, PAGE)
+        return self._memory.read(LAYOUT.secrets, PAGE)
 
     def send(self, message: bytes, *, pages: int | None = None) -> ExitResult:
         """Issue VMGEXIT with a message of up to 4096 bytes; the response page is zeroed before.
 
         With *pages* it is an extended request with that many certificate pages. Raises UsageError,
-        StoppedError if the guest is not resumed, and AccessError if the exit is refused or a page
-        was taken from the guest.
+        StoppedError if the guest is not resumed, ExitError if the exit is refused, and AccessError
+        if a page was taken from the guest.
         """
         if len(message) > PAGE:
             raise UsageError(f"a message has at most {PAGE} bytes, got {len(message)}")
@@ -69,27 +69,30 @@ class Port:
             raise UsageError(f"there are 0 to {self.buffers.pages} pages, got {pages}")
         self._write_request(message.ljust(PAGE, b"\0"))
         exitinfo2 = self._leave(pages)
-        response = bytes(self._space.seen(self.buffers.response))
+        response = bytes(self._memory.readable(self.buffers.response))
         if pages is None:
             return ExitResult(exitinfo2, response)
-        needed = Page.parse(self._space.shared(self._vcpu.msr)).rbx
+        needed: int = RBX.unpack_from(self._memory.shared(self._vcpu.msr), RBX_AT)[0]
         return ExitResult(exitinfo2, response, self._certificates(pages), needed)
 
     def sleep(self, seconds: float) -> None:
         """Advance the machine's virtual time."""
         nanoseconds = round(seconds * SECOND)
         self._note("wait", nanoseconds=nanoseconds)
-        self._machine.world.wait(nanoseconds)
+        self._machine.simulation.wait(nanoseconds)
 
     def _write_request(self, message: bytes) -> None:
         request, response = self.buffers.request, self.buffers.response
-        self._space.shared(response)[:] = bytes(PAGE)
-        self._space.shared(request)[:] = message
+        self._memory.shared(response)[:] = bytes(PAGE)
+        self._memory.shared(request)[:] = message
         header = Header.parse(message[:HEADER_SIZE])
         sealed = message[HEADER_SIZE : HEADER_SIZE + header.msg_size]
         self._note(
             "seal",
-            (Written("", request + HEADER_SIZE, sealed), Written("message", request, message)),
+            (
+                TraceBytes("", request + HEADER_SIZE, sealed),
+                TraceBytes("message", request, message),
+            ),
             vmpck=header.msg_vmpck,
             number=header.msg_seqno,
             type=header.msg_type,
@@ -104,12 +107,14 @@ class Port:
         request, response = self.buffers.request, self.buffers.response
         self._note("exit", code=code, request=Gpa(request), response=Gpa(response))
         hypervisor = self._machine.hypervisor
-        return leave(hypervisor, self._space, self._vcpu, code, request, response, **registers)
+        return leave(hypervisor, self._memory, self._vcpu, code, request, response, **registers)
 
-    def _note(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
+    def _note(self, action: str, written: tuple[TraceBytes, ...] = (), **facts: object) -> None:
         vcpu = self._vcpu
-        self._machine.world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
+        self._machine.simulation.note(
+            GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts
+        )
 
     def _certificates(self, pages: int) -> bytes:
         start = self.buffers.data
-        return b"".join(bytes(self._space.seen(start + n * PAGE)) for n in range(pages))
+        return b"".join(bytes(self._memory.readable(start + n * PAGE)) for n in range(pages))

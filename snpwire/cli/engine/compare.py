@@ -12,7 +12,7 @@ from .config_files import load_policy, load_profile, object_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...engine.hypervisor.policy import Policy
+    from ...engine.hypervisor.policy import HypervisorPolicy
     from ...engine.workload import Load, Tally
 
 HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "longest", "all done")
@@ -54,7 +54,7 @@ def _loads(file: str | None) -> list[Load]:
 
 
 def _objects(
-    found: dict[str, list[Tally]], policies: dict[str, Policy]
+    found: dict[str, list[Tally]], policies: dict[str, HypervisorPolicy]
 ) -> Iterator[dict[str, object]]:
     for name, tallies in found.items():
         yield {

@@ -10,7 +10,7 @@ from ..input import SourceError, contents, shown_name
 
 if TYPE_CHECKING:
     from ...engine.cpuid_policy import CpuidPolicy
-    from ...engine.hypervisor.policy import Policy
+    from ...engine.hypervisor.policy import HypervisorPolicy
     from ...engine.profile import Profile
 
 
@@ -32,15 +32,15 @@ def load_cpuid(file: str | None, profile: Profile) -> CpuidPolicy | None:
     return cpuid_policy(text_of(file), Path(file).stem, profile.fms)
 
 
-def load_policy(file: str | None) -> Policy:
+def load_policy(file: str | None) -> HypervisorPolicy:
     """Return the policy in a file, or the default one. Raises SourceError and OSError."""
-    from ...engine.hypervisor.policy import Policy
+    from ...engine.hypervisor.policy import HypervisorPolicy
 
     if file is None:
-        return Policy()
+        return HypervisorPolicy()
     plain = object_of(file)
     try:
-        return Policy.from_plain(plain)
+        return HypervisorPolicy.from_plain(plain)
     except SnpwireError as exc:
         raise SourceError(shown_name(file), exc) from None
 

@@ -16,7 +16,7 @@ from .config_files import load_cpuid, load_policy, load_profile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...engine.faults.injection import Armed
+    from ...engine.faults.injection import ArmedFault
     from ...engine.guest.guest import Guest
     from ...engine.guest.request import Request, Response
     from ...engine.machine import Machine
@@ -75,7 +75,7 @@ def _run(
 ) -> int:
     from ...engine.faults.injection import Injection
     from ...engine.invariants import Watch
-    from ...engine.oracle import Trial
+    from ...engine.oracle import Oracle
     from ...engine.trace import Trace
     from .trace_output import TracePrinter
 
@@ -86,7 +86,7 @@ def _run(
     guest = machine.add("vm", policy=policy)
     wanted = wanted or _vmrk(machine, guest)
     faults = machine.inject(*injections)
-    trial = Trial(machine, guest, watch, faults)
+    trial = Oracle(machine, guest, watch, faults)
     _warn(profile, wanted)
     printer.begin()
     response = None
@@ -95,17 +95,17 @@ def _run(
         verdict = trial.ask(guest.drivers[options.vmpck], wanted)
         printer.verdict(turn, verdict)
         broken |= verdict.broken
-        response = verdict.tried.response or response
+        response = verdict.attempt.response or response
     broken |= _note_unused(faults.armed)
     _save(response, machine, folder, trace.output, is_report=is_report)
     return EXPECTATION_BROKE if broken else 0
 
 
-def _note_unused(faults: Iterable[Armed]) -> bool:
+def _note_unused(faults: Iterable[ArmedFault]) -> bool:
     """Note the faults that were never triggered; return whether there are any."""
-    unused = [fault for fault in faults if not fault.struck]
+    unused = [fault for fault in faults if not fault.hits]
     for armed in unused:
-        count = armed.passed
+        count = armed.passes
         write_note(f"{armed.fault.name} was never triggered: its point was passed {count} times")
     return bool(unused)
 
@@ -239,6 +239,6 @@ def _vmrk(machine: Machine, guest: Guest) -> Request:
     from ...wire.migration import VmrkReq
 
     target = machine.incoming("incoming", guest)
-    vmrk = machine.world.random.randbytes(32)
+    vmrk = machine.simulation.random.randbytes(32)
     payload = VmrkReq(gctx_paddr=target, vmrk=vmrk).build()
     return Request(int(MsgType.VMRK_REQ), payload)

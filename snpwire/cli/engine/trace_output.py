@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...engine.simulation import SECOND
-from ...engine.trace_text import tell
+from ...engine.trace_text import describe
 from ...wire.status import Status
 from ..output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
-    from ...engine.oracle import Verdict
-    from ...engine.trace import Step, Written
+    from ...engine.oracle import Check
+    from ...engine.trace import TraceBytes, TraceStep
     from ..output import SaveFolder
     from .options import TraceOptions
 
@@ -30,7 +30,7 @@ class TracePrinter:
         """Print every step from now on."""
         self._on = True
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: TraceStep) -> None:
         """Print a step, and save its pages."""
         if not self._on:
             return
@@ -45,19 +45,19 @@ class TracePrinter:
             return
         look = terminal_style()
         time = f"{step.time / SECOND:10.3f} s"
-        write_lines([f"{look.mark(look.faint, time)}  {step.actor:<10}  {tell(step)}"])
+        write_lines([f"{look.mark(look.faint, time)}  {step.actor:<10}  {describe(step)}"])
         if self._show:
             for item in step.written:
                 write_lines(f"    {line}" for line in self._tree(item))
 
-    def _saved(self, step: Step) -> list[str]:
+    def _saved(self, step: TraceStep) -> list[str]:
         """Save the pages of a step; return the names of the files."""
         if self._folder is None:
             return []
         start = f"{step.actor}-{step.action}"
         return [self._folder.add(f"{start}.{w.kind or 'bytes'}.bin", w.data) for w in step.written]
 
-    def _tree(self, item: Written) -> list[str]:
+    def _tree(self, item: TraceBytes) -> list[str]:
         """Return the lines of ``decode`` for a page."""
         from ...decode.document import Wanted, document
         from ...view.tree import tree
@@ -71,7 +71,7 @@ class TracePrinter:
         doc = document(chosen, value, wanted, size=len(item.data))
         return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
-    def verdict(self, turn: int, verdict: Verdict) -> None:
+    def verdict(self, turn: int, verdict: Check) -> None:
         """Print the outcome of a request, and whether it is the expected one."""
         if self._json:
             write_json(_verdict_object(turn, verdict), indent=None)
@@ -83,28 +83,28 @@ TCB_KINDS = ("key-req", "key-req-v2")
 """Kinds with a TCB version whose layout depends on the product."""
 
 
-def _verdict_object(turn: int, verdict: Verdict) -> dict[str, Any]:
-    outcome, expected = verdict.tried.outcome, verdict.expected
+def _verdict_object(turn: int, verdict: Check) -> dict[str, Any]:
+    outcome, expected = verdict.attempt.outcome, verdict.expected
     plain: dict[str, Any] = {
         "schema": "request/1",
         "request": turn,
         "outcome": outcome.to_plain(),
         "expected": None if expected is None else expected.to_plain(),
-        "faults": [fault.name for fault in verdict.struck],
+        "faults": [fault.name for fault in verdict.faults],
         "breaches": [breach._asdict() for breach in verdict.breaches],
         "broken": verdict.broken,
     }
-    if verdict.tried.response is not None:
-        plain["payload"] = verdict.tried.response.payload.hex()
+    if verdict.attempt.response is not None:
+        plain["payload"] = verdict.attempt.response.payload.hex()
     return plain
 
 
-def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
+def _verdict_lines(turn: int, verdict: Check) -> list[str]:
     look = terminal_style()
-    outcome, expected = verdict.tried.outcome, verdict.expected
+    outcome, expected = verdict.attempt.outcome, verdict.expected
     lines = [f"request {turn}: {look.mark(look.strong, _ending(verdict))}"]
-    for fault in dict.fromkeys(verdict.struck):
-        count = verdict.struck.count(fault)
+    for fault in dict.fromkeys(verdict.faults):
+        count = verdict.faults.count(fault)
         times = f" {count} times" if count > 1 else ""
         lines.append(f"  {fault.name} triggered{times}; detected by: {fault.notices}")
     if expected is not None and outcome != expected:
@@ -113,9 +113,9 @@ def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
     return lines
 
 
-def _ending(verdict: Verdict) -> str:
+def _ending(verdict: Check) -> str:
     """Return the outcome, and for a response the status in its payload."""
-    response = verdict.tried.response
+    response = verdict.attempt.response
     if response is None:
-        return str(verdict.tried.outcome)
+        return str(verdict.attempt.outcome)
     return f"answered, {Status(int.from_bytes(response.payload[:4], 'little')).name}"

@@ -12,7 +12,7 @@ from .summary import examine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...rmp.check.check import Verdict
+    from ...rmp.check.check import CheckResult
     from .input import Input
     from .options import RmpOptions
 
@@ -26,35 +26,35 @@ def run(options: RmpOptions, *, limit: int, fail_on: str | None, json: bool) -> 
         write_json(_object(source, census.pages, verdict))
     else:
         write_lines(_lines(verdict))
-    write_note(f"findings: {tally(verdict.gathered.severities)}")
-    return int(fail_on is not None and verdict.gathered.reaches(Severity[fail_on.upper()]))
+    write_note(f"findings: {tally(verdict.log.severities)}")
+    return int(fail_on is not None and verdict.log.reaches(Severity[fail_on.upper()]))
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
+def _lines(verdict: CheckResult) -> Iterator[str]:
     """Yield a line for each finding kept, and one for all others of its rule."""
     from collections import Counter
 
     look = terminal_style()
-    findings = verdict.gathered.findings()
+    findings = verdict.log.findings()
     kept = Counter(finding.code for finding in findings)
     left = kept.copy()
     for finding in findings:
         code = finding.code
         yield finding_text(finding, look)
         left[code] -= 1
-        if not left[code] and (more := verdict.gathered.counts[code] - kept[code]):
+        if not left[code] and (more := verdict.log.counts[code] - kept[code]):
             yield look.mark(look.faint, f"         {more:,} more  [{code}]")
 
 
-def _object(source: Input, pages: int, verdict: Verdict) -> dict[str, Any]:
+def _object(source: Input, pages: int, verdict: CheckResult) -> dict[str, Any]:
     from ...view.json import finding
 
     return {
         "schema": "rmp-check/1",
         "input": source.name,
         "pages": pages,
-        "counts": dict(sorted(verdict.gathered.counts.items())),
-        "findings": [finding(found) for found in verdict.gathered.findings()],
+        "counts": dict(sorted(verdict.log.counts.items())),
+        "findings": [finding(found) for found in verdict.log.findings()],
         "notes": list(source.notes),
     }
 

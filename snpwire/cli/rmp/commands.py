@@ -72,15 +72,13 @@ def rules(json: Json = False) -> int:
     return run(json=json)
 
 
-@app.command(epilog="Example: snpwire rmp plot host.rmp -o host.png -o host.svg")
+@app.command(epilog="Example: snpwire rmp plot host.rmp -o host.svg")
 @grouped
 def plot(
     *,
     output: Annotated[
         tuple[str, ...],
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="write here: FILE.png or FILE.svg, or both"
-        ),
+        typer.Option("-o", "--output", metavar="FILE", help="write here: FILE.svg"),
     ],
     title: Annotated[
         str | None,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, UsageError, shown
-from ...rmp.page_ranges import PAGE_LIMIT, Runs
-from ...rmp.search import Wanted, stretches
+from ...rmp.page_ranges import PAGE_LIMIT, PageRanges
+from ...rmp.search import SearchFilter, page_runs
 from ...wire.rmp import RmpHi, RmpLo, RmpState
 from ...wire.rmp_words import VmplMask
 from ..output import terminal_style, write_json, write_lines, write_note
@@ -16,7 +16,7 @@ from ..progress import Meter
 from .input import read
 
 if TYPE_CHECKING:
-    from ...rmp.search import Stretch
+    from ...rmp.search import PageRun
     from .options import FindOptions, RmpOptions
 
 LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
@@ -30,15 +30,15 @@ def run(options: RmpOptions, find: FindOptions, *, limit: int, json: bool) -> in
     write_note(*source.notes)
     count = pages = 0
     with Meter("searching", source.dump.data.pages, source.release) as meter:
-        found = stretches(source.dump, wanted, within, meter)
-        for stretch in islice(found, limit or None):
+        found = page_runs(source.dump, wanted, within, meter)
+        for run in islice(found, limit or None):
             if not count and not json:
                 write_lines([HEADING])
             if json:
-                write_json(_object(stretch), indent=None)
+                write_json(_object(run), indent=None)
             else:
-                write_lines([_line(stretch)])
-            count, pages = count + 1, pages + stretch.pages
+                write_lines([_line(run)])
+            count, pages = count + 1, pages + run.pages
         more = limit and next(found, None) is not None
     if more:
         write_note(f"the first {count} lines, {pages:,} pages; --limit 0 shows all")
@@ -47,7 +47,7 @@ def run(options: RmpOptions, find: FindOptions, *, limit: int, json: bool) -> in
     return int(not count)
 
 
-def search_filter(options: FindOptions) -> tuple[Wanted, Runs | None]:
+def search_filter(options: FindOptions) -> tuple[SearchFilter, PageRanges | None]:
     """Return which pages to list, and within which ranges. Raises UsageError."""
     fields = dict(_field(text) for text in options.where)
     if options.asid is not None:
@@ -56,7 +56,7 @@ def search_filter(options: FindOptions) -> tuple[Wanted, Runs | None]:
         fields["page_size"] = int(options.size == "2m")
     gpa = _range("--gpa", options.gpa, PAGE_LIMIT << 12)
     try:
-        wanted = Wanted(
+        wanted = SearchFilter(
             state=[_state(name) for name in options.state] or None,
             gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
             rights=dict(_right(text) for text in options.rights),
@@ -65,7 +65,7 @@ def search_filter(options: FindOptions) -> tuple[Wanted, Runs | None]:
     except EncodeError as exc:
         raise UsageError(str(exc)) from None
     pages = _range("--pages", options.pages, PAGE_LIMIT)
-    return wanted, None if pages is None else Runs.of([(pages[0], pages[1] + 1)])
+    return wanted, None if pages is None else PageRanges.of([(pages[0], pages[1] + 1)])
 
 
 def _state(name: str) -> RmpState:
@@ -123,28 +123,28 @@ def _field(text: str) -> tuple[str, int]:
 HEADING = f"{'pages':<25} {'addresses':<33} {'count':>9} size state           asid guest addresses"
 
 
-def _line(stretch: Stretch) -> str:
+def _line(run: PageRun) -> str:
     look = terminal_style()
-    lo = RmpLo(stretch.lo)
-    last = stretch.stop - 1
+    lo = RmpLo(run.lo)
+    last = run.stop - 1
     cells = [
-        f"{_span(stretch.start, last):<25}",
-        f"{_span(stretch.start << 12, (last << 12) + 0xFFF):<33}",
-        f"{stretch.pages:>9}",
+        f"{_span(run.start, last):<25}",
+        f"{_span(run.start << 12, (last << 12) + 0xFFF):<33}",
+        f"{run.pages:>9}",
         f"{'2M' if lo.page_size else '4K':<4}",
-        look.mark(look.strong, f"{stretch.state.name:<15}"),
+        look.mark(look.strong, f"{run.state.name:<15}"),
     ]
     if lo.asid:
-        end = (stretch.gpa + stretch.pages << 12) - 1
-        cells.append(f"{lo.asid:>4} {_span(stretch.gpa << 12, end)}")
-    elif stretch.gpa:
-        cells.append(f"     gpa field {stretch.gpa:#x}")
-    cells += [name for name in ("vmsa", "validated", "lock") if _is_unusual(stretch, lo, name)]
-    cells += [rights_text(stretch.hi)]
+        end = (run.gpa + run.pages << 12) - 1
+        cells.append(f"{lo.asid:>4} {_span(run.gpa << 12, end)}")
+    elif run.gpa:
+        cells.append(f"     gpa field {run.gpa:#x}")
+    cells += [name for name in ("vmsa", "validated", "lock") if _is_unusual(run, lo, name)]
+    cells += [rights_text(run.hi)]
     return " ".join(cells).rstrip()
 
 
-def _is_unusual(stretch: Stretch, lo: RmpLo, name: str) -> bool:
+def _is_unusual(run: PageRun, lo: RmpLo, name: str) -> bool:
     """Return whether a bit is set that the state does not imply."""
     implied = {
         RmpState.GUEST_VALID: ("validated",),
@@ -155,7 +155,7 @@ def _is_unusual(stretch: Stretch, lo: RmpLo, name: str) -> bool:
         RmpState.FIRMWARE_IOMMU: ("lock",),
         RmpState.METADATA: ("lock",),
     }
-    return bool(getattr(lo, name)) and name not in implied.get(stretch.state, ())
+    return bool(getattr(lo, name)) and name not in implied.get(run.state, ())
 
 
 def _span(first: int, last: int) -> str:
@@ -174,21 +174,21 @@ def rights_text(hi: int) -> str:
     return " ".join(levels)
 
 
-def _object(stretch: Stretch) -> dict[str, Any]:
-    lo, hi = RmpLo(stretch.lo), RmpHi(stretch.hi)
+def _object(run: PageRun) -> dict[str, Any]:
+    lo, hi = RmpLo(run.lo), RmpHi(run.hi)
     return {
-        "first": f"{stretch.start:#x}",
-        "last": f"{stretch.stop - 1:#x}",
-        "address": f"{stretch.start << 12:#x}",
-        "pages": stretch.pages,
+        "first": f"{run.start:#x}",
+        "last": f"{run.stop - 1:#x}",
+        "address": f"{run.start << 12:#x}",
+        "pages": run.pages,
         "size": "2M" if lo.page_size else "4K",
-        "state": stretch.state.name,
+        "state": run.state.name,
         "asid": lo.asid,
-        "gpa": f"{stretch.gpa << 12:#x}" if lo.asid else None,
+        "gpa": f"{run.gpa << 12:#x}" if lo.asid else None,
         "vmsa": lo.vmsa,
         "rights": {
             f"vmpl{level}": VmplMask(getattr(hi, f"vmpl{level}")).names() for level in range(4)
         },
-        "lo": f"{stretch.lo:#018x}",
-        "hi": f"{stretch.hi:#018x}",
+        "lo": f"{run.lo:#018x}",
+        "hi": f"{run.hi:#018x}",
     }

@@ -69,8 +69,8 @@ def _check_options(options: RmpOptions) -> None:
 
 def _image(name: str, mapped: MappedPiece, options: RmpOptions) -> Input:
     """Map a table onto an image."""
-    from ...rmp.dump import Dump, part
-    from ...rmp.page_ranges import Runs
+    from ...rmp.dump import Dump, partial_dump
+    from ...rmp.page_ranges import PageRanges
     from ...rmp.table import Table
 
     partial = options.first is not None
@@ -81,9 +81,12 @@ def _image(name: str, mapped: MappedPiece, options: RmpOptions) -> Input:
     words, offset = table.extents[0].words, mapped.offset + start
     if options.first is not None:
         return Input(
-            name, part(words, options.first, offset, _data_pages(mapped, options.first)), False, ()
+            name,
+            partial_dump(words, options.first, offset, _data_pages(mapped, options.first)),
+            False,
+            (),
         )
-    every = Runs.of([(0, table.pages)])
+    every = PageRanges.of([(0, table.pages)])
     dump = Dump(
         table.extents,
         (offset,),
@@ -107,9 +110,9 @@ def _layout_notes(table: Table) -> tuple[str, ...]:
 
 def _data_pages(mapped: MappedPiece, first: int, start: int = 0) -> Any:
     """Return the pages whose entries may be other than zero."""
-    from ...rmp.page_ranges import Runs
+    from ...rmp.page_ranges import PageRanges
 
-    return Runs.of((first + a, first + b) for a, b in mapped.entries(start))
+    return PageRanges.of((first + a, first + b) for a, b in mapped.entries(start))
 
 
 def _file_and_address(file: str) -> tuple[str, int | None]:
@@ -128,7 +131,7 @@ def _file_and_address(file: str) -> tuple[str, int | None]:
 
 def _parts(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input:
     """Join images, each with the address where its memory begins."""
-    from ...rmp.dump import joined
+    from ...rmp.dump import join_dumps
 
     dumps: list[tuple[str, Dump]] = []
     for file, address in places:
@@ -147,7 +150,7 @@ def _parts(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input:
                 f"{earlier.stop * PAGE:#x}"
             )
     names = " ".join(file for file, _ in places)
-    return Input(names, joined(dump for _, dump in dumps), False, ())
+    return Input(names, join_dumps(dump for _, dump in dumps), False, ())
 
 
 def _part(file: str, options: RmpOptions) -> Dump:
@@ -162,8 +165,8 @@ def _part(file: str, options: RmpOptions) -> Dump:
 
 def _segments(options: RmpOptions, rst: str) -> Input:
     """Place each segment where the segment table maps it."""
-    from ...rmp.dump import joined, whole
-    from ...rmp.page_ranges import Runs
+    from ...rmp.dump import join_dumps, whole_dump
+    from ...rmp.page_ranges import PageRanges
     from ...rmp.segments import SegmentedTable, mapped_pages
 
     shift = 37 if options.shift is None else options.shift
@@ -181,11 +184,11 @@ def _segments(options: RmpOptions, rst: str) -> Input:
     except DecodeError as exc:
         raise SourceError(rst, exc) from None
     dumps = [
-        whole(extent, data=_data_pages(mapped, extent.first).within(extent.first, extent.stop))
+        whole_dump(extent, data=_data_pages(mapped, extent.first).within(extent.first, extent.stop))
         for (mapped, _), extent in zip(images.values(), segmented.extents, strict=True)
     ]
-    every = Runs.of((extent.first, extent.stop) for extent in segmented.extents)
-    dump = joined(dumps)._replace(whole=True, known=every)
+    every = PageRanges.of((extent.first, extent.stop) for extent in segmented.extents)
+    dump = join_dumps(dumps)._replace(whole=True, known=every)
     why = "segments: their entries are read as those of Milan and Genoa, which no source confirms"
     return Input(" ".join(options.images), dump, False, (why,))
 
@@ -216,7 +219,7 @@ def _segment(file: str) -> tuple[MappedPiece, Table]:
 
 def _log(stream: MappedStream) -> Input:
     """Collect the entries in a log. Raises InputError if there are none."""
-    from ...rmp.dump import scattered
+    from ...rmp.dump import dump_of_entries
 
     log = LogEntries()
     log.read(stream)
@@ -224,7 +227,7 @@ def _log(stream: MappedStream) -> Input:
         raise InputError(
             "no line shows an entry of the reverse map table", help="--from image reads it as one"
         )
-    dump = scattered(log.entries, log.regions)
+    dump = dump_of_entries(log.entries, log.regions)
     return Input(stream.name, dump, True, tuple(log.notes()))
 
 

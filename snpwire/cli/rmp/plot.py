@@ -1,4 +1,4 @@
-"""``snpwire rmp plot``: a map of the memory, as PNG or SVG."""
+"""``snpwire rmp plot``: a map of the memory, as SVG."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ...rmp.histogram import HOST, OTHERS, cells
+from ...rmp.histogram import HOST, OTHERS, histogram
 from ...view.picture import palette as paints
 from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, extent
+from ...view.picture.svg import svg
 from ...view.text import size_text
 from ...wire.rmp import RmpState
 from ..output import write_file, write_note
@@ -19,38 +20,27 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ...view.picture.canvas import Scene
+    from ...view.picture.canvas import Canvas
     from .options import RmpOptions
 
-FORMS = (".png", ".svg")
 TITLE = 60
 """Letters of a title that there is room for."""
 
 
 def run(options: RmpOptions, outputs: tuple[str, ...], title: str | None) -> int:
-    """Draw the map, and write it once or in both forms."""
+    """Draw the map as SVG, and write it to each output."""
     for output in outputs:
-        if not output.endswith(FORMS):
-            raise UsageError(f"-o {output}: a map is written as .png or .svg", help="-o host.png")
+        if not output.endswith(".svg"):
+            raise UsageError(f"-o {output}: the map is SVG, so name it .svg", help="-o host.svg")
     given = read(options)
     write_note(*given.notes)
-    scene = scene_of(given, title or " ".join(Path(file).name for file in options.images))
+    canvas = canvas_of(given, title or " ".join(Path(file).name for file in options.images))
     for output in outputs:
-        write_file(output, _written(scene, output))
+        write_file(output, svg(canvas).encode())
     return 0
 
 
-def _written(scene: Scene, output: str) -> bytes:
-    if output.endswith(".svg"):
-        from ...view.picture.svg import svg
-
-        return svg(scene).encode()
-    from ...view.picture.png import png
-
-    return png(scene)
-
-
-def scene_of(given: Input, title: str) -> Scene:
+def canvas_of(given: Input, title: str) -> Canvas:
     """Return the map of what was read: states on the left, owners on the right."""
     dump = given.dump
     shown = extent(dump.first, dump.stop)
@@ -59,7 +49,7 @@ def scene_of(given: Input, title: str) -> Scene:
         pages = dump.census(meter).by_asid()
         most = sorted((asid for asid in pages if asid), key=lambda asid: (-pages[asid], asid))
         asids = sorted(most[: len(paints.GUESTS)])
-        found = cells(dump, shown.first, count, shown.per_cell, asids, meter)
+        found = histogram(dump, shown.first, count, shown.per_cell, asids, meter)
     total = dump.pages
     heading = f"{title[:TITLE]}  {size_text(total << 12)}, {total:,} pages"
     remarks = [

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...finding import tally
-from ...rmp.check.check import Verdict
+from ...rmp.check.check import CheckResult
 from ...rmp.check.check import check as judge
 from ...view.text import part_text, size_text
 from ...wire.rmp import STILL, RmpState
@@ -44,12 +44,12 @@ def run(options: RmpOptions, *, json: bool) -> int:
         write_json(_object(source, census, verdict, guests))
         return 0
     write_lines(_lines(source, census, verdict, guests))
-    if verdict.gathered.counts:
+    if verdict.log.counts:
         write_note("snpwire rmp check shows the findings")
     return 0
 
 
-def examine(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]:
+def examine(options: RmpOptions, *, limit: int) -> tuple[Input, Census, CheckResult]:
     """Read the input, count its pages and check them; keep *limit* findings of each rule."""
     source = read(options)
     write_note(*source.notes)
@@ -69,7 +69,7 @@ def examine(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]
     return source, census, verdict
 
 
-def guests_of(census: Census, verdict: Verdict) -> Iterator[GuestPages]:
+def guests_of(census: Census, verdict: CheckResult) -> Iterator[GuestPages]:
     """Yield the pages of each ASID."""
     for asid, pages in census.by_asid().items():
         if asid:
@@ -86,7 +86,7 @@ def guests_of(census: Census, verdict: Verdict) -> Iterator[GuestPages]:
 
 
 def _lines(
-    source: Input, census: Census, verdict: Verdict, guests: list[GuestPages]
+    source: Input, census: Census, verdict: CheckResult, guests: list[GuestPages]
 ) -> Iterator[str]:
     look = terminal_style()
     dump = source.dump
@@ -109,7 +109,7 @@ def _lines(
         reason = "as --base says" if dump.base is not None else "the longest FIRMWARE run fits"
         yield f"table   {start << 12:#x} .. {(stop << 12) - 1:#x}  {stop - start:,} pages, {reason}"
     yield from _counters(source, verdict)
-    yield f"findings  {tally(verdict.gathered.severities)}"
+    yield f"findings  {tally(verdict.log.severities)}"
 
 
 WIDTHS = (5, 15, 12, 15, 15, 13, 11, 12)
@@ -124,10 +124,10 @@ def _table(title: str, counts: Mapping[Any, int], total: int) -> Iterator[str]:
         yield f"  {kind.name:<14}{text}"
 
 
-def _counters(source: Input, verdict: Verdict) -> Iterator[str]:
+def _counters(source: Input, verdict: CheckResult) -> Iterator[str]:
     if source.dump.counters is None:
         return
-    wrong = verdict.gathered.counts.get("rmp-counter", 0)
+    wrong = verdict.log.counts.get("rmp-counter", 0)
     if not source.dump.counters.any():
         result = "all are zero"
     elif wrong:
@@ -139,7 +139,7 @@ def _counters(source: Input, verdict: Verdict) -> Iterator[str]:
 
 
 def _object(
-    source: Input, census: Census, verdict: Verdict, guests: list[GuestPages]
+    source: Input, census: Census, verdict: CheckResult, guests: list[GuestPages]
 ) -> dict[str, Any]:
     """Return the summary as a JSON object."""
     dump = source.dump
@@ -155,7 +155,7 @@ def _object(
         "guests": [guest._asdict() for guest in guests],
         "counters": None,
         "table": None,
-        "findings": dict(sorted(verdict.gathered.counts.items())),
+        "findings": dict(sorted(verdict.log.counts.items())),
         "notes": list(source.notes),
     }
     if dump.counters is not None:

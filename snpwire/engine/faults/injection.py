@@ -1,8 +1,13 @@
-"""Faults that are put into a run: how they are named and when they strike."""
+"""Faults that are injected into a run: how they are named and when they act.
+
+``NAME[*N][@STEP]``: the fault called NAME acts N times, once by default, beginning with the STEP-th
+time that its point is passed. Points are passed once for each exit, so a request that is sent again
+passes them again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from ...bits import nearest
 from ...errors import UsageError, shown
@@ -11,17 +16,17 @@ from .catalogue import FAULTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..simulation import World
-    from .fault import Fault
+    from ..simulation import Party, Point, Simulation, Subject
+    from .fault import AnyFault, Fault
 
 MOST = 1_000_000
 """Highest number of times, and of steps."""
 
 
 class Injection(NamedTuple):
-    """A fault that is to strike, and when."""
+    """A fault that is to act, and when."""
 
-    fault: Fault
+    fault: AnyFault
     times: int = 1
     step: int = 1
 
@@ -45,56 +50,63 @@ def _number(text: str, digits: str) -> int:
     return int(digits)
 
 
-class Armed:
-    """An injection, and how often its point was passed."""
+class ArmedFault:
+    """An injection, how often its point was passed, and how often it acted."""
 
-    __slots__ = ("fault", "passed", "steps", "struck")
+    __slots__ = ("fault", "hits", "passes", "steps")
 
     def __init__(self, injection: Injection) -> None:
         self.fault = injection.fault
         self.steps = range(injection.step, injection.step + injection.times)
-        self.passed = self.struck = 0
+        self.passes = self.hits = 0
 
     def due(self) -> bool:
-        """Count that the point is passed, and tell whether the fault strikes."""
-        self.passed += 1
-        if self.passed not in self.steps:
+        """Count that the point is passed, and return whether the fault acts."""
+        self.passes += 1
+        if self.passes not in self.steps:
             return False
-        self.struck += 1
+        self.hits += 1
         return True
 
 
 class Injections:
     """All faults of a run."""
 
-    def __init__(self, world: World, armed: Iterable[Injection]) -> None:
-        self._world = world
-        self.armed = [Armed(injection) for injection in armed]
-        self._struck: list[Fault] = []
-        self._undo: list[Fault] = []
+    def __init__(self, simulation: Simulation, injections: Iterable[Injection]) -> None:
+        self._simulation = simulation
+        self.armed = [ArmedFault(injection) for injection in injections]
+        self._hits: list[Fault[Any, Any]] = []
+        self._undo: list[Fault[Any, Any]] = []
 
-    def fire(self, point: str, who: Any, what: Any) -> None:
-        """Let the faults of a point strike that are due, each once however often it was named."""
-        with self._world.lock:
+    def fire(self, point: Point[Party, Subject], party: Party, subject: Subject) -> None:
+        """Let the faults of a point act that are due, each once however often it was named.
+
+        All faults of a point take the party and the subject that pass it: see ``fault``.
+        """
+        with self._simulation.lock:
             passing = [armed for armed in self.armed if armed.fault.point == point]
             due = {armed.fault.name: armed.fault for armed in passing if armed.due()}
             for fault in due.values():
-                self._strike(fault, who, what)
+                self._act(cast("Fault[Party, Subject]", fault), party, subject)
             if point == "result":
-                while self._undo:
-                    fault = self._undo.pop()
-                    if fault.undo is not None:
-                        fault.undo(who, what)
+                self._restore(party, subject)
 
-    def _strike(self, fault: Fault, who: Any, what: Any) -> None:
-        self._struck.append(fault)
+    def _act(self, fault: Fault[Party, Subject], party: Party, subject: Subject) -> None:
+        self._hits.append(fault)
         if fault.undo is not None:
             self._undo.append(fault)
-        if self._world.trace:
-            self._world.note(fault.actor, "", 0, "fault", fault=fault.name, help=fault.help)
-        fault.act(who, what)
+        if self._simulation.trace:
+            self._simulation.note(fault.actor, "", 0, "fault", fault=fault.name, help=fault.help)
+        fault.act(party, subject)
 
-    def struck(self) -> list[Fault]:
-        """Return the faults that struck since this was asked last."""
-        found, self._struck = self._struck, []
-        return found
+    def _restore(self, party: object, subject: object) -> None:
+        """Undo what has to be as before once an exchange is over."""
+        while self._undo:
+            undo = self._undo.pop().undo
+            if undo is not None:
+                undo(party, subject)
+
+    def drain(self) -> list[Fault[Any, Any]]:
+        """Return the faults that acted since the last call."""
+        hits, self._hits = self._hits, []
+        return hits

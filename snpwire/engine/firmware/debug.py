@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...rmp.entry import VMSA, resolved
+from ...rmp.entry import VMSA, covering_entry
 from ...rmp.scalar.firmware import asid_of
 from ...rmp.sparse import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
@@ -75,7 +75,7 @@ def _resolved(fw: Processor, address: int) -> tuple[RmpState, int]:
     state, lo = fw.look_up(address)
     if state == RmpState.DEFAULT:
         return state, lo
-    _, lo, _ = resolved(fw.table, page_of(address))
+    _, lo, _ = covering_entry(fw.table, page_of(address))
     return state_of_entry(lo), lo
 
 

@@ -201,7 +201,7 @@ def _given(fw: Processor, command: LaunchUpdate) -> Context:
         fw.table,
         page_of(command.page_paddr),
         int(command.perms),
-        single.Guest(page_of(command.gctx_paddr), guest.asid, status),
+        single.PageOwner(page_of(command.gctx_paddr), guest.asid, status),
         page_type=int(page.page_type),
         size=page.page_size,
         content=Status.INVALID_PARAM if strange else Status.SUCCESS,

@@ -33,7 +33,7 @@ def done(status: Status) -> None:
         raise Refusal(status)
 
 
-def guest_of(fw: Processor, address: int, *, active: bool) -> single.Guest:
+def guest_of(fw: Processor, address: int, *, active: bool) -> single.PageOwner:
     """Return the guest whose context may be at *address*, and what speaks against it.
 
     *active* asks for one that has an ASID. What lies in a page that holds no context is not looked
@@ -41,13 +41,13 @@ def guest_of(fw: Processor, address: int, *, active: bool) -> single.Guest:
     """
     page = page_of(address)
     if fw.table.state(page) != RmpState.CONTEXT:
-        return single.Guest(page)
+        return single.PageOwner(page)
     guest, status = fw.context(address), fw.memory.reach(address, PAGE)
     if not status and guest.state == GuestState.INIT:
         status = Status.INVALID_GUEST_STATE
     if not status and active and not guest.agreed_asid:
         status = Status.INACTIVE
-    return single.Guest(page, guest.asid, status)
+    return single.PageOwner(page, guest.asid, status)
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def _started(fw: Processor, command: Move | SwapOut | SwapIn, reserved: int | bo
         fw.look_up(address)
 
 
-def _keeper(fw: Processor, command: SwapOut | SwapIn, flags: int) -> tuple[single.Guest, int]:
+def _keeper(fw: Processor, command: SwapOut | SwapIn, flags: int) -> tuple[single.PageOwner, int]:
     """Return the guest, and the page of the metadata entry unless that is in its context."""
     guest = guest_of(fw, command.gctx_paddr, active=True)
     if flags & _ROOT:
@@ -149,7 +149,7 @@ def _keep(fw: Processor, command: SwapOut | SwapIn, flags: int, entry: MetadataE
         fw.store(command.mdata_paddr, entry.build())
 
 
-def _kept(fw: Processor, command: SwapIn, flags: int, guest: single.Guest) -> MetadataEntry:
+def _kept(fw: Processor, command: SwapIn, flags: int, guest: single.PageOwner) -> MetadataEntry:
     """Return the metadata entry; a zero one where something is refused before it is read."""
     if guest.status or fw.table.state(guest.context) != RmpState.CONTEXT:
         return MetadataEntry()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import AccessError
+from ...errors import ExitError
 from ...wire.address import PAGE
 from ...wire.exits import ExitCode
 from ...wire.ghcb import SHARED_START, Page
@@ -19,30 +19,31 @@ from ...wire.operands import ApCreationInfo, ApCreationRequest, PscOperation
 from ...wire.psc import PscBuffer, PscEntry, PscHeader
 from ...wire.rmp_words import RmpAdjust
 from ..guest_layout import EACH, LAYOUT
+from .vmgexit import leave
 
 if TYPE_CHECKING:
     from ..hypervisor.vm import Vcpu, Vm
     from ..hypervisor.vmgexit import Hypervisor
-    from .memory import Space
+    from .memory import GuestMemory
 
 PRIVATE, SHARED = PscOperation.PRIVATE, PscOperation.SHARED
 
 
-def start(hypervisor: Hypervisor, space: Space, vm: Vm) -> None:
+def start(hypervisor: Hypervisor, memory: GuestMemory, vm: Vm) -> None:
     """Bring a guest that was launched to where its driver can work. Raises EngineError."""
     boot, *others = vm.vcpus
     for message in (MsrInfo.SEV_INFO_REQ, MsrInfo.HV_FEATURES_REQ):
         _msr(hypervisor, boot, int(message))
-    register(hypervisor, space, boot)
+    register(hypervisor, memory, boot)
     buffers = [LAYOUT.buffers + n * PAGE for n in range(VMPCKS * EACH)]
     areas = [LAYOUT.save_areas + n * PAGE for n in range(len(others))]
-    change(hypervisor, space, boot, buffers + areas, PRIVATE)
-    change(hypervisor, space, boot, buffers, SHARED)
+    change(hypervisor, memory, boot, buffers + areas, PRIVATE)
+    change(hypervisor, memory, boot, buffers, SHARED)
     for vcpu, area in zip(others, areas, strict=True):
-        bring_up(hypervisor, space, boot, vcpu, area)
+        bring_up(hypervisor, memory, boot, vcpu, area)
 
 
-def register(hypervisor: Hypervisor, space: Space, vcpu: Vcpu) -> None:
+def register(hypervisor: Hypervisor, memory: GuestMemory, vcpu: Vcpu) -> None:
     """Have the page of a processor shared, and register it as its GHCB. Raises AccessError."""
     gpa = LAYOUT.ghcb + vcpu.apic_id * PAGE
     word = MsrPscReq.of(info=int(MsrInfo.PSC_REQ), gfn=gpa >> 12, operation=int(SHARED))
@@ -52,9 +53,9 @@ def register(hypervisor: Hypervisor, space: Space, vcpu: Vcpu) -> None:
         hypervisor, vcpu, MsrRegGhcbGpaReq.of(info=int(MsrInfo.REG_GHCB_GPA_REQ), gfn=gfn)
     )
     if word_back >> 12 != gfn:
-        raise AccessError("the hypervisor refused to register the GHCB", gpa)
+        raise ExitError("the hypervisor refused to register the GHCB", gpa)
     vcpu.msr = gpa
-    space.shared(gpa)[:] = Page(protocol_version=2).build()
+    memory.shared(gpa)[:] = Page(protocol_version=2).build()
 
 
 def _msr(hypervisor: Hypervisor, vcpu: Vcpu, word: int) -> int:
@@ -64,7 +65,11 @@ def _msr(hypervisor: Hypervisor, vcpu: Vcpu, word: int) -> int:
 
 
 def change(
-    hypervisor: Hypervisor, space: Space, vcpu: Vcpu, pages: list[int], operation: PscOperation
+    hypervisor: Hypervisor,
+    memory: GuestMemory,
+    vcpu: Vcpu,
+    pages: list[int],
+    operation: PscOperation,
 ) -> None:
     """Have the state of pages changed, accepting them after or giving them up before.
 
@@ -72,58 +77,28 @@ def change(
     """
     if operation is SHARED:
         for gpa in pages:
-            space.accept(gpa, validate=False)
+            memory.accept(gpa, validate=False)
     words = [PscEntry.of(gfn=gpa >> 12, operation=int(operation)) for gpa in pages]
     head = PscHeader(end_entry=len(words) - 1)
     buffer = PscBuffer(head, words).build()
-    ghcb = space.shared(vcpu.msr)
+    ghcb = memory.shared(vcpu.msr)
     ghcb[SHARED_START : SHARED_START + len(buffer)] = buffer
     scratch = vcpu.msr + SHARED_START
-    info2 = leave(hypervisor, space, vcpu, ExitCode.SNP_PAGE_STATE_CHANGE, sw_scratch=scratch)
-    done = PscHeader.parse(space.shared(vcpu.msr)[SHARED_START : SHARED_START + 8])
+    info2 = leave(hypervisor, memory, vcpu, ExitCode.SNP_PAGE_STATE_CHANGE, sw_scratch=scratch)
+    done = PscHeader.parse(memory.shared(vcpu.msr)[SHARED_START : SHARED_START + 8])
     if info2 or done.cur_entry <= done.end_entry:
         failed = pages[min(done.cur_entry, len(pages) - 1)]
-        raise AccessError(f"the hypervisor did not change a page: {info2:#x}", failed)
+        raise ExitError(f"the hypervisor did not change a page: {info2:#x}", failed)
     if operation is PRIVATE:
         for gpa in pages:
-            space.accept(gpa)
+            memory.accept(gpa)
 
 
-def bring_up(hypervisor: Hypervisor, space: Space, boot: Vcpu, vcpu: Vcpu, area: int) -> None:
+def bring_up(
+    hypervisor: Hypervisor, memory: GuestMemory, boot: Vcpu, vcpu: Vcpu, area: int
+) -> None:
     """Make a page a save area and have a processor started on it."""
-    space.adjust(area, RmpAdjust.of(target_vmpl=1, vmsa=1))
+    memory.adjust(area, RmpAdjust.of(target_vmpl=1, vmsa=1))
     info = ApCreationInfo.of(request=int(ApCreationRequest.CREATE), apic_id=vcpu.apic_id)
-    leave(hypervisor, space, boot, ExitCode.SNP_AP_CREATION, info, area, rax=0)
-    register(hypervisor, space, vcpu)
-
-
-def leave(
-    hypervisor: Hypervisor,
-    space: Space,
-    vcpu: Vcpu,
-    code: ExitCode,
-    info1: int = 0,
-    info2: int = 0,
-    **registers: int,
-) -> int:
-    """Leave the guest through the page and return the result.
-
-    Raises AccessError if the hypervisor refuses.
-    """
-    ghcb = space.shared(vcpu.msr)
-    bitmap = Page.parse(bytes(PAGE)).valid_bitmap.of(
-        sw_exit_code=1, sw_exit_info_1=1, sw_exit_info_2=1, **dict.fromkeys(registers, 1)
-    )
-    page = Page.parse(ghcb).replace(
-        sw_exit_code=code,
-        sw_exit_info_1=int(info1),
-        sw_exit_info_2=info2,
-        valid_bitmap=bitmap,
-        **registers,
-    )
-    ghcb[:] = page.build()
-    hypervisor.vmgexit(vcpu)
-    response = Page.parse(ghcb)
-    if response.sw_exit_info_1 & 0xFFFF_FFFF:
-        raise AccessError(f"the hypervisor refused: reason {response.sw_exit_info_2}", vcpu.msr)
-    return int(response.sw_exit_info_2)
+    leave(hypervisor, memory, boot, ExitCode.SNP_AP_CREATION, info, area, rax=0)
+    register(hypervisor, memory, vcpu)

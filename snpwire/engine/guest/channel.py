@@ -9,7 +9,6 @@ and the stream is over.
 from __future__ import annotations
 
 from functools import lru_cache
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...crypto.sealing import Vmpck, open_raw, seal_parts
@@ -21,20 +20,25 @@ from ...wire.message import (
     KEY_SIZE,
     MESSAGES,
     PAYLOAD_MAX,
+    VMPCKS,
     Aead,
     Header,
     MsgType,
 )
+from ...wire.secrets import SecretsPage
 
 if TYPE_CHECKING:
-    from .memory import Space
+    from .memory import GuestMemory
     from .request import Request
 
-KEYS_AT = (0x20, 0x40, 0x60, 0x80)
-NUMBERS_AT = 0xA0
+KEYS_AT = [SecretsPage.place(f"vmpck{vmpck}") for vmpck in range(VMPCKS)]
+NUMBERS_AT = [SecretsPage.place(f"os_area.msg_seqno_{vmpck}") for vmpck in range(VMPCKS)]
 LAST = 0xFFFF_FFFF
 """Linux takes this number for a sign that there are none left; the last it uses is two below."""
-CHECKED = Struct("<32xQ12xBBH40x")
+CHECKED_AT, CHECKED = (
+    Header.place("msg_seqno"),
+    Header.struct("msg_seqno", "msg_type", "msg_version", "msg_size"),
+)
 """What Linux checks of an answer's header: number, type, version and size."""
 
 
@@ -53,18 +57,18 @@ def authenticated(msg_type: int, version: int, vmpck: int, size: int) -> bytes:
     return raw[AAD_START:]
 
 
-class Stream:
+class VmpckChannel:
     """The guest's end of one stream."""
 
-    def __init__(self, space: Space, secrets_gpa: int, vmpck: int) -> None:
+    def __init__(self, memory: GuestMemory, secrets_gpa: int, vmpck: int) -> None:
         self.vmpck = vmpck
-        self._space = space
+        self._memory = memory
         self._key_at = secrets_gpa + KEYS_AT[vmpck]
-        number_at = secrets_gpa + NUMBERS_AT + 4 * vmpck
-        key = space.read(self._key_at, KEY_SIZE)
+        number_at = secrets_gpa + NUMBERS_AT[vmpck]
+        key = memory.read(self._key_at, KEY_SIZE)
         self._key = Vmpck(key) if any(key) else None
-        self._number = int.from_bytes(space.read(number_at, 4), "little")
-        self._cell = space.cell(number_at, 4)
+        self._number = int.from_bytes(memory.read(number_at, 4), "little")
+        self._cell = memory.cell(number_at, 4)
 
     @property
     def alive(self) -> bool:
@@ -105,7 +109,7 @@ class Stream:
         checked is a copy, which nobody else can change. Raises DriverError, as Linux's EBADMSG.
         """
         raw = bytes(response[:HEADER_SIZE])
-        found, msg_type, version, size = CHECKED.unpack(raw)
+        found, msg_type, version, size = CHECKED.unpack_from(raw, CHECKED_AT)
         if found != number + 1:
             raise _bad(f"message number {found}, not {number + 1}")
         if msg_type != request.type + 1:
@@ -129,7 +133,7 @@ class Stream:
     def disable(self) -> None:
         """Wipe the key, here and in the secrets page."""
         self._key = None
-        self._space.write(self._key_at, bytes(KEY_SIZE))
+        self._memory.write(self._key_at, bytes(KEY_SIZE))
 
 
 @lru_cache

@@ -15,20 +15,20 @@ The number moves on by 2 whatever came of it.
 
 from __future__ import annotations
 
-from struct import Struct
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ...errors import AccessError, DriverError, StoppedError
+from ...errors import AccessError, DriverError, ExitError, StoppedError
 from ...wire.address import PAGE
 from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.message import PAYLOAD_MAX, MsgType, payload_kind
-from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RBX_AT, RBX_BIT
+from ..ghcb import RBX, RBX_AT
 from ..outcome import BUSY, INVALID_LEN, NO_RESPONSE
-from ..simulation import SECOND
-from ..trace import GUEST, Written
+from ..simulation import SECOND, Point
+from ..trace import GUEST, TraceBytes
 from .request import Request, Response
+from .vmgexit import fill_in, issue
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,14 +36,16 @@ if TYPE_CHECKING:
     from ..guest_layout import Buffers
     from ..hypervisor.vm import Vcpu
     from ..hypervisor.vmgexit import Hypervisor
-    from ..simulation import World
-    from .channel import Stream
-    from .memory import Space
+    from ..simulation import Simulation
+    from .channel import VmpckChannel
+    from .memory import GuestMemory
 
 RETRY_DELAY, RETRY_LIMIT = 2 * SECOND, 60 * SECOND
 PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
-EXIT, PAIR, WORD = Struct("<3Q"), Struct("<2Q"), Struct("<Q")
 BLANK = bytes(PAGE)
+PREPARE: Point[Driver, Request] = Point("prepare")
+EXIT: Point[Driver, Request] = Point("exit")
+"""Points that a request passes: before it is sealed, and before the first exit."""
 
 
 class Driver:
@@ -51,19 +53,19 @@ class Driver:
 
     def __init__(
         self,
-        world: World,
+        simulation: Simulation,
         hypervisor: Hypervisor,
-        space: Space,
+        memory: GuestMemory,
         vcpu: Vcpu,
         buffers: Buffers,
-        stream: Stream,
+        channel: VmpckChannel,
     ) -> None:
-        self._world = world
+        self._simulation = simulation
         self._hypervisor = hypervisor
-        self._space = space
+        self._memory = memory
         self._vcpu = vcpu
         self.buffers = self.named = buffers
-        self.stream = stream
+        self.channel = channel
         self._lock = Lock()
         self._needed = 0
         """What the hypervisor said last of the pages that certificates take."""
@@ -76,7 +78,7 @@ class Driver:
             steps = self.exchange(request)
             try:
                 while True:
-                    self._world.wait(next(steps))
+                    self._simulation.wait(next(steps))
             except StopIteration as end:
                 response: Response = end.value
                 return response
@@ -87,28 +89,28 @@ class Driver:
         Raises DriverError, StoppedError, and AccessError if its own pages were taken from it: then
         the guest does not run on either, and seals nothing more.
         """
-        stream, faults = self.stream, self._world.faults
+        channel, faults = self.channel, self._simulation.faults
         if self._vcpu.vm.stopped:
             raise StoppedError(self._vcpu.vm.name, self._vcpu.vm.stopped)
         if len(request.payload) > PAYLOAD_MAX or request.pages is not None:
             self._check(request)
         self.named = self.buffers
         if faults is not None:
-            faults.fire("prepare", self, request)
-        number = stream.next_number()
+            faults.fire(PREPARE, self, request)
+        number = channel.next_number()
         message = self._sealed(request, number)
         try:
             self._put(message)
             if faults is not None:
-                faults.fire("exit", self, request)
-            began, needed = self._world.clock.now, None
+                faults.fire(EXIT, self, request)
+            began, needed = self._simulation.clock.now, None
             result = self._exit(request.pages)
             if result:
                 result, needed = yield from self._again(request, result, began)
-            stream.number = number + 1
+            channel.number = number + 1
             if result or needed is not None:
                 raise _failed(request, result, needed)
-            payload = stream.open(request, number, self._space.seen(self.buffers.response))
+            payload = channel.open(request, number, self._memory.readable(self.buffers.response))
         except AccessError as exc:
             self._vcpu.vm.stopped = str(exc)
             raise
@@ -116,7 +118,7 @@ class Driver:
             if not (exc.errno == "EIO" and exc.exitinfo2 == INVALID_LEN):
                 self._disable(exc)
             raise
-        if self._world.trace:
+        if self._simulation.trace:
             self._say_opened(request, number, payload)
         return Response(payload, self._data(request.pages) if request.pages else b"")
 
@@ -136,7 +138,7 @@ class Driver:
 
         Return the last result, and how many pages the certificates need if there were too few.
         """
-        clock = self._world.clock
+        clock = self._simulation.clock
         pages: int | None = request.pages
         needed: int | None = None
         while True:
@@ -153,8 +155,8 @@ class Driver:
 
     def _put(self, message: bytes) -> None:
         """Lay a message where the hypervisor finds it; the page for the answer is empty then."""
-        self._space.shared(self.buffers.response)[:] = BLANK
-        page, size = self._space.shared(self.buffers.request), len(message)
+        self._memory.shared(self.buffers.response)[:] = BLANK
+        page, size = self._memory.shared(self.buffers.request), len(message)
         page[:size] = message
         if size < self._laid:
             page[size : self._laid] = bytes(self._laid - size)
@@ -162,11 +164,11 @@ class Driver:
 
     def seal_only(self, request: Request) -> bytes:
         """Seal a message under the next number, without sending it. Raises DriverError."""
-        return self._sealed(request, self.stream.next_number())
+        return self._sealed(request, self.channel.next_number())
 
     def _sealed(self, request: Request, number: int) -> bytes:
-        message = self.stream.seal(request.type, request.version, request.payload, number)
-        if self._world.trace:
+        message = self.channel.seal(request.type, request.version, request.payload, number)
+        if self._simulation.trace:
             self._say_sealed(request, number, message)
         return message
 
@@ -180,7 +182,7 @@ class Driver:
 
     def rest(self) -> None:
         """Sleep as long as Linux does after BUSY."""
-        self._world.wait(RETRY_DELAY)
+        self._simulation.wait(RETRY_DELAY)
 
     def unregister(self) -> None:
         """Speak through another page from now on, without a word to the hypervisor."""
@@ -192,36 +194,35 @@ class Driver:
         Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
         one processor share its GHCB, which is why the lock is held from the first byte on.
         """
-        code, low, high = PLAIN, 0, EXIT_BITS
-        with self._world.lock:
-            buffers, ghcb = self.named, self._space.shared(self._vcpu.msr)
+        vcpu, code, registers = self._vcpu, PLAIN, None
+        with self._simulation.lock:
+            buffers, ghcb = self.named, self._memory.shared(vcpu.msr)
             if pages is not None:
-                code, low, high = EXTENDED, RAX_BIT, EXIT_BITS | RBX_BIT
-                WORD.pack_into(ghcb, RAX_AT, buffers.data)
-                WORD.pack_into(ghcb, RBX_AT, pages)
-            EXIT.pack_into(ghcb, EXIT_AT, code, buffers.request, buffers.response)
-            PAIR.pack_into(ghcb, BITMAP_AT, low, high)
-            if self._world.trace:
+                code, registers = EXTENDED, {"rax": buffers.data, "rbx": pages}
+            fill_in(ghcb, code, buffers.request, buffers.response, registers)
+            if self._simulation.trace:
                 self._say_left(code, ghcb)
-            self._hypervisor.vmgexit(self._vcpu)
-            info1, info2 = PAIR.unpack_from(ghcb, INFO_AT)
-            if info2 == INVALID_LEN:
-                self._needed = WORD.unpack_from(ghcb, RBX_AT)[0]
-        return NO_RESPONSE if info1 & 0xFFFF_FFFF else int(info2)
+            try:
+                result = issue(self._hypervisor, vcpu, ghcb)
+            except ExitError:
+                return NO_RESPONSE
+            if result == INVALID_LEN:
+                self._needed = RBX.unpack_from(ghcb, RBX_AT)[0]
+        return result
 
     def _data(self, pages: int) -> bytes:
         start = self.buffers.data
-        return b"".join(bytes(self._space.shared(start + n * PAGE)) for n in range(pages))
+        return b"".join(bytes(self._memory.shared(start + n * PAGE)) for n in range(pages))
 
     def _disable(self, error: DriverError) -> None:
-        self.stream.disable()
-        if self._world.trace:
-            exitinfo2, vmpck = Value(error.exitinfo2), self.stream.vmpck
+        self.channel.disable()
+        if self._simulation.trace:
+            exitinfo2, vmpck = Value(error.exitinfo2), self.channel.vmpck
             said = error.reason
             self._say("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=said)
 
     def _say_left(self, code: int, ghcb: bytearray) -> None:
-        where = (Written("ghcb", self._vcpu.msr, bytes(ghcb)),)
+        where = (TraceBytes("ghcb", self._vcpu.msr, bytes(ghcb)),)
         request, response = Gpa(self.named.request), Gpa(self.named.response)
         self._say("exit", where, code=ExitCode(code), request=request, response=response)
 
@@ -229,23 +230,23 @@ class Driver:
         kind = payload_kind(request.type, request.version)
         page = message.ljust(PAGE, b"\0")
         written = (
-            Written(kind, None, request.payload),
-            Written("message", self.buffers.request, page),
+            TraceBytes(kind, None, request.payload),
+            TraceBytes("message", self.buffers.request, page),
         )
         facts = {"type": MsgType(request.type), "version": request.version}
-        self._say("seal", written, vmpck=self.stream.vmpck, number=number, **facts)
+        self._say("seal", written, vmpck=self.channel.vmpck, number=number, **facts)
 
     def _say_opened(self, request: Request, number: int, payload: bytes) -> None:
-        response = bytes(self._space.seen(self.buffers.response))
+        response = bytes(self._memory.readable(self.buffers.response))
         written = (
-            Written(payload_kind(request.type + 1), None, payload),
-            Written("message", self.buffers.response, response),
+            TraceBytes(payload_kind(request.type + 1), None, payload),
+            TraceBytes("message", self.buffers.response, response),
         )
-        self._say("open", written, number=number + 1, vmpck=self.stream.vmpck)
+        self._say("open", written, number=number + 1, vmpck=self.channel.vmpck)
 
-    def _say(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
+    def _say(self, action: str, written: tuple[TraceBytes, ...] = (), **facts: object) -> None:
         vcpu = self._vcpu
-        self._world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
+        self._simulation.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
 
 
 def _failed(request: Request, result: int, needed: int | None) -> DriverError:

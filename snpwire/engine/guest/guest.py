@@ -14,9 +14,10 @@ from ...wire.key import KeyReq, KeyRsp
 from ...wire.message import VMPCKS, MsgType
 from ...wire.report import REPORT_SIZE, ReportReq, ReportRsp
 from ...wire.status import Status
+from ...wire.tsc import TscInfoReq
 from ..guest_layout import LAYOUT, buffers_of
 from .boot import start
-from .channel import Stream
+from .channel import VmpckChannel
 from .driver import Driver
 from .request import Request
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from ...wire.cpuid import CpuidFunction
     from ..hypervisor.vm import Vm
     from ..hypervisor.vmgexit import Hypervisor
-    from ..simulation import World
-    from .memory import Space
+    from ..simulation import Simulation
+    from .memory import GuestMemory
 
 CERTIFICATE_PAGES = 4
 """Pages that Linux has for certificates."""
@@ -42,7 +43,7 @@ PLAIN_KEYS = [KeyReq(vmpl=vmpck).build() for vmpck in range(VMPCKS)]
 """The plainest request for a key, of each VMPCK."""
 
 
-class Attested(NamedTuple):
+class ExtendedReport(NamedTuple):
     """A report, and the certificates that came with it."""
 
     report: bytes
@@ -52,20 +53,22 @@ class Attested(NamedTuple):
 class Guest:
     """The software in one VM, with a driver for each of its four keys."""
 
-    def __init__(self, world: World, hypervisor: Hypervisor, vm: Vm, space: Space) -> None:
+    def __init__(
+        self, simulation: Simulation, hypervisor: Hypervisor, vm: Vm, memory: GuestMemory
+    ) -> None:
         self.vm = vm
-        self.space = space
-        self._world = world
+        self.memory = memory
+        self._simulation = simulation
         self._hypervisor = hypervisor
-        start(hypervisor, space, vm)
+        start(hypervisor, memory, vm)
         self.drivers = [self.driver(vmpck) for vmpck in range(VMPCKS)]
 
     def driver(self, vmpck: int) -> Driver:
         """Return a driver for a key that begins with what the secrets page holds."""
-        stream = Stream(self.space, LAYOUT.secrets, vmpck)
+        channel = VmpckChannel(self.memory, LAYOUT.secrets, vmpck)
         vcpu = self.vm.vcpus[vmpck % len(self.vm.vcpus)]
         buffers = buffers_of(vmpck)
-        return Driver(self._world, self._hypervisor, self.space, vcpu, buffers, stream)
+        return Driver(self._simulation, self._hypervisor, self.memory, vcpu, buffers, channel)
 
     def report(self, data: bytes = bytes(DATA_SIZE), *, vmpck: int = 0, **fields: object) -> bytes:
         """Return an attestation report over 64 bytes. Raises DriverError."""
@@ -80,12 +83,12 @@ class Guest:
         vmpck: int = 0,
         pages: int = CERTIFICATE_PAGES,
         **fields: object,
-    ) -> Attested:
+    ) -> ExtendedReport:
         """Return a report and the certificate buffer, all *pages* of it. Raises DriverError."""
         request = report_request(data, vmpck, fields)._replace(pages=pages)
         response = self.drivers[vmpck].run(request)
         _check(response.payload)
-        return Attested(response.payload[REPORT], response.certificates)
+        return ExtendedReport(response.payload[REPORT], response.certificates)
 
     def key(self, *, vmpck: int = 0, **fields: object) -> bytes:
         """Return a derived key of 32 bytes; fields are those of the key request.
@@ -104,7 +107,7 @@ class Guest:
 
     def tsc(self, *, vmpck: int = 0) -> bytes:
         """Return the payload that tells scale and offset of the TSC. Raises DriverError."""
-        return self.raw(MsgType.TSC_INFO_REQ, bytes(0x80), vmpck=vmpck)
+        return self.raw(MsgType.TSC_INFO_REQ, bytes(TscInfoReq.SIZE), vmpck=vmpck)
 
     def raw(self, msg_type: int, payload: bytes, *, version: int = 1, vmpck: int = 0) -> bytes:
         """Send a message of any type; return the payload of its answer. Raises DriverError."""

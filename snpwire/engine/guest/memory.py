@@ -15,7 +15,7 @@ from ...rmp.entry import ASID, ASID_LOW, ASSIGNED, GPA, IMMUTABLE, VALIDATED
 from ...rmp.scalar.guest import pvalidate, rmpadjust
 from ...wire.address import IN_PAGE
 from ...wire.event import Gpa
-from ..trace import GUEST, Moved
+from ..trace import GUEST, StateChange
 
 if TYPE_CHECKING:
     from ..hypervisor.host import Host
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 NEEDED = ASSIGNED | ASID | GPA | IMMUTABLE | VALIDATED
 
 
-class Cell:
+class PrivateWord:
     """An integer in a guest's private memory, and what the guest's key makes of its place.
 
     What a key mixes into a place is always the same, so it is found out once: a sequence number is
     written with each request.
     """
 
-    __slots__ = ("_at", "_data", "_entry", "_mask", "_mine", "_page", "_size", "_space", "gpa")
+    __slots__ = ("_at", "_data", "_entry", "_mask", "_memory", "_mine", "_page", "_size", "gpa")
 
-    def __init__(self, space: Space, gpa: int, page: int, size: int, mask: int) -> None:
-        self._space, self._page, self._size, self._mask = space, page, size, mask
+    def __init__(self, memory: GuestMemory, gpa: int, page: int, size: int, mask: int) -> None:
+        self._memory, self._page, self._size, self._mask = memory, page, size, mask
         self._at, self.gpa = slice(gpa & IN_PAGE, (gpa & IN_PAGE) + size), gpa
-        self._entry, self._mine = space.entry, space.owned(gpa)
-        self._data = space.bytes_of(page)
+        self._entry, self._mine = memory.entry, memory.owned(gpa)
+        self._data = memory.bytes_of(page)
 
     def write(self, value: int) -> None:
         """Put an integer there. Raises AccessError."""
         if self._entry(self._page)[0] & NEEDED != self._mine:
-            self._space.write(self.gpa, value.to_bytes(self._size, "little"))  # says why not
+            self._memory.write(self.gpa, value.to_bytes(self._size, "little"))  # says why not
         self._data[self._at] = (value ^ self._mask).to_bytes(self._size, "little")
 
 
-class Space:
+class GuestMemory:
     """The memory of one guest."""
 
     def __init__(self, host: Host, vm: Vm) -> None:
@@ -78,13 +78,13 @@ class Space:
         place = self._private(gpa) << 12 | gpa & IN_PAGE
         self._memory.write(place, data, self._vm.asid)
 
-    def cell(self, gpa: int, size: int) -> Cell:
+    def cell(self, gpa: int, size: int) -> PrivateWord:
         """Return a place of private memory that is written often. Raises AccessError."""
         page = self._private(gpa)
         key = self._memory.read(page << 12 | gpa & IN_PAGE, size, self._vm.asid)
         raw = self._memory.read(page << 12 | gpa & IN_PAGE, size)
         mask = int.from_bytes(key, "little") ^ int.from_bytes(raw, "little")
-        return Cell(self, gpa, page, size, mask)
+        return PrivateWord(self, gpa, page, size, mask)
 
     def owned(self, gpa: int) -> int:
         """Return what an entry says of a page that is the guest's, seen at *gpa*, and accepted."""
@@ -117,7 +117,7 @@ class Space:
         known = self._shared[gpa] = page, self._host.page(page)
         return known
 
-    def seen(self, gpa: int) -> bytearray:
+    def readable(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page to be read: no check forbids it. Raises AccessError."""
         return (self._shared.get(gpa) or self._found(gpa))[1]
 
@@ -145,8 +145,8 @@ class Space:
         self._moved("rmpadjust", gpa, page, before.name)
 
     def _moved(self, action: str, gpa: int, page: int, before: str) -> None:
-        world = self._host.world
-        if world.trace:
+        simulation = self._host.simulation
+        if simulation.trace:
             after = self._table.state(page).name
-            moved = (Moved(page, before, after),) if after != before else ()
-            world.note(GUEST, self._vm.name, 0, action, (), moved, page=Gpa(gpa))
+            moved = (StateChange(page, before, after),) if after != before else ()
+            simulation.note(GUEST, self._vm.name, 0, action, (), moved, page=Gpa(gpa))

@@ -13,8 +13,9 @@ from ...rmp.entry import ASSIGNED, IMMUTABLE, VALIDATED, VMSA
 from ...wire.address import IN_PAGE, LARGE_PAGE, PAGE
 from ...wire.event import Gpa
 from ...wire.exits import ExitCode
+from ...wire.ghcb import SHARED_END
 from ...wire.operands import Action, ApCreationInfo, ApCreationRequest, SevFeatures, TermInfo
-from ..trace import HYPERVISOR, Written
+from ..trace import HYPERVISOR, TraceBytes
 from .page_state import change_all
 from .vm import FEATURES
 
@@ -53,7 +54,7 @@ def _zeros(host: Host, vcpu: Vcpu, page: Page) -> Response:
 
 def _time(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Answer the time stamp counter: it counts the machine's nanoseconds."""
-    now = host.world.clock.now
+    now = host.simulation.clock.now
     return 0, 0, (now & 0xFFFF_FFFF, 0, now >> 32, 0)
 
 
@@ -74,12 +75,14 @@ def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Response:
     if page.sw_scratch >> 12 != vcpu.msr >> 12:
         return MALFORMED, INVALID_SCRATCH_AREA, NONE
     ghcb = host.page(vcpu.vm.map[vcpu.msr >> 12])
-    before = bytes(ghcb) if host.world.trace else b""
+    before = bytes(ghcb) if host.simulation.trace else b""
     result = change_all(host, vcpu.vm, ghcb, page.sw_scratch)
-    if host.world.trace:
+    if host.simulation.trace:
         at = page.sw_scratch & IN_PAGE
-        written = (Written("psc", page.sw_scratch, bytes(ghcb[at:0xFF0]), before[at:0xFF0]),)
-        host.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "page-states", written)
+        written = (
+            TraceBytes("psc", page.sw_scratch, bytes(ghcb[at:SHARED_END]), before[at:SHARED_END]),
+        )
+        host.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "page-states", written)
     return 0, result, NONE
 
 
@@ -107,9 +110,11 @@ def _create(host: Host, vcpu: Vcpu, page: Page) -> Response:
     else:
         target.vmsa_gpa = gpa
         target.running = can_run(host, target)
-    if host.world.trace:
+    if host.simulation.trace:
         facts = {"request": request, "vmsa": Gpa(gpa), "runs": target.running}
-        host.world.note(HYPERVISOR, vcpu.vm.name, target.apic_id, "ap-creation", (), (), **facts)
+        host.simulation.note(
+            HYPERVISOR, vcpu.vm.name, target.apic_id, "ap-creation", (), (), **facts
+        )
     return 0, 0, NONE
 
 

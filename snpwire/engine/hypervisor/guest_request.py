@@ -1,20 +1,19 @@
-"""Guest requests in the hypervisor: one path, from the exit to the one place that answers it.
+"""Guest requests in the hypervisor: one path, from the exit to the one place that responds.
 
-``Requests.serve`` takes every request through the same steps, and whatever a step finds, the next
-ones see it in the exchange: ``vmm`` is the hypervisor's own error, ``status`` the firmware's. The
-review of 2021 asked for an order in which no path forgets the lock, the copy or the error. Here the
-lock is held around all of it, pages are had back before anything else is said, and the caller
-writes the answer.
+``GuestRequests.serve`` takes every request through the same steps, and each step leaves what it
+finds in the exchange: ``vmm`` is the hypervisor's own error, ``status`` the firmware's. The review
+of 2021 asked for an order in which no path forgets the lock, the copy or the error. Here the lock
+is held around all of it, pages are reclaimed before anything else is reported, and the caller
+writes the response.
 
 Two ways lead to the firmware. KVM of Linux 6.12 copies the guest's page to one of its own, gives
-the firmware another of its own to answer in, which stays the firmware's for good, and copies that
-to the guest. The patches of 2021 gave the firmware the guest's pages, and the one for the answer
-had to become the firmware's and the hypervisor's again for each request.
+the firmware another of its own for the response, which stays firmware-owned for good, and copies
+that to the guest. The patches of 2021 gave the firmware the guest's pages, and the one for the
+response had to become firmware-owned and hypervisor-owned again for each request.
 """
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...errors import StoppedError
@@ -22,62 +21,43 @@ from ...rmp.entry import ASSIGNED
 from ...wire.address import PAGE
 from ...wire.certs import build_table
 from ...wire.command_table import CommandId
-from ...wire.message import MsgType
+from ...wire.launch_commands import GuestRequest
+from ...wire.message import Header, MsgType
 from ...wire.operands import VmmError
 from ...wire.status import Status
-from ..simulation import seconds
-from ..trace import FIRMWARE, HYPERVISOR, Written
-from .policy import INSTANT, Pages, Second
+from ..simulation import Point, seconds
+from ..trace import FIRMWARE, HYPERVISOR, TraceBytes
+from .policy import INSTANT, Pages, SecondRequest
 
 if TYPE_CHECKING:
+    from .exchange import Exchange
     from .host import Host
-    from .vm import Vcpu, Vm
+    from .vm import Vm
 
-COMMAND = Struct("<QQQ")
-TYPE_AT, VMPCK_AT = 0x34, 0x3C
+TYPE_AT, VMPCK_AT = Header.place("msg_type"), Header.place("msg_vmpck")
 REPORT_REQ = int(MsgType.REPORT_REQ)
 GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
 EMPTY_TABLE = bytes(24)
 """The certificate table without certificates: KVM writes its last entry and nothing else."""
-BOUNCE, WAIT = Pages.BOUNCE, Second.WAIT
+BOUNCE, WAIT = Pages.BOUNCE, SecondRequest.WAIT
 """Members of an enumeration cost more to name, before Python 3.12, than to compare."""
 OK, INVALID_LEN, BUSY = int(VmmError.NONE), int(VmmError.INVALID_LEN), int(VmmError.BUSY)
 
-
-class Exchange:
-    """One request on its way: what the guest named, what was sent, what came back."""
-
-    extended = False
-    data_gpa = data_pages = 0
-    watched = False
-    """Somebody wants to see or change what passes, which then has to be copied."""
-    issue = True
-    """The command is to be given; a fault may keep it back."""
-    lent = kept_back = False
-    """The guest's own page is the firmware's now; it is to stay so, by a fault."""
-    forged: bytes | None = None
-    """What a hypervisor made up that answers itself."""
-    vmm = status = pages_needed = result = 0
-    response: bytes | bytearray | None = None
-    """What is copied to the guest, if anything is."""
-    request: bytes | bytearray = b""
-    """The page with the message: what it held when it was read, if anybody wants to see that."""
-    request_spa = response_spa = 0
-
-    def __init__(self, vcpu: Vcpu, request_gpa: int, response_gpa: int) -> None:
-        self.vcpu = vcpu
-        self.vm = vcpu.vm
-        self.request_gpa = request_gpa
-        self.response_gpa = response_gpa
-        self.context_spa = vcpu.vm.context << 12
+ARRIVE: Point[GuestRequests, Exchange] = Point("arrive")
+SEND: Point[GuestRequests, Exchange] = Point("send")
+ISSUE: Point[GuestRequests, Exchange] = Point("issue")
+STATUS: Point[GuestRequests, Exchange] = Point("status")
+RESPONSE: Point[GuestRequests, Exchange] = Point("answer")
+RESULT: Point[GuestRequests, Exchange] = Point("result")
+"""Points that a request passes, in this order."""
 
 
-class Requests:
+class GuestRequests:
     """What the hypervisor does with guest requests."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.world = host.world
+        self.simulation = host.simulation
         self.busy_until = 0
         """When the secure processor will be done; it does one thing at a time."""
         self.spare = host.allocate()
@@ -87,17 +67,17 @@ class Requests:
 
     def serve(self, x: Exchange) -> int:
         """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
-        faults = self.world.faults
-        x.watched = watched = faults is not None or self.world.trace is not None
+        faults = self.simulation.faults
+        x.watched = watched = faults is not None or self.simulation.trace is not None
         if faults is not None:
-            faults.fire("arrive", self, x)
+            faults.fire(ARRIVE, self, x)
         vm = x.vm
         if not x.vmm:
             page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
             x.request = bytes(page) if watched else page
             x.vmm = self._admitted(x)
-        if not x.vmm and x.extended:
-            x.vmm = self._certificates(x)
+        if not x.vmm and x.data_pages is not None:
+            x.vmm = self._certificates(x, x.data_pages)
         if not x.vmm:
             if vm.policy.pages is BOUNCE:
                 self._by_copies(x)
@@ -107,7 +87,7 @@ class Requests:
         if not watched:
             return result
         if faults is not None:
-            faults.fire("result", self, x)
+            faults.fire(RESULT, self, x)
         if not x.result:
             self.last[vm.name] = x
         return x.result
@@ -128,50 +108,50 @@ class Requests:
 
     def _admitted(self, x: Exchange) -> int:
         """Return BUSY if the policy keeps the request out, and else wait for its turn."""
-        vm, clock = x.vm, self.world.clock
+        vm, clock = x.vm, self.simulation.clock
         throttle, now = vm.policy.throttle, clock.now
         if throttle is not None and not vm.window.admits(throttle, now):
             vm.throttled += 1
             within = seconds(throttle.interval)
-            self._say(x, "throttle", self._seen(x), burst=throttle.burst, interval=within)
+            self._note(x, "throttle", self._message(x), burst=throttle.burst, interval=within)
             return BUSY
         second = vm.policy.second
         if second is not WAIT:
             until = vm.busy_until
-            if second is Second.BUSY_STREAM:
+            if second is SecondRequest.BUSY_STREAM:
                 until = vm.stream_until[x.request[VMPCK_AT] & 3]
             if now < until:
-                self._say(x, "busy", self._seen(x), until=until, per=str(second))
+                self._note(x, "busy", self._message(x), until=until, per=str(second))
                 return BUSY
         start = self.busy_until
         if start > now:
-            self._say(x, "wait", nanoseconds=start - now)
+            self._note(x, "wait", nanoseconds=start - now)
             clock.now = start
         return OK
 
     @staticmethod
-    def _seen(x: Exchange) -> tuple[Written, ...]:
-        return (Written("message", x.request_gpa, bytes(x.request)),)
+    def _message(x: Exchange) -> tuple[TraceBytes, ...]:
+        return (TraceBytes("message", x.request_gpa, bytes(x.request)),)
 
-    def _certificates(self, x: Exchange) -> int:
+    def _certificates(self, x: Exchange, room: int) -> int:
         """Put the certificates where the guest wants them, or say how many pages they take."""
         vm, policy = x.vm, x.vm.policy.certificates
         if x.request[TYPE_AT] != REPORT_REQ:
             return OK
         table = self.table(vm) if policy.chain else b""
         needed = max(-(-len(table) // PAGE), policy.pages)
-        if needed > x.data_pages:
+        if needed > room:
             x.pages_needed = needed
-            self._say(x, "certificates", needed=needed, given=x.data_pages)
+            self._note(x, "certificates", needed=needed, given=room)
             return INVALID_LEN
-        if x.data_pages:
+        if room:
             data = (table or EMPTY_TABLE).ljust(needed * PAGE, b"\0") if needed else EMPTY_TABLE
-            was = self._held(vm, x.data_gpa, len(data)) if self.world.trace else None
+            was = self._shared_bytes(vm, x.data_gpa, len(data)) if self.simulation.trace else None
             for start in range(0, len(data), PAGE):
                 self._write(vm, x.data_gpa + start, data[start : start + PAGE])
-            if self.world.trace:
-                written = (Written("certs", x.data_gpa, data, was),)
-                self._say(x, "certificates", written, needed=needed, given=x.data_pages)
+            if self.simulation.trace:
+                written = (TraceBytes("certs", x.data_gpa, data, was),)
+                self._note(x, "certificates", written, needed=needed, given=room)
         return OK
 
     def table(self, vm: Vm) -> bytes:
@@ -188,7 +168,7 @@ class Requests:
             raise StoppedError(vm.name, f"{reason}, a page of {self.host.owners.get(page, '?')}")
         view[: len(data)] = data
 
-    def _held(self, vm: Vm, gpa: int, size: int) -> bytes:
+    def _shared_bytes(self, vm: Vm, gpa: int, size: int) -> bytes:
         """Return what lies in a guest's shared pages from *gpa* on, which begins one."""
         pages = range(gpa, gpa + size, PAGE)
         views = [(vm.views.get(page) or self.view(vm, page))[1] for page in pages]
@@ -200,30 +180,30 @@ class Requests:
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
         if watched:
-            self._see(x, "send")
+            self._fire(SEND, x)
         page = host.page(request)
         was = bytes(page) if watched else None
         page[:] = x.request
         if watched:
-            written = Written("message", x.request_spa, bytes(x.request), was)
-            self._say(x, "copy-in", (written,))
+            written = TraceBytes("message", x.request_spa, bytes(x.request), was)
+            self._note(x, "copy-in", (written,))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
             page = host.page(x.response_spa >> 12)
             x.response = bytes(page) if watched else page
         if watched:
-            self._see(x, "answer")
+            self._fire(RESPONSE, x)
         if x.response is not None:
-            was = self._held(vm, x.response_gpa, PAGE) if watched else None
+            was = self._shared_bytes(vm, x.response_gpa, PAGE) if watched else None
             self._write(vm, x.response_gpa, x.response)
             if watched:
-                written = Written("message", x.response_gpa, bytes(x.response), was)
-                self._say(x, "copy-out", (written,))
+                written = TraceBytes("message", x.response_gpa, bytes(x.response), was)
+                self._note(x, "copy-out", (written,))
 
-    def _see(self, x: Exchange, point: str) -> None:
-        """Let faults strike that are due at a point."""
-        if self.world.faults is not None:
-            self.world.faults.fire(point, self, x)
+    def _fire(self, point: Point[GuestRequests, Exchange], x: Exchange) -> None:
+        """Let the faults of a point act."""
+        if self.simulation.faults is not None:
+            self.simulation.faults.fire(point, self, x)
 
     def _by_own_pages(self, x: Exchange) -> None:
         """Make the guest's page the firmware's, have it answered there, and take it back.
@@ -234,30 +214,30 @@ class Requests:
         vm, host = x.vm, self.host
         request, response = self._page(vm, x.request_gpa), self._page(vm, x.response_gpa)
         x.request_spa, x.response_spa = request << 12, response << 12
-        if self.world.faults is not None:
-            self.world.faults.fire("send", self, x)
+        if self.simulation.faults is not None:
+            self.simulation.faults.fire(SEND, self, x)
             host.page(request)[:] = x.request
         if host.is_ours(response):
-            x.lent = not host.give(response, f"firmware, for {vm.name}", fixed=True)
-        if not x.lent:
+            x.firmware_owned = not host.give(response, f"firmware, for {vm.name}", fixed=True)
+        if not x.firmware_owned:
             x.status = int(Status.INVALID_ADDRESS)
             return
         try:
             self._issue(x)
         finally:
-            back = x.kept_back or host.take_from_firmware(response)
+            back = not x.reclaim or host.take_from_firmware(response)
         if not back:
             x.status = int(Status.INVALID_ADDRESS)
-        elif self.world.faults is not None and not x.kept_back:
+        elif self.simulation.faults is not None and x.reclaim:
             x.response = bytes(host.page(response))
-            self.world.faults.fire("answer", self, x)
+            self.simulation.faults.fire(RESPONSE, self, x)
             self._write(vm, x.response_gpa, x.response)
 
     def _issue(self, x: Exchange) -> None:
         """Give the command, and let the time pass that it takes. Raises StoppedError."""
-        vm, clock = x.vm, self.world.clock
+        vm, clock = x.vm, self.simulation.clock
         if x.watched:
-            self._see(x, "issue")
+            self._fire(ISSUE, x)
             if not x.issue:
                 if x.forged is not None:
                     self.host.page(x.response_spa >> 12)[:] = x.forged
@@ -266,7 +246,7 @@ class Requests:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
         place = x.response_spa & -PAGE
         was = self.host.memory.read(place, PAGE) if x.watched else b""
-        x.status = self.give(x)
+        x.status = self.issue_command(x)
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
         if x.watched:
@@ -274,20 +254,20 @@ class Requests:
 
     def _answered(self, x: Exchange, was: bytes) -> None:
         """Tell of the firmware's answer, and let faults strike that are due after it."""
-        if self.world.trace and not x.status:
+        if self.simulation.trace and not x.status:
             response = bytes(self.host.page(x.response_spa >> 12))
-            written = (Written("message", x.response_spa, response, was),)
-            self.world.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
-        self._see(x, "status")
+            written = (TraceBytes("message", x.response_spa, response, was),)
+            self.simulation.note(FIRMWARE, x.vm.name, x.vcpu.apic_id, "answer", written)
+        self._fire(STATUS, x)
 
-    def give(self, x: Exchange) -> int:
+    def issue_command(self, x: Exchange) -> int:
         """Give the firmware the command for a request; return the status."""
-        buffer = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa)
+        buffer = GuestRequest.ENGINE.pack(x.context_spa, x.request_spa, x.response_spa)
         latency = x.vm.policy.latency
-        takes = latency.draw(self.world.random) if latency is not INSTANT else 0
+        takes = latency.draw(self.simulation.random) if latency is not INSTANT else 0
         return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
 
-    def kept(self, vm: str) -> bytes | bytearray | None:
+    def another_request(self, vm: str) -> bytes | bytearray | None:
         """Return a request that another VM had answered, if there was one."""
         return next((x.request for name, x in self.last.items() if name != vm), None)
 
@@ -298,9 +278,11 @@ class Requests:
         others = (page for page, who in owners if who.startswith("context of ") and who != mine)
         return next(others, 0) << 12
 
-    def _say(
-        self, x: Exchange, action: str, written: tuple[Written, ...] = (), **facts: object
+    def _note(
+        self, x: Exchange, action: str, written: tuple[TraceBytes, ...] = (), **facts: object
     ) -> None:
         """Add a step of the hypervisor's to the trace, if there is one."""
-        if self.world.trace:
-            self.world.note(HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts)
+        if self.simulation.trace:
+            self.simulation.note(
+                HYPERVISOR, x.vm.name, x.vcpu.apic_id, action, written, (), **facts
+            )

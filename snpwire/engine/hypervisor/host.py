@@ -15,7 +15,7 @@ from ...wire.address import PAGE
 from ...wire.command_table import COMMANDS, CommandId
 from ...wire.event import Gpa
 from ...wire.page_commands import Reclaim, ReclaimPage
-from ..trace import FIRMWARE, HYPERVISOR, Moved, Written
+from ..trace import FIRMWARE, HYPERVISOR, StateChange, TraceBytes
 
 if TYPE_CHECKING:
     from ...rmp.sparse import PlacedEntries
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...wire.status import Status
     from ..firmware import Firmware
     from ..memory import Memory
-    from ..simulation import World
+    from ..simulation import Simulation
 
 LEAKED = "leaked"
 FIRST_PAGE = 0x1000
@@ -35,9 +35,14 @@ class Host:
     """Pages and commands."""
 
     def __init__(
-        self, world: World, memory: Memory, table: PlacedEntries, firmware: Firmware, pages: int
+        self,
+        simulation: Simulation,
+        memory: Memory,
+        table: PlacedEntries,
+        firmware: Firmware,
+        pages: int,
     ) -> None:
-        self.world = world
+        self.simulation = simulation
         self.memory = memory
         self.table = table
         self.firmware = firmware
@@ -108,8 +113,8 @@ class Host:
     def leak(self, page: int) -> None:
         """Give a page up for good."""
         self.owners[page] = LEAKED
-        if self.world.trace:
-            self.world.note(HYPERVISOR, "", 0, "leak", page=Gpa(page << 12))
+        if self.simulation.trace:
+            self.simulation.note(HYPERVISOR, "", 0, "leak", page=Gpa(page << 12))
 
     def reclaim(self, page: int) -> Status:
         """Ask the firmware for a page it has."""
@@ -119,15 +124,17 @@ class Host:
     def _update(self, page: int, new: int) -> RmpUpdateResult:
         before = self.table.state(page)
         result = rmpupdate(self.table, page, new)
-        if self.world.trace:
+        if self.simulation.trace:
             facts = {"page": Gpa(page << 12), "result": result}
-            self.world.note(HYPERVISOR, "", 0, "rmpupdate", (), self.moved(page, before), **facts)
+            self.simulation.note(
+                HYPERVISOR, "", 0, "rmpupdate", (), self.moved(page, before), **facts
+            )
         return result
 
-    def moved(self, page: int, before: RmpState) -> tuple[Moved, ...]:
+    def moved(self, page: int, before: RmpState) -> tuple[StateChange, ...]:
         """Return the change of a page's state, if there was one."""
         after = self.table.state(page)
-        return () if after is before else (Moved(page, before.name, after.name),)
+        return () if after is before else (StateChange(page, before.name, after.name),)
 
     def command(
         self,
@@ -145,19 +152,19 @@ class Host:
         """
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")
-        address, world = self._buffer << 12 if buffer else 0, self.world
-        was = bytes(self._view[: len(buffer)]) if world.trace else None
+        address, simulation = self._buffer << 12 if buffer else 0, self.simulation
+        was = bytes(self._view[: len(buffer)]) if simulation.trace else None
         self._view[: len(buffer)] = buffer
-        if world.trace is None:
+        if simulation.trace is None:
             status = self.firmware.mailbox(command, address)
-            world.clock.now += takes
+            simulation.clock.now += takes
             return status
         kind = COMMANDS[command].buffer if command in COMMANDS else ""
-        written = (Written(kind, address, buffer, was),) if buffer else ()
-        world.note(HYPERVISOR, vm, 0, "command", written, command=command)
+        written = (TraceBytes(kind, address, buffer, was),) if buffer else ()
+        simulation.note(HYPERVISOR, vm, 0, "command", written, command=command)
         states = [(page, self.table.state(page)) for page in watch]
         status = self.firmware.mailbox(command, address)
-        world.clock.now += takes
+        simulation.clock.now += takes
         moved = tuple(item for page, before in states for item in self.moved(page, before))
-        world.note(FIRMWARE, vm, 0, "done", (), moved, command=command, status=status)
+        simulation.note(FIRMWARE, vm, 0, "done", (), moved, command=command, status=status)
         return status

@@ -40,9 +40,9 @@ def response(host: Host, vcpu: Vcpu) -> None:
     serve = SERVED.get(asked & 0xFFF)
     if serve is not None:
         vcpu.msr = int(serve(host, vcpu, asked))
-    if host.world.trace:
+    if host.simulation.trace:
         facts = {"asked": Value(asked), "answer": Value(vcpu.msr)}
-        host.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "msr", (), (), **facts)
+        host.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "msr", (), (), **facts)
 
 
 def _sev_info(host: Host, vcpu: Vcpu, asked: int) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PRIVATE, SHARED = int(PscOperation.PRIVATE), int(PscOperation.SHARED)
 DONE = int(PscReturn.INTERRUPTED_OR_DONE)
-HEADER, ENTRY = 8, 8
+HEADER, ENTRY = PscHeader.SIZE, PscEntry.WIDTH // 8
 
 
 def change(host: Host, vm: Vm, gfn: int, operation: int) -> bool:
@@ -50,7 +50,7 @@ def change_all(host: Host, vm: Vm, ghcb: bytearray, scratch: int) -> int:
         entry = PscEntry(int.from_bytes(ghcb[at : at + ENTRY], "little"))
         result = _entry(host, vm, entry)
         if result == DONE:
-            ghcb[at : at + ENTRY] = entry.replace(cur_page=entry.pages).to_bytes(8, "little")
+            ghcb[at : at + ENTRY] = entry.replace(cur_page=entry.pages).to_bytes(ENTRY, "little")
             current += 1
     ghcb[start : start + HEADER] = head.replace(cur_entry=current).build()
     return result

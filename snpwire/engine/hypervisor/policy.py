@@ -32,7 +32,7 @@ MOST_PAGES = 4096
 """Pages of certificates at most."""
 
 
-class Second(StrEnum):
+class SecondRequest(StrEnum):
     """What becomes of a request while another one is under way."""
 
     WAIT = "wait"
@@ -84,7 +84,7 @@ INSTANT = Latency()
 """No time at all, which is what a command takes unless told."""
 
 
-class Certificates(NamedTuple):
+class HostCertificates(NamedTuple):
     """What an extended request brings besides the report."""
 
     chain: bool = False
@@ -93,18 +93,18 @@ class Certificates(NamedTuple):
     """At least so many pages, the rest zero: how a table gets too large for a guest's buffer."""
 
 
-class Policy(NamedTuple):
+class HypervisorPolicy(NamedTuple):
     """The choices. Each VM has its own, and it may be another one from one request to the next."""
 
     throttle: Throttle | None = None
-    second: Second = Second.WAIT
+    second: SecondRequest = SecondRequest.WAIT
     pages: Pages = Pages.BOUNCE
     copy_on_failure: bool = True
     """The answer page is copied also when the firmware failed, with whatever it holds from before.
 
     Linux 6.12 does so; the review of 2021 asked that it be not.
     """
-    certificates: Certificates = Certificates()
+    certificates: HostCertificates = HostCertificates()
     latency: Latency = INSTANT
 
     @classmethod
@@ -163,17 +163,17 @@ def _latency(key: str, plain: object) -> Latency:
     return Latency(Spread.UNIFORM, low, high)
 
 
-def _certificates(key: str, plain: object) -> Certificates:
+def _certificates(key: str, plain: object) -> HostCertificates:
     if plain in ("none", "chain"):
-        return Certificates(chain=plain == "chain")
+        return HostCertificates(chain=plain == "chain")
     pages = _table(key, plain, ("pages",), '"none", "chain", or pages')["pages"]
     if not isinstance(pages, int) or isinstance(pages, bool) or not 1 <= pages <= MOST_PAGES:
         raise _refused(f"{key}.pages", pages, f"a number from 1 to {MOST_PAGES}")
-    return Certificates(chain=True, pages=pages)
+    return HostCertificates(chain=True, pages=pages)
 
 
-def _second(key: str, plain: object) -> Second:
-    return Second(_word(key, plain, [str(word) for word in Second]))
+def _second(key: str, plain: object) -> SecondRequest:
+    return SecondRequest(_word(key, plain, [str(word) for word in SecondRequest]))
 
 
 def _pages(key: str, plain: object) -> Pages:

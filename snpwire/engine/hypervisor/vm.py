@@ -11,7 +11,7 @@ from ...wire.operands import HvFeatures
 from .policy import Window
 
 if TYPE_CHECKING:
-    from .policy import Policy
+    from .policy import HypervisorPolicy
 
 PROTOCOL = 2
 """Highest version of the GHCB protocol; 1 is the lowest."""
@@ -62,7 +62,7 @@ class Vm:
         "window",
     )
 
-    def __init__(self, name: str, asid: int, policy: Policy) -> None:
+    def __init__(self, name: str, asid: int, policy: HypervisorPolicy) -> None:
         self.name = name
         self.asid = asid
         self.policy = policy

@@ -7,33 +7,35 @@ KVM_RUN for stops the guest here.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...context import Direction, context_of
 from ...errors import StoppedError
 from ...rmp.entry import ASSIGNED
 from ...rules.ghcb import refusal
-from ...wire.address import PAGE
+from ...wire.address import IN_PAGE
 from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.ghcb import Page
 from ...wire.operands import Action
-from ..ghcb import BITMAP_AT, EXIT_AT, EXIT_BITS, INFO_AT, RAX_AT, RAX_BIT, RCX_AT, RESPONSE_BITS
-from ..trace import HYPERVISOR, Written
+from ..ghcb import BITMAP, EXIT_BITMAP, EXIT_FIELDS, INFO, INFO_AT, RAX, RAX_AT, bitmap_of
+from ..trace import HYPERVISOR, TraceBytes
 from . import exits
 from . import msr_protocol as msr
-from .guest_request import REPORT_REQ, TYPE_AT, Exchange, Requests
+from .exchange import Exchange
+from .guest_request import REPORT_REQ, TYPE_AT, GuestRequests
 
 if TYPE_CHECKING:
+    from ...finding import Finding
     from .host import Host
     from .vm import Vcpu
 
-EXIT = Struct("<3Q 72x 2Q 3068x I")
-"""Exit code and operands, the valid bitmap, and at the end of the page its usage."""
-WORD, PAIR, TRIPLE = Struct("<Q"), Struct("<2Q"), Struct("<3Q")
+REQUEST_FIELDS = ("rax", "rbx", *EXIT_FIELDS, "valid_bitmap", "ghcb_usage")
+READ_AT, READ = Page.place("rax"), Page.struct(*REQUEST_FIELDS)
+RCX_AT, RCX_RDX_RBX = Page.place("rcx"), Page.struct("rcx", "rdx", "rbx")
+RESPONSE_BITMAP = bitmap_of("rax", "rcx", "rdx", "rbx", "sw_exit_info_1", "sw_exit_info_2")
+"""What KVM marks valid, whatever it responds."""
 REQUEST, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
-BUFFER_RULE = "certificate-buffer"
 MALFORMED = int(Action.MALFORMED_INPUT)
 NOTHING = (0, 0, 0, 0)
 """What rax, rcx, rdx and rbx are where nothing comes back in them: KVM marks them valid too."""
@@ -44,34 +46,44 @@ class Hypervisor:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.world = host.world
-        self.requests = Requests(host)
+        self.simulation = host.simulation
+        self.requests = GuestRequests(host)
 
     def vmgexit(self, vcpu: Vcpu) -> None:
         """Do what the guest left for. Raises StoppedError if the guest does not run on."""
         vm = vcpu.vm
-        with self.world.lock:
+        with self.simulation.lock:
             if vm.stopped:
                 raise StoppedError(vm.name, vm.stopped)
             try:
                 if vcpu.msr & 0xFFF:
                     msr.response(self.host, vcpu)
                 else:
-                    self._response(vcpu, self._ghcb(vcpu))
+                    self._respond(vcpu, self._ghcb(vcpu))
             except StoppedError as exc:
                 vm.stopped = exc.reason
-                if self.world.trace:
-                    self._say(vcpu, "stop", reason=exc.reason)
+                if self.simulation.trace:
+                    self._note(vcpu, "stop", reason=exc.reason)
                 raise
 
-    def _response(self, vcpu: Vcpu, ghcb: bytearray) -> None:
-        code, info1, info2, _, marked, usage = EXIT.unpack_from(ghcb, EXIT_AT)
-        aligned = not (info1 | info2) & PAGE - 1 and info1 != info2
-        if code == REQUEST and aligned and marked & EXIT_BITS == EXIT_BITS and not usage:
-            result = self.requests.serve(Exchange(vcpu, info1, info2))
-            self.write(vcpu, ghcb, 0, result, NOTHING)
-        else:
-            self._checked(vcpu, ghcb)
+    def _respond(self, vcpu: Vcpu, ghcb: bytearray) -> None:
+        """Do what a page asks for, and write the response to it."""
+        rax, rbx, code, info1, info2, bitmap, usage = READ.unpack_from(ghcb, READ_AT)
+        aligned = not (info1 | info2) & IN_PAGE and info1 != info2
+        if code != REQUEST or bitmap != EXIT_BITMAP or usage or not aligned:
+            page = Page.parse(ghcb)
+            finding = self._refusal(vcpu, page)
+            if finding:
+                self.write(vcpu, ghcb, MALFORMED, finding.reason)
+                return
+            if code not in (REQUEST, EXTENDED):
+                self.write(vcpu, ghcb, *exits.response(self.host, vcpu, page))
+                return
+        extended = code == EXTENDED
+        x = Exchange(vcpu, info1, info2, rax, rbx if extended else None)
+        result = self.requests.serve(x)
+        registers = (rax, 0, 0, x.pages_needed or rbx) if extended else NOTHING
+        self.write(vcpu, ghcb, 0, result, registers)
 
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
         """Return the page that the guest speaks through. Raises StoppedError."""
@@ -96,27 +108,17 @@ class Hypervisor:
             reason = f"KVM_RUN fails with EINVAL: the GHCB is at {gpa:#x}, registered is"
             raise StoppedError(vm.name, f"{reason} {registered}")
 
-    def _checked(self, vcpu: Vcpu, ghcb: bytearray) -> None:
-        """Let the rules judge the page, then do what it asks for."""
-        page = Page.parse(ghcb)
-        context = context_of(page, direction=Direction.REQUEST, gpa=vcpu.msr)
-        found = refusal(page, context)
-        asked = page.sw_exit_code == EXTENDED
-        if asked and found and found.code == BUFFER_RULE and not self._for_report(vcpu, page):
-            found = None  # KVM looks at rax and rbx only where the message is a report request
-        if found:
-            if self.world.trace:
-                self._say(vcpu, "refuse", reason=found.reason, why=found.text)
-            self.write(vcpu, ghcb, MALFORMED, found.reason)
-        elif page.sw_exit_code in (REQUEST, EXTENDED):
-            x = Exchange(vcpu, page.sw_exit_info_1, page.sw_exit_info_2)
-            x.extended, x.data_gpa, x.data_pages = asked, page.rax, page.rbx
-            result = self.requests.serve(x)
-            back = (page.rax, 0, 0, x.pages_needed or page.rbx) if asked else NOTHING
-            self.write(vcpu, ghcb, 0, result, back)
-        else:
-            info1, info2, registers = exits.response(self.host, vcpu, page)
-            self.write(vcpu, ghcb, info1, info2, registers)
+    def _refusal(self, vcpu: Vcpu, page: Page) -> Finding | None:
+        """Return the finding for which KVM refuses a page, if there is one.
+
+        KVM takes an extended request for a plain one where its message is no report request.
+        """
+        if page.sw_exit_code == EXTENDED and not self._for_report(vcpu, page):
+            page = page.replace(sw_exit_code=REQUEST)
+        finding = refusal(page, context_of(page, direction=Direction.REQUEST, gpa=vcpu.msr))
+        if finding and self.simulation.trace:
+            self._note(vcpu, "refuse", reason=finding.reason, why=finding.text)
+        return finding
 
     def _for_report(self, vcpu: Vcpu, page: Page) -> bool:
         place = vcpu.vm.map.get(page.sw_exit_info_1 >> 12)
@@ -134,17 +136,19 @@ class Hypervisor:
 
         This is the only place that writes one to a page.
         """
-        traced = self.world.trace is not None
+        traced = self.simulation.trace is not None
         before = bytes(ghcb) if traced else None
         rax, rcx, rdx, rbx = registers
-        WORD.pack_into(ghcb, RAX_AT, rax)
-        TRIPLE.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
-        PAIR.pack_into(ghcb, INFO_AT, info1, info2)
-        PAIR.pack_into(ghcb, BITMAP_AT, RAX_BIT, RESPONSE_BITS)
+        RAX.pack_into(ghcb, RAX_AT, rax)
+        RCX_RDX_RBX.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
+        INFO.pack_into(ghcb, INFO_AT, info1, info2)
+        ghcb[BITMAP] = RESPONSE_BITMAP
         if traced:
-            written = (Written("ghcb", vcpu.msr, bytes(ghcb), before),)
+            written = (TraceBytes("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
-            self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "resume", written, (), **facts)
+            self.simulation.note(
+                HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "resume", written, (), **facts
+            )
 
-    def _say(self, vcpu: Vcpu, action: str, **facts: object) -> None:
-        self.world.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, action, (), (), **facts)
+    def _note(self, vcpu: Vcpu, action: str, **facts: object) -> None:
+        self.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, action, (), (), **facts)

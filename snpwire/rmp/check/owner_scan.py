@@ -1,4 +1,4 @@
-"""What the tiles of a table show of owners as they go by: first pages, save areas, runs."""
+"""Facts about owners, collected from a table chunk by chunk: first pages, save areas, runs."""
 
 from __future__ import annotations
 
@@ -8,102 +8,96 @@ import numpy as np
 
 from ...wire.rmp import ASIDS, RmpLo, RmpState
 from ...wire.rmp_words import RmpFirmwareGpa
-from ..page_ranges import Runs
+from ..page_ranges import PageRanges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .finding_log import Part
+    from .chunk import Chunk
 
-KEPT = 1 << 16
-"""Pages of metadata that are looked into."""
+METADATA_LIMIT = 1 << 16
+"""Pages of metadata that are examined."""
 _NOTE = RmpFirmwareGpa.pfn.limit
 
 
-class Firsts:
-    """The first page of each ASID, in the order in which they were seen."""
+class FirstPages:
+    """The first page of each ASID, in the order of the table."""
 
     def __init__(self) -> None:
         self.pages: dict[int, int] = {}
-        self._unseen = np.ones(ASIDS, np.bool_)
+        self._missing = np.ones(ASIDS, np.bool_)
 
-    def look(self, part: Part, asid: NDArray[np.uint16], mask: NDArray[np.bool_]) -> None:
-        """Take those of *part* that *mask* marks."""
-        at = np.flatnonzero(self._unseen[asid] & mask)
+    def add(self, chunk: Chunk, asid: NDArray[np.uint16], mask: NDArray[np.bool_]) -> None:
+        """Add the pages where *mask* is true; *asid* and *mask* have the shape (pages,)."""
+        at = np.flatnonzero(self._missing[asid] & mask)
         while at.size:
-            number, first = int(asid[at[0]]), part.first + int(at[0])
-            self.pages[number] = first
-            self._unseen[number] = False
+            number = int(asid[at[0]])
+            self.pages[number] = chunk.first + int(at[0])
+            self._missing[number] = False
             at = at[asid[at] != number]
 
 
-class Seen:
-    """What the tiles showed of owners: the first page of each, save areas, metadata."""
+class OwnerScan:
+    """The first page of each owner, save areas, metadata, and runs of firmware pages."""
 
     def __init__(self) -> None:
-        self.nothing = True
-        """Whether no entry was other than zero."""
+        self.all_zero = True
+        """Whether no entry is nonzero."""
         self.save_areas = np.zeros(ASIDS, np.int64)
-        self.held = Firsts()
-        """Pages that are held for a guest."""
-        self.guests = Firsts()
+        """Save areas by ASID; shape (1024,)."""
+        self.immutable = FirstPages()
+        """Pages of guests that are immutable (pre-guest and pre-swap)."""
+        self.guests = FirstPages()
         """Pages of guests."""
         self.context: int | None = None
         """The first page that holds a guest context."""
         self.reclaim: int | None = None
-        """The first page that the firmware has given back."""
+        """The first page in state RECLAIM."""
         self.metadata: list[tuple[int, int]] = []
         """Pages of metadata, and the page of the guest context that each names."""
-        self.dropped = False
-        """Whether there were more pages of metadata than are kept."""
         self.longest = (0, 0)
-        """The longest run of pages of the firmware."""
-        self._open = (0, 0)
+        """The longest run of firmware pages."""
+        self._last_run = (0, 0)
 
-    def tile(
-        self,
-        part: Part,
-        states: NDArray[np.uint8],
-        judged: NDArray[np.bool_],
-        guest: NDArray[np.bool_],
-    ) -> None:
-        """Take entries: *judged* tells which speak, *guest* which of these are a guest's."""
-        self.nothing = False
-        asid = (part.lo >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & np.uint16(ASIDS - 1)
-        self.guests.look(part, asid, guest)
-        held = guest & (states <= RmpState.PRE_SWAP)
-        if held.any():
-            self.held.look(part, asid, held)
-        areas = guest & (part.lo & np.uint64(RmpLo.vmsa.mask) != 0)
+    def add(self, chunk: Chunk) -> None:
+        """Add the judged entries of a chunk that is not all zero."""
+        self.all_zero = False
+        asid = (chunk.lo >> np.uint64(RmpLo.asid.low)).astype(np.uint16) & np.uint16(ASIDS - 1)
+        self.guests.add(chunk, asid, chunk.guest)
+        immutable = chunk.guest & (chunk.states <= RmpState.PRE_SWAP)
+        if immutable.any():
+            self.immutable.add(chunk, asid, immutable)
+        areas = chunk.guest & (chunk.lo & np.uint64(RmpLo.vmsa.mask) != 0)
         if areas.any():
             self.save_areas += np.bincount(asid[areas], minlength=ASIDS)
         if self.context is None:
-            self.context = _page(part, judged & (states == RmpState.CONTEXT))
+            self.context = _first_page(chunk, RmpState.CONTEXT)
         if self.reclaim is None:
-            self.reclaim = _page(part, judged & (states == RmpState.RECLAIM))
-        self._metadata(part, np.flatnonzero(judged & (states == RmpState.METADATA)))
-        self._firmware(Runs.of_mask(judged & (states == RmpState.FIRMWARE), part.first))
+            self.reclaim = _first_page(chunk, RmpState.RECLAIM)
+        self._add_metadata(chunk)
+        firmware = chunk.judged & (chunk.states == RmpState.FIRMWARE)
+        self._add_firmware(PageRanges.of_mask(firmware, chunk.first))
 
-    def _metadata(self, part: Part, at: NDArray[np.intp]) -> None:
-        room = KEPT - len(self.metadata)
-        self.dropped |= len(at) > room
-        pages = (part.first + at[:room]).tolist()
-        notes = (RmpLo.gpa.of(part.lo[at[:room]]) & np.uint64(_NOTE)).tolist()
-        self.metadata += zip(pages, notes, strict=True)
+    def _add_metadata(self, chunk: Chunk) -> None:
+        room = METADATA_LIMIT - len(self.metadata)
+        at = np.flatnonzero(chunk.judged & (chunk.states == RmpState.METADATA))[:room]
+        contexts = (RmpLo.gpa.of(chunk.lo[at]) & np.uint64(_NOTE)).tolist()
+        self.metadata += zip((chunk.first + at).tolist(), contexts, strict=True)
 
-    def _firmware(self, runs: Runs) -> None:
-        """Go on with the run that the last tile ended with, and keep the longest."""
+    def _add_firmware(self, runs: PageRanges) -> None:
+        """Continue the last run of the chunk before, and keep the longest."""
         if not len(runs):
             return
         starts, stops = runs.starts.copy(), runs.stops
-        if int(starts[0]) == self._open[1]:
-            starts[0] = self._open[0]
+        if int(starts[0]) == self._last_run[1]:
+            starts[0] = self._last_run[0]
         best = int(np.argmax(stops - starts))
-        self._open = int(starts[-1]), int(stops[-1])
-        found = int(starts[best]), int(stops[best])
-        self.longest = max(self.longest, found, key=lambda run: run[1] - run[0])
+        self._last_run = int(starts[-1]), int(stops[-1])
+        run = int(starts[best]), int(stops[best])
+        self.longest = max(self.longest, run, key=lambda run: run[1] - run[0])
 
 
-def _page(part: Part, mask: NDArray[np.bool_]) -> int | None:
-    """Return the first page that *mask* marks."""
-    return part.first + int(np.argmax(mask)) if mask.any() else None
+def _first_page(chunk: Chunk, state: RmpState) -> int | None:
+    """Return the first judged page in a state."""
+    mask = chunk.judged & (chunk.states == state)
+    return chunk.first + int(np.argmax(mask)) if mask.any() else None

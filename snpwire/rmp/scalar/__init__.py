@@ -1,11 +1,11 @@
-"""Instructions and commands that change the table, one page at a time.
+"""Instructions and firmware commands that change the table, one page at a time.
 
-Every function takes a table (``snpwire.rmp.entry.Entries``) and page numbers, returns what the
-processor or the firmware would say, and changes nothing where that is no success.
+Every function takes a table (``snpwire.rmp.entry.Entries``) and page numbers, returns the status of
+the processor or the firmware, and changes nothing unless that is success.
 """
 
 from .firmware import (
-    Guest,
+    PageOwner,
     decommission,
     gctx_create,
     launch_update,
@@ -14,15 +14,15 @@ from .firmware import (
     set_hv_fixed,
     unsmash,
 )
-from .guest import Rights, pvalidate, rmpadjust, rmpquery
+from .guest import QueryResult, pvalidate, rmpadjust, rmpquery
 from .host import FIRMWARE, SHARED, operand_of, psmash, rmpread, rmpupdate
 from .page_swap import page_move, swap_in, swap_out
 
 __all__ = [
     "FIRMWARE",
     "SHARED",
-    "Guest",
-    "Rights",
+    "PageOwner",
+    "QueryResult",
     "decommission",
     "gctx_create",
     "launch_update",

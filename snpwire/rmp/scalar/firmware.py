@@ -1,12 +1,12 @@
-"""What commands of the firmware do to the entry of one page, with the checks that read entries.
+"""What firmware commands do to the entry of one page, with the checks that read entries.
 
-Each takes the checks in the firmware's order (AMD-ASPFW sev_mcmd.c, sev_rmp.c, Genoa), returns the
-status of the first that fails and then changes nothing. Checks that no entry answers, those of the
-buffer, the platform, the address map and the guest's own state, are the caller's; where they lie
-between others, their status is an argument and takes its place in the order.
+Each makes the checks in the firmware's order (AMD-ASPFW sev_mcmd.c, sev_rmp.c, Genoa), returns the
+status of the first that fails and then changes nothing. Checks of other things, the buffer, the
+platform, the address map and the guest's own state, are the caller's; where they come between
+others, their status is an argument and takes its place in the order.
 
-The firmware reads an entry that it never filled for a page beyond the table. That is taken to be
-zero, which agrees with what was seen: SNP_PAGE_RECLAIM says SUCCESS there for 4 KiB.
+For a page beyond the table the firmware reads an entry that it never filled. That is taken to be
+zero, which agrees with observation: SNP_PAGE_RECLAIM of 4 KiB returns SUCCESS there.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ SMALL_ALONE = frozenset({LaunchPageType.VMSA, LaunchPageType.SECRETS, LaunchPage
 _VPERMS = 0xFFFF_FF00
 
 
-class Guest(NamedTuple):
-    """The guest that a command is for."""
+class PageOwner(NamedTuple):
+    """The guest that a command is for, and that has to own the pages."""
 
     context: int
-    """Page of its context."""
+    """Page of the guest context."""
     asid: int = 0
     status: Status = OK
-    """What comes of the questions whether it is in the right state, and active."""
+    """Status of the checks that the guest is in the right state, and active."""
 
 
 def reclaim(table: Entries, page: int, size: int = 0) -> Status:
-    """Take a page back from the firmware (SNP_PAGE_RECLAIM); *size* is 1 for 2 MiB.
+    """Reclaim a page from the firmware (SNP_PAGE_RECLAIM); *size* is 1 for 2 MiB.
 
-    A page that is not immutable is left as it is, whatever it is.
+    A page that is not immutable stays as it is, in any state.
     """
     lo, hi = entry_or_zero(table, page)
     if bool(lo & LARGE) != bool(size):
@@ -79,9 +79,9 @@ def reclaim(table: Entries, page: int, size: int = 0) -> Status:
 
 
 def unsmash(table: Entries, page: int) -> Status:
-    """Join 512 pages of a guest into one of 2 MiB (SNP_PAGE_UNSMASH).
+    """Join 512 pages of a guest into a 2 MiB page (SNP_PAGE_UNSMASH).
 
-    A region that the table does not cover to its end is refused like one that lies beyond it.
+    A region that the table does not cover to its end is refused like one beyond the table.
     """
     if page % REGION:
         return Status.INVALID_PARAM
@@ -92,8 +92,8 @@ def unsmash(table: Entries, page: int) -> Status:
     first, hi = entries[0]
     alike = len(states) == 1 and not first >> GPA_LOW & REGION - 1
     for index, (lo, rights) in enumerate(entries):
-        loose = lo & (LARGE | IMMUTABLE | VMSA) != IMMUTABLE or not lo & ASID
-        if loose or rights != hi or (lo ^ first + (index << GPA_LOW)) & (ASID | GPA):
+        unfit = lo & (LARGE | IMMUTABLE | VMSA) != IMMUTABLE or not lo & ASID
+        if unfit or rights != hi or (lo ^ first + (index << GPA_LOW)) & (ASID | GPA):
             alike = False
     if not alike:
         return Status.INVALID_PAGE_STATE
@@ -105,7 +105,7 @@ def unsmash(table: Entries, page: int) -> Status:
 
 
 def gctx_create(table: Entries, page: int) -> Status:
-    """Make a page of the firmware a guest context (SNP_GCTX_CREATE)."""
+    """Make a firmware page a guest context (SNP_GCTX_CREATE)."""
     if table.state(page) is not RmpState.FIRMWARE:
         return Status.INVALID_PAGE_STATE
     lo, hi = table.entry(page)
@@ -116,7 +116,7 @@ def gctx_create(table: Entries, page: int) -> Status:
 
 
 def decommission(table: Entries, page: int) -> Status:
-    """Make a guest context a page of the firmware again (SNP_DECOMMISSION)."""
+    """Make a guest context a firmware page again (SNP_DECOMMISSION)."""
     if table.state(page) is not RmpState.CONTEXT:
         return Status.INVALID_GUEST
     lo, hi = table.entry(page)
@@ -128,15 +128,15 @@ def launch_update(
     table: Entries,
     page: int,
     perms: int,
-    guest: Guest,
+    guest: PageOwner,
     *,
     page_type: int = LaunchPageType.NORMAL,
     size: int = 0,
     content: Status = OK,
 ) -> Status:
-    """Add a page to a guest that is launched (SNP_LAUNCH_UPDATE).
+    """Add a page to a guest during its launch (SNP_LAUNCH_UPDATE).
 
-    *perms* is ``LaunchPermissions``; *content* the status of what the page holds, asked last.
+    *perms* is ``LaunchPermissions``; *content* the status of the page's content, checked last.
     """
     lo, hi = entry_or_zero(table, page)
     small = page_type in SMALL_ALONE
@@ -157,8 +157,8 @@ def launch_update(
     return status
 
 
-def md_init(table: Entries, page: int, guest: Guest) -> Status:
-    """Make a page of the firmware hold metadata of a guest (SNP_PAGE_MD_INIT)."""
+def md_init(table: Entries, page: int, guest: PageOwner) -> Status:
+    """Make a firmware page hold metadata of a guest (SNP_PAGE_MD_INIT)."""
     status = first_of(
         (table.state(guest.context) is not RmpState.CONTEXT, Status.INVALID_GUEST),
         (table.state(page) is not RmpState.FIRMWARE, Status.INVALID_PAGE_STATE),
@@ -166,15 +166,15 @@ def md_init(table: Entries, page: int, guest: Guest) -> Status:
     )
     if status is OK:
         lo, hi = table.entry(page)
-        table.set(page, noted(lo, guest.context), hi)
+        table.set(page, metadata_lo(lo, guest.context), hi)
     return status
 
 
 def set_hv_fixed(table: Entries, first: int, count: int) -> Status:
-    """Make pages of the firmware the hypervisor's for good (SNP_PAGE_SET_STATE), one range.
+    """Make firmware pages permanently hypervisor-owned (SNP_PAGE_SET_STATE), one range.
 
-    What lies beyond the table is left out. All pages are asked about before one is changed; the
-    firmware would have changed those of the regions before the one that it fails at.
+    Pages beyond the table are left out. All pages are checked before one is changed; the firmware
+    would have changed those of the regions before the one that it fails at.
     """
     if first % REGION or first < 0 or count < 0:
         return Status.INVALID_PARAM
@@ -195,8 +195,8 @@ def set_hv_fixed(table: Entries, first: int, count: int) -> Status:
 
 
 def first_of(*checks: tuple[bool, Status]) -> Status:
-    """Return the status of the first check that found something."""
-    return next((status for found, status in checks if found), OK)
+    """Return the status of the first check that fails; each is whether it does, and its status."""
+    return next((status for failed, status in checks if failed), OK)
 
 
 def entry_or_zero(table: Entries, page: int) -> tuple[int, int]:
@@ -209,11 +209,11 @@ def asid_of(lo: int) -> int:
     return (lo & ASID) >> ASID_LOW
 
 
-def noted(lo: int, context: int) -> int:
-    """Return an entry with the firmware's note that it holds metadata of a context."""
+def metadata_lo(lo: int, context: int) -> int:
+    """Return an entry with the firmware's note that its page holds metadata of a context."""
     return lo & ~GPA | METADATA_NOTE + (context << GPA_LOW & NOTE_PFN)
 
 
 def context_of(lo: int) -> int:
-    """Return the page of the context that a page of metadata is noted for."""
+    """Return the page of the guest context that the entry of a metadata page names."""
     return (lo & NOTE_PFN) >> GPA_LOW

@@ -1,15 +1,15 @@
 """PVALIDATE, RMPADJUST and RMPQUERY of one page: the guest's instructions.
 
-The page is the host's, the one that the nested page tables give for the guest's address *gpa*, a
-page number like that in an entry. What sources leave open, and what is done here:
+The page is a page of the host, to which the nested page tables map the guest's page number *gpa*.
+What the sources leave open, and the choice made here:
 
-* PVALIDATE at another level than VMPL 0 is FAIL_PERMISSION (VeriSMo; Linux tells the rule, not the
-  number), and comes first.
-* FAIL_INPUT, for 2 MiB at an address that is no multiple, for a level above 3 and for bits of rDX
-  that must be zero, comes before what the table says.
+* PVALIDATE at another VMPL than 0 is FAIL_PERMISSION (VeriSMo; Linux has the rule, not the
+  number), and is checked first.
+* FAIL_INPUT, for 2 MiB at an unaligned address, for a VMPL above 3 and for bits of rDX that must be
+  zero, is checked before the table.
 * EXITINFO1 of a nested page fault has no ENC: the one such fault that a trace of Linux shows, of
   4 KiB within 2 MiB, has none (0x980000007).
-* RMPQUERY faults as RMPADJUST does, with the code of a read, and asks for no size.
+* RMPQUERY faults as RMPADJUST does, with the code of a read, and has no page size.
 """
 
 from __future__ import annotations
@@ -33,38 +33,41 @@ from ..entry import (
     TOO_SMALL,
     VALIDATED,
     VMSA,
-    Outcome,
-    resolved,
+    InstructionResult,
+    covering_entry,
 )
 
 if TYPE_CHECKING:
-    from ..entry import Entries, Fault, Readable
+    from ..entry import AccessFault, Entries, Readable
 
 RESERVED = ~RmpAdjust.KNOWN
-_FAULT = {fault: Outcome(0, fault) for fault in (NOT_OWNED, NOT_READABLE, NOT_VALIDATED, TOO_SMALL)}
-_ACCEPTED = {status: Outcome(status) for status in PvalidateResult}
-_UNCHANGED = Outcome(PvalidateResult.SUCCESS, carry=True)
-_ADJUSTED = {status: Outcome(status) for status in RmpAdjustResult}
+_FAULT = {
+    fault: InstructionResult(0, fault)
+    for fault in (NOT_OWNED, NOT_READABLE, NOT_VALIDATED, TOO_SMALL)
+}
+_VALIDATED = {status: InstructionResult(status) for status in PvalidateResult}
+_UNCHANGED = InstructionResult(PvalidateResult.SUCCESS, carry=True)
+_ADJUSTED = {status: InstructionResult(status) for status in RmpAdjustResult}
 
 
-class Rights(NamedTuple):
-    """What RMPQUERY tells of a page."""
+class QueryResult(NamedTuple):
+    """Result of RMPQUERY."""
 
-    outcome: Outcome
+    result: InstructionResult
     rdx: int = 0
-    """RDX: the level asked about, its rights in bits 15:8, VMSA in bit 16."""
+    """RDX: the VMPL, its permissions in bits 15:8, VMSA in bit 16."""
     rcx: int = 0
-    """RCX: 1 for a page of 2 MiB."""
+    """RCX: 1 for a 2 MiB page."""
 
 
-def owned(table: Readable, page: int, gpa: int, asid: int) -> tuple[int, int, int] | None:
-    """Return the page whose entry speaks for *page* and its quadwords, if the guest may use it.
+def owned_entry(table: Readable, page: int, gpa: int, asid: int) -> tuple[int, int, int] | None:
+    """Return the page whose entry covers *page* and its quadwords, if the guest may use it.
 
-    It may if the entry is assigned to it for this *gpa* and not immutable.
+    It may if the entry assigns this *gpa* to it and is not immutable.
     """
     if not 0 <= page < table.pages or not 0 < asid <= ASID >> ASID_LOW:
         return None
-    head, lo, hi = resolved(table, page)
+    head, lo, hi = covering_entry(table, page)
     first = gpa - (page - head)
     if not 0 <= first <= GPA >> GPA_LOW:
         return None
@@ -81,37 +84,37 @@ def pvalidate(
     vmpl: int = 0,
     size: int = 0,
     validate: int = 1,
-) -> Outcome:
-    """Accept a page of the guest, or give it up; *size* is 1 for 2 MiB. Source: the module."""
+) -> InstructionResult:
+    """Validate a page of the guest, or rescind that; *size* is 1 for 2 MiB. Source: the module."""
     if vmpl:
-        return _ACCEPTED[PvalidateResult.FAIL_PERMISSION]
+        return _VALIDATED[PvalidateResult.FAIL_PERMISSION]
     if size and gpa % REGION:
-        return _ACCEPTED[PvalidateResult.FAIL_INPUT]
-    found = owned(table, page, gpa, asid)
-    if found is None or _split(found[1], size):
+        return _VALIDATED[PvalidateResult.FAIL_INPUT]
+    found = owned_entry(table, page, gpa, asid)
+    if found is None or _is_too_small(found[1], size):
         return _FAULT[TOO_SMALL if found else NOT_OWNED]
     head, lo, hi = found
     if size and not lo & LARGE:
-        return _ACCEPTED[PvalidateResult.FAIL_SIZEMISMATCH]
+        return _VALIDATED[PvalidateResult.FAIL_SIZEMISMATCH]
     wanted = VALIDATED if validate else 0
     if lo & VALIDATED == wanted:
         return _UNCHANGED
     table.set(head, lo ^ VALIDATED, hi)
-    return _ACCEPTED[PvalidateResult.SUCCESS]
+    return _VALIDATED[PvalidateResult.SUCCESS]
 
 
 def rmpadjust(
     table: Entries, page: int, gpa: int, rdx: int, *, asid: int, vmpl: int = 0, size: int = 0
-) -> Outcome:
-    """Give a lower level rights to a page; *rdx* is ``RmpAdjust``. Source: the module."""
+) -> InstructionResult:
+    """Set the permissions of a less privileged VMPL; *rdx* is ``RmpAdjust``. Source: the module."""
     target = rdx & 0xFF
     if rdx & RESERVED or target > 3 or (size and gpa % REGION):
         return _ADJUSTED[RmpAdjustResult.FAIL_INPUT]
     if target <= vmpl:
         return _ADJUSTED[RmpAdjustResult.FAIL_PERMISSION]
-    found = owned(table, page, gpa, asid)
-    if found is None or not found[1] & VALIDATED or _split(found[1], size):
-        return _FAULT[_cause(found, size)]
+    found = owned_entry(table, page, gpa, asid)
+    if found is None or not found[1] & VALIDATED or _is_too_small(found[1], size):
+        return _FAULT[_adjust_fault(found, size)]
     head, lo, hi = found
     if size and not lo & LARGE:
         return _ADJUSTED[RmpAdjustResult.FAIL_SIZEMISMATCH]
@@ -124,31 +127,31 @@ def rmpadjust(
     return _ADJUSTED[RmpAdjustResult.SUCCESS]
 
 
-def _split(lo: int, size: int) -> bool:
-    """Tell whether 4 KiB are asked for within a page of 2 MiB."""
+def _is_too_small(lo: int, size: int) -> bool:
+    """Return whether the operation is on 4 KiB within a 2 MiB page."""
     return not size and lo & LARGE != 0
 
 
-def _cause(found: tuple[int, int, int] | None, size: int) -> Fault:
-    """Return the first fault of an RMPADJUST, of those that there are."""
+def _adjust_fault(found: tuple[int, int, int] | None, size: int) -> AccessFault:
+    """Return the fault of an RMPADJUST that fails, the first in order."""
     if found is None:
         return NOT_OWNED
-    return TOO_SMALL if _split(found[1], size) else NOT_VALIDATED
+    return TOO_SMALL if _is_too_small(found[1], size) else NOT_VALIDATED
 
 
 def rmpquery(
     table: Readable, page: int, gpa: int, target: int, *, asid: int, vmpl: int = 0
-) -> Rights:
-    """Tell the rights that a lower level has to a page. Source: the module."""
+) -> QueryResult:
+    """Return the permissions of a less privileged VMPL. Source: the module."""
     if target > 3:
-        return Rights(_ADJUSTED[RmpAdjustResult.FAIL_INPUT])
+        return QueryResult(_ADJUSTED[RmpAdjustResult.FAIL_INPUT])
     if target <= vmpl:
-        return Rights(_ADJUSTED[RmpAdjustResult.FAIL_PERMISSION])
-    found = owned(table, page, gpa, asid)
+        return QueryResult(_ADJUSTED[RmpAdjustResult.FAIL_PERMISSION])
+    found = owned_entry(table, page, gpa, asid)
     if found is None:
-        return Rights(_FAULT[NOT_READABLE])
+        return QueryResult(_FAULT[NOT_READABLE])
     _, lo, hi = found
     if not lo & VALIDATED:
-        return Rights(_FAULT[NOT_VALIDATED])
+        return QueryResult(_FAULT[NOT_VALIDATED])
     rdx = target | (hi >> 8 * target & 0xFF) << 8 | (RmpAdjust.vmsa.mask if lo & VMSA else 0)
-    return Rights(_ADJUSTED[RmpAdjustResult.SUCCESS], rdx, int(lo & LARGE != 0))
+    return QueryResult(_ADJUSTED[RmpAdjustResult.SUCCESS], rdx, int(lo & LARGE != 0))

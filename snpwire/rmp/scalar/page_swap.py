@@ -1,4 +1,4 @@
-"""What moving and swapping do to the entries of a guest's pages.
+"""What moving and swapping pages of a guest do to their entries.
 
 Checks, order and the statuses that are arguments are as in ``firmware``.
 """
@@ -12,34 +12,36 @@ from ...wire.page_commands import SwapInFlags, SwapOutFlags, SwapPageType
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
 from ..entry import GPA, IMMUTABLE, LARGE, LOCK, VALIDATED, VMSA
-from .firmware import OK, asid_of, context_of, entry_or_zero, first_of, noted
+from .firmware import OK, asid_of, context_of, entry_or_zero, first_of, metadata_lo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..entry import Entries
-    from .firmware import Guest
+    from .firmware import PageOwner
 
 SEALED = frozenset({RmpState.FIRMWARE, RmpState.DEFAULT})
-"""States of a page that a sealed page is written to."""
+"""States of a page that an encrypted page may be written to."""
 _ROOT = SwapOutFlags.root_mdata_en.mask
 
 
-def page_move(table: Entries, source: int, target: int, guest: Guest, *, size: int = 0) -> Status:
+def page_move(
+    table: Entries, source: int, target: int, guest: PageOwner, *, size: int = 0
+) -> Status:
     """Move a guest's page, or one of its metadata, to another page (SNP_PAGE_MOVE)."""
     old, rights = entry_or_zero(table, source)
     new, new_rights = entry_or_zero(table, target)
     was, to_be = table.state(source), table.state(target)
     private = was in STILL and to_be is RmpState.PRE_GUEST
     metadata = was is RmpState.METADATA and to_be is RmpState.FIRMWARE
-    strange = bool(old & LARGE) != bool(size) or bool(new & LARGE) != bool(size)
-    others = {asid_of(old), asid_of(new)} != {guest.asid}
+    wrong_size = bool(old & LARGE) != bool(size) or bool(new & LARGE) != bool(size)
+    foreign = {asid_of(old), asid_of(new)} != {guest.asid}
     status = first_of(
         (table.state(guest.context) is not RmpState.CONTEXT, Status.INVALID_GUEST),
-        (strange, Status.INVALID_PAGE_SIZE),
+        (wrong_size, Status.INVALID_PAGE_SIZE),
         (guest.status is not OK, guest.status),
         (not private and not metadata, Status.INVALID_PAGE_STATE),
-        (private and others, Status.INVALID_PAGE_OWNER),
+        (private and foreign, Status.INVALID_PAGE_OWNER),
         (metadata and context_of(old) != guest.context, Status.INVALID_PAGE_OWNER),
     )
     if status is OK and private:
@@ -53,25 +55,25 @@ def page_move(table: Entries, source: int, target: int, guest: Guest, *, size: i
 
 
 def swap_out(
-    table: Entries, source: int, target: int, flags: int, guest: Guest, mdata: int = -1
+    table: Entries, source: int, target: int, flags: int, guest: PageOwner, mdata: int = -1
 ) -> Status:
-    """Seal a page elsewhere (SNP_PAGE_SWAP_OUT); *flags* is ``SwapOutFlags``.
+    """Encrypt a page into *target* (SNP_PAGE_SWAP_OUT); *flags* is ``SwapOutFlags``.
 
-    *mdata* is the page of the metadata entry, not asked about where the entry goes to the context.
+    *mdata* is the page of the metadata entry, not checked where the entry goes to the context.
     """
     lo, hi = entry_or_zero(table, source)
     size, kind = bool(flags & 1), SwapPageType(flags >> 1 & 3)
     sealed = table.state(target) in SEALED
     metadata = kind is SwapPageType.METADATA
     known = {RmpState.METADATA} if metadata else STILL
-    owner = context_of(lo) != guest.context if metadata else asid_of(lo) != guest.asid
+    foreign = context_of(lo) != guest.context if metadata else asid_of(lo) != guest.asid
     status = first_of(
-        *_keeper(table, guest, flags, mdata),
-        (bool(lo & LARGE) != size or _differs(table, target, size), Status.INVALID_PAGE_SIZE),
+        *_metadata_checks(table, guest, flags, mdata),
+        (bool(lo & LARGE) != size or _other_size(table, target, size), Status.INVALID_PAGE_SIZE),
         (guest.status is not OK, guest.status),
         (not kind.known or table.state(source) not in known, Status.INVALID_PAGE_STATE),
         (not sealed, Status.INVALID_PAGE_STATE),
-        (owner, Status.INVALID_PAGE_OWNER),
+        (foreign, Status.INVALID_PAGE_OWNER),
     )
     if status is OK:
         table.set(source, lo & ~(GPA | VMSA if metadata else VALIDATED), hi)
@@ -83,29 +85,29 @@ def swap_in(
     source: int,
     target: int,
     flags: int,
-    guest: Guest,
+    guest: PageOwner,
     *,
     entry: tuple[int, int],
     mdata: int = -1,
     content: Status = OK,
 ) -> Status:
-    """Open a sealed page into *target* (SNP_PAGE_SWAP_IN); *flags* is ``SwapInFlags``.
+    """Decrypt a page into *target* (SNP_PAGE_SWAP_IN); *flags* is ``SwapInFlags``.
 
-    *entry* is ``mdata`` and ``vmpl_perms`` of the metadata entry, *content* the status of what was
-    sealed, asked last.
+    *entry* is ``mdata`` and ``vmpl_perms`` of the metadata entry, *content* the status of the
+    decrypted content, checked last.
     """
     word, rights = entry
     lo, hi = entry_or_zero(table, target)
     size, kind = bool(flags & 1), SwapPageType(flags >> 1 & 3)
     placed, metadata = bool(flags & SwapInFlags.swap_in_place.mask), kind is SwapPageType.METADATA
-    strange = _differs(table, source, size) or bool(lo & LARGE) != size
-    strange = strange or bool(word & MetadataMdata.page_size.mask) != size
+    wrong_size = _other_size(table, source, size) or bool(lo & LARGE) != size
+    wrong_size = wrong_size or bool(word & MetadataMdata.page_size.mask) != size
     wanted = RmpState.FIRMWARE if metadata else RmpState.PRE_GUEST
     status = first_of(
-        *_keeper(table, guest, flags, mdata),
+        *_metadata_checks(table, guest, flags, mdata),
         (guest.status is not OK, guest.status),
-        (not _stands_for(word, kind), Status.INVALID_MDATA_ENTRY),
-        (strange, Status.INVALID_PAGE_SIZE),
+        (not _is_of_kind(word, kind), Status.INVALID_MDATA_ENTRY),
+        (wrong_size, Status.INVALID_PAGE_SIZE),
         (kind is not SwapPageType.DATA and placed, Status.INVALID_PARAM),
         (kind is SwapPageType.VMSA and size, Status.INVALID_PAGE_SIZE),
         (table.state(target) is not wanted, Status.INVALID_PAGE_STATE),
@@ -114,7 +116,7 @@ def swap_in(
         (content is not OK, content),
     )
     if status is OK and metadata:
-        table.set(target, noted(lo, guest.context), hi)
+        table.set(target, metadata_lo(lo, guest.context), hi)
     elif status is OK:
         was = VALIDATED if word & MetadataMdata.page_validated.mask else 0
         was |= VMSA if kind is SwapPageType.VMSA else 0
@@ -122,8 +124,10 @@ def swap_in(
     return status
 
 
-def _keeper(table: Entries, guest: Guest, flags: int, mdata: int) -> Iterator[tuple[bool, Status]]:
-    """Yield the checks of what swapping needs: the context, and the page of the metadata entry."""
+def _metadata_checks(
+    table: Entries, guest: PageOwner, flags: int, mdata: int
+) -> Iterator[tuple[bool, Status]]:
+    """Yield the checks of the guest context and of the page of the metadata entry."""
     yield table.state(guest.context) is not RmpState.CONTEXT, Status.INVALID_GUEST
     if not flags & _ROOT:
         lo, _ = entry_or_zero(table, mdata)
@@ -131,14 +135,14 @@ def _keeper(table: Entries, guest: Guest, flags: int, mdata: int) -> Iterator[tu
         yield context_of(lo) != guest.context, Status.INVALID_PAGE_OWNER
 
 
-def _stands_for(word: int, kind: SwapPageType) -> bool:
-    """Tell whether a metadata entry is in use and of this kind."""
+def _is_of_kind(word: int, kind: SwapPageType) -> bool:
+    """Return whether a metadata entry is in use and of this kind."""
     types = word & (MetadataMdata.metadata.mask | MetadataMdata.vmsa.mask)
     of = {0: SwapPageType.DATA, MetadataMdata.metadata.mask: SwapPageType.METADATA}
     of[MetadataMdata.vmsa.mask] = SwapPageType.VMSA
     return bool(word & MetadataMdata.valid.mask) and of.get(types) is kind
 
 
-def _differs(table: Entries, page: int, size: bool) -> bool:
-    """Tell whether a page has an entry, and another size."""
+def _other_size(table: Entries, page: int, size: bool) -> bool:
+    """Return whether a page has an entry, of another size."""
     return 0 <= page < table.pages and bool(table.entry(page)[0] & LARGE) != size

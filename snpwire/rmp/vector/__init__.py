@@ -1,12 +1,12 @@
-"""Instructions and commands that change the table, for many pages at once.
+"""Instructions and firmware commands that change the table, for arrays of pages.
 
-Each does to arrays of pages what its namesake in ``single`` does to one, with the outcome of doing
-it for the first page, then for the second, and so on: when a page repeats, and when pages of 4 KiB
-and of 2 MiB overlap. Each gives a status for every page, and changes nothing where it fails.
+Each does to many pages what its namesake in ``scalar`` does to one, with the result of doing it
+page by page in order, also where a page repeats and where 4 KiB and 2 MiB pages overlap. Each
+returns a status for every page, and changes nothing where it fails.
 
-Pages, guest pages and all else that there is one of for each operation are integers of one shape,
-or of shapes that numpy broadcasts to one; statuses are uint8 of that shape, codes and quadwords
-uint64. Raises UsageError for what is no page number, and for a table that cannot be changed.
+Pages, guest pages and other arguments of each operation are integers of one shape, or of shapes
+that numpy broadcasts to one; statuses are uint8 of that shape, codes and quadwords uint64. All
+raise UsageError for what is no page number, and for a table that is read-only.
 """
 
 from .firmware import (
@@ -18,14 +18,14 @@ from .firmware import (
     set_hv_fixed,
     unsmash,
 )
-from .guest import Outcomes, RightsOf, pvalidate, rmpadjust, rmpquery
+from .guest import InstructionResults, QueryResults, pvalidate, rmpadjust, rmpquery
 from .host import psmash, rmpread, rmpupdate
 from .page_move import page_move
 from .page_swap import swap_in, swap_out
 
 __all__ = [
-    "Outcomes",
-    "RightsOf",
+    "InstructionResults",
+    "QueryResults",
     "decommission",
     "gctx_create",
     "launch_update",

@@ -1,6 +1,6 @@
-"""What commands of the firmware do to the entries of many pages: ``single.firmware`` as arrays.
+"""What firmware commands do to the entries of many pages: ``scalar.firmware`` as arrays.
 
-Checks, their order and all decisions are told there. A batch is for one guest.
+Checks, their order and all decisions are explained there. A batch is for one guest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...wire.address import REGION
 from ...wire.launch_commands import LaunchPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .. import scalar as single
+from .. import scalar
 from ..entry import (
     ASID,
     ASID_LOW,
@@ -63,7 +63,7 @@ def reclaim(table: Table, pages: ArrayLike, size: ArrayLike = 0) -> NDArray[np.u
     """Do SNP_PAGE_RECLAIM for each of *pages*, in their order; return a ``Status`` for each.
 
     *size*, 1 for 2 MiB, is one number or one for each page. Raises UsageError for what is no page
-    number, and for a table that cannot be changed.
+    number, and for a read-only table.
     """
     quads, sizes = quads_of(writeable(table)), quadwords(size, np.shape(pages)).reshape(-1) != 0
 
@@ -86,7 +86,7 @@ def reclaim(table: Table, pages: ArrayLike, size: ArrayLike = 0) -> NDArray[np.u
         quads[chosen << 1] = lo & clear
 
     def one(place: int, page: int) -> Status:
-        return single.reclaim(table, page, int(sizes[place]))
+        return scalar.reclaim(table, page, int(sizes[place]))
 
     return batch(table, pages, judge, write, one)
 
@@ -94,25 +94,25 @@ def reclaim(table: Table, pages: ArrayLike, size: ArrayLike = 0) -> NDArray[np.u
 def gctx_create(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     """Do SNP_GCTX_CREATE for each of *pages*, in their order; return a ``Status`` for each.
 
-    Raises UsageError for what is no page number, and for a table that cannot be changed.
+    Raises UsageError for what is no page number, and for a read-only table.
     """
     quads = quads_of(writeable(table))
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:
-        strange = table.states(chosen) != RmpState.FIRMWARE
+        wrong = table.states(chosen) != RmpState.FIRMWARE
         large = lo & U64(LARGE) != 0
-        return first_of((strange, Status.INVALID_PAGE_STATE), (large, Status.INVALID_PAGE_SIZE))
+        return first_of((wrong, Status.INVALID_PAGE_STATE), (large, Status.INVALID_PAGE_SIZE))
 
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
         quads[chosen << 1] = lo | U64(VMSA)
 
-    return batch(table, pages, judge, write, lambda _, page: single.gctx_create(table, page))
+    return batch(table, pages, judge, write, lambda _, page: scalar.gctx_create(table, page))
 
 
 def decommission(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     """Do SNP_DECOMMISSION for each of *pages*, in their order; return a ``Status`` for each.
 
-    Raises UsageError for what is no page number, and for a table that cannot be changed.
+    Raises UsageError for what is no page number, and for a read-only table.
     """
     quads = quads_of(writeable(table))
 
@@ -122,42 +122,42 @@ def decommission(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
         quads[chosen << 1] = lo & without(VMSA)
 
-    return batch(table, pages, judge, write, lambda _, page: single.decommission(table, page))
+    return batch(table, pages, judge, write, lambda _, page: scalar.decommission(table, page))
 
 
-def md_init(table: Table, pages: ArrayLike, guest: single.Guest) -> NDArray[np.uint8]:
+def md_init(table: Table, pages: ArrayLike, guest: scalar.PageOwner) -> NDArray[np.uint8]:
     """Do SNP_PAGE_MD_INIT for each of *pages*, in their order; return a ``Status`` for each.
 
-    Raises UsageError for what is no page number, and for a table that cannot be changed.
+    Raises UsageError for what is no page number, and for a read-only table.
     """
     quads = quads_of(writeable(table))
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:
         return first_of(
-            homeless(table, guest, len(lo)),
+            context_check(table, guest, len(lo)),
             (table.states(chosen) != RmpState.FIRMWARE, Status.INVALID_PAGE_STATE),
-            unfit(guest, len(lo)),
+            guest_check(guest, len(lo)),
         )
 
     def write(places: Pages, chosen: Pages, lo: Quads) -> None:
-        quads[chosen << 1] = noted(lo, guest.context)
+        quads[chosen << 1] = metadata_lo(lo, guest.context)
 
-    return batch(table, pages, judge, write, lambda _, page: single.md_init(table, page, guest))
+    return batch(table, pages, judge, write, lambda _, page: scalar.md_init(table, page, guest))
 
 
-def homeless(table: Table, guest: single.Guest, count: int) -> tuple[Bools, Status]:
-    """Return the check of the page of the guest's context."""
+def context_check(table: Table, guest: scalar.PageOwner, count: int) -> tuple[Bools, Status]:
+    """Return the check of the page of the guest context."""
     none = table.state(guest.context) is not RmpState.CONTEXT
     return np.full(count, none), Status.INVALID_GUEST
 
 
-def unfit(guest: single.Guest, count: int) -> tuple[Bools, Status]:
+def guest_check(guest: scalar.PageOwner, count: int) -> tuple[Bools, Status]:
     """Return the check of the guest's own state."""
     return np.full(count, guest.status != 0), guest.status
 
 
-def noted(lo: Quads, context: int) -> Quads:
-    """Return entries with the firmware's note that they hold metadata of a context."""
+def metadata_lo(lo: Quads, context: int) -> Quads:
+    """Return entries with the firmware's note that their pages hold metadata of a context."""
     note: Quads = lo & without(GPA) | U64(METADATA_NOTE + (context << GPA_LOW & NOTE_PFN))
     return note
 
@@ -166,7 +166,7 @@ def launch_update(
     table: Table,
     pages: ArrayLike,
     perms: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     *,
     page_type: ArrayLike = LaunchPageType.NORMAL,
     size: ArrayLike = 0,
@@ -174,8 +174,8 @@ def launch_update(
 ) -> NDArray[np.uint8]:
     """Do SNP_LAUNCH_UPDATE for each of *pages*, in their order; return a ``Status`` for each.
 
-    All but *guest* is one number or one for each page, as in ``single.launch_update``. Raises
-    UsageError for what is no page number, and for a table that cannot be changed.
+    All but *guest* is one number or one for each page, as in ``scalar.launch_update``. Raises
+    UsageError for what is no page number, and for a read-only table.
     """
     quads, shape = quads_of(writeable(table)), np.shape(pages)
     given = (quadwords(value, shape).reshape(-1) for value in (perms, page_type, size, content))
@@ -190,7 +190,7 @@ def launch_update(
             (wide & (chosen % REGION != 0), Status.INVALID_ADDRESS),
             (wide & alone[places], Status.INVALID_PAGE_SIZE),
             ((kind == 0) | (kind == 7), Status.INVALID_PARAM),
-            unfit(guest, len(lo)),
+            guest_check(guest, len(lo)),
             ((lo & U64(ASID)) >> U64(ASID_LOW) != guest.asid, Status.INVALID_PAGE_OWNER),
             (late[places] != 0, late[places]),
         )
@@ -204,7 +204,7 @@ def launch_update(
     def one(place: int, page: int) -> Status:
         keys = {"page_type": int(kinds[place]), "size": int(large[place])}
         status = Status(int(late[place]))
-        return single.launch_update(table, page, int(masks[place]), guest, content=status, **keys)
+        return scalar.launch_update(table, page, int(masks[place]), guest, content=status, **keys)
 
     return batch(table, pages, judge, write, one)
 
@@ -212,7 +212,7 @@ def launch_update(
 def unsmash(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     """Do SNP_PAGE_UNSMASH for each of *pages*, in their order; return a ``Status`` for each.
 
-    Raises UsageError for what is no page number, and for a table that cannot be changed.
+    Raises UsageError for what is no page number, and for a read-only table.
     """
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)
@@ -223,7 +223,7 @@ def unsmash(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
 
     def wave(places: Pages) -> None:
         heads = flat[live[places]]
-        good = _alike(table, heads)
+        good = _contiguous(table, heads)
         status[live[places[~good]]] = Status.INVALID_PAGE_STATE
         rows = heads[good] // REGION
         lo = regions[rows, :, 0]
@@ -233,14 +233,14 @@ def unsmash(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
         regions[rows, :, 0] = lo
 
     def one(place: int) -> None:
-        status[live[place]] = single.unsmash(table, int(flat[live[place]]))
+        status[live[place]] = scalar.unsmash(table, int(flat[live[place]]))
 
     in_order(flat[live], wave, one, REGIONS_AT_ONCE)
     return status.reshape(numbers.shape)
 
 
-def _alike(table: Table, heads: Pages) -> Bools:
-    """Tell which regions are 512 pages of a guest that follow one another."""
+def _contiguous(table: Table, heads: Pages) -> Bools:
+    """Return which regions are 512 contiguous pages of a guest."""
     entries = regions_of(table)[heads // REGION]
     lo, hi = entries[:, :, 0], entries[:, :, 1]
     steps = np.arange(REGION, dtype=U64) << U64(GPA_LOW)
@@ -249,20 +249,20 @@ def _alike(table: Table, heads: Pages) -> Bools:
     like = (lo ^ lo[:, :1] + steps) & U64(ASID | GPA) == 0
     like &= fixed & (hi == hi[:, :1]) & (states == states[:, :1])
     aligned = lo[:, 0] & U64((REGION - 1) << GPA_LOW) == 0
-    alike: Bools = like.all(axis=1) & aligned
-    return alike
+    contiguous: Bools = like.all(axis=1) & aligned
+    return contiguous
 
 
 def set_hv_fixed(table: Table, first: ArrayLike, count: ArrayLike) -> NDArray[np.uint8]:
     """Do SNP_PAGE_SET_STATE for ranges of pages, in their order; return a ``Status`` for each.
 
     A range is a page number and a number of pages; *count* is one or one for each range. Raises
-    UsageError for what is no page number, and for a table that cannot be changed.
+    UsageError for what is no page number, and for a read-only table.
     """
     starts, quads = page_numbers(first), quads_of(writeable(table)).reshape(-1, 2)
     counts = quadwords(count, starts.shape)
     status = [
-        _fix(table, quads, start, number)
+        _set_range(table, quads, start, number)
         for start, number in zip(
             starts.reshape(-1).tolist(), counts.reshape(-1).tolist(), strict=True
         )
@@ -270,8 +270,8 @@ def set_hv_fixed(table: Table, first: ArrayLike, count: ArrayLike) -> NDArray[np
     return np.array(status, np.uint8).reshape(starts.shape)
 
 
-def _fix(table: Table, quads: Quads, first: int, count: int) -> Status:
-    """Do it for one range."""
+def _set_range(table: Table, quads: Quads, first: int, count: int) -> Status:
+    """Do SNP_PAGE_SET_STATE for one range."""
     if first % REGION:
         return Status.INVALID_PARAM
     part = quads[first : min(first + count, table.pages)]

@@ -1,7 +1,7 @@
-"""PVALIDATE, RMPADJUST and RMPQUERY of many pages: what ``single.guest`` does, as arrays.
+"""PVALIDATE, RMPADJUST and RMPQUERY of many pages: ``scalar.guest`` as arrays.
 
-All decisions are told there. None of the three changes which entry speaks for a page, so that
-entry is what an operation depends on.
+All decisions are explained there. None of the three changes which entry covers a page, so an
+operation depends on that entry only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from ...wire.address import REGION
 from ...wire.rmp_words import PvalidateResult, RmpAdjust, RmpAdjustResult
-from .. import scalar as single
+from .. import scalar
 from ..entry import (
     FULL,
     LARGE,
@@ -22,12 +22,12 @@ from ..entry import (
     TOO_SMALL,
     VALIDATED,
     VMSA,
-    Fault,
+    AccessFault,
     FaultKind,
-    Outcome,
+    InstructionResult,
 )
 from ..page_ranges import page_numbers
-from .operands import U64, foreign, quads_of, quadwords, without, writeable
+from .operands import U64, not_owned, quads_of, quadwords, without, writeable
 from .order import in_order
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 
     from ..table import Table
 
-_FAULTS = (Fault(FaultKind.NONE), NOT_OWNED, TOO_SMALL, NOT_VALIDATED, NOT_READABLE)
+_FAULTS = (AccessFault(FaultKind.NONE), NOT_OWNED, TOO_SMALL, NOT_VALIDATED, NOT_READABLE)
 _PLACE = {fault: place for place, fault in enumerate(_FAULTS)}
 _KINDS = np.array([fault.kind for fault in _FAULTS], np.uint8)
 _CODES = np.array([fault.code for fault in _FAULTS], np.uint64)
 
 
-class Outcomes(NamedTuple):
-    """What an instruction of a guest left for each page; all arrays have the shape of the pages."""
+class InstructionResults(NamedTuple):
+    """Results of a guest instruction; all arrays have the shape of the pages."""
 
     status: NDArray[np.uint8]
-    """Number in EAX, without meaning where there is a fault."""
+    """Number in EAX; meaningless with a fault."""
     kind: NDArray[np.uint8]
     """``FaultKind``; 0 for none."""
     code: NDArray[np.uint64]
@@ -54,18 +54,18 @@ class Outcomes(NamedTuple):
     """The carry flag."""
 
 
-class RightsOf(NamedTuple):
-    """What RMPQUERY told of each page; all arrays have the shape of the pages."""
+class QueryResults(NamedTuple):
+    """Results of RMPQUERY; all arrays have the shape of the pages."""
 
-    outcomes: Outcomes
+    results: InstructionResults
     rdx: NDArray[np.uint64]
-    """RDX, 0 where there is no success."""
+    """RDX, 0 without success."""
     rcx: NDArray[np.uint64]
-    """RCX, 0 where there is no success."""
+    """RCX, 0 without success."""
 
 
 class _Batch:
-    """Operations on pages of guests, the entries that speak for them, and the outcomes."""
+    """Operations on pages of guests, the entries that cover them, and the results."""
 
     def __init__(self, table: Table, pages: ArrayLike, gpas: ArrayLike, *others: ArrayLike) -> None:
         numbers = page_numbers(pages)
@@ -78,46 +78,46 @@ class _Batch:
         self.status = np.zeros(len(self.pages), np.uint8)
         self.fault = np.zeros(len(self.pages), np.uint8)
         self.carry = np.zeros(len(self.pages), np.bool_)
-        self.heads = np.where(self.pages < table.pages, table.resolved(self.pages), 0)
+        self.heads = np.where(self.pages < table.pages, table.resolve_all(self.pages), 0)
 
     def refuse(self, code: int, where: NDArray[np.bool_]) -> None:
         """Give a status to operations that have neither status nor fault yet."""
-        self.status[where & self.open()] = code
+        self.status[where & self.pending()] = code
 
-    def stop(self, fault: Fault, where: NDArray[np.bool_]) -> None:
+    def fail(self, fault: AccessFault, where: NDArray[np.bool_]) -> None:
         """Give a fault to operations that have neither status nor fault yet."""
-        self.fault[where & self.open()] = _PLACE[fault]
+        self.fault[where & self.pending()] = _PLACE[fault]
 
-    def open(self) -> NDArray[np.bool_]:
-        """Tell which operations have neither status nor fault."""
-        free: NDArray[np.bool_] = (self.status | self.fault) == 0
-        return free
+    def pending(self) -> NDArray[np.bool_]:
+        """Return which operations have neither status nor fault."""
+        pending: NDArray[np.bool_] = (self.status | self.fault) == 0
+        return pending
 
-    def half(self, half: int) -> NDArray[np.uint64]:
-        """Return a quadword of the entry that speaks for each page, the first or the second."""
-        return self.quads.take((self.heads << 1) + half)
+    def quadword(self, index: int) -> NDArray[np.uint64]:
+        """Return quadword *index*, 0 or 1, of the entry that covers each page."""
+        return self.quads.take((self.heads << 1) + index)
 
     def unowned(self) -> NDArray[np.bool_]:
-        """Tell which pages are not the guest's, or cannot be used by it."""
+        """Return which pages are not owned by the guest, or not usable by it."""
         offsets = self.pages - self.heads
-        others = foreign(self.half(0), offsets, self.gpas, self.asids)
+        others = not_owned(self.quadword(0), offsets, self.gpas, self.asids)
         return others | (self.pages >= self.table.pages)
 
-    def given(self, place: int) -> tuple[int, int, int]:
+    def operation(self, place: int) -> tuple[int, int, int]:
         """Return the page, the guest page and the ASID of one operation."""
         return int(self.pages[place]), int(self.gpas[place]), int(self.asids[place])
 
-    def note(self, place: int, outcome: Outcome) -> None:
-        """Keep the outcome of a single operation."""
-        self.status[place] = outcome.status
-        self.fault[place] = 0 if outcome.fault is None else _PLACE[outcome.fault]
-        self.carry[place] = outcome.carry
+    def store(self, place: int, result: InstructionResult) -> None:
+        """Store the result of a single operation."""
+        self.status[place] = result.status
+        self.fault[place] = 0 if result.fault is None else _PLACE[result.fault]
+        self.carry[place] = result.carry
 
-    def outcomes(self) -> Outcomes:
-        """Return what became of all operations."""
+    def results(self) -> InstructionResults:
+        """Return the results of all operations."""
         status, carry = self.status.reshape(self.shape), self.carry.reshape(self.shape)
         fault = self.fault.reshape(self.shape)
-        return Outcomes(status, _KINDS[fault], _CODES[fault], carry)
+        return InstructionResults(status, _KINDS[fault], _CODES[fault], carry)
 
 
 def pvalidate(
@@ -129,22 +129,22 @@ def pvalidate(
     vmpl: ArrayLike = 0,
     size: ArrayLike = 0,
     validate: ArrayLike = 1,
-) -> Outcomes:
+) -> InstructionResults:
     """Do PVALIDATE for each of *pages*, which back guest pages *gpas*, in their order.
 
-    All else is one number or one for each page, as in ``single.pvalidate``; statuses are
-    ``PvalidateResult``. Raises UsageError for what is no page number, and for a table that cannot
-    be changed.
+    All else is one number or one for each page, as in ``scalar.pvalidate``; statuses are
+    ``PvalidateResult``. Raises UsageError for what is no page number, and for a read-only
+    table.
     """
     batch = _Batch(writeable(table), pages, gpas, asid, vmpl, size, validate)
     sizes, wanted = (other != 0 for other in batch.others)
     batch.refuse(PvalidateResult.FAIL_PERMISSION, batch.vmpls != 0)
     batch.refuse(PvalidateResult.FAIL_INPUT, sizes & (batch.gpas % REGION != 0))
-    large = batch.half(0) & U64(LARGE) != 0
-    batch.stop(NOT_OWNED, batch.unowned())
-    batch.stop(TOO_SMALL, large & ~sizes)
+    large = batch.quadword(0) & U64(LARGE) != 0
+    batch.fail(NOT_OWNED, batch.unowned())
+    batch.fail(TOO_SMALL, large & ~sizes)
     batch.refuse(PvalidateResult.FAIL_SIZEMISMATCH, sizes & ~large)
-    live = np.flatnonzero(batch.open())
+    live = np.flatnonzero(batch.pending())
 
     def wave(places: NDArray[np.int64]) -> None:
         chosen = live[places]
@@ -156,12 +156,12 @@ def pvalidate(
 
     def one(place: int) -> None:
         number = int(live[place])
-        page, gpa, asid = batch.given(number)
+        page, gpa, asid = batch.operation(number)
         keys = {"size": int(sizes[number]), "validate": int(wanted[number])}
-        batch.note(number, single.pvalidate(table, page, gpa, asid=asid, **keys))
+        batch.store(number, scalar.pvalidate(table, page, gpa, asid=asid, **keys))
 
     in_order(batch.heads[live], wave, one)
-    return batch.outcomes()
+    return batch.results()
 
 
 def rmpadjust(
@@ -173,12 +173,12 @@ def rmpadjust(
     asid: ArrayLike,
     vmpl: ArrayLike = 0,
     size: ArrayLike = 0,
-) -> Outcomes:
+) -> InstructionResults:
     """Do RMPADJUST for each of *pages*, which back guest pages *gpas*, in their order.
 
-    All else is one number or one for each page, as in ``single.rmpadjust``; statuses are
-    ``RmpAdjustResult``. Raises UsageError for what is no page number, and for a table that cannot
-    be changed.
+    All else is one number or one for each page, as in ``scalar.rmpadjust``; statuses are
+    ``RmpAdjustResult``. Raises UsageError for what is no page number, and for a read-only
+    table.
     """
     batch = _Batch(writeable(table), pages, gpas, asid, vmpl, size, rdx)
     words, sizes = batch.others[1], batch.others[0] != 0
@@ -187,13 +187,13 @@ def rmpadjust(
     odd |= (targets > 3) | (sizes & (batch.gpas % REGION != 0))
     batch.refuse(RmpAdjustResult.FAIL_INPUT, odd)
     batch.refuse(RmpAdjustResult.FAIL_PERMISSION, targets <= batch.vmpls)
-    lo = batch.half(0)
+    lo = batch.quadword(0)
     large = lo & U64(LARGE) != 0
-    batch.stop(NOT_OWNED, batch.unowned())
-    batch.stop(TOO_SMALL, large & ~sizes)
-    batch.stop(NOT_VALIDATED, lo & U64(VALIDATED) == 0)
+    batch.fail(NOT_OWNED, batch.unowned())
+    batch.fail(TOO_SMALL, large & ~sizes)
+    batch.fail(NOT_VALIDATED, lo & U64(VALIDATED) == 0)
     batch.refuse(RmpAdjustResult.FAIL_SIZEMISMATCH, sizes & ~large)
-    live = np.flatnonzero(batch.open())
+    live = np.flatnonzero(batch.pending())
 
     def wave(places: NDArray[np.int64]) -> None:
         chosen = live[places]
@@ -202,17 +202,17 @@ def rmpadjust(
 
     def one(place: int) -> None:
         number = int(live[place])
-        page, gpa, asid = batch.given(number)
+        page, gpa, asid = batch.operation(number)
         keys = {"vmpl": int(batch.vmpls[number]), "size": int(sizes[number])}
-        done = single.rmpadjust(table, page, gpa, int(words[number]), asid=asid, **keys)
-        batch.note(number, done)
+        done = scalar.rmpadjust(table, page, gpa, int(words[number]), asid=asid, **keys)
+        batch.store(number, done)
 
     in_order(batch.heads[live], wave, one)
-    return batch.outcomes()
+    return batch.results()
 
 
 def _adjust(batch: _Batch, chosen: NDArray[np.int64], rdx: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Give rights where the caller has them itself; return where it has not."""
+    """Set permissions where the caller has them itself; return where it has not."""
     at = batch.heads[chosen] << 1
     hi = batch.quads.take(at + 1)
     vmpl, shift = batch.vmpls[chosen], (rdx & U64(3)) << U64(3)
@@ -237,23 +237,23 @@ def rmpquery(
     *,
     asid: ArrayLike,
     vmpl: ArrayLike = 0,
-) -> RightsOf:
+) -> QueryResults:
     """Do RMPQUERY for each of *pages*, which back guest pages *gpas*; nothing changes.
 
-    All else is one number or one for each page, as in ``single.rmpquery``; statuses are
+    All else is one number or one for each page, as in ``scalar.rmpquery``; statuses are
     ``RmpAdjustResult``. Raises UsageError for what is no page number.
     """
     batch = _Batch(table, pages, gpas, asid, vmpl, target)
     (targets,) = batch.others
     batch.refuse(RmpAdjustResult.FAIL_INPUT, targets > 3)
     batch.refuse(RmpAdjustResult.FAIL_PERMISSION, targets <= batch.vmpls)
-    lo, hi = batch.half(0), batch.half(1)
-    batch.stop(NOT_READABLE, batch.unowned())
-    batch.stop(NOT_VALIDATED, lo & U64(VALIDATED) == 0)
+    lo, hi = batch.quadword(0), batch.quadword(1)
+    batch.fail(NOT_READABLE, batch.unowned())
+    batch.fail(NOT_VALIDATED, lo & U64(VALIDATED) == 0)
     mask: NDArray[np.uint64] = hi >> ((targets & U64(3)) << U64(3)) & U64(0xFF)
     rdx = targets | mask << U64(8)
     rdx[lo & U64(VMSA) != 0] |= U64(RmpAdjust.vmsa.mask)
     rcx = (lo & U64(LARGE)) >> U64(LARGE.bit_length() - 1)
-    shut = np.flatnonzero(~batch.open())
-    rdx[shut], rcx[shut] = 0, 0
-    return RightsOf(batch.outcomes(), rdx.reshape(batch.shape), rcx.reshape(batch.shape))
+    failed = np.flatnonzero(~batch.pending())
+    rdx[failed], rcx[failed] = 0, 0
+    return QueryResults(batch.results(), rdx.reshape(batch.shape), rcx.reshape(batch.shape))

@@ -1,10 +1,10 @@
-"""RMPUPDATE, PSMASH and RMPREAD of many pages: what ``single.host`` does, as arrays.
+"""RMPUPDATE, PSMASH and RMPREAD of many pages: ``scalar.host`` as arrays.
 
-All decisions are told there. What makes waves possible: an update of 4 KiB reads its own entry and
-asks the first entry of its region only whether it is a page of 2 MiB, which no update of 4 KiB can
-change. So updates of different pages are independent, and what they add to ``subpage_count`` can be
-added at the end of a wave, as counts wrap. Only where some update of 2 MiB touches a region are all
-of that region kept in order.
+All decisions are explained there. Waves are possible because a 4 KiB update reads its own entry,
+and of the first entry of its region only whether it is a 2 MiB page, which no 4 KiB update can
+change. So updates of different pages are independent, and their changes of ``subpage_count`` can be
+added at the end of a wave, as counts wrap. All updates of a region are kept in order only where a
+2 MiB update touches it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from ...wire.address import REGION
 from ...wire.rmp import RmpOperand
 from ...wire.rmp_words import PsmashResult, RmpUpdateResult
-from .. import scalar as single
+from .. import scalar
 from ..entry import (
     ASID,
     ASID_LOW,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ..table import Table
 
 REGIONS_AT_ONCE = 64
-"""Regions of 2 MiB whose entries are worked on together: half a MiB."""
+"""2 MiB regions of a wave: half a MiB of entries."""
 _LOCKED = LOCK // IMMUTABLE
 
 
@@ -60,15 +60,15 @@ def rmpupdate(
 ) -> NDArray[np.uint8]:
     """Do RMPUPDATE for each of *pages*, in their order; return a ``RmpUpdateResult`` for each.
 
-    *new* is one operand or one for each page, in the form of an entry (``single.operand_of``);
+    *new* is one operand or one for each page, in the form of an entry (``scalar.operand_of``);
     *guest_asid* and *in_use* likewise. Raises UsageError for what is no page number or no operand,
-    and for a table that cannot be changed.
+    and for a read-only table.
     """
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)
     words = quadwords(new, numbers.shape).reshape(-1)
-    refused = _refused(flat, words, table.pages)
-    status = _before(refused, numbers.shape, guest_asid, in_use)
+    refused = _invalid_operands(flat, words, table.pages)
+    status = _early_status(refused, numbers.shape, guest_asid, in_use)
     live = np.flatnonzero(status == 0)
     if len(live) < len(flat):
         flat, words = flat.take(live), words.take(live)
@@ -78,8 +78,10 @@ def rmpupdate(
     return status.reshape(numbers.shape)
 
 
-def _refused(pages: NDArray[np.int64], new: NDArray[np.uint64], covered: int) -> NDArray[np.bool_]:
-    """Tell where the operand or the page cannot be."""
+def _invalid_operands(
+    pages: NDArray[np.int64], new: NDArray[np.uint64], covered: int
+) -> NDArray[np.bool_]:
+    """Return where the operand or the page is invalid."""
     bad: NDArray[np.bool_] = new & without(OPERAND) != 0
     bad |= pages >= covered
     large = new & U64(LARGE) != 0
@@ -89,24 +91,24 @@ def _refused(pages: NDArray[np.int64], new: NDArray[np.uint64], covered: int) ->
     return bad
 
 
-def _before(
+def _early_status(
     refused: NDArray[np.bool_], shape: tuple[int, ...], guest_asid: ArrayLike, in_use: ArrayLike
 ) -> NDArray[np.uint8]:
-    """Return the status that comes before what an entry says; PSMASH has the same numbers."""
+    """Return the status of the checks before the entry is read; PSMASH has the same numbers."""
     checks = (
         (guest_asid, RmpUpdateResult.FAIL_PERMISSION),
         (refused.reshape(shape), RmpUpdateResult.FAIL_INPUT),
         (in_use, RmpUpdateResult.FAIL_INUSE),
     )
     status = np.zeros(len(refused), np.uint8)
-    for found, code in reversed(checks):
-        if np.any(found):
-            status[quadwords(found, shape).reshape(-1) != 0] = code
+    for failed, code in reversed(checks):
+        if np.any(failed):
+            status[quadwords(failed, shape).reshape(-1) != 0] = code
     return status
 
 
 class _Updates:
-    """Updates whose operands are right, and what becomes of them."""
+    """Updates with valid operands, and their statuses."""
 
     def __init__(
         self, table: Table, pages: NDArray[np.int64], new: NDArray[np.uint64], rights: int
@@ -119,7 +121,7 @@ class _Updates:
         self.status = np.zeros(len(pages), np.uint8)
 
     def keys(self) -> NDArray[np.int64]:
-        """Return what each update depends on: its page, or its region where 2 MiB are at stake."""
+        """Return the key of each update: its page, or its region where some update has 2 MiB."""
         if not self.mixed:
             return self.pages
         heads = self.pages & -REGION
@@ -128,14 +130,14 @@ class _Updates:
     def one(self, place: int) -> None:
         """Do one update."""
         page, new = int(self.pages[place]), int(self.new[place])
-        self.status[place] = single.rmpupdate(self.table, page, new, rights=self.rights)
+        self.status[place] = scalar.rmpupdate(self.table, page, new, rights=self.rights)
 
     def wave(self, places: NDArray[np.int64]) -> None:
-        """Do updates of different keys, their pages in rising order."""
+        """Do updates of different keys, their pages in ascending order."""
         pages, new = self.pages.take(places), self.new.take(places)
         lo = self.quads.take(pages << 1)
         top = self.quads.take((pages & -REGION) << 1)
-        status = self._judged(lo, top, new)
+        status = self._statuses(lo, top, new)
         self.status[places] = status
         done = np.flatnonzero(status == 0)
         if len(done) < len(status):
@@ -143,11 +145,11 @@ class _Updates:
             new, lo, top = (words.take(done) for words in (new, lo, top))
         self._write(pages, lo, new)
         if self.mixed:
-            self._mark(pages, top, new)
-        self._add(pages, lo, new)
-        count(self.table, lo, new)
+            self._write_rest(pages, top, new)
+        self._add_subpages(pages, lo, new)
+        update_counters(self.table, lo, new)
 
-    def _judged(
+    def _statuses(
         self, lo: NDArray[np.uint64], top: NDArray[np.uint64], new: NDArray[np.uint64]
     ) -> NDArray[np.uint8]:
         """Return the status of updates of entries *lo* in regions that begin with *top*."""
@@ -181,10 +183,10 @@ class _Updates:
         hi |= U64(self.rights)
         self.quads[at] = hi
 
-    def _mark(
+    def _write_rest(
         self, pages: NDArray[np.int64], top: NDArray[np.uint64], new: NDArray[np.uint64]
     ) -> None:
-        """Write entries 1 to 511 of regions that become one page, or stop to be one."""
+        """Write entries 1 to 511 of regions that become a 2 MiB page, or stop being one."""
         before, after = top & U64(SPAN) == SPAN, new & U64(SPAN) == SPAN
         changed = (new & U64(LARGE) != 0) & (before != after)
         regions = regions_of(self.table)
@@ -194,10 +196,10 @@ class _Updates:
             regions[row, 1:, 0] = ASSIGNED if word else 0
             regions[row, 1:, 1] = 0
 
-    def _add(
+    def _add_subpages(
         self, pages: NDArray[np.int64], lo: NDArray[np.uint64], new: NDArray[np.uint64]
     ) -> None:
-        """Add what changed hands to the counts of regions; *pages* are in rising order."""
+        """Update the sub-page counts of regions; *pages* are in ascending order."""
         part = np.flatnonzero((pages & (REGION - 1) != 0) & ((lo ^ new) & U64(ASSIGNED) != 0))
         if not len(part):
             return
@@ -213,8 +215,8 @@ class _Updates:
         self.quads[at] = top
 
 
-def count(table: Table, lo: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
-    """Take the pages of entries *lo* off the counters of their owners, and add those of *new*."""
+def update_counters(table: Table, lo: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
+    """Subtract the pages of entries *lo* from their owners' counters, and add those of *new*."""
     if table.counters is None:
         return
     total = np.zeros(len(table.counters), np.int64)
@@ -234,12 +236,12 @@ def psmash(
 ) -> NDArray[np.uint8]:
     """Do PSMASH for each of *pages*, in their order; return a ``PsmashResult`` for each.
 
-    Raises UsageError for what is no page number, and for a table that cannot be changed.
+    Raises UsageError for what is no page number, and for a read-only table.
     """
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)
     refused = (flat % REGION != 0) | (flat > table.pages - REGION)
-    status = _before(refused, numbers.shape, guest_asid, in_use)
+    status = _early_status(refused, numbers.shape, guest_asid, in_use)
     live = np.flatnonzero(status == 0)
     heads = flat[live]
     regions = regions_of(writeable(table))
@@ -248,17 +250,17 @@ def psmash(
         rows = heads[places] // REGION
         whole = regions[rows, 0, 0] & U64(SPAN) == SPAN
         status[live[places[~whole]]] = PsmashResult.FAIL_BADADDR
-        _smash(regions, rows[whole])
+        _split(regions, rows[whole])
 
     def one(place: int) -> None:
-        status[live[place]] = single.psmash(table, int(heads[place]))
+        status[live[place]] = scalar.psmash(table, int(heads[place]))
 
     in_order(heads, wave, one, REGIONS_AT_ONCE)
     return status.reshape(numbers.shape)
 
 
-def _smash(regions: NDArray[np.uint64], rows: NDArray[np.int64]) -> None:
-    """Write the entries of regions that were one page."""
+def _split(regions: NDArray[np.uint64], rows: NDArray[np.int64]) -> None:
+    """Write the entries of regions that were a 2 MiB page."""
     top = regions[rows, 0]
     lo = top[:, :1] & without(LARGE | COUNT | GPA)
     steps = np.arange(REGION, dtype=U64) << U64(GPA_LOW)
@@ -274,14 +276,14 @@ def rmpread(
 ) -> tuple[NDArray[np.uint8], NDArray[np.void]]:
     """Do RMPREAD for each of *pages*; return a ``RmpUpdateResult`` and an operand for each.
 
-    Operands have the dtype of ``RmpOperand`` and are zero where the status is no success. Raises
+    Operands have the dtype of ``RmpOperand`` and are zero without success. Raises
     UsageError for what is no page number.
     """
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)
     lo, known = table.lows(flat)
     top, _ = table.lows(flat & -REGION)
-    status = _before(~known, numbers.shape, guest_asid, False)
+    status = _early_status(~known, numbers.shape, guest_asid, False)
     some = (top & U64(SPAN) != SPAN) & (top & U64(ASSIGNED | COUNT) != 0)
     lo[status != 0] = 0
     some &= status == 0

@@ -1,4 +1,4 @@
-"""What instructions and commands on many pages have in common: arguments, entries, statuses."""
+"""Arguments, entries and statuses of instructions and commands on many pages."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ U64 = np.uint64
 
 
 def quadwords(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.uint64]:
-    """Return *given* as numbers of 64 bits, one for each operation. Raises UsageError.
+    """Return *given* as uint64 of *shape*, one for each operation. Raises UsageError.
 
-    A list is taken number by number where numpy would make floats of it, as it does of one that
-    holds small numbers and such as have bit 63.
+    A list is converted number by number where numpy would make floats of it, as it does of one that
+    has small numbers and numbers with bit 63.
     """
     array: NDArray[Any] = np.asarray(given)
     if array.dtype.kind not in "iub" and not isinstance(given, np.ndarray):
@@ -49,7 +49,7 @@ def quadwords(given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.uint64]:
 
 
 def checked_pages(*given: ArrayLike) -> tuple[tuple[int, ...], list[Pages]]:
-    """Return the shape of arrays of page numbers, and each of them flat. Raises UsageError."""
+    """Return the common shape of arrays of page numbers, and each flat. Raises UsageError."""
     arrays = [page_numbers(pages) for pages in given]
     try:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
@@ -60,16 +60,16 @@ def checked_pages(*given: ArrayLike) -> tuple[tuple[int, ...], list[Pages]]:
 
 
 def writeable(table: Table) -> Table:
-    """Return *table*. Raises UsageError if it cannot be changed."""
+    """Return *table*. Raises UsageError if it is read-only."""
     if not quads_of(table).flags.writeable:
         raise UsageError("the table is read-only")
     return table
 
 
 def quads_of(table: Table) -> Quads:
-    """Return the entries of *table* where they are, two numbers for each page.
+    """Return the entries of *table* in place: uint64 of shape (2 * pages,).
 
-    Raises UsageError for a table that is not of one piece.
+    Raises UsageError for a table in segments.
     """
     if not hasattr(table, "entries"):
         raise UsageError("a table of segments is changed one segment at a time")
@@ -77,7 +77,7 @@ def quads_of(table: Table) -> Quads:
 
 
 def regions_of(table: Table) -> NDArray[np.uint64]:
-    """Return the entries of whole regions, of shape (regions, 512, 2), as they lie in memory."""
+    """Return the entries of whole 2 MiB regions in place: uint64 of shape (regions, 512, 2)."""
     whole = table.pages // REGION
     return table.entries.view(np.uint64).reshape(-1, 2)[: whole * REGION].reshape(-1, REGION, 2)
 
@@ -88,22 +88,22 @@ def without(bits: int) -> np.uint64:
 
 
 def in_states(states: NDArray[np.uint8], *wanted: RmpState) -> Bools:
-    """Tell which of *states* are among those wanted."""
+    """Return which of *states* are among those wanted."""
     found = np.zeros(256, np.bool_)
     found[list(wanted)] = True
     return found[states]
 
 
 def sizes_differ(lo: Quads, sizes: Bools) -> Bools:
-    """Tell which entries have another size; *sizes* is true for 2 MiB."""
+    """Return which entries have another page size; *sizes* is true for 2 MiB."""
     different: Bools = (lo & U64(LARGE) != 0) != sizes
     return different
 
 
-def foreign(lo: Quads, offsets: Pages, gpas: Pages, asids: Quads) -> Bools:
-    """Tell which entries are not a guest's for this address, or are immutable.
+def not_owned(lo: Quads, offsets: Pages, gpas: Pages, asids: Quads) -> Bools:
+    """Return which entries are not owned by the guest at this address, or are immutable.
 
-    *lo* are the entries that speak for the pages, and *offsets* how far the pages lie behind them.
+    *lo* are the entries that cover the pages, and *offsets* the distance of the pages from them.
     """
     first = gpas - offsets
     mine = first.astype(U64) << U64(GPA_LOW) | asids << U64(ASID_LOW) | U64(ASSIGNED)
@@ -113,10 +113,13 @@ def foreign(lo: Quads, offsets: Pages, gpas: Pages, asids: Quads) -> Bools:
 
 
 def first_of(*checks: tuple[Bools, int | NDArray[np.uint64]]) -> NDArray[np.uint8]:
-    """Return the status of the first check that found something, for each operation."""
+    """Return the status of the first check that fails, for each operation.
+
+    A check is where it fails, of shape (operations,), and its status.
+    """
     status = np.zeros(len(checks[0][0]), np.uint8)
-    for found, code in reversed(checks):
-        status = np.where(found, np.asarray(code).astype(np.uint8), status)
+    for failed, code in reversed(checks):
+        status = np.where(failed, np.asarray(code).astype(np.uint8), status)
     return status
 
 
@@ -129,8 +132,8 @@ def batch(
 ) -> NDArray[np.uint8]:
     """Do a command that depends on one entry for each of *pages*, in their order.
 
-    *judge* is given places, pages and first quadwords, and returns statuses; *write* is given those
-    that succeed; *one* does it for one place and page.
+    *judge* takes indices, pages and first quadwords, and returns statuses; *write* takes those that
+    succeed; *one* does it for one index and page. Each array has the shape (operations,).
     """
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)

@@ -1,13 +1,13 @@
-"""Many operations at once, with the outcome of doing them one after the other.
+"""Many operations at once, with the result of doing them one after the other.
 
-Operations on different pages do not see one another; those on one page must keep their order. So a
-batch is sorted by what an operation depends on, its key, and done in waves: first the first
-operation of each key, then the second of each, and so on. Where a wave would be short, what is left
-is done one operation at a time, which no longer costs more.
+Operations on different pages are independent; those on one page must keep their order. So a batch
+is sorted by what an operation depends on, its key, and done in waves: first the first operation of
+each key, then the second of each, and so on. Where a wave would be short, the rest is done one
+operation at a time, which no longer costs more.
 
 One sort of numbers that hold key and place together (key << 20 | place) is seven times as fast as a
 stable sort of keys that also returns places, and leaves a wave in the order of the table, so that
-reading entries goes forward through memory (``tools/performance.md``).
+entries are read forward through memory (``tools/performance.md``).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ BITS = 20
 BLOCK = 1 << BITS
 """Operations that are sorted together; keys have 39 bits, and both must fit 63."""
 WAVE = 1 << 15
-"""Operations of a wave that are worked on together, so that arrays stay in the cache."""
+"""Operations of a wave in one call, so that arrays stay in the cache."""
 FEW = 100
-"""Operations that are done sooner one at a time than as arrays."""
+"""Operations that are faster one at a time than as arrays."""
 
 
 def in_order(
@@ -38,11 +38,11 @@ def in_order(
     one: Callable[[int], None],
     size: int = WAVE,
 ) -> None:
-    """Do operations in an order whose outcome is that of going from the first to the last.
+    """Do operations with the result of doing them from the first to the last.
 
-    *keys*, of shape (operations,) or (kinds of keys, operations), are page numbers; two operations
-    that have one in common are kept in order. *wave* is called with places of at most *size*
-    operations without a common key, *one* with the place of a single operation.
+    *keys*, int64 of shape (operations,) or (kinds of keys, operations), are page numbers; two
+    operations with a common key are kept in order. *wave* is called with the indices of at most
+    *size* operations without a common key, *one* with the index of a single operation.
     """
     for start in range(0, keys.shape[-1], BLOCK):
         part = keys[..., start : start + BLOCK]
@@ -80,22 +80,22 @@ def _by_keys(
     one: Callable[[int], None],
     size: int,
 ) -> None:
-    """Do operations with several keys each: those that are the first with all of theirs."""
-    left = np.arange(keys.shape[1])
-    while len(left) >= FEW:
-        both = (keys[:, left] << BITS | np.arange(len(left))).reshape(-1)
+    """Do operations with several keys each, in waves of those that are first by each of theirs."""
+    rest = np.arange(keys.shape[1])
+    while len(rest) >= FEW:
+        both = (keys[:, rest] << BITS | np.arange(len(rest))).reshape(-1)
         both.sort()
         place = both & (BLOCK - 1)
         both >>= BITS
         firsts = np.concatenate([[True], both[1:] != both[:-1]])
         first = place[np.flatnonzero(firsts)][np.cumsum(firsts) - 1]
-        ready = np.ones(len(left), np.bool_)
+        ready = np.ones(len(rest), np.bool_)
         ready[place[place != first]] = False
         if int(ready.sum()) < FEW:
             break
-        _in_parts(left[ready] + start, wave, size)
-        left = left[~ready]
-    for number in left.tolist():
+        _in_parts(rest[ready] + start, wave, size)
+        rest = rest[~ready]
+    for number in rest.tolist():
         one(number + start)
 
 

@@ -1,6 +1,6 @@
-"""What moving does to the entries of many pages: ``single.page_move`` as arrays.
+"""What moving pages of a guest does to their entries: ``scalar.page_move`` as arrays.
 
-Checks, their order and all decisions are told there. A batch is for one guest.
+Checks, their order and all decisions are explained there. A batch is for one guest.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import numpy as np
 
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .. import scalar as single
+from .. import scalar
 from ..entry import GPA, IMMUTABLE, LOCK, VALIDATED, VMSA
-from .firmware import homeless, unfit
+from .firmware import context_check, guest_check
 from .operands import (
     U64,
     checked_pages,
@@ -26,7 +26,7 @@ from .operands import (
     writeable,
 )
 from .order import in_order
-from .page_swap import noted_for_others, of_others
+from .page_swap import other_asid, other_context
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -39,14 +39,14 @@ def page_move(
     table: Table,
     sources: ArrayLike,
     targets: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     *,
     size: ArrayLike = 0,
 ) -> NDArray[np.uint8]:
     """Do SNP_PAGE_MOVE for each pair of pages, in their order; return a ``Status`` for each.
 
     *size*, 1 for 2 MiB, is one number or one for each pair. Raises UsageError for what is no page
-    number, and for a table that cannot be changed.
+    number, and for a read-only table.
     """
     shape, (source, target) = checked_pages(sources, targets)
     large = quadwords(size, shape).reshape(-1) != 0
@@ -57,7 +57,7 @@ def page_move(
         pairs = source[places], target[places]
         words = table.lows(pairs[0])[0], table.lows(pairs[1])[0]
         private = in_states(table.states(pairs[0]), *STILL)
-        found = _move_judged(table, guest, pairs, words, large[places])
+        found = _move_status(table, guest, pairs, words, large[places])
         status[places] = found
         for chosen, move in ((private, _move_private), (~private, _move_metadata)):
             done = np.flatnonzero((found == 0) & chosen)
@@ -67,15 +67,15 @@ def page_move(
 
     def one(place: int) -> None:
         pair = int(source[place]), int(target[place])
-        status[place] = single.page_move(table, *pair, guest, size=int(large[place]))
+        status[place] = scalar.page_move(table, *pair, guest, size=int(large[place]))
 
     in_order(np.stack([source, target]), wave, one)
     return status.reshape(shape)
 
 
-def _move_judged(
+def _move_status(
     table: Table,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     pairs: tuple[Pages, Pages],
     words: tuple[Quads, Quads],
     large: Bools,
@@ -84,19 +84,19 @@ def _move_judged(
     (old, new), (was, to_be) = words, (table.states(pages) for pages in pairs)
     private = in_states(was, *STILL) & (to_be == RmpState.PRE_GUEST)
     metadata = (was == RmpState.METADATA) & (to_be == RmpState.FIRMWARE)
-    strange = sizes_differ(old, large) | sizes_differ(new, large)
+    wrong_size = sizes_differ(old, large) | sizes_differ(new, large)
     return first_of(
-        homeless(table, guest, len(large)),
-        (strange, Status.INVALID_PAGE_SIZE),
-        unfit(guest, len(large)),
+        context_check(table, guest, len(large)),
+        (wrong_size, Status.INVALID_PAGE_SIZE),
+        guest_check(guest, len(large)),
         (~private & ~metadata, Status.INVALID_PAGE_STATE),
-        (private & (of_others(old, guest) | of_others(new, guest)), Status.INVALID_PAGE_OWNER),
-        (metadata & noted_for_others(old, guest), Status.INVALID_PAGE_OWNER),
+        (private & (other_asid(old, guest) | other_asid(new, guest)), Status.INVALID_PAGE_OWNER),
+        (metadata & other_context(old, guest), Status.INVALID_PAGE_OWNER),
     )
 
 
 def _move_private(quads: Quads, source: Pages, target: Pages, old: Quads, new: Quads) -> None:
-    """Write the entries of pages of a guest that moved."""
+    """Write the entries of guest pages that move."""
     rights = quads[(source << 1) + 1]
     moved = new & without(GPA | VMSA | VALIDATED | IMMUTABLE | LOCK)
     quads[target << 1] = moved | old & U64(GPA | VMSA | VALIDATED)
@@ -105,6 +105,6 @@ def _move_private(quads: Quads, source: Pages, target: Pages, old: Quads, new: Q
 
 
 def _move_metadata(quads: Quads, source: Pages, target: Pages, old: Quads, new: Quads) -> None:
-    """Write the entries of pages of metadata that moved."""
+    """Write the entries of metadata pages that move."""
     quads[target << 1] = new & without(GPA) | old & U64(GPA)
     quads[source << 1] = old & without(GPA | VMSA)

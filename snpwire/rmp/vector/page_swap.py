@@ -1,8 +1,8 @@
-"""What swapping does to the entries of many pages: ``single.swapping`` as arrays.
+"""What swapping pages of a guest does to their entries: ``scalar.page_swap`` as arrays.
 
-Checks, their order and all decisions are told there. A batch is for one guest. The page of its
-context is a context before the batch and after it, since none of these commands takes one. A page
-that is only read, for its state, keeps operations in order where some operation changes it.
+Checks, their order and all decisions are explained there. A batch is for one guest. The page of its
+context stays a context, since none of these commands changes one. A page of which only the state
+is read keeps operations in order where some operation changes it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ...wire.migration import MetadataMdata
 from ...wire.page_commands import SwapInFlags, SwapOutFlags, SwapPageType
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .. import scalar as single
+from .. import scalar
 from ..entry import ASID, ASID_LOW, GPA, GPA_LOW, NOTE_PFN, VALIDATED, VMSA
 from ..scalar.page_swap import SEALED
-from .firmware import homeless, noted, unfit
+from .firmware import context_check, guest_check, metadata_lo
 from .operands import (
     U64,
     checked_pages,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from .operands import Bools, Pages, Quads
 
 _DATA, _METADATA, _VMSA = SwapPageType.DATA, SwapPageType.METADATA, SwapPageType.VMSA
-_HELD = np.array([_DATA, _VMSA, _METADATA, 4], np.uint64)
-"""Type that a metadata entry has, by its bits ``vmsa`` and ``metadata``; both are none."""
+_TYPES = np.array([_DATA, _VMSA, _METADATA, 4], np.uint64)
+"""Type of a metadata entry, by its bits ``vmsa`` and ``metadata``; both together are none."""
 
 
 def swap_out(
@@ -48,13 +48,13 @@ def swap_out(
     sources: ArrayLike,
     targets: ArrayLike,
     flags: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     mdata: ArrayLike = 0,
 ) -> NDArray[np.uint8]:
     """Do SNP_PAGE_SWAP_OUT for each pair of pages, in their order; return a ``Status`` for each.
 
-    *flags* and *mdata* are one number or one for each pair, as in ``single.swap_out``. Raises
-    UsageError for what is no page number, and for a table that cannot be changed.
+    *flags* and *mdata* are one number or one for each pair, as in ``scalar.swap_out``. Raises
+    UsageError for what is no page number, and for a read-only table.
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
     quads, swaps = quads_of(writeable(table)), _Swaps.of(quadwords(flags, shape).reshape(-1))
@@ -63,7 +63,7 @@ def swap_out(
     def wave(places: Pages) -> None:
         pages = source[places], target[places], keeper[places]
         lo, some = table.lows(pages[0])[0], swaps.some(places)
-        found = _out_judged(table, guest, pages, lo, some)
+        found = _out_status(table, guest, pages, lo, some)
         status[places] = found
         clear = np.where(some.kind == _METADATA, without(GPA | VMSA), without(VALIDATED))
         done = np.flatnonzero(found == 0)
@@ -71,7 +71,7 @@ def swap_out(
 
     def one(place: int) -> None:
         pair, word = (int(source[place]), int(target[place])), int(swaps.flags[place])
-        status[place] = single.swap_out(table, *pair, word, guest, int(keeper[place]))
+        status[place] = scalar.swap_out(table, *pair, word, guest, int(keeper[place]))
 
     read = [np.where(np.isin(pages, source), pages, source) for pages in (target, keeper)]
     in_order(np.stack([source, *read]), wave, one)
@@ -79,7 +79,7 @@ def swap_out(
 
 
 class _Swaps(NamedTuple):
-    """Flags of commands that swap, and what they say."""
+    """Flags of swap commands, decoded; each array has the shape (operations,)."""
 
     flags: Quads
     kind: Quads
@@ -94,27 +94,31 @@ class _Swaps(NamedTuple):
         return cls(flags, flags >> U64(1) & U64(3), *bits)
 
     def some(self, places: Pages) -> _Swaps:
-        """Return those of some commands."""
+        """Return the flags of some commands."""
         return _Swaps.of(self.flags[places])
 
 
-def _out_judged(
-    table: Table, guest: single.Guest, pages: tuple[Pages, Pages, Pages], lo: Quads, swaps: _Swaps
+def _out_status(
+    table: Table,
+    guest: scalar.PageOwner,
+    pages: tuple[Pages, Pages, Pages],
+    lo: Quads,
+    swaps: _Swaps,
 ) -> NDArray[np.uint8]:
-    """Return the status of swapping out: source, target, page of the entry; *lo* the sources'."""
+    """Return the statuses; *pages* are source, target, page of the entry; *lo* the sources'."""
     source, target, keeper = pages
     metadata, states = swaps.kind == _METADATA, table.states(source)
     known = np.where(metadata, states == RmpState.METADATA, in_states(states, *STILL))
-    strange = sizes_differ(lo, swaps.large) | _differs(table, target, swaps.large)
+    wrong_size = sizes_differ(lo, swaps.large) | _other_size(table, target, swaps.large)
     return first_of(
-        homeless(table, guest, len(lo)),
-        *_kept(table, keeper, swaps.root, guest),
-        (strange, Status.INVALID_PAGE_SIZE),
-        unfit(guest, len(lo)),
+        context_check(table, guest, len(lo)),
+        *_metadata_checks(table, keeper, swaps.root, guest),
+        (wrong_size, Status.INVALID_PAGE_SIZE),
+        guest_check(guest, len(lo)),
         (~known | (swaps.kind > _VMSA), Status.INVALID_PAGE_STATE),
         (~in_states(table.states(target), *SEALED), Status.INVALID_PAGE_STATE),
         (
-            np.where(metadata, noted_for_others(lo, guest), of_others(lo, guest)),
+            np.where(metadata, other_context(lo, guest), other_asid(lo, guest)),
             Status.INVALID_PAGE_OWNER,
         ),
     )
@@ -125,7 +129,7 @@ def swap_in(
     sources: ArrayLike,
     targets: ArrayLike,
     flags: ArrayLike,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     *,
     entry: tuple[ArrayLike, ArrayLike],
     mdata: ArrayLike = 0,
@@ -134,8 +138,8 @@ def swap_in(
     """Do SNP_PAGE_SWAP_IN for each pair of pages, in their order; return a ``Status`` for each.
 
     *flags*, both parts of *entry*, *mdata* and *content* are one number or one for each pair, as in
-    ``single.swap_in``. Raises UsageError for what is no page number, and for a table that cannot be
-    changed.
+    ``scalar.swap_in``. Raises UsageError for what is no page number, and for a read-only
+    table.
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
     quads = quads_of(writeable(table))
@@ -146,11 +150,11 @@ def swap_in(
     def wave(places: Pages) -> None:
         pages = source[places], target[places], keeper[places]
         lo, some, word = table.lows(pages[1])[0], swaps.some(places), entries[places]
-        found = _in_judged(table, guest, pages, (lo, word, late[places]), some)
+        found = _in_status(table, guest, pages, (lo, word, late[places]), some)
         status[places] = found
         metadata = some.kind == _METADATA
         done = np.flatnonzero((found == 0) & metadata)
-        quads[pages[1].take(done) << 1] = noted(lo.take(done), guest.context)
+        quads[pages[1].take(done) << 1] = metadata_lo(lo.take(done), guest.context)
         done = np.flatnonzero((found == 0) & ~metadata)
         at = pages[1].take(done) << 1
         quads[at] = _restored(lo.take(done), word.take(done), some.kind.take(done))
@@ -160,81 +164,81 @@ def swap_in(
         pair, word = (int(source[place]), int(target[place])), int(words[place])
         kept, page = (int(entries[place]), int(rights[place])), int(keeper[place])
         end = Status(int(late[place]))
-        done = single.swap_in(table, *pair, word, guest, entry=kept, mdata=page, content=end)
+        done = scalar.swap_in(table, *pair, word, guest, entry=kept, mdata=page, content=end)
         status[place] = done
 
     in_order(np.stack([target, np.where(np.isin(keeper, target), keeper, target)]), wave, one)
     return status.reshape(shape)
 
 
-def _in_judged(
+def _in_status(
     table: Table,
-    guest: single.Guest,
+    guest: scalar.PageOwner,
     pages: tuple[Pages, Pages, Pages],
     words: tuple[Quads, Quads, Quads],
     swaps: _Swaps,
 ) -> NDArray[np.uint8]:
-    """Return the status of swapping in: source, target, page of the entry.
+    """Return the statuses; *pages* are source, target, page of the entry.
 
     *words* are the targets' first quadwords, the entries' and the statuses of contents.
     """
     (source, target, keeper), (lo, word, late) = pages, words
     metadata, large = swaps.kind == _METADATA, swaps.large
     wanted = np.where(metadata, RmpState.FIRMWARE, RmpState.PRE_GUEST)
-    strange = _differs(table, source, large) | sizes_differ(lo, large)
-    strange |= (word & U64(MetadataMdata.page_size.mask) != 0) != large
+    wrong_size = _other_size(table, source, large) | sizes_differ(lo, large)
+    wrong_size |= (word & U64(MetadataMdata.page_size.mask) != 0) != large
     return first_of(
-        homeless(table, guest, len(lo)),
-        *_kept(table, keeper, swaps.root, guest),
-        unfit(guest, len(lo)),
-        (~_stands_for(word, swaps.kind), Status.INVALID_MDATA_ENTRY),
-        (strange, Status.INVALID_PAGE_SIZE),
+        context_check(table, guest, len(lo)),
+        *_metadata_checks(table, keeper, swaps.root, guest),
+        guest_check(guest, len(lo)),
+        (~_is_of_kind(word, swaps.kind), Status.INVALID_MDATA_ENTRY),
+        (wrong_size, Status.INVALID_PAGE_SIZE),
         ((swaps.kind != _DATA) & swaps.placed, Status.INVALID_PARAM),
         ((swaps.kind == _VMSA) & large, Status.INVALID_PAGE_SIZE),
         (table.states(target) != wanted, Status.INVALID_PAGE_STATE),
         (swaps.placed & (source != target), Status.INVALID_ADDRESS),
-        (~metadata & of_others(lo, guest), Status.INVALID_PAGE_OWNER),
+        (~metadata & other_asid(lo, guest), Status.INVALID_PAGE_OWNER),
         (late != 0, late),
     )
 
 
 def _restored(lo: Quads, word: Quads, kind: Quads) -> Quads:
-    """Return the entries of pages of a guest that came back."""
+    """Return the entries of guest pages that are swapped in."""
     validated = word & U64(MetadataMdata.page_validated.mask) != 0
     was: Quads = word & U64(GPA) | np.where(validated, U64(VALIDATED), U64(0))
     was |= np.where(kind == _VMSA, U64(VMSA), U64(0))
     return was | lo & without(GPA | VMSA | VALIDATED)
 
 
-def _kept(
-    table: Table, pages: Pages, root: Bools, guest: single.Guest
+def _metadata_checks(
+    table: Table, pages: Pages, root: Bools, guest: scalar.PageOwner
 ) -> tuple[tuple[Bools, Status], tuple[Bools, Status]]:
     """Return the checks of the page of the metadata entry."""
-    strange = ~root & (table.states(pages) != RmpState.METADATA)
-    elsewhere = ~root & noted_for_others(table.lows(pages)[0], guest)
-    return (strange, Status.INVALID_PAGE_STATE), (elsewhere, Status.INVALID_PAGE_OWNER)
+    wrong_size = ~root & (table.states(pages) != RmpState.METADATA)
+    elsewhere = ~root & other_context(table.lows(pages)[0], guest)
+    return (wrong_size, Status.INVALID_PAGE_STATE), (elsewhere, Status.INVALID_PAGE_OWNER)
 
 
-def _stands_for(word: Quads, kind: Quads) -> Bools:
-    """Tell which metadata entries are in use and of this kind."""
-    held = _HELD[(word >> U64(MetadataMdata.vmsa.low) & U64(3)).astype(np.intp)]
-    used: Bools = (word & U64(MetadataMdata.valid.mask) != 0) & (held == kind)
+def _is_of_kind(word: Quads, kind: Quads) -> Bools:
+    """Return which metadata entries are in use and of this kind."""
+    types = _TYPES[(word >> U64(MetadataMdata.vmsa.low) & U64(3)).astype(np.intp)]
+    used: Bools = (word & U64(MetadataMdata.valid.mask) != 0) & (types == kind)
     return used
 
 
-def _differs(table: Table, pages: Pages, large: Bools) -> Bools:
-    """Tell which pages have an entry, and another size."""
+def _other_size(table: Table, pages: Pages, large: Bools) -> Bools:
+    """Return which pages have an entry, of another size."""
     lo, known = table.lows(pages)
     return known & sizes_differ(lo, large)
 
 
-def of_others(lo: Quads, guest: single.Guest) -> Bools:
-    """Tell which entries have another ASID than the guest."""
+def other_asid(lo: Quads, guest: scalar.PageOwner) -> Bools:
+    """Return which entries have another ASID than the guest."""
     others: Bools = (lo & U64(ASID)) >> U64(ASID_LOW) != guest.asid
     return others
 
 
-def noted_for_others(lo: Quads, guest: single.Guest) -> Bools:
-    """Tell which pages of metadata are noted for another context."""
+def other_context(lo: Quads, guest: scalar.PageOwner) -> Bools:
+    """Return which metadata pages name another guest context."""
     others: Bools = (lo & U64(NOTE_PFN)) >> U64(GPA_LOW) != guest.context
     return others

@@ -1,1 +1,1 @@
-"""Maps, as SVG and PNG."""
+"""Maps of memory, as SVG."""

@@ -1,17 +1,18 @@
-"""A picture before it is one: boxes and words at whole pixels, for ``png`` and ``svg`` to write.
+"""What is drawn on a map: boxes and lines of text at whole pixels, for ``svg`` to write.
 
-Both writers draw the same scene, so a test of one says something of the other. A paint has a
-pattern besides its colours: nobody has to tell two states by hue.
+A paint has a pattern as well as its colours, so that no two states differ in hue alone.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from .font import ADVANCE
-
 PATTERN = 4
-"""A pattern repeats after so many pixels, across and down."""
+"""Width and height of a pattern in pixels."""
+ADVANCE = 6
+"""Width of a letter of scale 1 in pixels: that of a monospaced font of 10 pixels."""
+CAPITAL = 7
+"""Height of a capital letter of scale 1 in pixels."""
 
 
 class Paint(NamedTuple):
@@ -20,16 +21,11 @@ class Paint(NamedTuple):
     colour: str
     ink: str = ""
     pattern: tuple[str, ...] = ()
-    """Four rows of four, ``#`` where *ink* is; none for a plain colour."""
-
-    def at(self, x: int, y: int) -> str:
-        """Return the colour of one pixel of the picture."""
-        inked = self.pattern and self.pattern[y % PATTERN][x % PATTERN] == "#"
-        return self.ink if inked else self.colour
+    """Four rows of four, ``#`` where *ink* is; empty for a plain colour."""
 
 
 class Box(NamedTuple):
-    """A filled rectangle; *note* is what a viewer shows for it, where the form allows that."""
+    """A filled rectangle; *note* is shown while the pointer is over it."""
 
     x: int
     y: int
@@ -46,13 +42,13 @@ class Words(NamedTuple):
     y: int
     text: str
     scale: int = 2
-    """Pixels for a dot of a letter."""
+    """Font size in tens of pixels."""
     colour: str = "#000000"
     halo: str = ""
-    """Colour of the rim that sets it off from what lies below; none if it is empty."""
+    """Colour of the outline that sets the text off from its background; empty for none."""
 
 
-class Scene(NamedTuple):
+class Canvas(NamedTuple):
     """Everything that is drawn: later layers over earlier ones, words over all."""
 
     width: int
@@ -64,5 +60,5 @@ class Scene(NamedTuple):
 
 
 def text_width(text: str, scale: int) -> int:
-    """Return how many pixels a line of text is wide."""
+    """Return the width of a line of text in pixels."""
     return len(text) * ADVANCE * scale

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..text import part_text, size_text
-from .canvas import Box, Paint, Scene, Words, text_width
+from .canvas import CAPITAL, Box, Canvas, Paint, Words, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ WIDTH = 10
 TALL = 768
 """Pixels of all rows, unless they are few."""
 LEFT, RIGHT, GAP, MARGIN = 176, 120, 40, 16
-TOP, LINE, LETTER = 116, 22, 7
+TOP, LINE = 116, 22
 NOWHERE = Paint("#ffffff", "#c4c4c4", ("#...", "....", "..#.", "...."))
 """What has no entry: beyond the table, or not in the dump."""
 FAINT = "#5a5a5a"
@@ -79,7 +79,7 @@ def extent(first: int, end: int) -> Extent:
         per_cell *= 2
 
 
-def draw(title: str, remarks: Sequence[str], shown: Extent, panels: Sequence[Panel]) -> Scene:
+def draw(title: str, remarks: Sequence[str], shown: Extent, panels: Sequence[Panel]) -> Canvas:
     """Return the map: panels side by side, the axis of addresses left, that of sizes right."""
     across = COLUMNS * WIDTH
     wide = len(panels) * (across + GAP) - GAP
@@ -102,7 +102,7 @@ def draw(title: str, remarks: Sequence[str], shown: Extent, panels: Sequence[Pan
         words += lines
     behind = tuple(box for box in frames if box.paint.colour != "#ffffff")
     middle = tuple(box for box in frames if box.paint.colour == "#ffffff")
-    return Scene(*size, title, (behind, middle, tuple(boxes)), tuple(words))
+    return Canvas(*size, title, (behind, middle, tuple(boxes)), tuple(words))
 
 
 def _remarks(remarks: Sequence[str]) -> Iterator[Words]:
@@ -195,14 +195,14 @@ def _marks(panel: Panel, shown: Extent, left: int) -> Iterator[Words]:
         start, end, row = stretches[len(stretches) // 2]
         text = panel.shares[share].mark
         wide, tall = (end - start) * WIDTH, len(stretches) * shown.height
-        scale = 2 if wide >= text_width(text, 2) and tall + shown.height >= LETTER * 2 else 1
+        scale = 2 if wide >= text_width(text, 2) and tall + shown.height >= CAPITAL * 2 else 1
         x = ((start + end) * WIDTH - text_width(text, scale)) // 2
-        if wide < text_width(text, scale) or tall < LETTER:  # beside it, not over it
+        if wide < text_width(text, scale) or tall < CAPITAL:  # beside it, not over it
             x = end * WIDTH + 4
             if x + text_width(text, scale) > COLUMNS * WIDTH:
                 x = max(0, start * WIDTH - 4 - text_width(text, scale))
         if text:
-            y = TOP + row * shown.height + (shown.height - LETTER * scale) // 2
+            y = TOP + row * shown.height + (shown.height - CAPITAL * scale) // 2
             yield Words(left + x, max(TOP, y), text, scale, "#000000", "#ffffff")
 
 

@@ -1,43 +1,40 @@
-"""A scene as SVG 1.1: text that a browser shows, with a note on what lies under the pointer."""
+"""A canvas as SVG 1.1, with a note for the box under the pointer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from .canvas import PATTERN, Paint
-from .font import ADVANCE
+from .canvas import ADVANCE, CAPITAL, PATTERN, Paint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .canvas import Box, Scene, Words
+    from .canvas import Box, Canvas, Words
 
 EM = ADVANCE / 0.6
-"""Size of a monospaced font, in dots, whose letters are as far apart as those of ``font``."""
-LINE = 7
-"""Height of a capital letter in dots: words stand on it."""
+"""Font size in pixels at which the letters of a monospaced font are ADVANCE wide."""
 
 
-def svg(scene: Scene) -> str:
-    """Return *scene* as the text of an SVG file."""
-    size = f'width="{scene.width}" height="{scene.height}"'
-    paints = {box.paint: None for layer in scene.layers for box in layer if box.paint.pattern}
+def svg(canvas: Canvas) -> str:
+    """Return *canvas* as the text of an SVG file."""
+    size = f'width="{canvas.width}" height="{canvas.height}"'
+    paints = {box.paint: None for layer in canvas.layers for box in layer if box.paint.pattern}
     names = {paint: f"p{number}" for number, paint in enumerate(paints)}
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} '
-        f'viewBox="0 0 {scene.width} {scene.height}" '
+        f'viewBox="0 0 {canvas.width} {canvas.height}" '
         'font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" shape-rendering="crispEdges">',
-        f"<title>{escape(scene.title)}</title>",
+        f"<title>{escape(canvas.title)}</title>",
         "<defs>",
         *(_pattern(paint, name) for paint, name in names.items()),
         "</defs>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
-    for layer in scene.layers:
+    for layer in canvas.layers:
         lines += _layer(layer, names)
-    lines += [_text(words) for words in scene.words]
+    lines += [_text(words) for words in canvas.words]
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -75,7 +72,7 @@ def _fill(paint: Paint, names: dict[Paint, str]) -> str:
 
 
 def _text(words: Words) -> str:
-    base = words.y + LINE * words.scale
+    base = words.y + CAPITAL * words.scale
     size = f"{EM * words.scale:g}"
     halo = f' stroke="{words.halo}" stroke-width="3" paint-order="stroke"' if words.halo else ""
     return (

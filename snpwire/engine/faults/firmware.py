@@ -1,0 +1,100 @@
+"""Faults of the firmware, which act while the hypervisor has it respond."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...wire.address import PAGE
+from ...wire.status import Status
+from ..simulation import SECOND
+from .fault import DEAD, REFUSED_BY_GUEST, Fault, failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..hypervisor.exchange import Exchange
+    from ..hypervisor.guest_request import GuestRequests
+
+    HostAct = Callable[[GuestRequests, Exchange], None]
+
+COMMAND_TIMEOUT = 100 * SECOND
+"""Linux gives a command 100 seconds, and the secure processor up after that."""
+
+
+def _fails(status: Status) -> HostAct:
+    def act(_: GuestRequests, x: Exchange) -> None:
+        x.issue, x.status = False, int(status)
+
+    return act
+
+
+def _writes_nothing(requests: GuestRequests, x: Exchange) -> None:
+    requests.host.page(x.response_spa >> 12)[:] = bytes(PAGE)
+
+
+def _dies(requests: GuestRequests, _: Exchange) -> None:
+    requests.host.dead = True
+
+
+def _times_out(requests: GuestRequests, _: Exchange) -> None:
+    requests.simulation.clock.pass_by(COMMAND_TIMEOUT)
+    requests.host.dead = True
+
+
+STATUSES = (
+    Status.INVALID_PLATFORM_STATE,
+    Status.INVALID_GUEST_STATE,
+    Status.INVALID_CONFIG,
+    Status.INVALID_ADDRESS,
+    Status.BAD_MEASUREMENT,
+    Status.INVALID_GUEST,
+    Status.INVALID_COMMAND,
+    Status.HARDWARE_PLATFORM,
+    Status.HARDWARE_UNSAFE,
+    Status.UNSUPPORTED,
+    Status.INVALID_PARAM,
+    Status.RESOURCE_LIMIT,
+    Status.INVALID_PAGE_SIZE,
+    Status.INVALID_PAGE_STATE,
+    Status.AEAD_OFLOW,
+)
+"""What the firmware can answer to the command of a guest request."""
+
+
+def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
+    for status in STATUSES:
+        name = f"firmware-{status.name.lower().replace('_', '-')}"
+        help = f"the firmware does nothing and answers {status.name}"
+        yield Fault(name, "firmware", "issue", help, "hypervisor", failed(status), _fails(status))
+
+
+FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
+    *_statuses(),
+    Fault(
+        "firmware-writes-nothing",
+        "firmware",
+        "status",
+        "the firmware says that it answered, and left the page empty",
+        "guest",
+        REFUSED_BY_GUEST,
+        _writes_nothing,
+    ),
+    Fault(
+        "firmware-times-out",
+        "firmware",
+        "issue",
+        "the command does not end in 100 seconds; Linux asks the firmware nothing more",
+        "hypervisor",
+        DEAD,
+        _times_out,
+    ),
+    Fault(
+        "firmware-dies",
+        "firmware",
+        "issue",
+        "the secure processor answers nothing any more",
+        "hypervisor",
+        DEAD,
+        _dies,
+    ),
+)

@@ -1,0 +1,148 @@
+"""Faults of the guest's driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...wire.address import PAGE
+from ...wire.status import Status
+from ..guest_layout import LAYOUT
+from ..outcome import BUSY
+from .exchange import changed
+from .fault import DEAD, NEVER_SENT, OFLOW, PARAM, Fault, failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..guest.driver import Driver
+    from ..guest.request import Request
+
+NOWHERE = 0x7000_0000
+"""A guest address without memory."""
+
+
+def _renamed(**where: int) -> Callable[[Driver, Request], None]:
+    """Let the exit name other pages: offsets below a page are added, others are taken."""
+
+    def act(driver: Driver, _: Request) -> None:
+        now = driver.buffers._asdict()
+        moved = {name: now[name] + at if at < PAGE else at for name, at in where.items()}
+        driver.named = driver.buffers._replace(**moved)
+
+    return act
+
+
+def _one_page(driver: Driver, _: Request) -> None:
+    driver.named = driver.buffers._replace(response=driver.buffers.request)
+
+
+def _number_on(driver: Driver, _: Request) -> None:
+    driver.channel.number += 2
+
+
+def _race(driver: Driver, request: Request) -> None:
+    """Have another message of the same number answered first, as without a lock."""
+    other = request._replace(payload=changed(request.payload, 0))
+    while driver.send_once(other) == BUSY:
+        driver.rest()
+
+
+def _number_back(driver: Driver, request: Request) -> None:
+    """Go back to the number before; if there was none, have a message answered first."""
+    if driver.channel.number:
+        driver.channel.number -= 2
+    else:
+        _race(driver, request)
+
+
+def _unregistered(driver: Driver, _: Request) -> None:
+    driver.unregister()
+
+
+GUEST: tuple[Fault[Driver, Request], ...] = (
+    Fault(
+        "race",
+        "guest",
+        "prepare",
+        "two programs use one key without a lock, and so the same number for two messages",
+        "firmware",
+        OFLOW,
+        _race,
+        breaks="nonce",
+    ),
+    Fault(
+        "reuse-number",
+        "guest",
+        "prepare",
+        "the number of the message before is used again",
+        "firmware",
+        OFLOW,
+        _number_back,
+        first=2,
+        breaks="nonce",
+    ),
+    Fault(
+        "skip-number",
+        "guest",
+        "prepare",
+        "a number is left out",
+        "firmware",
+        OFLOW,
+        _number_on,
+    ),
+    Fault(
+        "private-request",
+        "guest",
+        "exit",
+        "the request is in private memory, of which the host reads noise",
+        "firmware",
+        PARAM,
+        _renamed(request=LAYOUT.cpuid),
+    ),
+    Fault(
+        "private-response",
+        "guest",
+        "exit",
+        "the answer is to go to private memory, which the host cannot write",
+        "hypervisor",
+        DEAD,
+        _renamed(response=LAYOUT.cpuid),
+        own_pages=failed(Status.INVALID_ADDRESS),
+    ),
+    Fault(
+        "unaligned-request",
+        "guest",
+        "exit",
+        "the request does not start a page",
+        "hypervisor",
+        NEVER_SENT,
+        _renamed(request=0x10),
+    ),
+    Fault(
+        "one-page",
+        "guest",
+        "exit",
+        "request and answer are to share a page",
+        "hypervisor",
+        NEVER_SENT,
+        _one_page,
+    ),
+    Fault(
+        "no-memory",
+        "guest",
+        "exit",
+        "the request is where the guest has no memory",
+        "hypervisor",
+        DEAD,
+        _renamed(request=NOWHERE),
+    ),
+    Fault(
+        "unregistered-ghcb",
+        "guest",
+        "exit",
+        "the guest speaks through a page that it did not register",
+        "hypervisor",
+        DEAD,
+        _unregistered,
+    ),
+)
