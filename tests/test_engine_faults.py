@@ -25,7 +25,7 @@ from snpwire.engine.hypervisor.policy import (
     Spread,
     Throttle,
 )
-from snpwire.engine.invariants import Numbered, Watch
+from snpwire.engine.invariants import NumberDigests, Watch
 from snpwire.engine.machine import Machine
 from snpwire.engine.oracle import Oracle, attempt
 from snpwire.engine.outcome import Outcome, outcome_of
@@ -234,7 +234,7 @@ def test_a_response_that_the_firmware_did_not_seal_is_seen(monkeypatch):
     )
 )
 def test_what_a_watch_keeps_of_a_number_is_what_was_put_there(rows):
-    stream = Numbered()
+    stream = NumberDigests()
     for number, digest in rows.items():
         stream.put(number, digest)
 
@@ -358,7 +358,7 @@ def test_what_the_driver_has_no_room_for_is_expected(m, guest, asked, number, ou
     m.firmware.contexts[guest.vm.context].counts[0] = number
     trial = Oracle(m, guest, watch, m.inject())
 
-    verdict = trial.ask(driver, asked)
+    verdict = trial.check(driver, asked)
 
     assert verdict.expected == verdict.attempt.outcome == outcome
     assert not verdict.broken
@@ -389,7 +389,7 @@ def life(number):
     for n in range(5):
         extended = Request(5, bytes(64) + b"\3" + bytes(31), 1, chance.choice((None, 0, 2, 4)))
         asked = chance.choice((Request(3, KeyReq(vmpl=3, guest_field_select=n).build()), extended))
-        verdict = trial.ask(guest.drivers[chance.choice((0, 0, 0, 3))], asked)
+        verdict = trial.check(guest.drivers[chance.choice((0, 0, 0, 3))], asked)
         if verdict.broken:
             yield number, injections, verdict
 

@@ -57,7 +57,7 @@ class Port:
         return self._memory.read(LAYOUT.secrets, PAGE)
 
     def send(self, message: bytes, *, pages: int | None = None) -> Sent:
-        """Leave the guest with a message of up to 4096 bytes; the response page is empty before.
+        """Exit with a message of up to 4096 bytes; the response page is empty before.
 
         With *pages* the request is an extended one that has so many pages for certificates. Raises
         UsageError, StoppedError if the guest does not run on, ExitError if the exit is refused,

@@ -105,7 +105,7 @@ def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) 
     teller.begin()
     broken, response = False, None
     for turn in range(1, asked.times + 1):
-        verdict = trial.ask(guest.drivers[asked.vmpck], wanted)
+        verdict = trial.check(guest.drivers[asked.vmpck], wanted)
         teller.judge(turn, verdict)
         broken |= verdict.broken
         response = verdict.attempt.response or response

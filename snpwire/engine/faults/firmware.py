@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     HostAct = Callable[[GuestRequests, Exchange], None]
 
 COMMAND_TIMEOUT = 100 * SECOND
-"""Linux gives a command 100 seconds, and the secure processor up after that."""
+"""Linux waits 100 seconds for a command, then gives the secure processor up."""
 
 
 def _fails(status: Status) -> HostAct:
@@ -58,7 +58,7 @@ STATUSES = (
     Status.INVALID_PAGE_STATE,
     Status.AEAD_OFLOW,
 )
-"""What the firmware can answer to the command of a guest request."""
+"""Statuses of SNP_GUEST_REQUEST."""
 
 
 def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:

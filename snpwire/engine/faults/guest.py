@@ -41,14 +41,14 @@ def _number_on(driver: Driver, _: Request) -> None:
 
 
 def _race(driver: Driver, request: Request) -> None:
-    """Have another message of the same number answered first, as without a lock."""
+    """Send another message with the same number first, as without a lock."""
     other = request._replace(payload=changed(request.payload, 0))
     while driver.send_once(other) == BUSY:
         driver.rest()
 
 
 def _number_back(driver: Driver, request: Request) -> None:
-    """Go back to the number before; if there was none, have a message answered first."""
+    """Go back to the number before; if there was none, send a message first."""
     if driver.channel.number:
         driver.channel.number -= 2
     else:

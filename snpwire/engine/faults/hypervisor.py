@@ -1,4 +1,4 @@
-"""Faults of the hypervisor: it can drop, delay, repeat and deny, but alter nothing unnoticed."""
+"""Faults of the hypervisor: it can drop, delay, repeat and deny, but alter nothing undetected."""
 
 from __future__ import annotations
 
