@@ -188,7 +188,7 @@ def test_faults_are_named_after_their_actors_and_say_who_notices():
         (Outcome(), "answered"),
         (Outcome("EIO", 0x0B, False), "EIO, firmware BAD_MEASUREMENT, key wiped"),
         (Outcome("EIO", 1 << 32, True), "EIO, hypervisor INVALID_LEN, key alive"),
-        (Outcome("EIO", (1 << 64) - 1, False), "EIO, no answer from the hypervisor, key wiped"),
+        (Outcome("EIO", (1 << 64) - 1, False), "EIO, no response from the hypervisor, key wiped"),
         (
             Outcome("EIO", (1 << 64) - 11, False),
             "EIO, hypervisor KVM_GENERIC, firmware UNKNOWN_0xfffffff5, key wiped",
@@ -300,7 +300,7 @@ def test_a_status_in_the_response_costs_no_key(m, guest):
 
     error = refused(guest)
 
-    assert (error.errno, error.reason) == ("EINVAL", "the firmware answers INVALID_KEY")
+    assert (error.errno, error.reason) == ("EINVAL", "the firmware returns INVALID_KEY")
     assert guest.drivers[0].channel.alive
     assert guest.report()[0x2A0:] == bytes(512)
 
@@ -308,7 +308,7 @@ def test_a_status_in_the_response_costs_no_key(m, guest):
 def test_a_report_for_a_more_privileged_level_is_refused_inside_the_response(guest):
     error = refused(guest, vmpl=0, vmpck=1)
 
-    assert error.reason == "the firmware answers INVALID_PARAM"
+    assert error.reason == "the firmware returns INVALID_PARAM"
 
 
 def test_cpuid_values_are_checked(guest):

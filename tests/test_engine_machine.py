@@ -442,7 +442,7 @@ def test_a_guest_may_do_without_the_chips_key():
     m = machine()
     guest = m.add(image=Image(vcek_dis=True))
 
-    with pytest.raises(DriverError, match="the firmware answers INVALID_KEY"):
+    with pytest.raises(DriverError, match="the firmware returns INVALID_KEY"):
         guest.report()
 
 

@@ -527,7 +527,7 @@ def test_q10_an_older_response_is_why_a_guest_looks_at_the_number():
     tried = attempt(guest.drivers[0], KEY)
 
     assert tried.outcome == Outcome("EBADMSG", 0, alive=False)
-    assert str(tried.error) == "EBADMSG: the answer is refused: message number 2, not 4"
+    assert str(tried.error) == "EBADMSG: the response is refused: message number 2, not 4"
 
 
 BOTH_WAYS = [

@@ -50,7 +50,7 @@ SHORT = Outcome("EIO", INVALID_LEN, alive=True)
 def exitinfo2_words(value: int) -> list[str]:
     """Return the errors in both halves of ``exitinfo2`` as words."""
     if value in (0, NO_RESPONSE):
-        return ["no answer from the hypervisor"] if value else []
+        return ["no response from the hypervisor"] if value else []
     fw_error, vmm_error = value & 0xFFFF_FFFF, value >> 32
     words = [f"hypervisor {VmmError(vmm_error).name}"] if vmm_error else []
     return words + ([f"firmware {Status(fw_error).name}"] if fw_error else [])

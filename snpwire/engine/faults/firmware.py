@@ -64,7 +64,7 @@ STATUSES = (
 def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
     for status in STATUSES:
         name = f"firmware-{status.name.lower().replace('_', '-')}"
-        help = f"the firmware does nothing and answers {status.name}"
+        help = f"the firmware does nothing and returns {status.name}"
         yield Fault(name, "firmware", "issue", help, "hypervisor", failed(status), _fails(status))
 
 
@@ -74,7 +74,7 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-writes-nothing",
         "firmware",
         "status",
-        "the firmware says that it answered, and left the page empty",
+        "the firmware reports success, and left the page empty",
         "guest",
         REFUSED_BY_GUEST,
         _writes_nothing,
@@ -83,7 +83,7 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-times-out",
         "firmware",
         "issue",
-        "the command does not end in 100 seconds; Linux asks the firmware nothing more",
+        "the command does not end in 100 seconds; Linux issues no more commands",
         "hypervisor",
         DEAD,
         _times_out,
@@ -92,7 +92,7 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-dies",
         "firmware",
         "issue",
-        "the secure processor answers nothing any more",
+        "the secure processor does not respond any more",
         "hypervisor",
         DEAD,
         _dies,

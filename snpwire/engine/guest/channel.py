@@ -148,4 +148,4 @@ def room_for(msg_type: int) -> int:
 
 
 def _bad(reason: str) -> DriverError:
-    return DriverError("EBADMSG", f"the answer is refused: {reason}")
+    return DriverError("EBADMSG", f"the response is refused: {reason}")

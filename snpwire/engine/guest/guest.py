@@ -129,4 +129,4 @@ def _check(payload: bytes) -> None:
     status = int.from_bytes(payload[:4], "little")
     if status:
         errno = "EINVAL" if status in EINVAL_STATUSES else "ENXIO"
-        raise DriverError(errno, f"the firmware answers {Status(status).name}")
+        raise DriverError(errno, f"the firmware returns {Status(status).name}")
