@@ -392,7 +392,7 @@ def test_a_reader_that_takes_one_line_is_enough():
     ("closed", "output", "errors", "code"),
     [
         ("<&-", b"", b"snpwire: <stdin>: Page: expected 4096 bytes, got 0\n", 3),
-        (">&-", b"", b"snpwire: <stdout>: it is closed\n", 3),
+        (">&-", b"", b"snpwire: <stdout>: is closed\n", 3),
         ("2>&-", b"", b"", 3),
         ("<&- 2>&-", b"", b"", 3),
     ],
@@ -442,7 +442,7 @@ def test_output_that_failed_is_not_tried_again(error, number, said, monkeypatch,
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("snpwire.cli.explain.say", fail)
+    monkeypatch.setattr("snpwire.cli.explain.write_lines", fail)
     kept = os.dup(1)
     try:
         code = entry.main(["layout", "msr"])
@@ -458,7 +458,7 @@ def test_interrupt_ends_with_130(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("snpwire.cli.explain.say", interrupt)
+    monkeypatch.setattr("snpwire.cli.explain.write_lines", interrupt)
 
     assert call(["layout", "msr"]) == (b"", b"", 130)
 

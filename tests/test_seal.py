@@ -7,7 +7,8 @@ import pickle
 import pytest
 from transcripts import call
 
-from snpwire.cli.messages.keys import Key, KeyOptions, load_key
+from snpwire.cli.messages.keys import Key, load_key
+from snpwire.cli.messages.options import KeyOptions, PayloadOptions
 from snpwire.cli.messages.seal import targets
 from snpwire.crypto.sealing import Vmpck, open_message
 from snpwire.errors import UsageError
@@ -136,7 +137,7 @@ def test_version_2_of_a_key_request_is_filled_up_to_16_bytes(key):
         header, payload = open_message(Vmpck(KEY), page)
 
         assert (header.msg_version, header.msg_size, payload[0x20]) == (2, 0x30, 5)
-        assert errors == (b"note: the payload is filled up with 8 zero bytes to a multiple of 16\n")
+        assert errors == (b"note: the payload is padded with 8 zero bytes to a multiple of 16\n")
 
 
 def test_a_version_is_taken_as_given(key):
@@ -198,7 +199,7 @@ class TestKeys:
         assert open_message(Vmpck(KEY), sealed("tsc-req", *SEALING, secrets))
 
     def test_it_is_shown_nowhere(self, secrets):
-        key = load_key(KeyOptions(file=secrets), 0)
+        key = load_key(KeyOptions(key_file=secrets), 0)
 
         assert repr(key) == "<Key>"
         assert str(key) == "<Key>"
@@ -287,21 +288,21 @@ class TestKeys:
 
     def test_a_slot_that_a_page_lacks_is_named(self, secrets):
         with pytest.raises(Exception, match="a secrets page has keys 0 to 3, not 4"):
-            load_key(KeyOptions(file=secrets), 4)
+            load_key(KeyOptions(key_file=secrets), 4)
 
 
 class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "expected"),
         [
-            ([], "there is no TYPE of message\nhelp: one of: raw cpuid-req"),
+            ([], "no TYPE of message given\nhelp: one of: raw cpuid-req"),
             (["report-rq"], "there is no message 'report-rq'\nhelp: did you mean report-req?"),
             (["zzzzzz"], "TYPE is a number, raw, or one of: "),
             (["256"], "a message type has 8 bits, got 0x100"),
             (["-1"], "no such option"),
             (["status-rsp"], "name the message: import-rsp absorb-rsp vmrk-rsp absorb-noma-rsp"),
             (["raw"], "raw has no record to build\nhelp: --payload FILE and --type N"),
-            (["report-req", "--type", "5"], "--type goes with raw alone"),
+            (["report-req", "--type", "5"], "--type is only for raw"),
             (["0x2a"], "the payload of UNKNOWN_0x2a is not known\nhelp: --payload FILE"),
             (["tio-tdi-info-req"], "the payload of TIO_TDI_INFO_REQ is not known"),
             (["report-req", "--version", "256"], "--version: 0x100 does not fit 1 byte"),
@@ -368,9 +369,9 @@ class TestRefusals:
 
 
 def test_a_target_is_looked_up_with_a_hint():
-    from snpwire.cli.messages.seal import Wish, target_of
+    from snpwire.cli.messages.seal import target_of
 
     with pytest.raises(UsageError) as caught:
-        target_of(Wish("key-reqq"))
+        target_of("key-reqq", PayloadOptions(), None)
 
     assert "key-req" in caught.value.help

@@ -3,7 +3,7 @@
 Annotations are not postponed here: typer would evaluate every one of them whenever it starts.
 """
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -11,22 +11,24 @@ from ..wire import RECORDS
 from .engine import commands as engine
 from .messages import commands as messages
 from .options import (
-    AsJson,
+    AsHex,
+    Command,
+    ContextOptions,
     Corrupt,
+    FailOn,
     Family,
+    Fields,
     File,
-    Form,
-    Gpa,
-    Id,
     Json,
+    JsonLines,
     KindName,
-    Length,
-    Model,
-    Offset,
-    Page,
-    Way,
+    Output,
+    PieceOptions,
+    Product,
+    Redact,
+    ViewOptions,
+    grouped,
     number,
-    one_of,
 )
 from .rmp import commands as rmp
 
@@ -62,107 +64,61 @@ def top(
     epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
     + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
-    f"\n  {'auto':<{WIDTH}}whatever identify says"
+    f"\n  {'auto':<{WIDTH}}the likeliest kind, as identify reports it"
 )
+@grouped
 def decode(
+    *,
     kind: KindName,
     file: File = "-",
-    hexdump: Annotated[bool, typer.Option("--hex", help="annotated hex, every byte")] = False,
-    json: Json = None,
-    fields: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="A,B.C", help="these fields alone"),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="also what is zero and not marked valid")
-    ] = False,
-    form: Form = "auto",
-    offset: Offset = None,
-    length: Length = None,
-    page: Page = None,
-    direction: Way = None,
-    gpa: Gpa = None,
-    product: Model = None,
-    family: Family = None,
-    command: Id = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")
-    ] = False,
-    fail_on: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="SEVERITY",
-            callback=one_of("note", "warning", "error"),
-            help="exit with 1 if a finding is note, warning or error, or worse",
-        ),
-    ] = None,
+    view: ViewOptions,
+    piece: PieceOptions,
+    context: ContextOptions,
+    redact: Redact = False,
+    fail_on: FailOn = None,
 ) -> int:
-    """Decode bytes: what they say, and what is wrong."""
+    """Decode bytes to fields, with findings."""
     from ..context import Direction
     from ..decode.document import Wanted
     from .decode import decode as run
 
+    direction, gpa, product, family, command = context
     way = Direction(direction) if direction else None
-    return run(
-        kind,
-        file,
-        Wanted(form, offset, length, page, way, gpa, product, redact, command, family),
-        hexdump=hexdump,
-        json=json,
-        fields=fields,
-        everything=everything,
-        fail_on=fail_on,
-    )
+    wanted = Wanted(*piece, way, gpa, product, redact, command, family)
+    return run(kind, file, wanted, **view._asdict(), fail_on=fail_on)
 
 
 @app.command(
     epilog="Example: snpwire encode ghcb --set sw_exit_code=CPUID --set rax=0x8000001f "
     "--set valid_bitmap=rax,rcx,sw_exit_code,sw_exit_info_1,sw_exit_info_2 -o page.bin"
 )
+@grouped
 def encode(
+    *,
     kind: KindName,
     file: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Argument(metavar="[JSON]", help="what decode --json printed, or fewer fields"),
+        str | None,
+        typer.Argument(metavar="[JSON]", help="output of decode --json, or some of its fields"),
     ] = None,
-    settings: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="set one field: a value, JSON, or @FILE for its bytes",
-        ),
-    ] = None,
-    output: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("-o", "--output", metavar="FILE", help="write here, whole or not at all"),
-    ] = None,
-    as_hex: Annotated[bool, typer.Option("--hex", help="hex text instead of bytes")] = False,
-    command: Id = None,
-    corrupt: Corrupt = None,
+    settings: Fields = (),
+    output: Output = None,
+    as_hex: AsHex = False,
+    command: Command = None,
+    corrupt: Corrupt = (),
 ) -> int:
-    """Encode JSON and --set to bytes."""
+    """Build bytes from JSON and --set."""
     from .encode import encode as run
 
-    wrong = tuple(corrupt or ())
-    return run(
-        kind, file, settings or [], output=output, as_hex=as_hex, corrupt=wrong, command=command
-    )
+    return run(kind, file, settings, output=output, as_hex=as_hex, corrupt=corrupt, command=command)
 
 
 @app.command(epilog="Example: snpwire identify dump.bin")
-def identify(
-    file: File = "-",
-    json: AsJson = False,
-    form: Form = "auto",
-    offset: Offset = None,
-    length: Length = None,
-    page: Page = None,
-) -> int:
-    """Tell what an input may be, with the evidence."""
+@grouped
+def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> int:
+    """Identify the kind of an input, with the evidence."""
     from .identify import identify as run
 
-    return run(file, form=form, offset=offset, length=length, page=page, json=json)
+    return run(file, piece, json=json)
 
 
 @app.command(
@@ -173,25 +129,26 @@ def identify(
     "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
-    "  or kds, whose VALUE is the file of a report",
+    "  or kds, with a report file as VALUE",
 )
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],
     value: Annotated[str, typer.Argument(metavar="[VALUE]", show_default=False)] = "",
+    *,
     exit_code: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--exit", metavar="CODE", help="the exit an operand belongs to"),
+        str | None,
+        typer.Option("--exit", metavar="CODE", help="exit that an operand belongs to"),
     ] = None,
     info1: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 beside it"),
+        int | None,
+        typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 of the same exit"),
     ] = None,
-    response: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
-    product: Model = None,
+    response: Annotated[bool, typer.Option("--answer", help="the page is a response")] = False,
+    product: Product = None,
     family: Family = None,
-    json: AsJson = False,
+    json: Json = False,
 ) -> int:
-    """Explain one number, or the place of a byte."""
+    """Explain a number, or the field at an offset."""
     if what == "kds":
         from .messages.kds import addresses
 
@@ -206,84 +163,69 @@ def explain(
 def layout(
     kind: KindName,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, json, c, ksy")
+        str, typer.Option("--format", metavar="FORMAT", help="output format: text, json, c, ksy")
     ] = "text",
 ) -> int:
-    """Print where every field of a kind lies."""
+    """Print the layout of a kind: every field with its offset."""
     from .explain import layout as run
 
     return run(kind, form)
 
 
 @app.command(epilog="Example: snpwire diff ghcb before.bin after.bin")
+@grouped
 def diff(
+    *,
     kind: KindName,
     left: Annotated[str, typer.Argument(metavar="A", show_default=False)],
     right: Annotated[str, typer.Argument(metavar="B", show_default=False)],
-    json: AsJson = False,
-    form: Form = "auto",
-    offset: Offset = None,
-    length: Length = None,
-    page: Page = None,
-    command: Id = None,
+    json: Json = False,
+    piece: PieceOptions,
+    command: Command = None,
 ) -> int:
     """Compare two values, field by field."""
     from ..decode.document import Wanted
     from .diff import diff as run
 
-    return run(kind, left, right, Wanted(form, offset, length, page, id=command), json=json)
+    return run(kind, left, right, Wanted(*piece, id=command), json=json)
 
 
 @app.command(
-    epilog="Example: dmesg | snpwire log --only rmp,guest\n\n\b\nFamilies of records:\n"
-    "  rmp    entries of the reverse map table, and what failed on them\n"
-    "  boot   how SNP was started on a host\n"
-    "  ccp    commands to the firmware, with their buffers\n"
-    "  kvm    what KVM refused, and the pages it dumps\n"
-    "  term   guests that ended themselves\n"
-    "  trace  KVM's tracepoints\n"
-    "  guest  the guest's kernel and its guest driver\n"
-    "  qemu   launches that QEMU could not make\n"
-    "  iommu  events of the IOMMU about the RMP"
+    epilog="Example: dmesg | snpwire log --only rmp,guest\n\n\b\nRecord types:\n"
+    "  rmp    RMP entries, and failures on them\n"
+    "  boot   SNP initialisation of a host\n"
+    "  ccp    firmware commands, with their buffers\n"
+    "  kvm    requests that KVM refused, and pages that it dumps\n"
+    "  term   guests that terminated themselves\n"
+    "  trace  KVM tracepoints\n"
+    "  guest  guest kernel and guest driver\n"
+    "  qemu   launch failures of QEMU\n"
+    "  iommu  IOMMU events about the RMP"
 )
 def log(
     file: File = "-",
     only: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="A,B", help="records of these families alone"),
+        str | None,
+        typer.Option(metavar="A,B", help="only these record types"),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print an object of JSON a line")] = False,
+    json: JsonLines = False,
     follow: Annotated[
         bool,
-        typer.Option("-f", "--follow", help="go on as the file grows, also when it is rotated"),
+        typer.Option("-f", "--follow", help="follow the file as it grows, across rotation"),
     ] = False,
     numbers: Annotated[
-        bool, typer.Option("-n", "--number", help="begin with the line's number and time")
+        bool, typer.Option("-n", "--number", help="print the number and time of each line")
     ] = False,
 ) -> int:
-    """Read a kernel log, a trace or QEMU's messages: what they say of SNP."""
+    """Extract SNP events from a kernel log, a trace or QEMU's messages."""
     from .log import run
 
-    return run(file, only=only, json=json, follow=follow, numbers=numbers)
+    return run(file, only=only, json=json, following=follow, numbers=numbers)
 
 
-app.command(
-    epilog="Example: snpwire seal report-req --set vmpl=1 --key-file vmpck --seqno 1 -o page.bin"
-    "\n\nTYPE is the name or the number of a message (report-req, tsc-info-req, 5), the kind of"
-    " a payload that one message has, or raw with --type and --payload. Fields left out are zero."
-)(messages.seal)
+app.command(epilog=messages.SEAL)(messages.seal)
 app.command("open", epilog="Example: snpwire open page.bin --key-file vmpck")(messages.open_)
-app.command(
-    epilog="Example: snpwire verify report.bin vcek.der ask_ark.pem --policy policy.toml\n\n\b\n"
-    "A policy, in TOML or JSON, may have these rules and no others:\n"
-    '  require = ["smt"]                bits of the guest policy that must be set\n'
-    '  forbid = ["debug"]               bits of it that must not\n'
-    "  vmpl = [0, 1]                    any field of the report: its value, or several\n"
-    '  measurement = "7a1e.."           so too host_data, report_data, id_key_digest ..\n'
-    "  [minimum]\n"
-    "  guest_svn = 2                    any number of the report\n"
-    "  reported_tcb = {snp = 8}         parts of a TCB version"
-)(messages.verify)
+app.command(epilog=messages.VERIFY)(messages.verify)
 app.command(epilog=engine.REQUEST)(engine.request)
 app.command("compare-policies", epilog=engine.COMPARE)(engine.compare_policies)
 app.add_typer(rmp.app, name="rmp")

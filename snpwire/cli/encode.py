@@ -10,8 +10,8 @@ from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
 from .input import SourceError, contents, shown_name
-from .messages.corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
-from .output import say, write_file
+from .messages.corrupt import LIST, corrupt_bytes, write_catalogue
+from .output import write_file, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,21 +22,21 @@ ROW = 32
 def encode(
     name: str,
     file: str | None,
-    settings: list[str],
+    settings: tuple[str, ...],
     *,
     output: str | None,
     as_hex: bool,
     corrupt: tuple[str, ...] = (),
     command: str | None = None,
 ) -> int:
-    """Build one value and write it. Nothing is written if it does not build."""
+    """Build one value and write it; nothing is written on an error."""
     if name == COMMAND:
         from ..decode.command import form_of
 
         if corrupt:
-            raise UsageError("--corrupt is about guest messages, not about commands")
-        data = built(name, file, settings, form=lambda plain: form_of(plain, command))
-        emit(data, output=output, as_hex=as_hex)
+            raise UsageError("--corrupt is for guest messages, not for commands")
+        data = build_value(name, file, settings, form=lambda plain: form_of(plain, command))
+        write_bytes(data, output=output, as_hex=as_hex)
         return 0
     if command is not None:
         raise UsageError(f"--id is for a command, not for {name}", help="encode command --id 0x94")
@@ -44,23 +44,23 @@ def encode(
     if LIST in corrupt:
         from ..crypto.corruption import wrong_alone
 
-        return listing(wrong_alone(name))
-    data = built(wanted.name, file, settings)
-    emit(_corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
+        return write_catalogue(wrong_alone(name))
+    data = build_value(wanted.name, file, settings)
+    write_bytes(corrupt_bytes(wanted.name, data, corrupt), output=output, as_hex=as_hex)
     return 0
 
 
-def built(
+def build_value(
     name: str,
     file: str | None,
-    settings: list[str],
+    settings: tuple[str, ...],
     *,
     zero: bool = False,
     form: Callable[[Any], tuple[str, Any]] | None = None,
 ) -> bytes:
-    """Build a value of JSON and ``--set``; with neither, of standard input, or of *zero* fields.
+    """Build a value from JSON and ``--set``; with neither, from standard input, or all *zero*.
 
-    The kind called *name* is built, or what *form* makes of the JSON: a schema and its class.
+    It is of the kind called *name*, unless *form* chooses a schema and its class by the JSON.
     """
     choose = form or (lambda plain: (name, kind(name).type))
     given: Any = {}
@@ -80,13 +80,13 @@ def built(
     return data
 
 
-def emit(data: bytes, *, output: str | None, as_hex: bool) -> None:
-    """Write bytes, or their hex text, where they are wanted. Raises UsageError and OSError."""
+def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
+    """Write bytes, or their hex text, to a file or standard output. Raises UsageError, OSError."""
     text = "".join(f"{data[n : n + ROW].hex()}\n" for n in range(0, len(data), ROW))
     if output is not None and output != "-":
         write_file(output, text.encode() if as_hex else data)
     elif as_hex:
-        say(text.splitlines())
+        write_lines(text.splitlines())
     elif sys.stdout.isatty():
         raise UsageError("these are raw bytes, and this is a terminal", help="-o FILE, or --hex")
     else:
@@ -94,36 +94,8 @@ def emit(data: bytes, *, output: str | None, as_hex: bool) -> None:
         sys.stdout.buffer.flush()
 
 
-def _corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
-    """Make a message or a payload wrong; a payload is taken to be one of VMPCK 1."""
-    if not names:
-        return data
-    from ..crypto.corruption import wrong_alone
-    from ..wire.message import HEADER_SIZE, Header
-
-    rows = chosen(names, name)
-    for row in rows:
-        if row not in wrong_alone(name):
-            raise UsageError(
-                f"{row.name} is about a sealed message, not about {name} alone",
-                help="seal --corrupt, or encode message --corrupt",
-            )
-    if name != MESSAGE:
-        data = before(rows, name, Header(msg_vmpck=1), data)[1]
-        announce(rows)
-        return data
-    header = Header.parse(data[:HEADER_SIZE])
-    payload = data[HEADER_SIZE : HEADER_SIZE + header.msg_size]
-    header, changed = before(rows, "", header, payload)
-    if changed != payload:
-        header = header.replace(msg_size=len(changed))
-        data = data[:HEADER_SIZE] + changed.ljust(len(data) - HEADER_SIZE, b"\0")
-    announce(rows)
-    return after(rows, header.build() + data[HEADER_SIZE:])
-
-
 def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:
-    """Read the JSON object of a file or of standard input, and choose what it is to be."""
+    """Read the JSON object of a file or of standard input, and choose its class."""
     shown = shown_name(file)
     try:
         plain = loads(contents(file).decode("utf-8-sig"))
@@ -141,7 +113,7 @@ def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[s
 
 
 def _value(text: str) -> Any:
-    """Return what stands behind ``=``: a file's bytes, a list or an object of JSON, or text."""
+    """Return the value after ``=``: a file's bytes, a list or object of JSON, or text."""
     if text.startswith("@"):
         return contents(text[1:]).hex()
     if text.startswith(("[", "{")):

@@ -1,7 +1,7 @@
-"""Where a key comes from: a file, a variable of the environment, standard input.
+"""Where a key comes from: a file, an environment variable, standard input.
 
-Never the command line itself, which every user of the machine can read and shells keep. What is
-read is held by a ``Key``, which does not show it.
+Never the command line itself, which every user of the machine can read and shells record. A ``Key``
+keeps what was read and never shows it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import InputError, KeyFormatError, UsageError
 from ...wire.address import PAGE
@@ -18,26 +18,20 @@ from ..input import SourceError, shown_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ASKED = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
+    from .options import KeyOptions
 
-
-class KeyOptions(NamedTuple):
-    """What the options say about where the key is."""
-
-    file: str | None = None
-    env: str | None = None
-    stdin: bool = False
+KEY_HELP = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
 
 
 class Key:
-    """The bytes of one key and of its neighbours in a secrets page; shown nowhere."""
+    """The bytes of one key and of the others in its secrets page; never shown."""
 
     __slots__ = ("data", "others")
 
     def __init__(self, data: bytes, others: Mapping[str, bytes] | None = None) -> None:
         self.data = data
         self.others = dict(others or {})
-        """The other keys of the page, by name, without those that are zero."""
+        """The other keys of the page that are not zero, by name."""
 
     def __repr__(self) -> str:
         return "<Key>"
@@ -47,9 +41,9 @@ class Key:
 
 
 def load_key(options: KeyOptions, slot: int) -> Key:
-    """Read the key that the options name; *slot* is which one, should it be a secrets page.
+    """Read the key that the options name; from a secrets page take VMPCK *slot*.
 
-    Raises UsageError, OSError, and InputError, whose text has nothing of what was read.
+    Raises UsageError, OSError, and InputError, whose text contains nothing that was read.
     """
     name, text = _text(options)
     try:
@@ -69,26 +63,26 @@ def other_keys(file: str) -> dict[str, bytes]:
 
 
 def claims_stdin(options: KeyOptions) -> bool:
-    """Tell whether the key is what standard input holds."""
-    return options.stdin or options.file == "-"
+    """Return whether the key is read from standard input."""
+    return options.key_stdin or options.key_file == "-"
 
 
 def _text(options: KeyOptions) -> tuple[str, bytes]:
-    given = [options.file is not None, options.env is not None, options.stdin]
+    given = [options.key_file is not None, options.key_env is not None, options.key_stdin]
     if sum(given) != 1:
         reason = "there is no key" if not any(given) else "the key is given more than once"
-        raise UsageError(reason, help=ASKED)
-    if options.env is not None:
-        value = os.environb.get(os.fsencode(options.env))
+        raise UsageError(reason, help=KEY_HELP)
+    if options.key_env is not None:
+        value = os.environb.get(os.fsencode(options.key_env))
         if value is None:
-            raise InputError(f"${options.env}: there is no such variable in the environment")
-        return f"${options.env}", value
-    file = "-" if options.file is None else options.file
+            raise InputError(f"${options.key_env}: there is no such variable in the environment")
+        return f"${options.key_env}", value
+    file = "-" if options.key_file is None else options.key_file
     return shown_name(file), _contents(file)
 
 
 def _contents(file: str) -> bytes:
-    """Return the start of a file: more than a page is no key, whatever follows."""
+    """Return the start of a file: anything longer than a page is not a key."""
     try:
         if file == "-":
             return sys.stdin.buffer.read(PAGE + 1)

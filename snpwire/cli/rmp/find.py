@@ -1,9 +1,9 @@
-"""``snpwire rmp find``: pages by what the table says of them."""
+"""``snpwire rmp find``: list pages by the fields of their entries."""
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, UsageError, shown
@@ -11,69 +11,60 @@ from ...rmp.page_ranges import PAGE_LIMIT, Runs
 from ...rmp.search import Wanted, stretches
 from ...wire.rmp import RmpHi, RmpLo, RmpState
 from ...wire.rmp_words import VmplMask
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 from ..progress import Meter
-from .input import Wish, read
+from .input import read
 
 if TYPE_CHECKING:
     from ...rmp.search import Stretch
+    from .options import FindOptions, RmpOptions
 
 LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
-"""How a listing spells rights; ``k`` is the shadow stack of the kernel."""
+"""How a listing spells VMPL permissions; ``k`` is the supervisor shadow stack."""
 
 
-class Query(NamedTuple):
-    """What was asked for, as text."""
-
-    states: tuple[str, ...] = ()
-    asid: int | None = None
-    gpa: str | None = None
-    pages: str | None = None
-    rights: tuple[str, ...] = ()
-    size: str | None = None
-    where: tuple[str, ...] = ()
-
-
-def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
-    """Print up to *limit* stretches of pages, 0 for all; return 1 if there are none."""
-    wanted, within = asked(query)
-    given = read(wish)
-    for said in given.notes:
-        note(said)
+def run(options: RmpOptions, find: FindOptions, *, limit: int, json: bool) -> int:
+    """Print up to *limit* runs of pages, 0 for all; return 1 if there are none."""
+    wanted, within = search_filter(find)
+    source = read(options)
+    write_note(*source.notes)
     count = pages = 0
-    with Meter("searching", given.dump.data.pages, given.let_go) as meter:
-        found = stretches(given.dump, wanted, within, meter)
+    with Meter("searching", source.dump.data.pages, source.release) as meter:
+        found = stretches(source.dump, wanted, within, meter)
         for stretch in islice(found, limit or None):
             if not count and not json:
-                say([HEADING])
-            say([_json(stretch) if json else _line(stretch)])
+                write_lines([HEADING])
+            if json:
+                write_json(_object(stretch), indent=None)
+            else:
+                write_lines([_line(stretch)])
             count, pages = count + 1, pages + stretch.pages
         more = limit and next(found, None) is not None
     if more:
-        note(f"the first {count} lines, {pages:,} pages; --limit 0 shows all")
+        write_note(f"the first {count} lines, {pages:,} pages; --limit 0 shows all")
     else:
-        note(f"{pages:,} pages" if pages != 1 else "1 page")
+        write_note(f"{pages:,} pages" if pages != 1 else "1 page")
     return int(not count)
 
 
-def asked(query: Query) -> tuple[Wanted, Runs | None]:
-    """Return what pages are wanted, and where. Raises UsageError."""
-    fields = dict(_field(text) for text in query.where)
-    if query.asid is not None:
-        fields["asid"] = query.asid
-    if query.size is not None:
-        fields["page_size"] = int(query.size == "2m")
-    gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
+def search_filter(options: FindOptions) -> tuple[Wanted, Runs | None]:
+    """Return which pages to list, and within which ranges. Raises UsageError."""
+    fields = dict(_field(text) for text in options.where)
+    if options.asid is not None:
+        fields["asid"] = options.asid
+    if options.size is not None:
+        fields["page_size"] = int(options.size == "2m")
+    gpa = _range("--gpa", options.gpa, PAGE_LIMIT << 12)
     try:
         wanted = Wanted(
-            state=[_state(name) for name in query.states] or None,
+            state=[_state(name) for name in options.state] or None,
             gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
-            rights=dict(_right(text) for text in query.rights),
+            rights=dict(_right(text) for text in options.rights),
             **fields,
         )
     except EncodeError as exc:
         raise UsageError(str(exc)) from None
-    pages = _range("--pages", query.pages, PAGE_LIMIT)
+    pages = _range("--pages", options.pages, PAGE_LIMIT)
     return wanted, None if pages is None else Runs.of([(pages[0], pages[1] + 1)])
 
 
@@ -90,7 +81,7 @@ def _state(name: str) -> RmpState:
 
 
 def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
-    """Read ``FROM-TO``, both of which count, or one number; each is below *limit*."""
+    """Read ``FROM-TO``, both included, or one number; each is below *limit*."""
     if text is None:
         return None
     first, found, last = text.partition("-")
@@ -99,12 +90,12 @@ def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
         end = integer(last) if found else start
     except ValueError:
         raise UsageError(
-            f"{option} {shown(text)} is no number and no range", help="0x10-0x1f"
+            f"{option} {shown(text)} is neither a number nor a range", help="0x10-0x1f"
         ) from None
     if end < start:
         raise UsageError(f"{option} {text} ends before it begins")
     if end >= limit:
-        raise UsageError(f"{option} {text} goes beyond the last there can be, {limit - 1:#x}")
+        raise UsageError(f"{option} {text} is past the last possible, {limit - 1:#x}")
     return start, end
 
 
@@ -133,7 +124,7 @@ HEADING = f"{'pages':<25} {'addresses':<33} {'count':>9} size state           as
 
 
 def _line(stretch: Stretch) -> str:
-    look = style()
+    look = terminal_style()
     lo = RmpLo(stretch.lo)
     last = stretch.stop - 1
     cells = [
@@ -148,14 +139,14 @@ def _line(stretch: Stretch) -> str:
         cells.append(f"{lo.asid:>4} {_span(stretch.gpa << 12, end)}")
     elif stretch.gpa:
         cells.append(f"     gpa field {stretch.gpa:#x}")
-    cells += [name for name in ("vmsa", "validated", "lock") if _odd(stretch, lo, name)]
+    cells += [name for name in ("vmsa", "validated", "lock") if _is_unusual(stretch, lo, name)]
     cells += [rights_text(stretch.hi)]
     return " ".join(cells).rstrip()
 
 
-def _odd(stretch: Stretch, lo: RmpLo, name: str) -> bool:
-    """Tell whether a bit is set that the state does not tell already."""
-    told = {
+def _is_unusual(stretch: Stretch, lo: RmpLo, name: str) -> bool:
+    """Return whether a bit is set that the state does not imply."""
+    implied = {
         RmpState.GUEST_VALID: ("validated",),
         RmpState.PRE_SWAP: ("validated", "lock"),
         RmpState.PRE_GUEST: ("lock",),
@@ -164,7 +155,7 @@ def _odd(stretch: Stretch, lo: RmpLo, name: str) -> bool:
         RmpState.FIRMWARE_IOMMU: ("lock",),
         RmpState.METADATA: ("lock",),
     }
-    return bool(getattr(lo, name)) and name not in told.get(stretch.state, ())
+    return bool(getattr(lo, name)) and name not in implied.get(stretch.state, ())
 
 
 def _span(first: int, last: int) -> str:
@@ -172,7 +163,7 @@ def _span(first: int, last: int) -> str:
 
 
 def rights_text(hi: int) -> str:
-    """Return what each VMPL may do, a letter a right: ``0:rwusk 1:r``."""
+    """Return the permissions of each VMPL, a letter each: ``0:rwusk 1:r``."""
     word = RmpHi(hi)
     levels = []
     for level in range(4):
@@ -183,11 +174,9 @@ def rights_text(hi: int) -> str:
     return " ".join(levels)
 
 
-def _json(stretch: Stretch) -> str:
-    from ...view.json import dumps
-
+def _object(stretch: Stretch) -> dict[str, Any]:
     lo, hi = RmpLo(stretch.lo), RmpHi(stretch.hi)
-    out: dict[str, Any] = {
+    return {
         "first": f"{stretch.start:#x}",
         "last": f"{stretch.stop - 1:#x}",
         "address": f"{stretch.start << 12:#x}",
@@ -203,4 +192,3 @@ def _json(stretch: Stretch) -> str:
         "lo": f"{stretch.lo:#018x}",
         "hi": f"{stretch.hi:#018x}",
     }
-    return dumps(out, indent=None)
