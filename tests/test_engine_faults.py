@@ -177,7 +177,7 @@ def test_faults_act_where_the_party_that_they_touch_passes():
 def test_faults_are_named_after_their_actors_and_say_who_notices():
     for fault in FAULTS.values():
         assert fault.actor in ("guest", "hypervisor", "firmware")
-        assert fault.notices
+        assert fault.detected_by
         assert fault.help[0].islower()
         assert not fault.help.endswith(".")
 

@@ -596,7 +596,7 @@ def test_q12_a_message_out_of_place_is_noticed_and_the_key_given_up(name):
     outcome = asking(guest)
 
     assert outcome == Outcome(errno, int(status), alive=False)
-    assert ("firmware" in FAULTS[name].notices) is (errno == "EIO")
+    assert ("firmware" in FAULTS[name].detected_by) is (errno == "EIO")
     assert [asking(guest, vmpck) for vmpck in (1, 2, 3)] == [Outcome()] * 3
 
 

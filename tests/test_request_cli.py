@@ -65,7 +65,7 @@ def test_every_fault_comes_to_what_it_says(name):
     told = request(*words, *(["--policy", OWN] if fault.needs == "own-pages" else []))
 
     assert f"FAULT {name}: " in told
-    assert f"{name} triggered; detected by: {fault.notices}" in told
+    assert f"{name} triggered; detected by: {fault.detected_by}" in told
     assert "BROKEN" not in told
 
 
@@ -101,7 +101,7 @@ def test_two_faults_at_once_are_told_and_not_judged():
     assert rows[-1]["expected"] is None
     assert not rows[-1]["broken"]
     told = request("key", "--inject", "busy*2", "--inject", "alter-answer").splitlines()
-    assert told[-2] == "  busy triggered 2 times; detected by: nobody"
+    assert told[-2] == "  busy triggered 2 times; detected by: none"
     assert told[-1] == "  alter-answer triggered; detected by: guest"
 
 

@@ -170,7 +170,7 @@ def _listing() -> int:
     for fault in FAULTS.values():
         write_lines([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
         write_lines(
-            [f"{'':<{width}}  expected outcome: {fault.outcome}; detected by: {fault.notices}"]
+            [f"{'':<{width}}  expected outcome: {fault.outcome}; detected by: {fault.detected_by}"]
         )
     return 0
 

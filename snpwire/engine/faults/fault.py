@@ -40,8 +40,8 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     point: str
     """Where: one of the points above."""
     help: str
-    notices: str
-    """Who detects it."""
+    detected_by: str
+    """The party, or ``none``."""
     outcome: Outcome
     """The outcome that the request must have."""
     act: Callable[[Party, Subject], None]
@@ -71,7 +71,7 @@ class Fault(NamedTuple, Generic[Party, Subject]):
         return self.outcome
 
 
-ANSWERED, DEAD = Outcome(), Outcome(STOPPED)
+SERVED, DEAD = Outcome(), Outcome(STOPPED)
 BUSY_FOREVER = Outcome("ETIMEDOUT", BUSY, alive=False)
 REFUSED_BY_GUEST = Outcome("EBADMSG", 0, alive=False)
 NEVER_SENT = Outcome("EIO", NO_RESPONSE, alive=False)

@@ -8,7 +8,7 @@ from ...wire.status import Status
 from ..outcome import SHORT, Outcome
 from . import exchange
 from .exchange import CIPHERTEXT_AT, MSG_VERSION_AT, RESERVED_AT, VERSION_AT, VMPCK_AT, changed
-from .fault import ANSWERED, BAD, BUSY_FOREVER, OFLOW, PARAM, REFUSED_BY_GUEST, Fault, failed
+from .fault import BAD, BUSY_FOREVER, OFLOW, PARAM, REFUSED_BY_GUEST, SERVED, Fault, failed
 
 if TYPE_CHECKING:
     from .fault import AnyFault
@@ -39,8 +39,8 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "hypervisor",
         "arrive",
         "the request is delayed by 30 s",
-        "nobody",
-        ANSWERED,
+        "none",
+        SERVED,
         exchange.delay,
     ),
     Fault(
@@ -187,7 +187,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "guest",
         REFUSED_BY_GUEST,
         exchange.misdirect,
-        own_pages=ANSWERED,
+        own_pages=SERVED,
     ),
     Fault(
         "wrong-context",
@@ -224,7 +224,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "status",
         "the guest's page stays firmware-owned after the response",
         "invariants, and the guest when it writes there",
-        ANSWERED,
+        SERVED,
         exchange.keep_page,
         breaks="owner",
         needs="own-pages",
@@ -243,7 +243,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "hypervisor",
         "arrive",
         "the certificates are reported to take 5 pages; a plain request is out of step after that",
-        "nobody; a plain request's number is used up all the same",
+        "none; a plain request's number is used up all the same",
         SHORT,
         exchange.ask_for_pages,
     ),
@@ -261,8 +261,8 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "hypervisor",
         "arrive",
         "the guest gets BUSY; after 31 times it gives up",
-        "nobody",
-        ANSWERED,
+        "none",
+        SERVED,
         exchange.result_of(2, 0),
         beyond_retries=BUSY_FOREVER,
     ),
@@ -283,7 +283,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "hypervisor",
         "result",
         "the guest gets INVALID_PARAM though the firmware succeeded",
-        "nobody",
+        "none",
         PARAM,
         exchange.deny,
     ),
