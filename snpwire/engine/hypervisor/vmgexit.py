@@ -90,7 +90,7 @@ class Hypervisor:
         vm, gpa = vcpu.vm, vcpu.msr
         known = vm.views.get(gpa)
         if gpa != vcpu.ghcb_gpa or known is None:
-            self._registered(vcpu)
+            self._check_registered(vcpu)
         page, ghcb = known or self.requests.view(vm, gpa)
         if self.host.table.entry(page)[0] & ASSIGNED:
             reason = "KVM_RUN fails with EFAULT: the GHCB at"
@@ -98,7 +98,7 @@ class Hypervisor:
         return ghcb
 
     @staticmethod
-    def _registered(vcpu: Vcpu) -> None:
+    def _check_registered(vcpu: Vcpu) -> None:
         """Raise StoppedError unless the page is there and is the one that the guest registered."""
         vm, gpa = vcpu.vm, vcpu.msr
         if gpa >> 12 not in vm.map:
