@@ -291,7 +291,7 @@ def test_a_page_is_used_as_private_only_once_it_is_accepted(m, guest):
 
 def test_a_page_that_the_host_took_is_the_guests_no_more(m, guest):
     change(m.hypervisor, guest.memory, guest.vm.vcpus[0], [DATA], PRIVATE)
-    m.host.take(guest.vm.map[DATA >> 12])
+    m.host.unassign(guest.vm.map[DATA >> 12])
 
     with pytest.raises(AccessError, match=r"NPF.*in state HYPERVISOR at 0x110e000"):
         guest.memory.read(DATA, 8)

@@ -25,7 +25,7 @@ from snpwire.engine.hypervisor.policy import (
     Spread,
     Throttle,
 )
-from snpwire.engine.invariants import Numbered, Watch
+from snpwire.engine.invariants import NumberDigests, Watch
 from snpwire.engine.machine import Machine
 from snpwire.engine.oracle import Oracle, attempt
 from snpwire.engine.outcome import Outcome, outcome_of
@@ -177,7 +177,7 @@ def test_faults_act_where_the_party_that_they_touch_passes():
 def test_faults_are_named_after_their_actors_and_say_who_notices():
     for fault in FAULTS.values():
         assert fault.actor in ("guest", "hypervisor", "firmware")
-        assert fault.notices
+        assert fault.detected_by
         assert fault.help[0].islower()
         assert not fault.help.endswith(".")
 
@@ -188,7 +188,7 @@ def test_faults_are_named_after_their_actors_and_say_who_notices():
         (Outcome(), "answered"),
         (Outcome("EIO", 0x0B, False), "EIO, firmware BAD_MEASUREMENT, key wiped"),
         (Outcome("EIO", 1 << 32, True), "EIO, hypervisor INVALID_LEN, key alive"),
-        (Outcome("EIO", (1 << 64) - 1, False), "EIO, no answer from the hypervisor, key wiped"),
+        (Outcome("EIO", (1 << 64) - 1, False), "EIO, no response from the hypervisor, key wiped"),
         (
             Outcome("EIO", (1 << 64) - 11, False),
             "EIO, hypervisor KVM_GENERIC, firmware UNKNOWN_0xfffffff5, key wiped",
@@ -234,7 +234,7 @@ def test_a_response_that_the_firmware_did_not_seal_is_seen(monkeypatch):
     )
 )
 def test_what_a_watch_keeps_of_a_number_is_what_was_put_there(rows):
-    stream = Numbered()
+    stream = NumberDigests()
     for number, digest in rows.items():
         stream.put(number, digest)
 
@@ -300,7 +300,7 @@ def test_a_status_in_the_response_costs_no_key(m, guest):
 
     error = refused(guest)
 
-    assert (error.errno, error.reason) == ("EINVAL", "the firmware answers INVALID_KEY")
+    assert (error.errno, error.reason) == ("EINVAL", "the firmware returns INVALID_KEY")
     assert guest.drivers[0].channel.alive
     assert guest.report()[0x2A0:] == bytes(512)
 
@@ -308,7 +308,7 @@ def test_a_status_in_the_response_costs_no_key(m, guest):
 def test_a_report_for_a_more_privileged_level_is_refused_inside_the_response(guest):
     error = refused(guest, vmpl=0, vmpck=1)
 
-    assert error.reason == "the firmware answers INVALID_PARAM"
+    assert error.reason == "the firmware returns INVALID_PARAM"
 
 
 def test_cpuid_values_are_checked(guest):
@@ -358,7 +358,7 @@ def test_what_the_driver_has_no_room_for_is_expected(m, guest, asked, number, ou
     m.firmware.contexts[guest.vm.context].counts[0] = number
     trial = Oracle(m, guest, watch, m.inject())
 
-    verdict = trial.ask(driver, asked)
+    verdict = trial.check(driver, asked)
 
     assert verdict.expected == verdict.attempt.outcome == outcome
     assert not verdict.broken
@@ -389,7 +389,7 @@ def life(number):
     for n in range(5):
         extended = Request(5, bytes(64) + b"\3" + bytes(31), 1, chance.choice((None, 0, 2, 4)))
         asked = chance.choice((Request(3, KeyReq(vmpl=3, guest_field_select=n).build()), extended))
-        verdict = trial.ask(guest.drivers[chance.choice((0, 0, 0, 3))], asked)
+        verdict = trial.check(guest.drivers[chance.choice((0, 0, 0, 3))], asked)
         if verdict.broken:
             yield number, injections, verdict
 

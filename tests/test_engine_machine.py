@@ -442,7 +442,7 @@ def test_a_guest_may_do_without_the_chips_key():
     m = machine()
     guest = m.add(image=Image(vcek_dis=True))
 
-    with pytest.raises(DriverError, match="the firmware answers INVALID_KEY"):
+    with pytest.raises(DriverError, match="the firmware returns INVALID_KEY"):
         guest.report()
 
 
@@ -499,7 +499,9 @@ def test_a_ghcb_that_became_private_fails_the_run():
     m = machine()
     guest = m.add(vcpus=2)
     boot, other = guest.vm.vcpus
-    m.host.give(guest.vm.map[other.msr >> 12], "vm", asid=guest.vm.asid, gpa=other.msr, fixed=False)
+    m.host.assign(
+        guest.vm.map[other.msr >> 12], "vm", asid=guest.vm.asid, gpa=other.msr, fixed=False
+    )
 
     with pytest.raises(StoppedError, match=r"EFAULT: the GHCB at 0x1001000 is a private page"):
         m.hypervisor.vmgexit(other)
@@ -533,7 +535,7 @@ def test_a_guest_that_crashed_does_not_run_on(taken):
     driver = guest.drivers[0]
     gpa = driver.buffers.response if taken == "response" else LAYOUT.secrets
     page = guest.vm.map[gpa >> 12]
-    m.host.take(page) if taken == "secrets" else m.host.give(page, "firmware", fixed=True)
+    m.host.unassign(page) if taken == "secrets" else m.host.assign(page, "firmware", fixed=True)
 
     first, second = (attempt(driver, other(number)) for number in range(2))
 

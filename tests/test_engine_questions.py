@@ -527,7 +527,7 @@ def test_q10_an_older_response_is_why_a_guest_looks_at_the_number():
     tried = attempt(guest.drivers[0], KEY)
 
     assert tried.outcome == Outcome("EBADMSG", 0, alive=False)
-    assert str(tried.error) == "EBADMSG: the answer is refused: message number 2, not 4"
+    assert str(tried.error) == "EBADMSG: the response is refused: message number 2, not 4"
 
 
 BOTH_WAYS = [
@@ -596,7 +596,7 @@ def test_q12_a_message_out_of_place_is_noticed_and_the_key_given_up(name):
     outcome = asking(guest)
 
     assert outcome == Outcome(errno, int(status), alive=False)
-    assert ("firmware" in FAULTS[name].notices) is (errno == "EIO")
+    assert ("firmware" in FAULTS[name].detected_by) is (errno == "EIO")
     assert [asking(guest, vmpck) for vmpck in (1, 2, 3)] == [Outcome()] * 3
 
 

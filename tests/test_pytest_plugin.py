@@ -304,12 +304,12 @@ def test_a_failure_shows_what_made_it_and_the_last_steps(installed):
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
         [
-            "*DriverError: EBADMSG: the answer is refused: it fails authentication",
+            "*DriverError: EBADMSG: the response is refused: it fails authentication",
             "*- snpwire: the last steps -*",
             "@pytest.mark.snp(profile='genoa', seed=3, policy={'second': 'busy-vm'}, vcpus=2)",
             "@pytest.mark.snp_fault('busy*2', 'alter-answer')",
             " * 0 s  guest vm/0 * seals REPORT_REQ, 96 bytes, under VMPCK0, number 1",
-            " * 2 s  guest vm/0 * leaves with SNP_GUEST_REQUEST: *",
+            " * 2 s  guest vm/0 * exits with SNP_GUEST_REQUEST: *",
             " * 4 s  hypervisor * FAULT alter-answer: *",
             " * 4 s  guest vm/0 * wipes VMPCK0: EBADMSG, *",
         ]

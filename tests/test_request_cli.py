@@ -65,7 +65,7 @@ def test_every_fault_comes_to_what_it_says(name):
     told = request(*words, *(["--policy", OWN] if fault.needs == "own-pages" else []))
 
     assert f"FAULT {name}: " in told
-    assert f"{name} triggered; detected by: {fault.notices}" in told
+    assert f"{name} triggered; detected by: {fault.detected_by}" in told
     assert "BROKEN" not in told
 
 
@@ -101,7 +101,7 @@ def test_two_faults_at_once_are_told_and_not_judged():
     assert rows[-1]["expected"] is None
     assert not rows[-1]["broken"]
     told = request("key", "--inject", "busy*2", "--inject", "alter-answer").splitlines()
-    assert told[-2] == "  busy triggered 2 times; detected by: nobody"
+    assert told[-2] == "  busy triggered 2 times; detected by: none"
     assert told[-1] == "  alter-answer triggered; detected by: guest"
 
 
@@ -133,15 +133,15 @@ def test_every_fault_is_listed():
 def test_a_limit_makes_a_guest_wait():
     told = request("key", "--count", "2", "--policy", LIMIT)
 
-    assert told.count("says BUSY: the limit of 1 in 5 s is used up") == 3
-    assert told.count("was told BUSY, waits 2 s") == 3
+    assert told.count("returns BUSY: the limit of 1 in 5 s is used up") == 3
+    assert told.count("gets BUSY, waits 2 s") == 3
     assert told.splitlines()[-1] == "request 2: answered, SUCCESS"
 
 
 def test_a_short_buffer_is_told_and_is_no_surprise():
     told = request("ext-report", "--policy", OWN)
 
-    assert "says that the certificates take 5 pages, there is room for 4" in told
+    assert "reports that the certificates take 5 pages, there is room for 4" in told
     assert told.splitlines()[-1] == "request 1: EIO, hypervisor INVALID_LEN, key alive"
 
 
@@ -181,10 +181,10 @@ def test_the_launch_is_told_on_request():
     told = request("key", "--boot")
 
     for command in ("SNP_INIT", "SNP_GCTX_CREATE", "SNP_LAUNCH_UPDATE", "SNP_LAUNCH_FINISH"):
-        assert f"gives {command}\n" in told
+        assert f"issues {command}\n" in told
         assert f"{command}: SUCCESS" in told
     assert "PRE_GUEST -> GUEST_VALID" in told
-    assert "answers MSR 0x80 with 0x3081" in told
+    assert "responds to MSR 0x80 with 0x3081" in told
 
 
 @pytest.mark.parametrize("words", [["report"], ["ext-report", "--policy", OWN], ["cpuid"]])

@@ -80,7 +80,7 @@ def mailbox(data: bytes) -> None:
     machine, guest = _machine(0)
     firmware, vm = machine.firmware, guest.vm
     for page, asid in ((SPARE + 1, 0), (SPARE + 2, 0), (SPARE + 3, vm.asid), (SPARE + 4, vm.asid)):
-        machine.host.give(page, "fuzzed", asid=asid, gpa=0x200_0000 * (asid > 0), fixed=True)
+        machine.host.assign(page, "fuzzed", asid=asid, gpa=0x200_0000 * (asid > 0), fixed=True)
     places = _places(machine, vm)
     at = 0
     for _ in range(8):

@@ -1,11 +1,11 @@
 """The protocol at work without hardware: guest, hypervisor, secure processor, and what fails.
 
-No I/O, no clock, no randomness of its own: all three are arguments, so the same seed gives the
-same trace.
+No I/O, no clock and no randomness: all three are arguments, so the same seed gives the same trace.
 
-``machine`` puts all of it together. The way of a request is that of the modules: ``guest``,
-``driver`` and ``stream`` seal it, ``hypervisor`` and ``requests`` take the exit, ``host`` gives the
-command, ``firmware`` opens the message and answers. ``memory``, ``entries`` and ``space`` are what
-they work on; ``profile``, ``platform`` and ``policy`` say how; ``faults`` and ``catalogue`` what
-goes wrong; ``trace``, ``invariants`` and ``trial`` what came of it.
+From the top: ``oracle`` knows what must come of a request, ``invariants`` what must hold whatever
+goes wrong, and ``workload`` runs several guests at once. ``machine`` puts a host together.
+``faults`` act on the three parties: ``guest`` seals a request and issues the exit, ``hypervisor``
+takes the exit and issues the command, ``firmware`` opens the message and responds. ``profile`` and
+``cpuid_policy`` are a product as data. ``simulation`` has time, chance and the trace, and
+``memory`` is what all parties work on. A party knows only those below it.
 """

@@ -1,4 +1,4 @@
-"""Where OVMF and the driver have their pages in a guest's memory."""
+"""Guest addresses of the pages of OVMF and the driver."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ..wire.message import VMPCKS
 
 
 class Buffers(NamedTuple):
-    """Where the guest's shared pages are, in its own addresses."""
+    """Guest addresses of the shared pages of one driver."""
 
     request: int
     response: int
     data: int
     pages: int
-    """How many pages of 4 KiB there are at ``data`` for certificates."""
+    """Pages of 4 KiB at ``data``, for certificates."""
 
 
 DATA_PAGES = 4
 
 
 class GuestLayout(NamedTuple):
-    """Where things are in a guest's memory."""
+    """Guest addresses of the launch and of the driver."""
 
     kernel: int = 0x10_0000
     secrets: int = 0x80_D000
@@ -30,9 +30,9 @@ class GuestLayout(NamedTuple):
     ghcb: int = 0x100_0000
     """One page for each processor."""
     buffers: int = 0x110_0000
-    """For each key a page for requests, one for answers, and those for certificates."""
+    """For each key a page for requests, one for responses, and those for certificates."""
     save_areas: int = 0x120_1000
-    """For processors after the first, which starts on one that was measured."""
+    """VMSAs of the processors after the first, whose VMSA is measured."""
     first_save_area: int = 0xFFFF_FFFF_F000
 
 

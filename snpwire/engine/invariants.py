@@ -1,9 +1,9 @@
 """What must hold whatever goes wrong, checked on the steps of a trace as they come.
 
 * ``nonce``: no key seals two different messages under one number.
-* ``answer``: no request is answered twice, and an answer that a guest takes is, byte for byte, the
-  one that the firmware gave to that very request.
-* ``owner``: no page is left in a state that nobody owns.
+* ``answer``: no request gets two responses, and a response that a guest takes is, byte for byte,
+  the one that the firmware sealed for that very request.
+* ``owner``: no page is left in a state without a known owner.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME_AT, NAME = Header.place("msg_seqno"), Header.struct("msg_seqno", "msg_size", "msg_vmpck")
 DIGEST, PART = 8, 256
-"""Bytes that are kept of a digest, and how many numbers are kept together."""
+"""Bytes of a digest, and how many numbers share one block."""
 NONE = bytes(DIGEST * PART)
 
 
@@ -36,8 +36,8 @@ class Breach(NamedTuple):
     text: str
 
 
-class Numbered:
-    """A digest for each number of one stream, in little room: a run may be long."""
+class NumberDigests:
+    """A digest for each sequence number of one key, stored compactly: a run may be long."""
 
     def __init__(self) -> None:
         self._parts: dict[int, bytearray] = {}
@@ -48,7 +48,7 @@ class Numbered:
         return bytes(part[at : at + DIGEST])
 
     def put(self, number: int, digest: bytes) -> None:
-        """Keep the digest of a number."""
+        """Store the digest of a number."""
         at = number % PART * DIGEST
         self._parts.setdefault(number // PART, bytearray(NONE))[at : at + DIGEST] = digest
 
@@ -58,9 +58,9 @@ class Watch:
 
     def __init__(self) -> None:
         self.breaches: list[Breach] = []
-        self._sealed: dict[tuple[str, int], Numbered] = {}
-        self._given: dict[tuple[str, int, int], bytes] = {}
-        """What the firmware gave, until it is taken."""
+        self._sealed: dict[tuple[str, int], NumberDigests] = {}
+        self._responses: dict[tuple[str, int, int], bytes] = {}
+        """Digests of the firmware's responses, until a guest takes them."""
 
     def __call__(self, step: TraceStep) -> None:
         """Take a step."""
@@ -68,20 +68,20 @@ class Watch:
             self._nonce(step, step.written[1].data)
         elif step.actor == FIRMWARE and step.action == "answer":
             self._nonce(step, step.written[0].data)
-            self._given[_name(step.vm, step.written[0].data)] = _digest(step.written[0].data)
+            self._responses[_name(step.vm, step.written[0].data)] = _digest(step.written[0].data)
         elif step.actor == GUEST and step.action == "open":
             self._response(step, step.written[1].data)
         elif step.action == "launched":
             self.forget(step.vm)
 
     def forget(self, vm: str) -> None:
-        """Begin anew with a VM: a new one has new keys."""
+        """Forget a VM: a new one has new keys."""
         self._sealed = {key: value for key, value in self._sealed.items() if key[0] != vm}
-        self._given = {key: value for key, value in self._given.items() if key[0] != vm}
+        self._responses = {key: value for key, value in self._responses.items() if key[0] != vm}
 
     def _nonce(self, step: TraceStep, message: bytes) -> None:
         vm, vmpck, number = _name(step.vm, message)
-        stream = self._sealed.setdefault((vm, vmpck), Numbered())
+        stream = self._sealed.setdefault((vm, vmpck), NumberDigests())
         digest, before = _digest(message), stream.get(number)
         if not any(before):
             stream.put(number, digest)
@@ -91,10 +91,10 @@ class Watch:
 
     def _response(self, step: TraceStep, message: bytes) -> None:
         vm, vmpck, number = key = _name(step.vm, message)
-        digest, given = _digest(message), self._given.pop(key, None)
-        if digest != given:
-            stream = self._sealed.get((vm, vmpck), Numbered())
-            twice = given is None and stream.get(number) == digest
+        digest, response = _digest(message), self._responses.pop(key, None)
+        if digest != response:
+            stream = self._sealed.get((vm, vmpck), NumberDigests())
+            twice = response is None and stream.get(number) == digest
             wrong = "was taken twice" if twice else "is not what the firmware sealed"
             text = f"VM {vm}: message {number} of VMPCK{vmpck} {wrong}"
             self.breaches.append(Breach("answer", text))
@@ -111,9 +111,9 @@ def _digest(message: bytes) -> bytes:
 
 
 def ownership_breaches(machine: Machine) -> Iterator[Breach]:
-    """Yield the pages whose state does not fit who is known to have them.
+    """Yield the pages whose state does not fit their known owner.
 
-    A page that was leaked is accounted for, whatever its state is.
+    A leaked page is accounted for, whatever its state.
     """
     host = machine.host
     asids = {guest.vm.name: guest.vm.asid for guest in machine.guests.values()}
@@ -130,7 +130,7 @@ def ownership_breaches(machine: Machine) -> Iterator[Breach]:
 
 
 def reclaim_breaches(machine: Machine) -> Iterator[Breach]:
-    """Yield the pages that a guest shares and the firmware still has: between requests, none."""
+    """Yield the shared pages of guests that are still firmware-owned: between requests, none."""
     host = machine.host
     for guest in machine.guests.values():
         for gfn, page in guest.vm.map.items():

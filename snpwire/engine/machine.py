@@ -4,8 +4,8 @@
     guest = machine.add("a guest")
     report = guest.report(bytes(64))
 
-All chance comes from the seed and all time is virtual, so that on one thread the same calls give
-the same bytes. Several threads may use one machine: a lock stands where Linux has mutexes.
+Randomness comes from the seed and time is virtual, so on one thread the same calls make the same
+bytes. Several threads may use one machine: a lock stands where Linux has mutexes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MOST_VCPUS = 16
 class Machine:
     """A host with everything on it.
 
-    *table* may be any table of ``SIZE`` bytes of memory that lies at ``RMP``, such as
+    *table* may be any table of ``SIZE`` bytes of memory with its place at ``RMP``, such as
     ``Table.blank(PAGES, base=RMP.start)`` of ``snpwire.rmp.table``; left out, it is one that needs
     no numpy.
     """
@@ -91,9 +91,9 @@ class Machine:
         return self.simulation.clock
 
     def table_image(self) -> bytes:
-        """Return the reverse map table as it lies in memory, as ``snpwire rmp`` reads it.
+        """Return the image of the reverse map table, as ``snpwire rmp`` reads it.
 
-        Raises UsageError where the table is not the machine's own: that one is at hand anyway.
+        Raises UsageError where the caller supplied the table: it has the image.
         """
         table = self.host.table
         if not isinstance(table, SparseEntries):
@@ -101,7 +101,7 @@ class Machine:
         return table.image()
 
     def run(self, command: CommandId, buffer: bytes = b"") -> None:
-        """Give the firmware a command. Raises EngineError unless it succeeds."""
+        """Issue a command to the firmware. Raises EngineError unless it succeeds."""
         status = self.host.command(command, buffer)
         if status:
             raise EngineError(f"{command.name} ends with {status.name}")
@@ -140,7 +140,7 @@ class Machine:
         return guest
 
     def incoming(self, name: str, agent: Guest) -> int:
-        """Begin the launch of a VM that *agent* is to bring in; return its context's address.
+        """Begin the launch of a VM that *agent* is to import; return its context's address.
 
         Raises EngineError.
         """
@@ -151,7 +151,7 @@ class Machine:
         return vm.context << 12
 
     def inject(self, *injections: Injection) -> Injections:
-        """Let faults strike from now on, and no others; return what tells which did.
+        """Inject faults from now on, and no others; return them with their counts.
 
         Raises UsageError for a fault that cannot happen on this machine.
         """
@@ -162,14 +162,10 @@ class Machine:
         return faults
 
     def _prepare(self, fault: AnyFault) -> None:
-        asked = self.hypervisor.requests.last
-        if fault.needs == "neighbour" and min(len(self.guests), len(asked)) < 2:
-            self.simulation.faults = Injections(
-                self.simulation, ()
-            )  # so that what is asked is kept
-            name = next(
-                f"neighbour{n or ''}" for n in count() if f"neighbour{n or ''}" not in asked
-            )
+        last = self.hypervisor.requests.last
+        if fault.needs == "neighbour" and min(len(self.guests), len(last)) < 2:
+            self.simulation.faults = Injections(self.simulation, ())  # records requests
+            name = next(f"neighbour{n or ''}" for n in count() if f"neighbour{n or ''}" not in last)
             self.add(name).key()
         if fault.needs == "own-pages":
             policies = [guest.vm.policy for guest in self.guests.values()]
@@ -178,7 +174,7 @@ class Machine:
                 raise UsageError(f"{fault.name} needs the guest's own pages", help=hint)
 
     def remove(self, name: str) -> None:
-        """Take a VM down and have its pages back. Raises UsageError and EngineError."""
+        """Take a VM down and reclaim its pages. Raises UsageError and EngineError."""
         with self.simulation.lock:
             if name not in self.guests:
                 raise UsageError(f"there is no VM {name!r}", help=nearest(name, self.guests))
@@ -199,7 +195,7 @@ def configure(
     mask_key: bool = False,
     reported_tcb: int = 0,
 ) -> None:
-    """Set what the platform reports, 0 being the committed TCB version; then load a VLEK.
+    """Set what the platform reports, 0 for the committed TCB version; then load a VLEK.
 
     Raises EngineError.
     """
@@ -212,7 +208,7 @@ def configure(
 
 
 def load_vlek(machine: Machine) -> None:
-    """Have a VLEK of the TEST provider loaded. Raises EngineError."""
+    """Load a VLEK of the TEST provider. Raises EngineError."""
     page = machine.host.allocate()
     offered = machine.firmware.chip.offered_vlek()
     machine.host.page(page)[: len(offered)] = offered

@@ -1,10 +1,10 @@
-"""The host's memory: sparse, physical, and encrypted with the key of whoever wrote it.
+"""The host's memory: sparse, physical, and encrypted with the key that it was written with.
 
-A page that nobody wrote is zero. What lies in memory is what the memory controller puts there: the
-bytes themselves under key 0, the host's, and under any other key the bytes mixed with a stream that
-only this key and this page make. So a page written with a guest's key reads as noise with another
-key, and as itself with the same one. The stream is SHAKE-128 and not AES: nobody ever sees which
-cipher a memory controller used, only that the bytes differ.
+A page that was never written is zero. Memory holds what the memory controller puts there: the bytes
+themselves under key 0, the host's, and under any other key the bytes mixed with a stream that only
+this key and this page make. So a page written with a guest's key reads as noise with another key,
+and as itself with the same one. The stream is SHAKE-128 and not AES: which cipher a memory
+controller uses cannot be observed, only that the bytes differ.
 
 Keys are numbered by ASID; ``install`` gives a number another key, as activating a guest does.
 """
@@ -31,24 +31,24 @@ FIRMWARE = 1 << 16
 
 
 class AddressMap(NamedTuple):
-    """What is where in physical memory, as far as the firmware asks."""
+    """What is where in physical memory, as far as the firmware checks it."""
 
     dram: tuple[range, ...]
-    """Regions of memory; an access lies in one of them, not in two."""
+    """Regions of memory; an access is within one of them."""
     rmp: range = range(0)
     """The reverse map table."""
     tmrs: tuple[range, ...] = ()
-    """What nobody may access: trusted memory regions, TSEG, the firmware's own pages."""
+    """What no command may access: trusted memory regions, TSEG, the firmware's own pages."""
     aseg: range = ASEG
     key_id_bits: int = KEY_ID_BITS
     max_address: int = MAX_ADDRESS
 
     def check(self, address: int, size: int, *, rmp: bool = True) -> Status:
-        """Return the status of an access, SUCCESS or why not.
+        """Return the status of an access, SUCCESS if it is allowed.
 
         The order is that of AMD-ASPFW's validate_address_range: the C-bit is dropped; key bits, the
         highest address and the ASEG come before regions that are closed, these before the table
-        (not asked about where *rmp* is false), and the memory map comes last.
+        (not checked where *rmp* is false), and the memory map comes last.
         """
         start = address & ~C_BIT
         stop = start + size
@@ -71,7 +71,7 @@ class Memory:
         self._keys: dict[int, bytes] = {}
         self._open: set[int] = set()
         self.plain: dict[int, bytearray] = {}
-        """Pages of which the map allows everything, as far as it was asked and they exist."""
+        """Existing pages of which the map was found to allow everything."""
 
     def remap(self, layout: AddressMap) -> None:
         """Change what is where; contents stay."""
@@ -100,7 +100,7 @@ class Memory:
         self._keys[key] = seed
 
     def read(self, address: int, size: int, key: int = HOST) -> bytes:
-        """Return *size* bytes from *address* on, seen with a key."""
+        """Return *size* bytes from *address* on, read with a key."""
         at = address & IN_PAGE
         if at + size <= PAGE:
             page = self.pages.get(address >> 12)
@@ -131,7 +131,7 @@ class Memory:
 
 
 def _runs(address: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield start and length of the part of a range that lies in each page."""
+    """Yield start and length of the part of a range in each page."""
     stop = address + size
     while address < stop:
         end = min(stop, (address | IN_PAGE) + 1)

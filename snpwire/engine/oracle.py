@@ -1,4 +1,4 @@
-"""Requests under judgement: what came of each, what should have, and what does not hold."""
+"""What must come of a request, checked against what did: its outcome, and what must hold."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ CHANGES_GUESTS = {int(MsgType.EXPORT_REQ), int(MsgType.ABSORB_NOMA_REQ)}
 
 
 class Check(NamedTuple):
-    """What came of one request."""
+    """What came of one request, and what had to."""
 
     attempt: Attempted
     faults: tuple[Fault[Any, Any], ...]
     """The faults that the request met."""
     expected: Outcome | None
-    """What it had to come to; None where nobody can say, as after two faults at once."""
+    """The outcome that it must have; None where that is unknown, as after two faults at once."""
     breaches: tuple[Breach, ...]
-    """What does not hold, and does not have to break by the faults themselves."""
+    """Broken invariants, without those that the faults break by themselves."""
 
     @property
     def broken(self) -> bool:
-        """Tell whether something came to another end than it should."""
+        """Return whether the outcome is wrong or an invariant is broken."""
         wrong = self.expected is not None and self.attempt.outcome != self.expected
         return wrong or bool(self.breaches)
 
 
 class Oracle:
-    """Requests of one guest. The machine's trace has to be heard by *watch*."""
+    """Checks the requests of one guest. *watch* must listen to the machine's trace."""
 
     def __init__(self, machine: Machine, guest: Guest, watch: Watch, faults: Injections) -> None:
         self._machine = machine
@@ -59,10 +59,10 @@ class Oracle:
         self._excused: set[str] = set()
         """Rules that an earlier fault broke, for good."""
         self._open = False
-        """An earlier fault left things as they cannot be without one."""
+        """An earlier fault left a state that is impossible without one."""
 
-    def ask(self, driver: Driver, request: Request) -> Check:
-        """Make a request and judge it."""
+    def check(self, driver: Driver, request: Request) -> Check:
+        """Make a request and check it."""
         before = self._usual(driver, request)
         tried = attempt(driver, request)
         faults = tuple(self._faults.drain())
@@ -72,7 +72,7 @@ class Oracle:
         return Check(tried, faults, expected, self._breaches(faults))
 
     def _usual(self, driver: Driver, request: Request) -> Outcome | None:
-        """Return what a request has to come to where no fault strikes."""
+        """Return the outcome that a request must have without a fault."""
         vm = self._guest.vm
         unsent = self._unsent(driver, request)
         if vm.stopped:
@@ -95,7 +95,7 @@ class Oracle:
 
     @staticmethod
     def _unsent(driver: Driver, request: Request) -> Outcome | None:
-        """Return what comes of a request that the driver does not send, if it is one."""
+        """Return the outcome of a request that the driver does not send, if it is one."""
         channel, pages = driver.channel, request.pages or 0
         if len(request.payload) > PAYLOAD_MAX or not 0 <= pages <= driver.buffers.pages:
             return NO_ROOM._replace(alive=channel.alive)
@@ -104,7 +104,7 @@ class Oracle:
         return NO_NUMBER if channel.number + 1 >= LAST else None
 
     def _offered(self, request: Request) -> bool:
-        """Tell whether the firmware takes a message of this type, version and size."""
+        """Return whether the firmware takes a message of this type, version and size."""
         known, size = self._machine.profile.takes(request.type), len(request.payload)
         return known and request.version == 1 and size > 0 and not size % PAYLOAD_UNIT
 
@@ -132,7 +132,7 @@ class Oracle:
 
 
 class Attempted(NamedTuple):
-    """A request that was made: how it ended, and the answer or the error."""
+    """A request that was made: its outcome, and the response or the error."""
 
     outcome: Outcome
     response: Response | None = None
@@ -140,7 +140,7 @@ class Attempted(NamedTuple):
 
 
 def attempt(driver: Driver, request: Request) -> Attempted:
-    """Make a request and catch what comes of it."""
+    """Make a request; return its outcome instead of raising."""
     try:
         response = driver.run(request)
     except EngineError as exc:

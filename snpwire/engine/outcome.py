@@ -1,4 +1,4 @@
-"""What a request came to, as the guest's programs see it."""
+"""How a request ended, as the guest's programs see it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..wire.status import Status
 
 STOPPED, CRASHED = "stopped", "crashed"
 NO_RESPONSE = (1 << 64) - 1
-"""What ``exitinfo2`` is before the exit, and stays where the hypervisor refuses the page."""
+"""``exitinfo2`` before the exit; it stays so where the hypervisor refuses the exit."""
 BUSY, INVALID_LEN = int(VmmError.BUSY) << 32, int(VmmError.INVALID_LEN) << 32
-"""Errors of the hypervisor, which stand in the upper half of ``exitinfo2``."""
+"""Errors of the hypervisor, in the upper half of ``exitinfo2``."""
 
 
 class Outcome(NamedTuple):
     """How a request ended."""
 
     errno: str = ""
-    """Linux's name of the error; empty for an answer. ``stopped``: the VM does not run on;
+    """Linux's name of the error; empty for a response. ``stopped``: the VM does not run on;
     ``crashed``: the guest made an access that the processor does not allow."""
     exitinfo2: int = 0
     alive: bool = True
@@ -48,16 +48,16 @@ SHORT = Outcome("EIO", INVALID_LEN, alive=True)
 
 
 def exitinfo2_words(value: int) -> list[str]:
-    """Say which half of ``exitinfo2`` speaks, and what it says."""
+    """Return the errors in both halves of ``exitinfo2`` as words."""
     if value in (0, NO_RESPONSE):
-        return ["no answer from the hypervisor"] if value else []
+        return ["no response from the hypervisor"] if value else []
     fw_error, vmm_error = value & 0xFFFF_FFFF, value >> 32
     words = [f"hypervisor {VmmError(vmm_error).name}"] if vmm_error else []
     return words + ([f"firmware {Status(fw_error).name}"] if fw_error else [])
 
 
 def outcome_of(error: EngineError, *, alive: bool) -> Outcome:
-    """Return what an error comes to."""
+    """Return the outcome of a request that ended with an error."""
     if isinstance(error, DriverError):
         return Outcome(error.errno, error.exitinfo2, alive)
     if isinstance(error, ExitError):

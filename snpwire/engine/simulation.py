@@ -1,4 +1,4 @@
-"""What everybody in one machine shares: time, chance, the trace, and one lock."""
+"""What all parties of one machine share: time, chance, the trace, and one lock."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class FaultSource(Protocol):
 
 
 class Simulation:
-    """Made once for a machine. The lock is held while a processor is outside its guest.
+    """What parties share. The lock is held while a processor is outside its guest.
 
-    It stands for Linux's mutexes: the one of each VM's guest requests, and the one of the mailbox.
+    It stands for Linux's mutexes: that of each VM's guest requests, and that of the mailbox.
     """
 
     __slots__ = ("clock", "faults", "lock", "random", "trace")
@@ -45,7 +45,7 @@ class Simulation:
         self.random = Random(seed)
         self.trace = trace
         self.faults: FaultSource | None = None
-        """What goes wrong, if anything is to."""
+        """What goes wrong, if anything does."""
         self.lock = RLock()
 
     def note(
@@ -58,9 +58,9 @@ class Simulation:
         moved: tuple[StateChange, ...] = (),
         **facts: object,
     ) -> None:
-        """Add a step to the trace. Ask ``trace`` first: making the facts is what costs.
+        """Add a step to the trace. Check ``trace`` first: making the facts is what costs.
 
-        Those who listen hear one step at a time, whichever thread takes it.
+        Listeners get one step at a time, whichever thread takes it.
         """
         if self.trace is not None:
             with self.lock:
@@ -68,7 +68,7 @@ class Simulation:
                 self.trace.add(TraceStep(now, actor, vm, vcpu, action, facts, written, moved))
 
     def wait(self, nanoseconds: int) -> None:
-        """Let time pass for somebody who holds no lock."""
+        """Let time pass; the caller holds no lock."""
         with self.lock:
             self.clock.pass_by(nanoseconds)
 
@@ -78,7 +78,7 @@ MILLISECOND = 1_000_000
 
 
 class Clock:
-    """What time it is, in nanoseconds since the machine was made."""
+    """The time in nanoseconds since the machine was made."""
 
     __slots__ = ("now",)
 
@@ -93,8 +93,8 @@ class Clock:
 def schedule(clock: Clock, processes: Iterable[Generator[int, None, None]]) -> None:
     """Run *processes* side by side to their ends; each yields how long it sleeps, in nanoseconds.
 
-    Whoever is earliest goes on, at equal times the one who came first. What a process does between
-    two sleeps begins at its own time and may let time pass, which is then its own as well.
+    The earliest goes on, at equal times the one that came first. What a process does between two
+    sleeps begins at its own time and may let time pass, which then counts for it alone.
     """
     start = clock.now
     waiting: list[tuple[int, int, Generator[int, None, None]]] = []
@@ -112,6 +112,6 @@ def schedule(clock: Clock, processes: Iterable[Generator[int, None, None]]) -> N
 
 
 def seconds(nanoseconds: int) -> str:
-    """Return a time as people read it: ``62 s``, ``0.2 s``, ``1.000000001 s``."""
+    """Return a time in seconds: ``62 s``, ``0.2 s``, ``1.000000001 s``."""
     whole, part = divmod(nanoseconds, SECOND)
     return f"{whole}.{part:09d}".rstrip("0").rstrip(".") + " s"

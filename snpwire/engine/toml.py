@@ -1,4 +1,4 @@
-"""TOML that somebody else wrote: whatever it is, it is read or refused."""
+"""Untrusted TOML: it is read, or refused with an error that names it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What happened, step by step: who did what, to which bytes, and what became of pages.
+"""What happened, step by step: who did what, to which bytes, and which pages changed their state.
 
-A step is written where the thing is done, by the one who does it, and only if somebody listens: who
-asks for no trace pays one comparison for each step. With one thread the same seed gives the same
-trace, byte for byte, so a trace holds nothing of the outside: no date, no address of an object.
+A step is added where it is done, by the party that does it, and only if there is a trace: without
+one a step costs one comparison. With one thread the same seed gives the same
+trace, byte for byte, so a trace holds nothing from outside: no date, no address of an object.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 GUEST, HYPERVISOR, FIRMWARE = "guest", "hypervisor", "firmware"
-"""The actors. The machine is none: it does what these three tell it."""
+"""The actors. The machine is none: it does what these three order."""
 
 
 class TraceBytes(NamedTuple):
-    """Bytes that a step wrote, or carried from one to another."""
+    """Bytes that a step wrote, or carried from one party to another."""
 
     kind: str
     """What ``snpwire decode`` takes them for; empty for bytes of no known kind."""
     address: int | None
-    """Where they lie: guest-physical if a guest wrote them, else physical; None for a payload in
-    the guest's own memory."""
+    """Guest-physical if a guest wrote them, else physical; None for a payload in the guest's own
+    memory."""
     data: bytes
     before: bytes | None = None
-    """What lay there before, where that is of interest."""
+    """The bytes there before, where that is of interest."""
 
 
 class StateChange(NamedTuple):
@@ -43,7 +43,7 @@ class StateChange(NamedTuple):
 
 
 class TraceStep(NamedTuple):
-    """One thing that one of them did."""
+    """One thing that an actor did."""
 
     time: int
     """Virtual time in nanoseconds."""
@@ -53,7 +53,7 @@ class TraceStep(NamedTuple):
     action: str
     """A stable name, such as ``seal``."""
     facts: Mapping[str, Any]
-    """What there is to say about it."""
+    """Details by name."""
     written: tuple[TraceBytes, ...] = ()
     moved: tuple[StateChange, ...] = ()
 
@@ -106,7 +106,7 @@ def _digest(data: bytes) -> str:
 
 
 class Trace:
-    """The steps of a machine, kept in order or handed on to those who listen."""
+    """The steps of a machine, in a list, passed on to listeners, or both."""
 
     def __init__(self, *listeners: Callable[[TraceStep], object], keep: bool = True) -> None:
         self.steps: list[TraceStep] = []
@@ -118,7 +118,7 @@ class Trace:
             listener(step)
 
     def lines(self, *, whole: bool = False) -> list[str]:
-        """Return the steps kept as lines of JSON."""
+        """Return the steps in the list as JSON Lines."""
         import json
 
         return [json.dumps(step.to_plain(whole=whole)) for step in self.steps]

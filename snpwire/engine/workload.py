@@ -1,7 +1,7 @@
-"""Several guests at once, each asking at its own pace: what a policy does to all of them.
+"""Several guests at once, each with requests at its own pace: what a policy does to all of them.
 
-Every guest is a process of its own in virtual time. The secure processor does one thing at a time,
-so what one guest asks for is what another waits for. A workload is written as an object::
+Every guest is a process in virtual time. The secure processor does one thing at a time, so one
+guest's request is another guest's wait. A workload is written as an object::
 
     {"guests": [{"name": "noisy", "requests": 50, "streams": 4},
                 {"name": "victim", "requests": 10, "pause": 2}]}
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from .guest.driver import Driver
     from .machine import Machine
 
-ASK = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
-"""What is asked: a key, which any of the four keys may."""
+REQUEST = Request(int(MsgType.KEY_REQ), KeyReq(vmpl=3).build())
+"""The request of every guest: a derived key, allowed under each of the four VMPCKs."""
 
 
 class Load(NamedTuple):
-    """What one guest does: one process for each of its streams."""
+    """What one guest does: one process for each VMPCK that it uses."""
 
     name: str
     requests: int
-    """How many each stream makes."""
+    """Requests of each of its processes."""
     pause: int = 0
-    """Nanoseconds between an answer and the next request."""
+    """Nanoseconds between a response and the next request."""
     streams: int = 1
-    """How many of its four keys it uses, side by side."""
+    """How many of its four VMPCKs it uses, side by side."""
     policy: HypervisorPolicy | None = None
 
 
@@ -95,7 +95,7 @@ EXAMPLE = [
     Load("another", 50, streams=4),
     Load("victim", 10, 2 * SECOND),
 ]
-"""Two guests that ask as often as they can, and one that asks every other second."""
+"""Two guests with requests as often as they can, and one with a request every other second."""
 _SLOW = Latency(Spread.FIXED, SECOND // 5)
 EXAMPLE_POLICIES = {
     "no limit": HypervisorPolicy(latency=_SLOW),
@@ -107,33 +107,33 @@ EXAMPLE_POLICIES = {
 
 
 class Tally(NamedTuple):
-    """What became of one guest."""
+    """The result of one guest."""
 
     name: str
     asked: int
     served: int
     throttled: int
-    """Times that its limit kept it out."""
+    """Requests that its limit refused."""
     retried: int
-    """Times that it sent a request again."""
+    """Requests that it sent again."""
     keys_lost: int
     longest: int
-    """Nanoseconds from a request to its end, the longest."""
+    """Nanoseconds from a request to its end, at most."""
     total: int
     """Nanoseconds until its last request ended."""
 
 
 class _Count:
-    """What is counted of one guest while it runs."""
+    """Counts of one guest while it runs."""
 
     def __init__(self) -> None:
         self.asked = self.served = self.retried = self.longest = self.total = 0
 
 
 def run(machine: Machine, loads: list[Load], policy: HypervisorPolicy | None = None) -> list[Tally]:
-    """Run the guests side by side on a machine of theirs; return what became of each.
+    """Run the guests side by side on a machine; return the result of each.
 
-    *policy* is that of the guests that have none of their own.
+    *policy* holds for guests without one in their load.
     """
     counts = {load.name: _Count() for load in loads}
     processes: list[Generator[int, None, None]] = []
@@ -150,7 +150,7 @@ def run(machine: Machine, loads: list[Load], policy: HypervisorPolicy | None = N
 def _process(
     machine: Machine, driver: Driver, load: Load, count: _Count
 ) -> Generator[int, None, None]:
-    """Ask, and ask again after a pause, until all is asked or the key is lost."""
+    """Make requests with pauses between them, until all are made or the key is lost."""
     clock = machine.clock
     for _ in range(load.requests):
         yield load.pause
@@ -168,7 +168,7 @@ def _process(
 
 
 def _counted(driver: Driver, count: _Count) -> Generator[int, None, None]:
-    steps = driver.exchange(ASK)
+    steps = driver.exchange(REQUEST)
     for pause in steps:
         count.retried += 1
         yield pause

@@ -92,7 +92,7 @@ def _run(
     response = None
     broken = False
     for turn in range(1, options.requests + 1):
-        verdict = trial.ask(guest.drivers[options.vmpck], wanted)
+        verdict = trial.check(guest.drivers[options.vmpck], wanted)
         printer.verdict(turn, verdict)
         broken |= verdict.broken
         response = verdict.attempt.response or response
@@ -170,7 +170,7 @@ def _listing() -> int:
     for fault in FAULTS.values():
         write_lines([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
         write_lines(
-            [f"{'':<{width}}  expected outcome: {fault.outcome}; detected by: {fault.notices}"]
+            [f"{'':<{width}}  expected outcome: {fault.outcome}; detected by: {fault.detected_by}"]
         )
     return 0
 

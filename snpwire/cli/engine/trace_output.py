@@ -106,7 +106,7 @@ def _verdict_lines(turn: int, verdict: Check) -> list[str]:
     for fault in dict.fromkeys(verdict.faults):
         count = verdict.faults.count(fault)
         times = f" {count} times" if count > 1 else ""
-        lines.append(f"  {fault.name} triggered{times}; detected by: {fault.notices}")
+        lines.append(f"  {fault.name} triggered{times}; detected by: {fault.detected_by}")
     if expected is not None and outcome != expected:
         lines.append(f"  {look.mark(look.bad, 'BROKEN')}: expected {expected}")
     lines += [f"  {look.mark(look.bad, 'BROKEN')}: {breach.text}" for breach in verdict.breaches]

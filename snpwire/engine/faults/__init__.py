@@ -1,1 +1,1 @@
-"""What can go wrong, and when."""
+"""What can go wrong, and where."""

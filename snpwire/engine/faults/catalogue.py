@@ -1,8 +1,8 @@
-"""The faults there are, by name: what each does to a request, and what has to come of it.
+"""All faults by name: what each does to a request, and the outcome that follows.
 
 The statuses are those that AMD's firmware gives, in the order of its checks; the errors are those
 of Linux's driver. A hypervisor can drop, delay, repeat and deny; it cannot alter, forge or exchange
-a message unnoticed, and everything that is noticed costs the guest its key.
+a message undetected, and everything that is detected costs the guest its key.
 """
 
 from __future__ import annotations

@@ -115,13 +115,13 @@ def misdirect(requests: GuestRequests, x: Exchange) -> None:
 
 def unassign(requests: GuestRequests, x: Exchange) -> None:
     """Make the page for the response hypervisor-owned."""
-    requests.host.take_from_firmware(x.response_spa >> 12)
+    requests.host.reclaim_or_leak(x.response_spa >> 12)
 
 
 def assign(requests: GuestRequests, x: Exchange) -> None:
     """Make the page for the response firmware-owned again."""
     if not x.firmware_owned:
-        requests.host.give(x.response_spa >> 12, f"firmware, for {x.vm.name}", fixed=True)
+        requests.host.assign(x.response_spa >> 12, f"firmware, for {x.vm.name}", fixed=True)
 
 
 def keep_page(_: GuestRequests, x: Exchange) -> None:

@@ -1,7 +1,7 @@
-"""One thing that can go wrong, when it acts, and what a request comes to that meets it.
+"""One thing that can go wrong, where it acts, and the outcome of a request that meets it.
 
-Every fault says what a correct party makes of it, and who detects it. A run that comes to something
-else is wrong somewhere: in a guest, a hypervisor or a firmware that is tested, or in this model.
+Every fault states who detects it and how a correct party reacts. A run with another outcome is
+wrong somewhere: in a guest, a hypervisor or a firmware that is tested, or in this model.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ GUEST_POINTS = ("prepare", "exit")
 HYPERVISOR_POINTS = ("arrive", "send", "issue", "status", "answer", "result")
 """Points that a request passes in the hypervisor; faults of the firmware act there as well."""
 BUSY_MOST = 31
-"""How often a guest hears BUSY and still asks again: every 2 seconds, for a minute."""
+"""How often a guest gets BUSY and still retries: every 2 seconds, for a minute."""
 
 
 class Fault(NamedTuple, Generic[Party, Subject]):
-    """One thing that can go wrong, to a party and what it works on."""
+    """One thing that can go wrong, with a party and what it works on."""
 
     name: str
     actor: str
@@ -40,19 +40,19 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     point: str
     """Where: one of the points above."""
     help: str
-    notices: str
-    """Who detects it."""
+    detected_by: str
+    """The party, or ``none``."""
     outcome: Outcome
-    """What the request has to come to."""
+    """The outcome that the request must have."""
     act: Callable[[Party, Subject], None]
     undo: Callable[[Party, Subject], None] | None = None
-    """What the hypervisor does when the exchange is over, to be as it was."""
+    """What restores the hypervisor when the exchange is over."""
     own_pages: Outcome | None = None
-    """What it comes to where the guest's own pages are used, if that differs."""
+    """The outcome where the guest's own pages are used, if that differs."""
     extended: Outcome | None = None
-    """What an extended request comes to, if that differs."""
+    """The outcome of an extended request, if that differs."""
     beyond_retries: Outcome | None = None
-    """What it comes to where the fault acts more often than a guest asks again, if that differs."""
+    """The outcome where the fault acts more often than a guest retries, if that differs."""
     first: int = 1
     """The step that it acts at by default."""
     breaks: str = ""
@@ -61,7 +61,7 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     """``neighbour``: another VM; ``own-pages``: a policy under which the guest's pages are used."""
 
     def leads_to(self, policy: HypervisorPolicy, *, extended: bool, times: int) -> Outcome:
-        """Return what a request has to come to that met the fault so many times."""
+        """Return the outcome that a request must have that met the fault so many times."""
         if self.beyond_retries is not None and times > BUSY_MOST:
             return self.beyond_retries
         if extended and self.extended is not None:
@@ -71,14 +71,14 @@ class Fault(NamedTuple, Generic[Party, Subject]):
         return self.outcome
 
 
-ANSWERED, DEAD = Outcome(), Outcome(STOPPED)
+SERVED, DEAD = Outcome(), Outcome(STOPPED)
 BUSY_FOREVER = Outcome("ETIMEDOUT", BUSY, alive=False)
 REFUSED_BY_GUEST = Outcome("EBADMSG", 0, alive=False)
 NEVER_SENT = Outcome("EIO", NO_RESPONSE, alive=False)
 
 
 def failed(status: Status) -> Outcome:
-    """Return what a status of the firmware comes to in a guest."""
+    """Return the outcome of a request that ends with a status of the firmware."""
     return Outcome("EIO", int(status), alive=False)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     HostAct = Callable[[GuestRequests, Exchange], None]
 
 COMMAND_TIMEOUT = 100 * SECOND
-"""Linux gives a command 100 seconds, and the secure processor up after that."""
+"""Linux waits 100 seconds for a command, then gives the secure processor up."""
 
 
 def _fails(status: Status) -> HostAct:
@@ -58,13 +58,13 @@ STATUSES = (
     Status.INVALID_PAGE_STATE,
     Status.AEAD_OFLOW,
 )
-"""What the firmware can answer to the command of a guest request."""
+"""Statuses of SNP_GUEST_REQUEST."""
 
 
 def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
     for status in STATUSES:
         name = f"firmware-{status.name.lower().replace('_', '-')}"
-        help = f"the firmware does nothing and answers {status.name}"
+        help = f"the firmware does nothing and returns {status.name}"
         yield Fault(name, "firmware", "issue", help, "hypervisor", failed(status), _fails(status))
 
 
@@ -74,7 +74,7 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-writes-nothing",
         "firmware",
         "status",
-        "the firmware says that it answered, and left the page empty",
+        "the firmware reports success, and left the page empty",
         "guest",
         REFUSED_BY_GUEST,
         _writes_nothing,
@@ -83,7 +83,7 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-times-out",
         "firmware",
         "issue",
-        "the command does not end in 100 seconds; Linux asks the firmware nothing more",
+        "the command does not end in 100 seconds; Linux issues no more commands",
         "hypervisor",
         DEAD,
         _times_out,
@@ -92,7 +92,7 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-dies",
         "firmware",
         "issue",
-        "the secure processor answers nothing any more",
+        "the secure processor does not respond any more",
         "hypervisor",
         DEAD,
         _dies,

@@ -41,14 +41,14 @@ def _number_on(driver: Driver, _: Request) -> None:
 
 
 def _race(driver: Driver, request: Request) -> None:
-    """Have another message of the same number answered first, as without a lock."""
+    """Send another message with the same number first, as without a lock."""
     other = request._replace(payload=changed(request.payload, 0))
     while driver.send_once(other) == BUSY:
         driver.rest()
 
 
 def _number_back(driver: Driver, request: Request) -> None:
-    """Go back to the number before; if there was none, have a message answered first."""
+    """Go back to the number before; if there was none, send a message first."""
     if driver.channel.number:
         driver.channel.number -= 2
     else:
@@ -103,7 +103,7 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
         "private-response",
         "guest",
         "exit",
-        "the answer is to go to private memory, which the host cannot write",
+        "the response page is private memory, which the host cannot write",
         "hypervisor",
         DEAD,
         _renamed(response=LAYOUT.cpuid),
@@ -122,7 +122,7 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
         "one-page",
         "guest",
         "exit",
-        "request and answer are to share a page",
+        "request and response share a page",
         "hypervisor",
         NEVER_SENT,
         _one_page,
@@ -140,7 +140,7 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
         "unregistered-ghcb",
         "guest",
         "exit",
-        "the guest speaks through a page that it did not register",
+        "the guest uses a GHCB that it did not register",
         "hypervisor",
         DEAD,
         _unregistered,

@@ -1,1 +1,1 @@
-"""The guest: its driver, its memory, and how it starts."""
+"""The guest: its driver, its memory, and its start."""

@@ -1,8 +1,8 @@
-"""How a guest starts: where its pages are, and how it comes to a GHCB and to shared buffers.
+"""The start of a guest: it registers a GHCB, accepts its memory and shares its driver's buffers.
 
-The addresses of secrets and CPUID page are OVMF's, that of the save areas is KVM's. All other
-memory is the hypervisor's at first. The guest asks over the MSR for its GHCB, accepts its memory as
-private, and has the pages shared that its driver needs.
+The addresses of secrets and CPUID page are OVMF's, that of the VMSAs is KVM's. All other memory is
+hypervisor-owned at first. The guest registers its GHCB over the MSR, accepts its memory as private,
+and has the pages shared that its driver needs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PRIVATE, SHARED = PscOperation.PRIVATE, PscOperation.SHARED
 
 
 def start(hypervisor: Hypervisor, memory: GuestMemory, vm: Vm) -> None:
-    """Bring a guest that was launched to where its driver can work. Raises EngineError."""
+    """Start a launched guest, up to where its driver can work. Raises EngineError."""
     boot, *others = vm.vcpus
     for message in (MsrInfo.SEV_INFO_REQ, MsrInfo.HV_FEATURES_REQ):
         _msr(hypervisor, boot, int(message))
@@ -44,7 +44,7 @@ def start(hypervisor: Hypervisor, memory: GuestMemory, vm: Vm) -> None:
 
 
 def register(hypervisor: Hypervisor, memory: GuestMemory, vcpu: Vcpu) -> None:
-    """Have the page of a processor shared, and register it as its GHCB. Raises AccessError."""
+    """Share the page of a processor, and register it as its GHCB. Raises ExitError."""
     gpa = LAYOUT.ghcb + vcpu.apic_id * PAGE
     word = MsrPscReq.of(info=int(MsrInfo.PSC_REQ), gfn=gpa >> 12, operation=int(SHARED))
     _msr(hypervisor, vcpu, word)
@@ -71,9 +71,9 @@ def change(
     pages: list[int],
     operation: PscOperation,
 ) -> None:
-    """Have the state of pages changed, accepting them after or giving them up before.
+    """Change the state of pages. Raises ExitError if the hypervisor does not.
 
-    Raises AccessError if the hypervisor does not.
+    The guest accepts pages once they are private, and gives them up before they are shared.
     """
     if operation is SHARED:
         for gpa in pages:
@@ -97,7 +97,7 @@ def change(
 def bring_up(
     hypervisor: Hypervisor, memory: GuestMemory, boot: Vcpu, vcpu: Vcpu, area: int
 ) -> None:
-    """Make a page a save area and have a processor started on it."""
+    """Make a page a VMSA and start a processor on it."""
     memory.adjust(area, RmpAdjust.of(target_vmpl=1, vmsa=1))
     info = ApCreationInfo.of(request=int(ApCreationRequest.CREATE), apic_id=vcpu.apic_id)
     leave(hypervisor, memory, boot, ExitCode.SNP_AP_CREATION, info, area, rax=0)

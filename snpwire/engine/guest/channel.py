@@ -1,9 +1,9 @@
-"""One message stream of a guest: a VMPCK, its sequence number, and what becomes of both.
+"""The guest's end of one message channel: a VMPCK and its sequence number.
 
 Key and number live where Linux has them, in the secrets page: the number in the guest's part, 32
 bits of it, from which the next kernel goes on where one starts another. A number is also the nonce,
 so that no number may be used for two messages; where that could happen, the key is wiped instead
-and the stream is over.
+and the channel is closed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 KEYS_AT = [SecretsPage.place(f"vmpck{vmpck}") for vmpck in range(VMPCKS)]
 NUMBERS_AT = [SecretsPage.place(f"os_area.msg_seqno_{vmpck}") for vmpck in range(VMPCKS)]
 LAST = 0xFFFF_FFFF
-"""Linux takes this number for a sign that there are none left; the last it uses is two below."""
+"""Linux takes this number as exhausted; the last that it uses is two below."""
 CHECKED_AT, CHECKED = (
     Header.place("msg_seqno"),
     Header.struct("msg_seqno", "msg_type", "msg_version", "msg_size"),
 )
-"""What Linux checks of an answer's header: number, type, version and size."""
+"""What Linux checks of a response's header: number, type, version and size."""
 
 
 @lru_cache(maxsize=1024)
@@ -58,7 +58,7 @@ def authenticated(msg_type: int, version: int, vmpck: int, size: int) -> bytes:
 
 
 class VmpckChannel:
-    """The guest's end of one stream."""
+    """The guest's end of the channel of one VMPCK."""
 
     def __init__(self, memory: GuestMemory, secrets_gpa: int, vmpck: int) -> None:
         self.vmpck = vmpck
@@ -68,22 +68,22 @@ class VmpckChannel:
         key = memory.read(self._key_at, KEY_SIZE)
         self._key = Vmpck(key) if any(key) else None
         self._number = int.from_bytes(memory.read(number_at, 4), "little")
-        self._cell = memory.cell(number_at, 4)
+        self._number_word = memory.private_word(number_at, 4)
 
     @property
     def alive(self) -> bool:
-        """Tell whether there is a key."""
+        """Return whether there is a key."""
         return self._key is not None
 
     @property
     def number(self) -> int:
-        """Return the number that was used last."""
+        """Return the last number used."""
         return self._number
 
     @number.setter
     def number(self, value: int) -> None:
         self._number = value
-        self._cell.write(value)
+        self._number_word.write(value)
 
     def next_number(self) -> int:
         """Return the number of the next request. Raises DriverError if there is none left."""
@@ -103,15 +103,15 @@ class VmpckChannel:
         return seal_parts(self._key, number.to_bytes(16, "little"), aad, payload)
 
     def open(self, request: Request, number: int, response: bytearray) -> bytes:
-        """Return the payload of *answer* to a request of that number.
+        """Return the payload of the response to a request of that number.
 
-        Linux checks number, type, version and size, and then the tag; nothing else. What is
-        checked is a copy, which nobody else can change. Raises DriverError, as Linux's EBADMSG.
+        Linux checks number, type, version and size, and then the tag; nothing else. It checks a
+        copy, which the hypervisor cannot change. Raises DriverError, as Linux's EBADMSG.
         """
         raw = bytes(response[:HEADER_SIZE])
-        found, msg_type, version, size = CHECKED.unpack_from(raw, CHECKED_AT)
-        if found != number + 1:
-            raise _bad(f"message number {found}, not {number + 1}")
+        number_back, msg_type, version, size = CHECKED.unpack_from(raw, CHECKED_AT)
+        if number_back != number + 1:
+            raise _bad(f"message number {number_back}, not {number + 1}")
         if msg_type != request.type + 1:
             raise _bad(f"message type {msg_type}, not {request.type + 1}")
         if version != request.version:
@@ -138,9 +138,9 @@ class VmpckChannel:
 
 @lru_cache
 def room_for(msg_type: int) -> int:
-    """Return how many bytes of payload the driver has room for in an answer.
+    """Return how many bytes of payload the driver has room for in a response.
 
-    Linux takes a whole page for a report and what an answer has for a key.
+    Linux takes a whole page for a report, and the size of the response for a key.
     """
     row = MESSAGES.get(MsgType(msg_type))
     known = row is not None and row.request is MsgType.KEY_REQ and row.reply_size
@@ -148,4 +148,4 @@ def room_for(msg_type: int) -> int:
 
 
 def _bad(reason: str) -> DriverError:
-    return DriverError("EBADMSG", f"the answer is refused: {reason}")
+    return DriverError("EBADMSG", f"the response is refused: {reason}")

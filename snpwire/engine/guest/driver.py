@@ -1,4 +1,4 @@
-"""The guest's driver: what Linux does to have one message answered (sev-guest.c, core.c).
+"""The guest's driver: how Linux has one message processed (sev-guest.c, core.c).
 
 ``exchange`` is a generator that yields how long the driver sleeps, in nanoseconds, so that many
 guests can wait side by side; ``run`` lets the machine's time pass instead.
@@ -7,10 +7,10 @@ guests can wait side by side; ``run`` lets the machine's time pass instead.
 * A certificate buffer that is too small: the same bytes again as a plain request, so that both
   sides count on, then EIO with the number of pages needed. The key is kept, also where the second
   attempt fails, contrary to a comment in Linux.
-* Any other failure: the key is wiped. Nobody knows then whether the number was used.
-* A status inside the answer is no failure: the caller gets the payload.
+* Any other failure: the key is wiped, as it is unknown whether the number was used.
+* A status inside the response is no failure: the caller gets the payload.
 
-The number moves on by 2 whatever came of it.
+The number moves on by 2 whatever the result.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class Driver:
         self.channel = channel
         self._lock = Lock()
         self._needed = 0
-        """What the hypervisor said last of the pages that certificates take."""
-        self._laid = PAGE
-        """Bytes of the request page that are not zero; unknown at first."""
+        """How many pages the certificates take, as the hypervisor reported last."""
+        self._request_size = PAGE
+        """Bytes of the request page that may not be zero."""
 
     def run(self, request: Request) -> Response:
-        """Have a request answered. Raises DriverError and StoppedError."""
+        """Send a request and return the response. Raises DriverError and StoppedError."""
         with self._lock:
             steps = self.exchange(request)
             try:
@@ -84,10 +84,10 @@ class Driver:
                 return response
 
     def exchange(self, request: Request) -> Generator[int, None, Response]:
-        """Have a request answered, sleeping where Linux does.
+        """Send a request and return the response, sleeping where Linux does.
 
         Raises DriverError, StoppedError, and AccessError if its own pages were taken from it: then
-        the guest does not run on either, and seals nothing more.
+        the guest stops as well, and seals nothing more.
         """
         channel, faults = self.channel, self._simulation.faults
         if self._vcpu.vm.stopped:
@@ -119,7 +119,7 @@ class Driver:
                 self._disable(exc)
             raise
         if self._simulation.trace:
-            self._say_opened(request, number, payload)
+            self._note_open(request, number, payload)
         return Response(payload, self._data(request.pages) if request.pages else b"")
 
     def _check(self, request: Request) -> None:
@@ -143,24 +143,24 @@ class Driver:
         needed: int | None = None
         while True:
             if result == BUSY and clock.now - began <= RETRY_LIMIT:
-                self._say("wait", nanoseconds=RETRY_DELAY)
+                self._note("wait", nanoseconds=RETRY_DELAY)
                 yield RETRY_DELAY
             elif result == INVALID_LEN and pages is not None:
                 needed = self._needed
-                self._say("again-plain", needed=needed)
+                self._note("again-plain", needed=needed)
                 pages = None
             else:
                 return result, needed
             result = self._exit(pages)
 
     def _put(self, message: bytes) -> None:
-        """Lay a message where the hypervisor finds it; the page for the answer is empty then."""
+        """Write a message to the request page, and clear the response page."""
         self._memory.shared(self.buffers.response)[:] = BLANK
         page, size = self._memory.shared(self.buffers.request), len(message)
         page[:size] = message
-        if size < self._laid:
-            page[size : self._laid] = bytes(self._laid - size)
-        self._laid = size
+        if size < self._request_size:
+            page[size : self._request_size] = bytes(self._request_size - size)
+        self._request_size = size
 
     def seal_only(self, request: Request) -> bytes:
         """Seal a message under the next number, without sending it. Raises DriverError."""
@@ -169,7 +169,7 @@ class Driver:
     def _sealed(self, request: Request, number: int) -> bytes:
         message = self.channel.seal(request.type, request.version, request.payload, number)
         if self._simulation.trace:
-            self._say_sealed(request, number, message)
+            self._note_seal(request, number, message)
         return message
 
     def send_once(self, request: Request) -> int:
@@ -185,13 +185,13 @@ class Driver:
         self._simulation.wait(RETRY_DELAY)
 
     def unregister(self) -> None:
-        """Speak through another page from now on, without a word to the hypervisor."""
+        """Use another page as the GHCB from now on, without registering it."""
         self._vcpu.msr = self.buffers.data
 
     def _exit(self, pages: int | None) -> int:
-        """Leave the guest and return ``sw_exit_info_2``.
+        """Exit and return ``sw_exit_info_2``.
 
-        Where the hypervisor refused the exit that is what it was before, as in Linux. Drivers of
+        Where the hypervisor refuses the exit that is what it was before, as in Linux. Drivers of
         one processor share its GHCB, which is why the lock is held from the first byte on.
         """
         vcpu, code, registers = self._vcpu, PLAIN, None
@@ -201,7 +201,7 @@ class Driver:
                 code, registers = EXTENDED, {"rax": buffers.data, "rbx": pages}
             fill_in(ghcb, code, buffers.request, buffers.response, registers)
             if self._simulation.trace:
-                self._say_left(code, ghcb)
+                self._note_exit(code, ghcb)
             try:
                 result = issue(self._hypervisor, vcpu, ghcb)
             except ExitError:
@@ -218,15 +218,15 @@ class Driver:
         self.channel.disable()
         if self._simulation.trace:
             exitinfo2, vmpck = Value(error.exitinfo2), self.channel.vmpck
-            said = error.reason
-            self._say("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=said)
+            reason = error.reason
+            self._note("disable", vmpck=vmpck, errno=error.errno, exitinfo2=exitinfo2, why=reason)
 
-    def _say_left(self, code: int, ghcb: bytearray) -> None:
+    def _note_exit(self, code: int, ghcb: bytearray) -> None:
         where = (TraceBytes("ghcb", self._vcpu.msr, bytes(ghcb)),)
         request, response = Gpa(self.named.request), Gpa(self.named.response)
-        self._say("exit", where, code=ExitCode(code), request=request, response=response)
+        self._note("exit", where, code=ExitCode(code), request=request, response=response)
 
-    def _say_sealed(self, request: Request, number: int, message: bytes) -> None:
+    def _note_seal(self, request: Request, number: int, message: bytes) -> None:
         kind = payload_kind(request.type, request.version)
         page = message.ljust(PAGE, b"\0")
         written = (
@@ -234,17 +234,17 @@ class Driver:
             TraceBytes("message", self.buffers.request, page),
         )
         facts = {"type": MsgType(request.type), "version": request.version}
-        self._say("seal", written, vmpck=self.channel.vmpck, number=number, **facts)
+        self._note("seal", written, vmpck=self.channel.vmpck, number=number, **facts)
 
-    def _say_opened(self, request: Request, number: int, payload: bytes) -> None:
+    def _note_open(self, request: Request, number: int, payload: bytes) -> None:
         response = bytes(self._memory.readable(self.buffers.response))
         written = (
             TraceBytes(payload_kind(request.type + 1), None, payload),
             TraceBytes("message", self.buffers.response, response),
         )
-        self._say("open", written, number=number + 1, vmpck=self.channel.vmpck)
+        self._note("open", written, number=number + 1, vmpck=self.channel.vmpck)
 
-    def _say(self, action: str, written: tuple[TraceBytes, ...] = (), **facts: object) -> None:
+    def _note(self, action: str, written: tuple[TraceBytes, ...] = (), **facts: object) -> None:
         vcpu = self._vcpu
         self._simulation.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
 
@@ -252,7 +252,7 @@ class Driver:
 def _failed(request: Request, result: int, needed: int | None) -> DriverError:
     """Return the error of a request that ended with *result*, or with too few pages.
 
-    Linux tells its caller of the pages whatever the second attempt came to.
+    Linux reports the pages whatever the result of the second attempt.
     """
     errno = "ETIMEDOUT" if result == BUSY else "EIO"
     if needed is not None:
@@ -263,5 +263,5 @@ def _failed(request: Request, result: int, needed: int | None) -> DriverError:
     if result == NO_RESPONSE:
         return DriverError(errno, "the hypervisor refused the exit", exitinfo2=result)
     fw_error, vmm_error = result & 0xFFFF_FFFF, result >> 32
-    said = f"firmware {fw_error:#x}, hypervisor {vmm_error:#x}"
-    return DriverError(errno, f"the request failed: {said}", exitinfo2=result)
+    errors = f"firmware {fw_error:#x}, hypervisor {vmm_error:#x}"
+    return DriverError(errno, f"the request failed: {errors}", exitinfo2=result)

@@ -1,7 +1,7 @@
-"""A guest: how it starts, and what its programs can ask for.
+"""A guest, and what its programs can request.
 
-What each question is called and what its errors are is configfs's and the ioctls' of Linux, so far
-as Linux has them; export, import and other messages go through ``raw``.
+Requests and errors are those of Linux's configfs and ioctls, so far as Linux has them; export,
+import and other messages go through ``raw``.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 CERTIFICATE_PAGES = 4
 """Pages that Linux has for certificates."""
-REFUSED = {int(Status.INVALID_PARAM), int(Status.INVALID_KEY)}
-"""What Linux's configfs turns into EINVAL; any other status in an answer is ENXIO."""
+EINVAL_STATUSES = {int(Status.INVALID_PARAM), int(Status.INVALID_KEY)}
+"""Statuses that Linux's configfs turns into EINVAL; any other in a response is ENXIO."""
 DATA_SIZE = 64
 KEY_REQ, REPORT_REQ = int(MsgType.KEY_REQ), int(MsgType.REPORT_REQ)
 REPORT = slice(ReportRsp.SIZE - REPORT_SIZE, ReportRsp.SIZE)
-"""Where the report is in its answer."""
+"""Bytes of the report in its response."""
 TAILS = [ReportReq(vmpl=vmpck).build()[DATA_SIZE:] for vmpck in range(VMPCKS)]
-"""What comes behind the data in the plainest request of each key."""
+"""The fields after the data in the default request of each key."""
 
 PLAIN_KEYS = [KeyReq(vmpl=vmpck).build() for vmpck in range(VMPCKS)]
-"""The plainest request for a key, of each VMPCK."""
+"""The default request for a derived key, of each VMPCK."""
 
 
 class ExtendedReport(NamedTuple):
@@ -64,7 +64,7 @@ class Guest:
         self.drivers = [self.driver(vmpck) for vmpck in range(VMPCKS)]
 
     def driver(self, vmpck: int) -> Driver:
-        """Return a driver for a key that begins with what the secrets page holds."""
+        """Return a driver for a key, which begins with key and number of the secrets page."""
         channel = VmpckChannel(self.memory, LAYOUT.secrets, vmpck)
         vcpu = self.vm.vcpus[vmpck % len(self.vm.vcpus)]
         buffers = buffers_of(vmpck)
@@ -101,21 +101,21 @@ class Guest:
         return KeyRsp.parse(response).derived_key
 
     def cpuid(self, functions: list[CpuidFunction], *, vmpck: int = 0) -> bytes:
-        """Have CPUID values checked; return the payload of the answer. Raises DriverError."""
+        """Have CPUID values checked; return the payload of the response. Raises DriverError."""
         payload = CpuidReq(elements=functions).build()
         return self.raw(MsgType.CPUID_REQ, payload, vmpck=vmpck)
 
     def tsc(self, *, vmpck: int = 0) -> bytes:
-        """Return the payload that tells scale and offset of the TSC. Raises DriverError."""
+        """Return the payload with scale and offset of the TSC. Raises DriverError."""
         return self.raw(MsgType.TSC_INFO_REQ, bytes(TscInfoReq.SIZE), vmpck=vmpck)
 
     def raw(self, msg_type: int, payload: bytes, *, version: int = 1, vmpck: int = 0) -> bytes:
-        """Send a message of any type; return the payload of its answer. Raises DriverError."""
+        """Send a message of any type; return the payload of its response. Raises DriverError."""
         return self.drivers[vmpck].run(Request(msg_type, payload, version)).payload
 
 
 def report_request(data: bytes, vmpck: int, fields: dict[str, object]) -> Request:
-    """Return the request for a report. Raises DriverError for data that is no 64 bytes."""
+    """Return the request for a report. Raises DriverError for data of another size than 64."""
     if len(data) != DATA_SIZE:
         raise DriverError("EINVAL", f"report data has {DATA_SIZE} bytes, got {len(data)}")
     if not fields:
@@ -125,8 +125,8 @@ def report_request(data: bytes, vmpck: int, fields: dict[str, object]) -> Reques
 
 
 def _check(payload: bytes) -> None:
-    """Raise DriverError if the firmware says no inside its answer."""
+    """Raise DriverError if the response has a status other than success."""
     status = int.from_bytes(payload[:4], "little")
     if status:
-        errno = "EINVAL" if status in REFUSED else "ENXIO"
-        raise DriverError(errno, f"the firmware answers {Status(status).name}")
+        errno = "EINVAL" if status in EINVAL_STATUSES else "ENXIO"
+        raise DriverError(errno, f"the firmware returns {Status(status).name}")

@@ -1,9 +1,9 @@
 """A guest's memory as the guest sees it: private pages under its key, shared ones as they are.
 
 The processor checks every access against the reverse map table. Private memory has to be the
-guest's, at that address, and accepted; a shared page can be written only while it is the
-hypervisor's, and read at any time. An access of a VM that does not run any more is none at all:
-where AccessError would be raised, that is StoppedError then.
+guest's, at that address, and validated; a shared page can be written only while it is the
+hypervisor's, and read at any time. For a VM that does not run any more, StoppedError is raised in
+place of AccessError.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ NEEDED = ASSIGNED | ASID | GPA | IMMUTABLE | VALIDATED
 
 
 class PrivateWord:
-    """An integer in a guest's private memory, and what the guest's key makes of its place.
+    """An integer in a guest's private memory that is written often, as a sequence number is.
 
-    What a key mixes into a place is always the same, so it is found out once: a sequence number is
-    written with each request.
+    What the guest's key mixes into a place is always the same, so it is determined once.
     """
 
     __slots__ = ("_at", "_data", "_entry", "_mask", "_memory", "_mine", "_page", "_size", "gpa")
@@ -40,9 +39,11 @@ class PrivateWord:
         self._data = memory.bytes_of(page)
 
     def write(self, value: int) -> None:
-        """Put an integer there. Raises AccessError."""
+        """Write the integer. Raises AccessError."""
         if self._entry(self._page)[0] & NEEDED != self._mine:
-            self._memory.write(self.gpa, value.to_bytes(self._size, "little"))  # says why not
+            self._memory.write(
+                self.gpa, value.to_bytes(self._size, "little")
+            )  # raises, with the reason
         self._data[self._at] = (value ^ self._mask).to_bytes(self._size, "little")
 
 
@@ -57,14 +58,14 @@ class GuestMemory:
         self._shared: dict[int, tuple[int, bytearray]] = {}
 
     def page(self, gpa: int) -> int:
-        """Return the physical page behind an address. Raises AccessError if there is none."""
+        """Return the physical page at an address. Raises AccessError if there is none."""
         page = self._vm.map.get(gpa >> 12)
         if page is None:
             raise self._crash("#VMEXIT(NPF): the guest has no memory", gpa)
         return page
 
     def _crash(self, reason: str, gpa: int) -> EngineError:
-        """Return what comes of an access that the processor does not allow."""
+        """Return the error of an access that the processor does not allow."""
         vm = self._vm
         return StoppedError(vm.name, vm.stopped) if vm.stopped else AccessError(reason, gpa)
 
@@ -78,8 +79,8 @@ class GuestMemory:
         place = self._private(gpa) << 12 | gpa & IN_PAGE
         self._memory.write(place, data, self._vm.asid)
 
-    def cell(self, gpa: int, size: int) -> PrivateWord:
-        """Return a place of private memory that is written often. Raises AccessError."""
+    def private_word(self, gpa: int, size: int) -> PrivateWord:
+        """Return an integer of private memory that is written often. Raises AccessError."""
         page = self._private(gpa)
         key = self._memory.read(page << 12 | gpa & IN_PAGE, size, self._vm.asid)
         raw = self._memory.read(page << 12 | gpa & IN_PAGE, size)
@@ -87,11 +88,11 @@ class GuestMemory:
         return PrivateWord(self, gpa, page, size, mask)
 
     def owned(self, gpa: int) -> int:
-        """Return what an entry says of a page that is the guest's, seen at *gpa*, and accepted."""
+        """Return the entry of a page that is the guest's at *gpa*, and validated."""
         return ASSIGNED | VALIDATED | self._vm.asid << ASID_LOW | gpa & GPA
 
     def bytes_of(self, page: int) -> bytearray:
-        """Return the bytes of a physical page as they lie in memory."""
+        """Return the bytes of a physical page as they are in memory."""
         return self._host.page(page)
 
     def _private(self, gpa: int) -> int:
@@ -106,34 +107,34 @@ class GuestMemory:
 
     def shared(self, gpa: int) -> bytearray:
         """Return the bytes of a shared page, to be changed in place. Raises AccessError."""
-        page, data = self._shared.get(gpa) or self._found(gpa)
+        page, data = self._shared.get(gpa) or self._resolve(gpa)
         if self.entry(page)[0] & ASSIGNED:
             state = self._table.state(page).name
             raise self._crash(f"#VMEXIT(NPF), RMP: a write to a page in state {state}", gpa)
         return data
 
-    def _found(self, gpa: int) -> tuple[int, bytearray]:
+    def _resolve(self, gpa: int) -> tuple[int, bytearray]:
         page = self.page(gpa)
         known = self._shared[gpa] = page, self._host.page(page)
         return known
 
     def readable(self, gpa: int) -> bytearray:
-        """Return the bytes of a shared page to be read: no check forbids it. Raises AccessError."""
-        return (self._shared.get(gpa) or self._found(gpa))[1]
+        """Return the bytes of a shared page, to be read only. Raises AccessError."""
+        return (self._shared.get(gpa) or self._resolve(gpa))[1]
 
     def accept(self, gpa: int, *, validate: bool = True) -> None:
         """Execute PVALIDATE. Raises AccessError unless that changes the page.
 
-        A page that was accepted before has been swapped under the guest: it must not go on.
+        A page that was validated before has been swapped under the guest: it must not go on.
         """
         page = self.page(gpa)
         before = self._table.state(page)
         asid = self._vm.asid
         done = pvalidate(self._table, page, gpa >> 12, asid=asid, validate=int(validate))
         if done.fault is not None or done.status or done.carry:
-            said = done.fault or ("no change" if done.carry else f"EAX {int(done.status)}")
-            raise AccessError(f"PVALIDATE: {said}, page in state {before.name}", gpa)
-        self._moved("pvalidate", gpa, page, before.name)
+            reason = done.fault or ("no change" if done.carry else f"EAX {int(done.status)}")
+            raise AccessError(f"PVALIDATE: {reason}, page in state {before.name}", gpa)
+        self._note_change("pvalidate", gpa, page, before.name)
 
     def adjust(self, gpa: int, rdx: int) -> None:
         """Execute RMPADJUST at VMPL 0. Raises AccessError if it fails."""
@@ -142,9 +143,9 @@ class GuestMemory:
         done = rmpadjust(self._table, page, gpa >> 12, rdx, asid=self._vm.asid)
         if done.fault is not None or done.status:
             raise AccessError(f"RMPADJUST: {done.fault or int(done.status)}", gpa)
-        self._moved("rmpadjust", gpa, page, before.name)
+        self._note_change("rmpadjust", gpa, page, before.name)
 
-    def _moved(self, action: str, gpa: int, page: int, before: str) -> None:
+    def _note_change(self, action: str, gpa: int, page: int, before: str) -> None:
         simulation = self._host.simulation
         if simulation.trace:
             after = self._table.state(page).name

@@ -1,4 +1,4 @@
-"""What a driver is asked, and what comes back."""
+"""A request to a driver, and the response."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Response(NamedTuple):
-    """What a request came to."""
+    """The response to a request."""
 
     payload: bytes
     certificates: bytes = b""
@@ -14,7 +14,7 @@ class Response(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What is to be asked."""
+    """A request."""
 
     type: int
     payload: bytes

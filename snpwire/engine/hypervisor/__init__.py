@@ -1,1 +1,1 @@
-"""The hypervisor: every exit and what answers it."""
+"""The hypervisor: every exit, and its response to it."""

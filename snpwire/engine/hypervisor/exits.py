@@ -1,7 +1,7 @@
 """Exits through the page other than guest requests, once the rules have passed them.
 
 A machine without devices: ports and MMIO read as ones, what is written to them is lost, and an MSR
-that nobody has raises #GP in the guest, in the words that KVM uses.
+that does not exist raises #GP in the guest, encoded as by KVM.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ INVALID_SCRATCH_AREA, INVALID_INPUT = 3, 5
 GENERAL_PROTECTION = 0x8000_030D
 ALL_ONES = (1 << 64) - 1
 INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_injection.mask
-"""Ways of injecting interrupts, of which these VMs have none."""
+"""Ways of injecting interrupts that these VMs do not have."""
 
 
 def response(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    """Do what a page asks for and return the answer. Raises StoppedError."""
+    """Do what a page asks for and return the response. Raises StoppedError."""
     return SERVED.get(int(page.sw_exit_code), _nothing)(host, vcpu, page)
 
 
@@ -48,12 +48,12 @@ def _nothing(host: Host, vcpu: Vcpu, page: Page) -> Response:
 
 
 def _zeros(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    """Answer CPUID with zeros: the guest has the values in its CPUID page."""
+    """Return zeros for CPUID: the guest has the values in its CPUID page."""
     return 0, 0, NONE
 
 
 def _time(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    """Answer the time stamp counter: it counts the machine's nanoseconds."""
+    """Return the time stamp counter, which counts the machine's nanoseconds."""
     now = host.simulation.clock.now
     return 0, 0, (now & 0xFFFF_FFFF, 0, now >> 32, 0)
 
@@ -91,11 +91,11 @@ def _features(host: Host, vcpu: Vcpu, page: Page) -> Response:
 
 
 def _create(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    """Start or stop a processor on a save area, as far as its page goes (KVM sev_snp_ap_creation).
+    """Start or stop a processor on a VMSA, as far as its page goes (KVM sev_snp_ap_creation).
 
-    KVM refuses a save area at a multiple of 2 MiB, which a processor's erratum forbids, and another
-    way of injecting interrupts than the VM has. What VMRUN asks of the page is asked here, so that
-    a processor that could not run says so.
+    KVM refuses a VMSA at a multiple of 2 MiB, which a processor's erratum forbids, and another way
+    of injecting interrupts than the VM has. What VMRUN checks of the page is checked here, so that
+    a processor that could not run is reported.
     """
     info = ApCreationInfo(page.sw_exit_info_1)
     gpa = page.sw_exit_info_2
@@ -119,7 +119,7 @@ def _create(host: Host, vcpu: Vcpu, page: Page) -> Response:
 
 
 def can_run(host: Host, vcpu: Vcpu) -> bool:
-    """Tell whether VMRUN takes the save area of a processor: its page is the guest's, for that."""
+    """Return whether VMRUN accepts a processor's VMSA: its page is the guest's, and a VMSA page."""
     if vcpu.vmsa_gpa is None:
         return False
     lo = host.table.entry(vcpu.vm.map[vcpu.vmsa_gpa >> 12])[0]
@@ -150,4 +150,4 @@ SERVED: dict[int, Callable[[Host, Vcpu, Page], Response]] = {
     int(ExitCode.TERM_REQUEST): _end,
     int(ExitCode.UNSUPPORTED_EVENT): _unsupported,
 }
-"""What serves each exit; the others are done when nothing is done."""
+"""What serves each exit; the others need nothing."""

@@ -53,7 +53,7 @@ RESULT: Point[GuestRequests, Exchange] = Point("result")
 
 
 class GuestRequests:
-    """What the hypervisor does with guest requests."""
+    """Serves guest requests."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -61,12 +61,12 @@ class GuestRequests:
         self.busy_until = 0
         """When the secure processor will be done; it does one thing at a time."""
         self.spare = host.allocate()
-        """A page of the hypervisor's with nothing in it."""
+        """An empty hypervisor-owned page."""
         self.last: dict[str, Exchange] = {}
-        """The last request of each VM that was answered: a forger would have kept it."""
+        """The last exchange of each VM with a response: a forger would record it."""
 
     def serve(self, x: Exchange) -> int:
-        """Take a request all the way; return what ``sw_exit_info_2`` is to be."""
+        """Serve a request; return ``sw_exit_info_2``."""
         faults = self.simulation.faults
         x.watched = watched = faults is not None or self.simulation.trace is not None
         if faults is not None:
@@ -75,7 +75,7 @@ class GuestRequests:
         if not x.vmm:
             page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
             x.request = bytes(page) if watched else page
-            x.vmm = self._admitted(x)
+            x.vmm = self._admission(x)
         if not x.vmm and x.data_pages is not None:
             x.vmm = self._certificates(x, x.data_pages)
         if not x.vmm:
@@ -106,8 +106,8 @@ class GuestRequests:
             raise StoppedError(vm.name, f"KVM_RUN fails with EIO: no memory at {gpa:#x}")
         return page
 
-    def _admitted(self, x: Exchange) -> int:
-        """Return BUSY if the policy keeps the request out, and else wait for its turn."""
+    def _admission(self, x: Exchange) -> int:
+        """Return BUSY if the policy refuses the request, and else wait for its turn."""
         vm, clock = x.vm, self.simulation.clock
         throttle, now = vm.policy.throttle, clock.now
         if throttle is not None and not vm.window.admits(throttle, now):
@@ -134,7 +134,7 @@ class GuestRequests:
         return (TraceBytes("message", x.request_gpa, bytes(x.request)),)
 
     def _certificates(self, x: Exchange, room: int) -> int:
-        """Put the certificates where the guest wants them, or say how many pages they take."""
+        """Copy the certificates to the guest, or report how many pages they take."""
         vm, policy = x.vm, x.vm.policy.certificates
         if x.request[TYPE_AT] != REPORT_REQ:
             return OK
@@ -155,13 +155,13 @@ class GuestRequests:
         return OK
 
     def table(self, vm: Vm) -> bytes:
-        """Return the certificates that a VM is given: its own, or those of the chip's key."""
+        """Return the certificate table of a VM: its own, or that of the chip's key."""
         if vm.certificates is not None:
             return vm.certificates
         return build_table(list(self.host.firmware.chip.certificates().items()), pages=True)
 
     def _write(self, vm: Vm, gpa: int, data: bytes | bytearray) -> None:
-        """Write to a guest's shared page. Raises StoppedError if it is none."""
+        """Write to a guest's shared page. Raises StoppedError if the page is not shared."""
         page, view = vm.views.get(gpa) or self.view(vm, gpa)
         if self.host.table.entry(page)[0] & ASSIGNED:
             reason = f"KVM_RUN fails with EFAULT: #PF, RMP violation at {page << 12:#x}"
@@ -169,13 +169,13 @@ class GuestRequests:
         view[: len(data)] = data
 
     def _shared_bytes(self, vm: Vm, gpa: int, size: int) -> bytes:
-        """Return what lies in a guest's shared pages from *gpa* on, which begins one."""
+        """Return the bytes of a guest's shared pages from *gpa* on, the start of a page."""
         pages = range(gpa, gpa + size, PAGE)
         views = [(vm.views.get(page) or self.view(vm, page))[1] for page in pages]
         return b"".join(map(bytes, views))[:size]
 
     def _by_copies(self, x: Exchange) -> None:
-        """Copy the request in, have it answered, copy the answer out."""
+        """Copy the request in, issue the command, copy the response out."""
         vm, host, watched = x.vm, self.host, x.watched
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
@@ -206,10 +206,10 @@ class GuestRequests:
             self.simulation.faults.fire(point, self, x)
 
     def _by_own_pages(self, x: Exchange) -> None:
-        """Make the guest's page the firmware's, have it answered there, and take it back.
+        """Make the guest's page firmware-owned, issue the command, and reclaim the page.
 
-        A page that is not the hypervisor's before is not touched; one that cannot be had back is
-        lost. Either way the guest reads INVALID_ADDRESS, as from the patches of 2021.
+        A page that is not hypervisor-owned before is not touched; one that cannot be reclaimed is
+        lost. Either way the guest gets INVALID_ADDRESS, as from the patches of 2021.
         """
         vm, host = x.vm, self.host
         request, response = self._page(vm, x.request_gpa), self._page(vm, x.response_gpa)
@@ -218,14 +218,14 @@ class GuestRequests:
             self.simulation.faults.fire(SEND, self, x)
             host.page(request)[:] = x.request
         if host.is_ours(response):
-            x.firmware_owned = not host.give(response, f"firmware, for {vm.name}", fixed=True)
+            x.firmware_owned = not host.assign(response, f"firmware, for {vm.name}", fixed=True)
         if not x.firmware_owned:
             x.status = int(Status.INVALID_ADDRESS)
             return
         try:
             self._issue(x)
         finally:
-            back = not x.reclaim or host.take_from_firmware(response)
+            back = not x.reclaim or host.reclaim_or_leak(response)
         if not back:
             x.status = int(Status.INVALID_ADDRESS)
         elif self.simulation.faults is not None and x.reclaim:
@@ -234,7 +234,7 @@ class GuestRequests:
             self._write(vm, x.response_gpa, x.response)
 
     def _issue(self, x: Exchange) -> None:
-        """Give the command, and let the time pass that it takes. Raises StoppedError."""
+        """Issue the command, and let the time pass that it takes. Raises StoppedError."""
         vm, clock = x.vm, self.simulation.clock
         if x.watched:
             self._fire(ISSUE, x)
@@ -250,10 +250,10 @@ class GuestRequests:
         self.busy_until = vm.busy_until = clock.now
         vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
         if x.watched:
-            self._answered(x, was)
+            self._after_response(x, was)
 
-    def _answered(self, x: Exchange, was: bytes) -> None:
-        """Tell of the firmware's answer, and let faults strike that are due after it."""
+    def _after_response(self, x: Exchange, was: bytes) -> None:
+        """Trace the firmware's response, and let the faults act that are due after it."""
         if self.simulation.trace and not x.status:
             response = bytes(self.host.page(x.response_spa >> 12))
             written = (TraceBytes("message", x.response_spa, response, was),)
@@ -261,14 +261,14 @@ class GuestRequests:
         self._fire(STATUS, x)
 
     def issue_command(self, x: Exchange) -> int:
-        """Give the firmware the command for a request; return the status."""
+        """Issue the command for a request; return the status."""
         buffer = GuestRequest.ENGINE.pack(x.context_spa, x.request_spa, x.response_spa)
         latency = x.vm.policy.latency
         takes = latency.draw(self.simulation.random) if latency is not INSTANT else 0
         return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
 
     def another_request(self, vm: str) -> bytes | bytearray | None:
-        """Return a request that another VM had answered, if there was one."""
+        """Return the last request of another VM, if there was one."""
         return next((x.request for name, x in self.last.items() if name != vm), None)
 
     def another_context(self, vm: Vm) -> int:

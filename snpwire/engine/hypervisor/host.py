@@ -1,6 +1,6 @@
-"""The host's memory and its dealings with the secure processor: pages lent, commands given.
+"""The host's memory and its use of the secure processor: pages assigned, commands issued.
 
-Each page that is not the hypervisor's own has an owner here, by name. What cannot be had back is
+Each page that is not hypervisor-owned has a named owner here. A page that cannot be reclaimed is
 leaked, as Linux does: never used again, and known to be lost.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEAKED = "leaked"
 FIRST_PAGE = 0x1000
-"""Pages below 16 MiB are left alone: the table and what firmware of PCs uses lie there."""
+"""Pages below 16 MiB stay unused: the table is there, and what the firmware of PCs uses."""
 
 
 class Host:
@@ -49,7 +49,7 @@ class Host:
         self.dead = False
         """The secure processor does not answer any more."""
         self.owners: dict[int, str] = {}
-        """Who has a page that is not the hypervisor's; ``leaked`` for one that is lost."""
+        """Owner of each page that is not hypervisor-owned; ``leaked`` for one that is lost."""
         self._free: list[int] = []
         self._next, self._end = FIRST_PAGE, pages
         self._buffer = self.allocate()
@@ -57,11 +57,11 @@ class Host:
 
     @property
     def used(self) -> int:
-        """Return the number of the first page that was never given out."""
+        """Return the number of the first page that was never allocated."""
         return self._next
 
     def allocate(self) -> int:
-        """Return the number of a page of the hypervisor's. Raises EngineError if there is none."""
+        """Return the number of a free page. Raises EngineError if there is none."""
         if self._free:
             return self._free.pop()
         if self._next >= self._end:
@@ -70,7 +70,7 @@ class Host:
         return self._next - 1
 
     def free(self, page: int) -> None:
-        """Take back a page that is the hypervisor's again, or is lost."""
+        """Free a page; one that is not hypervisor-owned stays lost."""
         if page not in self.owners:
             self.memory.drop(page)
             self._free.append(page)
@@ -83,10 +83,10 @@ class Host:
         return found
 
     def is_ours(self, page: int) -> bool:
-        """Tell whether the processor lets the host write to a page."""
+        """Return whether the processor lets the host write to a page."""
         return page >= self.table.pages or not self.table.entry(page)[0] & ASSIGNED
 
-    def give(
+    def assign(
         self, page: int, owner: str, *, asid: int = 0, gpa: int = 0, fixed: bool
     ) -> RmpUpdateResult:
         """Assign a page: to the firmware, or with an ASID to a guest that sees it at *gpa*."""
@@ -96,16 +96,16 @@ class Host:
             self.owners[page] = owner
         return result
 
-    def take(self, page: int) -> RmpUpdateResult:
-        """Make a page the hypervisor's."""
+    def unassign(self, page: int) -> RmpUpdateResult:
+        """Make a page hypervisor-owned."""
         result = self._update(page, SHARED)
         if not result:
             self.owners.pop(page, None)
         return result
 
-    def take_from_firmware(self, page: int) -> bool:
-        """Have a page back from the firmware, or leak it; tell whether it is back."""
-        if not self.dead and not self.reclaim(page) and not self.take(page):
+    def reclaim_or_leak(self, page: int) -> bool:
+        """Reclaim a page from the firmware, or leak it; return whether it was reclaimed."""
+        if not self.dead and not self.reclaim(page) and not self.unassign(page):
             return True
         self.leak(page)
         return False
@@ -117,7 +117,7 @@ class Host:
             self.simulation.note(HYPERVISOR, "", 0, "leak", page=Gpa(page << 12))
 
     def reclaim(self, page: int) -> Status:
-        """Ask the firmware for a page it has."""
+        """Have the firmware reclaim a page."""
         word = ReclaimPage.of(page_paddr=page)
         return self.command(CommandId.SNP_PAGE_RECLAIM, Reclaim(page=word).build())
 
@@ -147,8 +147,8 @@ class Host:
     ) -> Status:
         """Put *buffer* into memory and have the firmware carry out a command.
 
-        It *takes* so many nanoseconds. The trace tells of *vm*, and of pages of *watch* whose
-        state changes. Raises EngineError if the secure processor does not answer any more.
+        It *takes* so many nanoseconds. The trace names *vm*, and the pages of *watch* whose state
+        changes. Raises EngineError if the secure processor does not answer any more.
         """
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")

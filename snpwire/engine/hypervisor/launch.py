@@ -1,7 +1,7 @@
 """The launch of a guest as the host does it: a context, measured pages, and then it runs.
 
 The sequence is that of Linux: GCTX_CREATE, LAUNCH_START, ACTIVATE, LAUNCH_UPDATE for each page,
-LAUNCH_FINISH. Each page is the guest's and immutable before the firmware takes it in.
+LAUNCH_FINISH. Each page is pre-guest, so immutable, before the firmware measures it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 DEFAULT_POLICY = 0x3_0000
 """SMT is allowed, and the bit that has to be set is."""
 KERNEL = b"snpwire test guest".ljust(PAGE, b"\0")
-"""What stands for a guest's software: one page, measured."""
+"""A guest's software: one page, measured."""
 TSC_KHZ = 2_000_000
 
 
 class Image(NamedTuple):
-    """What a guest is made of, and what its owner says of it."""
+    """The launch image of a guest, and the settings of its owner."""
 
     kernel: bytes = KERNEL
     """Pages that are measured."""
@@ -68,7 +68,7 @@ def launch(host: Host, vm: Vm, image: Image, vcpus: int) -> None:
     area = Vmsa(rip=0xFFF0, sev_features=1).build()
     add_page(host, vm, LAYOUT.first_save_area, area, LaunchPageType.VMSA)
     _finish(host, vm, image)
-    _furnish(host, vm, vcpus)
+    _populate(host, vm, vcpus)
 
 
 def begin(host: Host, vm: Vm, image: Image, agent: Vm | None = None) -> None:
@@ -77,7 +77,7 @@ def begin(host: Host, vm: Vm, image: Image, agent: Vm | None = None) -> None:
     Raises EngineError.
     """
     vm.context = host.allocate()
-    _given(vm, "RMPUPDATE", host.give(vm.context, f"context of {vm.name}", fixed=True))
+    _check(vm, "RMPUPDATE", host.assign(vm.context, f"context of {vm.name}", fixed=True))
     gctx = vm.context << 12
     _run(host, vm, CommandId.SNP_GCTX_CREATE, GctxCreate(gctx_paddr=gctx).build())
     start = LaunchStart(
@@ -94,8 +94,8 @@ def add_page(host: Host, vm: Vm, gpa: int, data: bytes, kind: LaunchPageType) ->
     """Put a page into a guest that is launched. Raises EngineError."""
     page = host.allocate()
     host.page(page)[:] = data
-    given = host.give(page, vm.name, asid=vm.asid, gpa=gpa, fixed=True)
-    _given(vm, "RMPUPDATE", given)
+    result = host.assign(page, vm.name, asid=vm.asid, gpa=gpa, fixed=True)
+    _check(vm, "RMPUPDATE", result)
     vm.map[gpa >> 12] = page
     update = LaunchUpdate(
         gctx_paddr=vm.context << 12,
@@ -129,8 +129,8 @@ def _finish(host: Host, vm: Vm, image: Image) -> None:
             host.free(page)
 
 
-def _furnish(host: Host, vm: Vm, vcpus: int) -> None:
-    """Give a guest the rest of its memory and its processors, and the host its bounce pages."""
+def _populate(host: Host, vm: Vm, vcpus: int) -> None:
+    """Allocate the rest of a guest's memory, its processors, and the host's bounce pages."""
     for gpa in memory_of(vcpus):
         vm.map[gpa >> 12] = host.allocate()
     vm.stray_gpa = LAYOUT.buffers + (VMPCKS * EACH - 1) * PAGE
@@ -138,22 +138,19 @@ def _furnish(host: Host, vm: Vm, vcpus: int) -> None:
     vm.vcpus[0].vmsa_gpa, vm.vcpus[0].running = LAYOUT.first_save_area, True
     vm.bounce = host.allocate(), host.allocate()
     for page in (*vm.map.values(), *vm.bounce):
-        host.table.set(page, *host.table.entry(page))  # found faster than as one of a run
-    _given(vm, "RMPUPDATE", host.give(vm.bounce[1], f"firmware, for {vm.name}", fixed=True))
+        host.table.set(page, *host.table.entry(page))  # faster to look up than in a run of pages
+    _check(vm, "RMPUPDATE", host.assign(vm.bounce[1], f"firmware, for {vm.name}", fixed=True))
 
 
 def dismantle(host: Host, vm: Vm) -> None:
-    """Give a guest up, however far it has come, and have its pages back.
-
-    Those that do not come back are leaked.
-    """
+    """Take a guest down, however far its launch came, and reclaim its pages or leak them."""
     if vm.context:
         gctx = Decommission(gctx_paddr=vm.context << 12)
         host.command(CommandId.SNP_DECOMMISSION, gctx.build(), watch=(vm.context,))
     pages = [page for page in (vm.context, *vm.bounce, *vm.map.values()) if page]
     for page in pages:
-        if not host.is_ours(page) and host.take(page):
-            host.take_from_firmware(page)
+        if not host.is_ours(page) and host.unassign(page):
+            host.reclaim_or_leak(page)
         host.free(page)
     vm.map.clear()
     vm.views.clear()
@@ -168,6 +165,6 @@ def _run(
         raise EngineError(f"VM {vm.name}: {command.name} ends with {status.name}")
 
 
-def _given(vm: Vm, what: str, result: int) -> None:
+def _check(vm: Vm, what: str, result: int) -> None:
     if result:
         raise EngineError(f"VM {vm.name}: {what} ends with {int(result)}")

@@ -1,4 +1,4 @@
-"""The GHCB MSR protocol in the hypervisor: what it answers before there is a page.
+"""The GHCB MSR protocol in the hypervisor: its responses before there is a page.
 
 As KVM of Linux 6.12 does: a message it does not know leaves the MSR as it is.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def response(host: Host, vcpu: Vcpu) -> None:
-    """Answer the message in a processor's MSR. Raises StoppedError if the guest ends itself."""
+    """Respond to the message in a processor's MSR. Raises StoppedError if the guest ends itself."""
     asked = vcpu.msr
     serve = SERVED.get(asked & 0xFFF)
     if serve is not None:
@@ -54,7 +54,7 @@ def _features(host: Host, vcpu: Vcpu, asked: int) -> int:
 
 
 def _cpuid(host: Host, vcpu: Vcpu, asked: int) -> int:
-    """Answer zero: this hypervisor has no CPUID values but those of the guest's CPUID page."""
+    """Return zero: the CPUID values are in the guest's CPUID page."""
     register = MsrCpuidReq.register.value(asked)
     return MsrCpuidResp.of(info=int(MsrInfo.CPUID_RESP), register=int(register))
 

@@ -1,4 +1,4 @@
-"""Page state changes in the hypervisor: private pages become the guest's, shared ones its own."""
+"""Page state changes: private pages become guest-owned, shared ones hypervisor-owned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER, ENTRY = PscHeader.SIZE, PscEntry.WIDTH // 8
 
 
 def change(host: Host, vm: Vm, gfn: int, operation: int) -> bool:
-    """Make one page of 4 KiB private or shared; tell whether that could be done.
+    """Make one page of 4 KiB private or shared; return whether that succeeded.
 
     A page that has the state already is left alone, so that a guest does not lose what it holds.
     """
@@ -28,15 +28,15 @@ def change(host: Host, vm: Vm, gfn: int, operation: int) -> bool:
         return False
     ours = host.is_ours(page)
     if operation == SHARED:
-        return ours or not host.take(page)
-    gives = {"asid": vm.asid, "gpa": gfn << 12}
-    return not ours or not host.give(page, vm.name, fixed=False, **gives)
+        return ours or not host.unassign(page)
+    owner = {"asid": vm.asid, "gpa": gfn << 12}
+    return not ours or not host.assign(page, vm.name, fixed=False, **owner)
 
 
 def change_all(host: Host, vm: Vm, ghcb: bytearray, scratch: int) -> int:
-    """Go through the buffer in the shared part of a page; return the result that KVM gives.
+    """Process the buffer in the shared part of a page; return the result that KVM returns.
 
-    Every entry that is done says so, and ``cur_entry`` moves on, so a guest sees how far it went.
+    Entries that are done are marked, and ``cur_entry`` moves on, so a guest sees how far it went.
     """
     start = scratch & IN_PAGE
     room = (SHARED_END - max(start, SHARED_START) - HEADER) // ENTRY

@@ -33,23 +33,23 @@ MOST_PAGES = 4096
 
 
 class SecondRequest(StrEnum):
-    """What becomes of a request while another one is under way."""
+    """What happens to a request while another is in flight."""
 
     WAIT = "wait"
     """It waits, as behind Linux's mutex."""
     BUSY_VM = "busy-vm"
-    """It is told BUSY if the other is of the same VM."""
+    """It gets BUSY if the other is of the same VM."""
     BUSY_STREAM = "busy-stream"
-    """It is told BUSY if the other is of the same VM and the same key."""
+    """It gets BUSY if the other is of the same VM and the same key."""
 
 
 class Pages(StrEnum):
-    """Which pages the firmware is given."""
+    """Which pages are passed to the firmware."""
 
     BOUNCE = "bounce"
-    """Two of the hypervisor's, which it copies to and from; one is the firmware's for good."""
+    """Two of the hypervisor's, which it copies to and from; one is firmware-owned for good."""
     GUEST = "guest"
-    """The guest's own; that of the answer becomes the firmware's for as long as it takes."""
+    """The guest's own; that of the response is firmware-owned during the command."""
 
 
 class Spread(StrEnum):
@@ -81,11 +81,11 @@ class Latency(NamedTuple):
 
 
 INSTANT = Latency()
-"""No time at all, which is what a command takes unless told."""
+"""No time, which is what a command takes by default."""
 
 
 class HostCertificates(NamedTuple):
-    """What an extended request brings besides the report."""
+    """What an extended request returns in addition to the report."""
 
     chain: bool = False
     """A table of the certificates of the chip's key; without it, an empty table."""
@@ -94,13 +94,13 @@ class HostCertificates(NamedTuple):
 
 
 class HypervisorPolicy(NamedTuple):
-    """The choices. Each VM has its own, and it may be another one from one request to the next."""
+    """The choices. Each VM has its own, which may change between requests."""
 
     throttle: Throttle | None = None
     second: SecondRequest = SecondRequest.WAIT
     pages: Pages = Pages.BOUNCE
     copy_on_failure: bool = True
-    """The answer page is copied also when the firmware failed, with whatever it holds from before.
+    """The response page is copied also when the firmware failed, with what it held before.
 
     Linux 6.12 does so; the review of 2021 asked that it be not.
     """
@@ -194,7 +194,7 @@ READERS: dict[str, Any] = {
     "certificates": _certificates,
     "latency": _latency,
 }
-"""What reads each key of the object."""
+"""Readers of the object's keys."""
 
 
 def _word(key: str, plain: object, words: list[str]) -> str:
@@ -234,7 +234,7 @@ class Throttle(NamedTuple):
 
 
 class Window:
-    """What one guest has used of its limit.
+    """A guest's use of its limit.
 
     An interval begins with the first request after the last one ended (Linux lib/ratelimit.c), so a
     guest may have a burst at the end of one and another at the beginning of the next.
@@ -247,7 +247,7 @@ class Window:
         self.used = 0
 
     def admits(self, throttle: Throttle, now: int) -> bool:
-        """Tell whether a request at *now* may pass, and count it if it may."""
+        """Return whether a request at *now* may pass, and count it if it may."""
         if not self.used or now > self.begin + throttle.interval:
             self.begin, self.used = now, 0
         if self.used >= throttle.burst:

@@ -1,4 +1,4 @@
-"""A VM and its processors, as the hypervisor keeps them."""
+"""A VM and its processors in the hypervisor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESET_MSR = MsrSevInfoResp.of(
     max_version=PROTOCOL,
     c_bit=C_BIT.bit_length() - 1,
 )
-"""What the GHCB MSR holds before the guest writes it, and the answer to SEV_INFO_REQ."""
+"""What the GHCB MSR holds before the guest writes it, and the response to SEV_INFO_REQ."""
 
 
 class Vcpu:
@@ -42,7 +42,7 @@ class Vcpu:
 
 
 class Vm:
-    """One guest: its ASID, the page with its context, its memory, and what it has used up."""
+    """One guest: its ASID, its context page, its memory, and its use of the limits."""
 
     __slots__ = (
         "asid",
@@ -71,19 +71,19 @@ class Vm:
         self.map: dict[int, int] = {}
         """Number of the physical page of each guest page: the nested page table."""
         self.views: dict[int, tuple[int, bytearray]] = {}
-        """Page and bytes of shared guest addresses that the host has looked at."""
+        """Page and bytes of shared guest addresses that the host accessed."""
         self.bounce = (0, 0)
-        """Pages of the hypervisor for request and answer; the second is the firmware's."""
+        """Pages for request and response; the second is firmware-owned."""
         self.vcpus: list[Vcpu] = []
         self.certificates: bytes | None = None
         """A table of certificates in place of the chip's own, in whole pages."""
         self.stray_gpa = 0
-        """A shared page that nobody uses: where a stray answer goes."""
+        """An unused shared page, for a response that is copied astray."""
         self.window = Window()
         self.throttled = 0
-        """How often its limit kept it out."""
+        """Requests that its limit refused."""
         self.busy_until = 0
-        """When the request that is under way will be answered."""
+        """When the response to the current request is due."""
         self.stream_until = [0] * VMPCKS
         self.stopped = ""
         """Why it does not run any more."""

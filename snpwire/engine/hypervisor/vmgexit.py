@@ -1,4 +1,4 @@
-"""The hypervisor: what it does when a guest leaves, and the one place where it answers.
+"""VMGEXIT in the hypervisor: what it does on an exit, and the one place where it responds.
 
 Exits are validated as KVM of Linux 6.12 does, by ``rules.ghcb``; a guest request that is well
 formed beyond doubt skips the rules, which would take longer than all the rest of it. What KVM fails
@@ -38,11 +38,11 @@ RESPONSE_BITMAP = bitmap_of("rax", "rcx", "rdx", "rbx", "sw_exit_info_1", "sw_ex
 REQUEST, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
 MALFORMED = int(Action.MALFORMED_INPUT)
 NOTHING = (0, 0, 0, 0)
-"""What rax, rcx, rdx and rbx are where nothing comes back in them: KVM marks them valid too."""
+"""rax, rcx, rdx and rbx where they return nothing: KVM marks them valid too."""
 
 
 class Hypervisor:
-    """Answers exits."""
+    """Responds to exits."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -50,7 +50,7 @@ class Hypervisor:
         self.requests = GuestRequests(host)
 
     def vmgexit(self, vcpu: Vcpu) -> None:
-        """Do what the guest left for. Raises StoppedError if the guest does not run on."""
+        """Do what the guest exits for. Raises StoppedError if the guest does not run on."""
         vm = vcpu.vm
         with self.simulation.lock:
             if vm.stopped:
@@ -86,11 +86,11 @@ class Hypervisor:
         self.write(vcpu, ghcb, 0, result, registers)
 
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
-        """Return the page that the guest speaks through. Raises StoppedError."""
+        """Return the GHCB of a processor. Raises StoppedError."""
         vm, gpa = vcpu.vm, vcpu.msr
         known = vm.views.get(gpa)
         if gpa != vcpu.ghcb_gpa or known is None:
-            self._registered(vcpu)
+            self._check_registered(vcpu)
         page, ghcb = known or self.requests.view(vm, gpa)
         if self.host.table.entry(page)[0] & ASSIGNED:
             reason = "KVM_RUN fails with EFAULT: the GHCB at"
@@ -98,7 +98,7 @@ class Hypervisor:
         return ghcb
 
     @staticmethod
-    def _registered(vcpu: Vcpu) -> None:
+    def _check_registered(vcpu: Vcpu) -> None:
         """Raise StoppedError unless the page is there and is the one that the guest registered."""
         vm, gpa = vcpu.vm, vcpu.msr
         if gpa >> 12 not in vm.map:
@@ -132,7 +132,7 @@ class Hypervisor:
         info2: int,
         registers: tuple[int, int, int, int] = NOTHING,
     ) -> None:
-        """Write an answer: both operands, and rax, rcx, rdx and rbx, all marked valid as by KVM.
+        """Write a response: both operands, and rax, rcx, rdx and rbx, all marked valid as by KVM.
 
         This is the only place that writes one to a page.
         """
