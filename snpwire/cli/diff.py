@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..view.diff import changes, lines, pairs, plain
+from ..view.diff import change_lines, change_objects, changes, pairs
 from .documents import read
 from .output import note, say, style
 
@@ -23,8 +23,8 @@ def diff(name: str, left: str, right: str, wanted: Wanted, *, json: bool) -> int
     if json:
         from ..view.json import dumps
 
-        say([dumps({"schema": f"diff-{ours.kind.name}/1", "changes": plain(found)})])
+        say([dumps({"schema": f"diff-{ours.kind.name}/1", "changes": change_objects(found)})])
     else:
-        say(lines(found, style=style()))
+        say(change_lines(found, style=style()))
         note(f"{len(found)} of {len(pairs(ours, theirs))} fields differ")
     return int(bool(found))
