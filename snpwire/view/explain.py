@@ -28,14 +28,14 @@ def place(text: str) -> Iterator[Row]:
     from .offsets import fields
 
     name, _, offset = text.partition("@")
-    found = kind(name)
+    target = kind(name)
     at = Question(offset).number()
-    for line in fields(found.type, at):
+    for line in fields(target.type, at):
         if line.offset <= at < line.offset + line.size:
             inside = f"byte {at - line.offset} of it" if at > line.offset else ""
             yield Row(f"{line.offset:#05x}", str(line.size), line.path, line.doc, inside)
             return
-    raise UsageError(f"{name} has no field at {at:#x}; its size is {found.type.SIZE:#x}")
+    raise UsageError(f"{name} has no field at {at:#x}; its size is {target.type.SIZE:#x}")
 
 
 class Topic(NamedTuple):

@@ -89,15 +89,15 @@ def as_ksy(kind: Kind) -> Iterator[str]:
     yield "  endian: le"
     yield "  bit-endian: le"
     yield '  ks-version: "0.9"'
-    found: dict[str, type[Any]] = {}
+    kinds: dict[str, type[Any]] = {}
     if issubclass(record, Record):
         yield from _record(record)
-        _collect(record.TILES, found)
+        _collect(record.TILES, kinds)
     else:
         yield from _block(record)
-        _collect((*record.HEAD.TILES, record.ELEMENT), found)
-    yield from _section("types", [k for k in found.values() if not issubclass(k, OpenEnum)])
-    yield from _section("enums", [k for k in found.values() if issubclass(k, OpenEnum)])
+        _collect((*record.HEAD.TILES, record.ELEMENT), kinds)
+    yield from _section("types", [k for k in kinds.values() if not issubclass(k, OpenEnum)])
+    yield from _section("enums", [k for k in kinds.values() if issubclass(k, OpenEnum)])
 
 
 def quoted(text: str) -> str:
@@ -107,17 +107,17 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _collect(tiles: Iterable[Tile], found: dict[str, type[Any]]) -> None:
+def _collect(tiles: Iterable[Tile], kinds: dict[str, type[Any]]) -> None:
     """Add the records, words and enumerations that *tiles* are made of, each once."""
     for tile in tiles:
         kind = _item(tile.codec).type
-        if kind.__name__ in found or not issubclass(kind, Record | Word | OpenEnum):
+        if kind.__name__ in kinds or not issubclass(kind, Record | Word | OpenEnum):
             continue
-        found[kind.__name__] = kind
+        kinds[kind.__name__] = kind
         if issubclass(kind, Record):
-            _collect(kind.TILES, found)
+            _collect(kind.TILES, kinds)
         elif issubclass(kind, Word):
-            found |= {f.kind.__name__: f.kind for f in kind.BITS.values() if f.kind}
+            kinds |= {f.kind.__name__: f.kind for f in kind.BITS.values() if f.kind}
 
 
 def _item(codec: Codec) -> Codec:

@@ -121,7 +121,7 @@ def page_meanings(page: Page, context: Context) -> dict[str, Meaning]:
 
     roles = operands(page, context)
     valid = page.valid_bitmap
-    found = {}
+    meanings = {}
     for name in (*valid.BITS, "x87_state_gpa"):
         raw = int(getattr(page, name))
         if name == "sw_exit_code":
@@ -131,8 +131,8 @@ def page_meanings(page: Page, context: Context) -> dict[str, Meaning]:
         else:
             base = Meaning(_role(page, name))
         marked = name in valid.BITS and "valid_bitmap" not in context.absent
-        found[name] = base._replace(valid=valid.has(name) if marked else None)
-    return found
+        meanings[name] = base._replace(valid=valid.has(name) if marked else None)
+    return meanings
 
 
 def _role(page: Page, name: str) -> str:

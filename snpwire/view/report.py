@@ -38,25 +38,25 @@ def report_meanings(
     report: Report, decision: ProductDecision, prefix: str = ""
 ) -> dict[str, Meaning]:
     """Return the meanings of the fields of a report, read together."""
-    found = tcb_meanings(report, decision)
-    found["policy"] = Meaning("guest policy", report.policy, bits=True)
-    found["key_info"] = Meaning(_signed(report.key_info), report.key_info, bits=True)
+    meanings = tcb_meanings(report, decision)
+    meanings["policy"] = Meaning("guest policy", report.policy, bits=True)
+    meanings["key_info"] = Meaning(_signed(report.key_info), report.key_info, bits=True)
     for which in ("current", "committed"):
         dotted = ".".join(
             str(getattr(report, f"{which}_{part}")) for part in ("major", "minor", "build")
         )
-        found[f"{which}_major"] = Meaning(f"of {which} firmware {dotted}")
+        meanings[f"{which}_major"] = Meaning(f"of {which} firmware {dotted}")
     if report.report_id_ma == NO_AGENT:
-        found["report_id_ma"] = Meaning("no migration agent")
+        meanings["report_id_ma"] = Meaning("no migration agent")
     if decision.product and report.version >= 3:
         name = decision.product.name
-        found["cpuid_fam_id"] = Meaning(f"CPUID family, combined; with the model: {name}")
+        meanings["cpuid_fam_id"] = Meaning(f"CPUID family, combined; with the model: {name}")
     if not any(report.chip_id):
-        found["chip_id"] = Meaning("masked, or the report of a VLEK")
+        meanings["chip_id"] = Meaning("masked, or the report of a VLEK")
     elif decision.product and decision.product.chip_id_size:
         size = decision.product.chip_id_size
-        found["chip_id"] = Meaning(f"chip ID: {decision.product.name} uses {size} bytes")
-    return {f"{prefix}{path}": meaning for path, meaning in found.items()}
+        meanings["chip_id"] = Meaning(f"chip ID: {decision.product.name} uses {size} bytes")
+    return {f"{prefix}{path}": meaning for path, meaning in meanings.items()}
 
 
 def _signed(info: KeyInfo) -> str:

@@ -44,13 +44,13 @@ def msg_type(question: Question) -> Iterator[Row]:
     from ...wire.message import MESSAGES, REQUEST_OF, MsgType
 
     try:
-        found = MsgType.from_plain(question.text)
+        member = MsgType.from_plain(question.text)
     except ValueError as exc:
         raise UsageError(str(exc)) from None
-    if not 0 <= found <= 0xFF:
-        raise UsageError(f"{int(found):#x} does not fit 8 bits")
-    yield Row("", "", str(int(found)), found.name if found.known else "unknown", found.doc)
-    row = MESSAGES.get(found) or REQUEST_OF.get(found)
+    if not 0 <= member <= 0xFF:
+        raise UsageError(f"{int(member):#x} does not fit 8 bits")
+    yield Row("", "", str(int(member)), member.name if member.known else "unknown", member.doc)
+    row = MESSAGES.get(member) or REQUEST_OF.get(member)
     if row is None:
         return
     for version, name in row.payloads.items():
@@ -70,8 +70,8 @@ def product(question: Question) -> Iterator[Row]:
     from ...product import product_named
     from ...wire.tcb import product_of
 
-    first, found, second = question.text.partition(":")
-    if not found:
+    first, colon, second = question.text.partition(":")
+    if not colon:
         if question.text[:1].isdigit():
             help = "explain product 0x19:0x11, or a name"
             raise UsageError(f"{question.text!r} is no FAMILY:MODEL", help=help)

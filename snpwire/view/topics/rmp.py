@@ -1,4 +1,4 @@
-"""What is said of an entry of the reverse map table: its state, its rights, its address."""
+"""Topics of ``explain`` about the reverse map table: states, permissions, addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...wire.rmp import RmpEntry, RmpHi, RmpLo, RmpOperand, RmpState, SegmentTable
-
 
 UNREAD = "unknown"
 
@@ -49,8 +48,8 @@ def entry_of(question: Question) -> RmpEntry:
     """Return the entry that ``LO:HI`` stands for. Raises UsageError."""
     from ...wire.rmp import RmpEntry
 
-    first, found, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
-    if not found:
+    first, colon, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
+    if not colon:
         raise UsageError(f"{question.text!r} is no LO:HI", help="explain rmp 0x4:0x0")
     return RmpEntry(lo=_quadword(first), hi=_quadword(second))
 

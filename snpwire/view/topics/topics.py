@@ -47,13 +47,13 @@ def code(question: Question) -> Iterator[Row]:
     """Explain an exit code: its operands, its inputs and outputs."""
     from ...wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, events_of
 
-    found = _member(ExitCode, question)
-    yield Row("", "", hex(found), found.name, found.doc or "no source names this code")
-    if found in KVM_REASONS:
-        yield Row("", "", "kvm_exit prints", KVM_REASONS[found], "")
-    for event in events_of(found):
+    member = _member(ExitCode, question)
+    yield Row("", "", hex(member), member.name, member.doc or "no source names this code")
+    if member in KVM_REASONS:
+        yield Row("", "", "kvm_exit prints", KVM_REASONS[member], "")
+    for event in events_of(member):
         yield from _event(event)
-    taken = "yes" if found in KVM_ACCEPTED else "no: it responds with malformed input, reason 6"
+    taken = "yes" if member in KVM_ACCEPTED else "no: it responds with malformed input, reason 6"
     yield Row("", "", "KVM 6.12 accepts it", taken, "")
 
 
@@ -82,23 +82,23 @@ def _role(operand: Operand) -> str:
 def _member(kind: type[OpenEnum], question: Question) -> Any:
     """Return the code that a number or a name stands for."""
     try:
-        found = kind.from_plain(question.text)
+        member = kind.from_plain(question.text)
     except ValueError as exc:
         raise UsageError(str(exc)) from None
-    if not 0 <= found < 1 << 64:
+    if not 0 <= member < 1 << 64:
         raise UsageError(f"{cut(question.text)} does not fit 64 bits")
-    return found
+    return member
 
 
 def _exit_event(question: Question) -> Event:
     from ...wire.exits import ExitCode, event_of, events_of
 
-    found = _member(ExitCode, question._replace(text=question.exit or ""))
-    rows = events_of(found)
-    selected = None if question.response else event_of(found, question.info1 or 0)
+    member = _member(ExitCode, question._replace(text=question.exit or ""))
+    rows = events_of(member)
+    selected = None if question.response else event_of(member, question.info1 or 0)
     event = selected or next(iter(rows), None)
     if event is None:
-        raise UsageError(f"no source defines the operands of {found.name}")
+        raise UsageError(f"no source defines the operands of {member.name}")
     return event
 
 
@@ -200,8 +200,8 @@ def termination(question: Question) -> Iterator[Row]:
     """Explain the reason of a termination: ``SET:CODE`` as KVM logs it."""
     from ...wire.operands import TermSet, term_reason
 
-    first, found, second = question.text.partition(":")
-    if not found:
+    first, colon, second = question.text.partition(":")
+    if not colon:
         raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
     owner = TermSet(Question(first).number())
     reason = term_reason(owner, Question(second).number())
@@ -217,10 +217,10 @@ def status(question: Question) -> Iterator[Row]:
     if question.text in ("-1", hex(NO_FW_CALL)):
         yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not called")
         return
-    found = _member(Status, question)
-    if found == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
+    member = _member(Status, question)
+    if member == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
         name = f"INVALID_PAGE_STATE + {WRITE_BACK_MARK}"
-        yield Row("", "", hex(found), name, "The command's own buffer may not be written.")
+        yield Row("", "", hex(member), name, "The command's own buffer may not be written.")
         return
     yield from codes(Status)(question)
 
@@ -229,8 +229,8 @@ def codes(kind: type[OpenEnum]) -> Callable[[Question], Iterator[Row]]:
     """Return the function that explains a code of one enumeration."""
 
     def explain(question: Question) -> Iterator[Row]:
-        found = _member(kind, question)
-        yield Row("", "", hex(found), found.name if found.known else "unknown", found.doc)
+        member = _member(kind, question)
+        yield Row("", "", hex(member), member.name if member.known else "unknown", member.doc)
 
     return explain
 
@@ -268,5 +268,5 @@ def svsm(question: Question) -> Iterator[Row]:
     value = word_value(SvsmCall, question)
     calls = CALLS.get(value.protocol)  # type: ignore[call-overload]
     if calls:
-        found = calls(value.call_id)
-        yield Row("", "", "call", hex(found), code_text(found))
+        member = calls(value.call_id)
+        yield Row("", "", "call", hex(member), code_text(member))
