@@ -49,7 +49,7 @@ def test_every_event_is_decoded(event):
     "event", [e for e in EVENTS if e.returns or e.result.label], ids=lambda event: event.name
 )
 def test_every_event_that_returns_something_is_answered(event):
-    assert f"the exit that was answered: {ExitCode(event.code).name}" in TEXT["answers"]
+    assert f"response to {ExitCode(event.code).name}" in TEXT["answers"]
 
 
 @pytest.mark.parametrize("info", MsrInfo, ids=lambda info: info.name)

@@ -103,7 +103,7 @@ def test_a_register_is_found_by_its_names_and_places(row):
     ("text", "cause"),
     [
         ("0x4", "nested page table"),
-        ("rmp,vmpl,sizem", "rights"),
+        ("rmp,vmpl,sizem", "permissions"),
         ("rmp,sizem", "page size"),
         ("rmp,enc", "owner"),
         ("rmp", "shared page"),
@@ -130,9 +130,9 @@ def test_bits_of_registers_go_by_name_too():
 )
 def test_a_table_that_a_bios_reserved_is_explained(base, end, mib):
     begins = explained("rmp-base", hex(base))["table begins"]
-    behind = explained("rmp-end", hex(end))["first byte behind"]
+    behind = explained("rmp-end", hex(end))["first byte after"]
 
-    assert begins == (hex(base), "a multiple of 1 MiB, as the firmware wants it")
+    assert begins == (hex(base), "a multiple of 1 MiB, as the firmware requires")
     assert int(behind[0], 16) - base == mib << 20
 
 

@@ -82,7 +82,7 @@ PLACES = {
     "rmp-subpage-count": ("page 0x800", "subpage_count is 300, but 447 of the other 511 pages"),
     "rmp-2m-misplaced": (
         "page 0x900",
-        "page_size is 1, but the page is 256 behind a 2 MiB boundary",
+        "page_size is 1, but the page is 256 past a 2 MiB boundary",
     ),
     "rmp-alignment": (
         "page 0x600",

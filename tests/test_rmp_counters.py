@@ -33,7 +33,7 @@ def image(size, words=()):
             4 * MIB,
             {0x08: 0x12345, 0x10: 0x200},
             True,
-            "0x12345 at 0x8 has bits that are no rights",
+            "0x12345 at 0x8 has bits that are no permissions",
         ),
         (MIB + 0x4000, {}, True, "it has 16 KiB more than a multiple of 1 MiB"),
         (MIB - 0x4000, {}, False, "it has 16 KiB less than a multiple of 1 MiB"),
@@ -41,7 +41,7 @@ def image(size, words=()):
             5 * MIB,
             {},
             True,
-            "it is a multiple of 1 MiB, and its entries alone are no whole GiB",
+            "it is a multiple of 1 MiB, and entries without counters would be no whole GiB",
         ),
         (4 * MIB, {}, False, "it is a multiple of 4 MiB: entries of whole GiB"),
         (0x4010, {}, False, "no sign of counters"),
@@ -63,7 +63,7 @@ def test_the_entries_of_the_table_itself_are_the_surest_sign(counters):
 
     table = Table.over(data, base=base)
 
-    where = "behind counters" if counters else "without counters before them"
+    where = "after counters" if counters else "without counters before them"
     assert table.why == (
         f"the firmware's entries begin with page 0x1000, the table's own, if they are {where}"
     )

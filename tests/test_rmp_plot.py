@@ -87,7 +87,7 @@ def drawn(tmp_path_factory):
 def test_each_cell_has_the_colours_of_its_states(drawn):
     table = wide()
     pixels = painted(drawn)
-    shown = maps.extent(0, table.pages)
+    shown = maps.page_extent(0, table.pages)
     states = np.array([table.state(table.resolve(page)) for page in range(table.pages)])
 
     for row in (*range(8), shown.rows - 1):  # all other rows are as the last
@@ -180,7 +180,7 @@ def test_every_share_has_a_column_and_all_columns_are_filled(counts, absent):
     ],
 )
 def test_a_cell_is_as_small_as_the_rows_allow(first, end, per_cell, rows):
-    shown = maps.extent(first, end)
+    shown = maps.page_extent(first, end)
 
     assert (shown.per_cell, shown.rows) == (per_cell, rows)
     assert shown.first <= first

@@ -16,7 +16,7 @@ from snpwire.decode.document import Wanted, document
 from snpwire.errors import InputError, SnpwireError, UsageError
 from snpwire.finding import Finding, Severity
 from snpwire.view import json
-from snpwire.view.diff import changes, first_difference, lines, plain
+from snpwire.view.diff import change_lines, change_objects, changes, first_difference
 from snpwire.view.explain import TOPICS, Question, explain
 from snpwire.view.hex import annotated
 from snpwire.view.offsets import FORMATS
@@ -134,8 +134,8 @@ def test_two_values_differ_where_their_bytes_do(name, data):
 
     assert (found == []) == (left == right)
     assert changes(ours, ours) == []
-    assert len(list(lines(found))) == 3 * len(found)
-    assert plain_json.dumps(plain(found))
+    assert len(list(change_lines(found))) == 3 * len(found)
+    assert plain_json.dumps(change_objects(found))
     assert [change.offset for change in found] == sorted(change.offset for change in found)
 
 
@@ -143,7 +143,7 @@ def test_a_change_says_which_bits_changed():
     left = kind("ghcb").type(rax=1, valid_bitmap=1 << 63 | 1 << 97)
     right = left.replace(rax=2, valid_bitmap=1 << 63 | 1 << 98)
 
-    found = list(lines(changes(doc_of("ghcb", left.build()), doc_of("ghcb", right.build()))))
+    found = list(change_lines(changes(doc_of("ghcb", left.build()), doc_of("ghcb", right.build()))))
 
     assert found[0] == "0x1f8    8  rax"
     assert found[3] == "0x3f0   16  valid_bitmap  -rcx +rdx"
@@ -154,7 +154,7 @@ def test_a_change_of_a_word_names_its_fields():
     left = entries({"entries": [{"gfn": 1}]}).build()
     right = entries({"entries": [{"gfn": 2, "cur_page": 1}]}).build()
 
-    found = list(lines(changes(doc_of("psc", left), doc_of("psc", right))))
+    found = list(change_lines(changes(doc_of("psc", left), doc_of("psc", right))))
 
     assert found[0].endswith("entries[0]  in cur_page gfn")
 
@@ -163,7 +163,7 @@ def test_a_change_of_bytes_says_where_it_begins():
     left = kind("ghcb").type()
     right = left.replace(shared_buffer=bytes(100) + b"\1\2" + bytes(0x7F0 - 102))
 
-    found = list(lines(changes(doc_of("ghcb", left.build()), doc_of("ghcb", right.build()))))
+    found = list(change_lines(changes(doc_of("ghcb", left.build()), doc_of("ghcb", right.build()))))
 
     assert found[0] == "0x800 2032  shared_buffer  2 bytes differ, the first at 0x864"
     assert found[2] == "    + 0x860: 00 00 00 00 01 02 00 00 00 00 00 00 00 00 00 00"
@@ -174,9 +174,9 @@ def test_a_change_of_length_shows_what_is_not_there():
     left = made({"entries": ["0x1000"]}).build()
     right = made({"entries": ["0x1000", "0x2000"]}).build()
 
-    found = list(lines(changes(doc_of("psc", left), doc_of("psc", right))))
+    found = list(change_lines(changes(doc_of("psc", left), doc_of("psc", right))))
 
-    assert "    - not there" in found
+    assert "    - absent" in found
     assert first_difference(b"ab", b"abc") == 2
 
 
@@ -251,10 +251,10 @@ def test_any_question_is_answered_or_refused(topic, question):
         ("msr", Question("0x100"), "TERM"),
         ("msr", Question("junk"), UsageError),
         ("status", Question("0x0"), "SUCCESS"),
-        ("exit", Question("SNP_GUEST_REQUEST"), "sw_exit_info_2 in the answer"),
+        ("exit", Question("SNP_GUEST_REQUEST"), "sw_exit_info_2 in the response"),
         ("status", Question("0x16"), "INVALID"),
-        ("status", Question("-1"), "the firmware was not asked"),
-        ("status", Question("0xffffffff"), "the firmware was not asked"),
+        ("status", Question("-1"), "the firmware was not called"),
+        ("status", Question("0xffffffff"), "the firmware was not called"),
         ("status", Question("0xabcd"), "unknown"),
         ("bitmap", Question("00000000,00000000,80000000,00000000"), "rax"),
         ("bitmap", Question("00 00 00 00 00 00 00 80 00 00 00 00 00 00 00 00"), "rax"),
@@ -270,7 +270,7 @@ def test_any_question_is_answered_or_refused(topic, question):
         ("psc", Question("-5"), UsageError),
         ("features", Question("0x1"), "SNP"),
         ("term", Question("0x0:0x1"), "reason code"),
-        ("term", Question("0x9:0x1"), "nobody documents this set"),
+        ("term", Question("0x9:0x1"), "no source documents this set"),
         ("term", Question("5"), UsageError),
         ("guid", Question("63da758d-e664-4564-adc5-f4b93be8accd"), "VCEK"),
         ("guid", Question("no-guid"), UsageError),

@@ -219,7 +219,7 @@ def test_tcb_versions_stand_side_by_side():
         ({"key_info": 1 << 2}, "key_info", "signing key VLEK"),
         ({"key_info": 3 << 2}, "key_info", "the signing key is not known"),
         ({"chip_id": bytes(64)}, "chip_id", "masked, or the report of a VLEK"),
-        ({}, "chip_id", "which chip: Genoa uses 64 bytes"),
+        ({}, "chip_id", "chip ID: Genoa uses 64 bytes"),
         ({}, "current_major", "of current firmware 1.55.40"),
         ({}, "report_id_ma", "no migration agent"),
         ({}, "cpuid_fam_id", "CPUID family, combined; with the model: Genoa"),
@@ -262,7 +262,7 @@ def test_a_message_without_payload_has_none_marked():
     doc = doc_of("message", bytes(0x1000))
 
     assert [mark.name for mark in doc.marks] == ["tag", "nonce", "aad"]
-    assert doc.meanings["payload"].text == "nothing"
+    assert doc.meanings["payload"].text == "empty"
 
 
 def test_the_signed_part_of_a_report_is_marked():

@@ -78,8 +78,11 @@ def _compared(doc: Document) -> None:
     zero = document(doc.kind, doc.kind.type.parse(bytes(doc.size)), Wanted(), size=doc.size)
     changes = diff.changes(doc, zero)
     expect(bool(changes) or doc.value == zero.value, "a difference is not found")
-    expect(all(line.isprintable() for line in diff.lines(changes)), "a difference is unprintable")
-    json.dumps(diff.plain(changes))
+    expect(
+        all(line.isprintable() for line in diff.change_lines(changes)),
+        "a difference is unprintable",
+    )
+    json.dumps(diff.change_objects(changes))
 
 
 def _printed(doc: Document) -> None:

@@ -1,14 +1,14 @@
-"""Make the image of a reverse map table: a host with two guests, and faults as asked for.
+"""Make the image of a reverse map table: a host with guests, and faults on request.
 
     python tools/make_rmp.py
     python tools/make_rmp.py host.rmp
     python tools/make_rmp.py broken.rmp --fault subpage-count --fault aliased
 
-The host is made up, of 12 MiB, from the rules of AMD's firmware (SNP_INIT, PAGE_RECLAIM, and so
-on) and of RMPUPDATE; no image of a machine is in it. It has low memory and holes that are HV_FIXED,
-the table's own pages, a guest of 2 MiB pages, one of 4 KiB pages, one that is being launched, save
-areas, guest contexts, metadata, IOMMU buffers, and a page on its way back to the hypervisor.
-The files in ``tests/rmp`` are made by it; ``--check`` tells whether they are still the same.
+The host, of 12 MiB, is synthetic: it follows the rules of AMD's firmware (SNP_INIT, PAGE_RECLAIM,
+and so on) and of RMPUPDATE, and is no image of a machine. It has low memory and holes that are
+HV_FIXED, the table's own pages, a guest of 2 MiB pages, one of 4 KiB pages, one in launch, VMSAs,
+guest contexts, metadata, IOMMU buffers, and a reclaimed page. It makes the files in ``tests/rmp``;
+``--check`` exits with 1 if they differ.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 PAGES = 0xC00
 BASE = 0xA0_0000
-"""Where the table lies: page 0xa00."""
+"""Address of the table: page 0xa00."""
 OWN = range(BASE >> 12, (BASE >> 12) + 0x100)
-"""Its pages: 1 MiB, of which the firmware wants a multiple; the table takes 64 KiB of it."""
+"""Pages of the table: 1 MiB, of which the firmware requires a multiple; the table needs 64 KiB."""
 FIXED = (range(0xA0, 0x100), range(0xB00, 0xC00))
 LARGE_GUEST, SMALL_GUEST, LAUNCHED = 1, 2, 7
 FIRMWARE = int(RmpLo.of(assigned=1, immutable=1, lock=1))
@@ -68,9 +68,9 @@ def table() -> Table:
         lo = RmpLo.of(assigned=1, asid=asid, vmsa=1, validated=1, gpa=0xFFFFFFFFF - number)
         made.set(page, lo, ALL)
     for number, page in enumerate(PREPARED):
-        done, held = int(number < 0x30), int(number >= 0x30)
+        done, immutable = int(number < 0x30), int(number >= 0x30)
         lo = RmpLo.of(assigned=1, asid=LAUNCHED, gpa=number, validated=done)
-        made.set(page, lo.replace(immutable=held, lock=held), ALL)
+        made.set(page, lo.replace(immutable=immutable, lock=immutable), ALL)
     settle(made)
     return made
 
@@ -81,7 +81,7 @@ def _put(made: Table, pages: Iterable[int], lo: int) -> None:
 
 
 def settle(made: Table) -> None:
-    """Make all that counts pages right: sub-page counts, and the counters of ASIDs."""
+    """Correct the sub-page counts and the counters of ASIDs."""
     for head in range(0, made.pages, 512):
         lo, hi = made.entry(head)
         others = made.entries["lo"][head + 1 : head + 512] & np.uint64(1)
@@ -94,7 +94,7 @@ def settle(made: Table) -> None:
 
 
 def change(made: Table, page: int, **fields: int) -> None:
-    """Change fields of the first quadword of an entry, and nothing that follows from them."""
+    """Change fields of the first quadword of an entry, and nothing else."""
     lo, hi = made.entry(page)
     made.set(page, RmpLo(lo).replace(**fields), hi)
 
@@ -111,22 +111,22 @@ def _counter(made: Table, asid: int, change: int) -> None:
 
 
 def _units(made: Table) -> None:
-    """Let ASID 9 have a 2 MiB page that is counted once, as that of ASID 1 is counted as 512."""
+    """Give ASID 9 a 2 MiB page that is counted once, while that of ASID 1 is counted as 512."""
     change(made, LARGE[1], asid=9, gpa=0)
     _put(made, [0x206], FIRMWARE | RmpLo.vmsa.mask)
     settle(made)
     _counter(made, 9, -511)
 
 
-def _gone(made: Table) -> None:
-    """Take all pages of the launched guest away, but for its context."""
+def _remove_guest(made: Table) -> None:
+    """Remove all pages of the launched guest except its context."""
     for page in PREPARED:
         made.set(page, 0, 0)
     settle(made)
 
 
-def _abandoned(made: Table) -> None:
-    """Take the launched guest's accepted pages away."""
+def _remove_validated(made: Table) -> None:
+    """Remove the launched guest's validated pages."""
     for page in PREPARED[:0x30]:
         made.set(page, 0, 0)
     settle(made)
@@ -199,14 +199,14 @@ FAULTS: dict[str, Callable[[Table], None]] = {
     "rmp-counter-beyond": lambda made: _counter(made, 1500, 4),
     "rmp-counter-units": _units,
     "rmp-guest-without-context": _uncontext,
-    "rmp-context-without-guest": _gone,
-    "rmp-immutable-left": _abandoned,
+    "rmp-context-without-guest": _remove_guest,
+    "rmp-immutable-left": _remove_validated,
     "rmp-metadata-without-context": lambda made: change(made, METADATA, gpa=1 << 36 | RESPONSE),
     "rmp-own-pages": lambda made: change(made, OWN[5], immutable=0, lock=0),
     "rmp-all-zero": lambda made: _fill(made, None),
     "rmp-unlike-a-table": lambda made: _fill(made, 1),
 }
-"""Faults by the finding that each is to give."""
+"""Faults by the finding that each causes."""
 
 
 def image(made: Table) -> bytes:
@@ -216,14 +216,14 @@ def image(made: Table) -> bytes:
 
 
 HERE = Path(__file__).parent.parent / "tests" / "rmp"
-KEPT = {
+IMAGES = {
     "host.rmp": (),
     "faults.rmp": ("rmp-aliased", "rmp-subpage-count", "rmp-vmsa-writeable", "rmp-counter"),
 }
-"""Images that are kept, by the faults in each."""
+"""Images of the tests, and the faults in each."""
 
 
-def built(faults: Iterable[str]) -> bytes:
+def image_with(faults: Iterable[str]) -> bytes:
     """Return the image of the host with these faults."""
     made = table()
     for fault in faults:
@@ -232,15 +232,15 @@ def built(faults: Iterable[str]) -> bytes:
 
 
 def main(words: list[str]) -> int:
-    """Write the image that is named, with the faults that are; or write, or check, those kept."""
+    """Write the image named, with the faults named; or write, or check, those of the tests."""
     if words == ["--check"]:
-        return int(any((HERE / name).read_bytes() != built(f) for name, f in KEPT.items()))
+        return int(any((HERE / name).read_bytes() != image_with(f) for name, f in IMAGES.items()))
     if not words:
-        for name, faults in KEPT.items():
-            (HERE / name).write_bytes(built(faults))
+        for name, faults in IMAGES.items():
+            (HERE / name).write_bytes(image_with(faults))
         return 0
     name, *options = words
-    Path(name).write_bytes(built(options[1::2]))
+    Path(name).write_bytes(image_with(options[1::2]))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..view.diff import changes, lines, pairs, plain
+from ..view.diff import change_lines, change_objects, changes, pairs
 from .documents import read
 from .output import terminal_style, write_json, write_lines, write_note
 
@@ -20,8 +20,9 @@ def diff(name: str, left: str, right: str, wanted: Wanted, *, json: bool) -> int
         write_note("fields that one input does not show are not compared")
     differences = changes(left_doc, right_doc)
     if json:
-        write_json({"schema": f"diff-{left_doc.kind.name}/1", "changes": plain(differences)})
+        rows = change_objects(differences)
+        write_json({"schema": f"diff-{left_doc.kind.name}/1", "changes": rows})
     else:
-        write_lines(lines(differences, style=terminal_style()))
+        write_lines(change_lines(differences, style=terminal_style()))
         write_note(f"{len(differences)} of {len(pairs(left_doc, right_doc))} fields differ")
     return int(bool(differences))

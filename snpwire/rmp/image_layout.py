@@ -46,7 +46,7 @@ def _by_own_pages(memory: memoryview, base: int) -> ImageLayout | None:
     }
     if fits[0] == fits[ENTRIES_OFFSET]:
         return None
-    which = "behind counters" if fits[ENTRIES_OFFSET] else "without counters before them"
+    which = "after counters" if fits[ENTRIES_OFFSET] else "without counters before them"
     why = f"the firmware's entries begin with page {page:#x}, the table's own, if they are {which}"
     return ImageLayout(fits[ENTRIES_OFFSET], why)
 
@@ -77,21 +77,23 @@ def _by_values(head: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> ImageLayout
     odd = np.flatnonzero(head[1::2] & np.uint64(NO_RIGHT | NAMELESS))
     if odd.size:
         at = 2 * int(odd[0]) + 1
-        return ImageLayout(True, f"{int(head[at]):#x} at {8 * at:#x} has bits that are no rights")
+        return ImageLayout(
+            True, f"{int(head[at]):#x} at {8 * at:#x} has bits that are no permissions"
+        )
     return None
 
 
 def _by_size(size: int) -> ImageLayout | None:
     """Judge by what the size is a multiple of."""
-    behind = size % MIB
-    if behind == ENTRIES_OFFSET:
+    rest = size % MIB
+    if rest == ENTRIES_OFFSET:
         return ImageLayout(True, "it has 16 KiB more than a multiple of 1 MiB")
-    if behind == MIB - ENTRIES_OFFSET:
+    if rest == MIB - ENTRIES_OFFSET:
         return ImageLayout(False, "it has 16 KiB less than a multiple of 1 MiB")
-    if not behind and size % (4 * MIB):
+    if not rest and size % (4 * MIB):
         return ImageLayout(
-            True, "it is a multiple of 1 MiB, and its entries alone are no whole GiB"
+            True, "it is a multiple of 1 MiB, and entries without counters would be no whole GiB"
         )
-    if not behind:
+    if not rest:
         return ImageLayout(False, "it is a multiple of 4 MiB: entries of whole GiB")
     return None

@@ -1,1 +1,1 @@
-"""A decoded value as a person or a program wants to see it. Every view yields lines or objects."""
+"""Views of a decoded value, for people and for programs: lines of text, or JSON objects."""

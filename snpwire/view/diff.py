@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .document import Document
 
 
-class Change(NamedTuple):
-    """A field that differs; one side is None where it has no such field."""
+class FieldChange(NamedTuple):
+    """A field on both sides; one side is None if it has no such field."""
 
     path: str
     offset: int
@@ -25,17 +25,17 @@ class Change(NamedTuple):
     right: Leaf | None
 
 
-def pairs(left: Document, right: Document) -> list[Change]:
-    """Return the fields of both, in offset order; those alone that both show if one is in part."""
+def pairs(left: Document, right: Document) -> list[FieldChange]:
+    """Return the fields of both, in offset order; only common ones if a document is partial."""
     ours = {leaf.path: leaf for leaf in left.leaves()}
     theirs = {leaf.path: leaf for leaf in right.leaves()}
     paths = ours.keys() & theirs if left.absent or right.absent else ours | theirs
     offsets = {path: leaf.offset for leaves in (theirs, ours) for path, leaf in leaves.items()}
-    found = [Change(path, offsets[path], ours.get(path), theirs.get(path)) for path in paths]
-    return sorted(found, key=lambda change: change.offset)
+    rows = [FieldChange(path, offsets[path], ours.get(path), theirs.get(path)) for path in paths]
+    return sorted(rows, key=lambda change: change.offset)
 
 
-def changes(left: Document, right: Document) -> list[Change]:
+def changes(left: Document, right: Document) -> list[FieldChange]:
     """Return the fields that differ, in offset order."""
     return [pair for pair in pairs(left, right) if _differ(pair.left, pair.right)]
 
@@ -44,17 +44,17 @@ def _differ(left: Leaf | None, right: Leaf | None) -> bool:
     return left is None or right is None or bool(left.value != right.value)
 
 
-def lines(found: list[Change], *, style: Style = PLAIN) -> Iterator[str]:
-    """Yield two lines for each change, and what the change means where bits have names."""
-    for change in found:
-        size = (change.left or change.right or found[0].left).size  # type: ignore[union-attr]
+def change_lines(changed: list[FieldChange], *, style: Style = PLAIN) -> Iterator[str]:
+    """Yield a heading and both values for each change; the heading names changed bits."""
+    for change in changed:
+        size = (change.left or change.right or changed[0].left).size  # type: ignore[union-attr]
         head = style.mark(style.faint, f"{change.offset:#05x} {size:>4}")
         yield f"{head}  {style.mark(style.strong, change.path)}{_note(change)}"
         yield style.mark(style.bad, f"    - {_side(change, change.left)}")
         yield style.mark(style.good, f"    + {_side(change, change.right)}")
 
 
-def plain(found: list[Change]) -> list[dict[str, Any]]:
+def change_objects(changed: list[FieldChange]) -> list[dict[str, Any]]:
     """Return the changes as JSON objects."""
     return [
         {
@@ -63,19 +63,19 @@ def plain(found: list[Change]) -> list[dict[str, Any]]:
             "left": change.left and change.left.codec.to_plain(change.left.value),
             "right": change.right and change.right.codec.to_plain(change.right.value),
         }
-        for change in found
+        for change in changed
     ]
 
 
-def _note(change: Change) -> str:
-    """Say which bits changed, or where bytes begin to differ."""
+def _note(change: FieldChange) -> str:
+    """Return which bits changed, or where bytes begin to differ."""
     if change.left is None or change.right is None:
         return ""
     a, b = change.left.value, change.right.value
     if isinstance(a, Flags) and isinstance(b, Flags):
-        gone = [f"-{name}" for name in a.names() if name not in b.names()]
-        come = [f"+{name}" for name in b.names() if name not in a.names()]
-        return f"  {' '.join(gone + come)}"
+        cleared = [f"-{name}" for name in a.names() if name not in b.names()]
+        added = [f"+{name}" for name in b.names() if name not in a.names()]
+        return f"  {' '.join(cleared + added)}"
     if isinstance(a, Word) and isinstance(b, Word):
         names = [f.name for f in a.BITS.values() if f.value(a) != f.value(b)]
         return f"  in {' '.join(names)}" if names else ""
@@ -92,9 +92,9 @@ def first_difference(a: bytes, b: bytes) -> int:
     return next((n for n, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
-def _side(change: Change, leaf: Leaf | None) -> str:
+def _side(change: FieldChange, leaf: Leaf | None) -> str:
     if leaf is None:
-        return "not there"
+        return "absent"
     other = change.right if leaf is change.left else change.left
     if isinstance(leaf.value, bytes) and len(leaf.value) > SHOWN and other is not None:
         start = first_difference(leaf.value, other.value) // SHOWN * SHOWN

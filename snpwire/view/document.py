@@ -1,11 +1,11 @@
-"""A decoded value with all that is known about it; what every view draws from."""
+"""A decoded value with everything known about it: the input of every view."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .meaning import Meaning, plain_meaning
-from .secret import hidden, secret_fields
+from .secret import redacted_leaf, secret_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Inner(NamedTuple):
-    """A second reading of bytes that a field of the value holds."""
+    """A structure decoded from the bytes of a field."""
 
     path: str
     offset: int
@@ -29,17 +29,17 @@ class Inner(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Bytes that have a part to play together, as annotated hex shows them."""
+    """Bytes with a common role, as annotated hex shows them."""
 
     name: str
     start: int
     end: int
-    """Offset of the first byte behind them."""
+    """Offset of the first byte after them."""
     text: str
 
 
 class Document(NamedTuple):
-    """One decoded value, how it was read, and what there is to say about it."""
+    """One decoded value, how it was interpreted, and the findings about it."""
 
     kind: Kind
     value: Record | Block
@@ -49,33 +49,33 @@ class Document(NamedTuple):
     findings: tuple[Finding, ...] = ()
     inner: tuple[Inner, ...] = ()
     base: int = 0
-    """Where in its file the value begins; every other offset counts from there."""
+    """Offset of the value in its file; every other offset counts from there."""
     refused: Finding | None = None
     """The finding for which the receiver refuses it: the first in the order of its checks."""
     status: str = ""
-    """What the firmware answers then, where it is the receiver; else KVM is."""
+    """Status that the firmware then returns; empty if KVM is the receiver."""
     chosen: tuple[Decision, ...] = ()
-    """What was decided where there is no context."""
+    """Decisions about a value without context."""
     product: ProductDecision | None = None
-    """How TCB versions are laid out, where that is decided."""
+    """Product and layout of TCB versions, where decided."""
     marks: tuple[Mark, ...] = ()
     redacted: frozenset[str] = frozenset()
-    """Fields that are not to be shown."""
+    """Paths of fields whose values are not shown."""
     unknown: tuple[str, ...] = ()
-    """What there is to know and the value cannot tell."""
+    """Facts that the value does not hold, and that were not given."""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Return every choice that the bytes alone did not make."""
+        """Return every decision that the bytes alone did not make."""
         return self.context.decisions if self.context else self.chosen
 
     @property
     def absent(self) -> frozenset[str]:
-        """Return the fields whose value is not known."""
+        """Return the fields whose value is unknown."""
         return self.context.absent if self.context else frozenset()
 
     def leaves(self) -> Iterator[Leaf]:
-        """Yield every value that is known; what is redacted has its place and no value."""
+        """Yield every known value; a redacted field has its place and no value."""
         absent = self.absent
         return (
             self.shown(leaf)
@@ -85,10 +85,10 @@ class Document(NamedTuple):
 
     def shown(self, leaf: Leaf) -> Leaf:
         """Return *leaf*, without its value if it is redacted."""
-        return hidden(leaf) if leaf.path in self.redacted else leaf
+        return redacted_leaf(leaf) if leaf.path in self.redacted else leaf
 
     def meaning(self, leaf: Leaf) -> Meaning:
-        """Return what *leaf* means here."""
+        """Return the meaning of *leaf* here."""
         return self.meanings.get(leaf.path) or plain_meaning(leaf.value)
 
     def without_secrets(self) -> Document:

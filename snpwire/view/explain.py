@@ -1,7 +1,7 @@
-"""One number, explained: what it is called, what its bits say, where that is written.
+"""One number, explained: its name, the meaning of its bits, the source.
 
-``TOPICS`` maps the first word of ``explain`` to the function that answers, and one sentence on what
-it takes. Each yields rows for ``tree.table``.
+``TOPICS`` maps the first word of ``explain`` to the function that explains it, and one sentence on
+what it takes. Each yields rows for ``table.table``.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ __all__ = ["TOPICS", "Question", "Topic", "explain"]
 
 
 def place(text: str) -> Iterator[Row]:
-    """Explain ``KIND@OFFSET``: which field a byte belongs to."""
+    """Explain ``KIND@OFFSET``: the field of a byte."""
     from ..wire import kind
     from .offsets import fields
 
     name, _, offset = text.partition("@")
-    found = kind(name)
+    target = kind(name)
     at = Question(offset).number()
-    for line in fields(found.type, at):
+    for line in fields(target.type, at):
         if line.offset <= at < line.offset + line.size:
             inside = f"byte {at - line.offset} of it" if at > line.offset else ""
             yield Row(f"{line.offset:#05x}", str(line.size), line.path, line.doc, inside)
             return
-    raise UsageError(f"{name} has no field at {at:#x}; its size is {found.type.SIZE:#x}")
+    raise UsageError(f"{name} has no field at {at:#x}; its size is {target.type.SIZE:#x}")
 
 
 class Topic(NamedTuple):
-    """How one kind of number is explained."""
+    """One kind of number that can be explained."""
 
     explain: Callable[[Question], Iterator[Row]]
     doc: str
 
 
-def _later(
+def _wire(
     module: str, name: str, make: Callable[[Any], Any]
 ) -> Callable[[Question], Iterator[Row]]:
-    """Return a function that imports its class when it is asked."""
+    """Return the topic of a class of ``wire``, which is imported when it is called."""
 
     def explain(question: Question) -> Iterator[Row]:
         from importlib import import_module
@@ -61,7 +61,7 @@ def _later(
 
 
 def _topic(module: str, name: str) -> Callable[[Question], Iterator[Row]]:
-    """Return a topic of a module that is imported when it is asked."""
+    """Return a topic of a module that is imported when it is called."""
 
     def explain(question: Question) -> Iterator[Row]:
         from importlib import import_module
@@ -74,27 +74,29 @@ def _topic(module: str, name: str) -> Callable[[Question], Iterator[Row]]:
 
 TOPICS: dict[str, Topic] = {
     "exit": Topic(topics.code, "an exit code, by number or name"),
-    "exitinfo1": Topic(topics.exitinfo1, "sw_exit_info_1 of the exit --exit names, or an answer"),
+    "exitinfo1": Topic(
+        topics.exitinfo1, "sw_exit_info_1 of the exit --exit names, or of a response"
+    ),
     "exitinfo2": Topic(topics.exitinfo2, "sw_exit_info_2, of a guest request unless --exit says"),
     "msr": Topic(topics.msr, "a value of the GHCB MSR"),
     "status": Topic(topics.status, "a status of the firmware"),
-    "action": Topic(_later("operands", "Action", codes), "the action in sw_exit_info_1"),
-    "reason": Topic(_later("operands", "MalformedReason", codes), "a malformed-input reason"),
-    "inject": Topic(_later("operands", "EventInject", word), "an event to inject"),
+    "action": Topic(_wire("operands", "Action", codes), "the action in sw_exit_info_1"),
+    "reason": Topic(_wire("operands", "MalformedReason", codes), "a malformed-input reason"),
+    "inject": Topic(_wire("operands", "EventInject", word), "an event to inject"),
     "bitmap": Topic(topics.bitmap, "a valid bitmap: number, 16 bytes, or as KVM logs it"),
-    "psc": Topic(_later("psc", "PscEntry", word), "a page state change entry"),
-    "features": Topic(_later("operands", "HvFeatures", word), "hypervisor features"),
-    "sev-features": Topic(_later("operands", "SevFeatures", word), "SEV_FEATURES of a VMSA"),
+    "psc": Topic(_wire("psc", "PscEntry", word), "a page state change entry"),
+    "features": Topic(_wire("operands", "HvFeatures", word), "hypervisor features"),
+    "sev-features": Topic(_wire("operands", "SevFeatures", word), "SEV_FEATURES of a VMSA"),
     "term": Topic(topics.termination, "a termination, as SET:CODE"),
     "guid": Topic(topics.guid, "a GUID of a certificate or service, by text or name"),
     "svsm": Topic(topics.svsm, "RAX of an SVSM call"),
-    "svsm-result": Topic(_later("svsm", "SvsmResult", codes), "the result of an SVSM call"),
-    "policy": Topic(_later("report", "GuestPolicy", word), "a guest policy"),
-    "platform-info": Topic(_later("report", "PlatformInfo", word), "platform_info of a report"),
-    "key-info": Topic(_later("report", "KeyInfo", word), "key_info of a report"),
+    "svsm-result": Topic(_wire("svsm", "SvsmResult", codes), "the result of an SVSM call"),
+    "policy": Topic(_wire("report", "GuestPolicy", word), "a guest policy"),
+    "platform-info": Topic(_wire("report", "PlatformInfo", word), "platform_info of a report"),
+    "key-info": Topic(_wire("report", "KeyInfo", word), "key_info of a report"),
     "tcb": Topic(guest_topics.tcb, "a TCB version, of the product --product names"),
     "guest-fields": Topic(
-        _later("key", "GuestFieldSelect", word), "guest_field_select of a key request"
+        _wire("key", "GuestFieldSelect", word), "guest_field_select of a key request"
     ),
     "msg-type": Topic(guest_topics.msg_type, "the type of a guest message, by number or name"),
     "product": Topic(guest_topics.product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
@@ -108,36 +110,37 @@ TOPICS: dict[str, Topic] = {
         _topic("topics.command", "buffer_address"), "the address registers, as HI:LO or a number"
     ),
     "error-stack": Topic(
-        _topic("topics.command", "error_stack"), "what a command leaves there, as HI:LO or a number"
+        _topic("topics.command", "error_stack"),
+        "the error stack of a command, as HI:LO or a number",
     ),
     "mailbox": Topic(
         _topic("topics.command", "register"), "a register of the mailbox, by name or place"
     ),
-    "rb-control": Topic(_later("mailbox", "RbControl", word), "the command register, with rings"),
-    "rb-head": Topic(_later("mailbox", "RbHead", word), "the low half of the address, with rings"),
-    "rb-tail": Topic(_later("mailbox", "RbTail", word), "the high half of the address, with rings"),
+    "rb-control": Topic(_wire("mailbox", "RbControl", word), "the command register, with rings"),
+    "rb-head": Topic(_wire("mailbox", "RbHead", word), "the low half of the address, with rings"),
+    "rb-tail": Topic(_wire("mailbox", "RbTail", word), "the high half of the address, with rings"),
     "rmp": Topic(rmp_topics.rmp, "an entry of the reverse map table, as LO:HI"),
-    "rmp-base": Topic(_topic("topics.register", "base"), "MSR C001_0132: where the table begins"),
+    "rmp-base": Topic(_topic("topics.register", "base"), "MSR C001_0132: the table's first byte"),
     "rmp-end": Topic(_topic("topics.register", "end"), "MSR C001_0133: the table's last byte"),
     "rmp-cfg": Topic(_topic("topics.register", "cfg"), "MSR C001_0136: segments of the table"),
     "rst": Topic(_topic("topics.register", "segment"), "an entry of the segment table"),
     "npf": Topic(_topic("topics.register", "nested_fault"), "EXITINFO1 of a nested page fault"),
     "pf": Topic(_topic("topics.register", "page_fault"), "the error code of a page fault"),
-    "rmpadjust": Topic(_later("rmp_words", "RmpAdjust", word), "rDX of RMPADJUST"),
-    "vmpl-mask": Topic(_later("rmp_words", "VmplMask", word), "the rights of a privilege level"),
+    "rmpadjust": Topic(_wire("rmp_words", "RmpAdjust", word), "rDX of RMPADJUST"),
+    "vmpl-mask": Topic(_wire("rmp_words", "VmplMask", word), "the permissions of a VMPL"),
     "rmpupdate-result": Topic(
-        _later("rmp_words", "RmpUpdateResult", codes), "EAX after RMPUPDATE or RMPREAD"
+        _wire("rmp_words", "RmpUpdateResult", codes), "EAX after RMPUPDATE or RMPREAD"
     ),
-    "psmash-result": Topic(_later("rmp_words", "PsmashResult", codes), "EAX after PSMASH"),
+    "psmash-result": Topic(_wire("rmp_words", "PsmashResult", codes), "EAX after PSMASH"),
     "pvalidate-result": Topic(_topic("topics.register", "pvalidate"), "EAX after PVALIDATE"),
     "rmpadjust-result": Topic(
-        _later("rmp_words", "RmpAdjustResult", codes), "EAX after RMPADJUST or RMPQUERY"
+        _wire("rmp_words", "RmpAdjustResult", codes), "EAX after RMPADJUST or RMPQUERY"
     ),
 }
 
 
 def explain(what: str, question: Question) -> Iterator[Row]:
-    """Return the rows that answer a question. Raises UsageError."""
+    """Return the rows of a topic. Raises UsageError."""
     if "@" in what:
         return place(what)
     topic = TOPICS.get(what)

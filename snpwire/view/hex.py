@@ -1,4 +1,4 @@
-"""Annotated hex: every byte beside the name of the field it belongs to."""
+"""Annotated hex: every byte next to the name of its field."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ ROW = 16
 def annotated(
     doc: Document, *, only: Iterable[Leaf] | None = None, style: Style = PLAIN
 ) -> Iterator[str]:
-    """Yield lines of up to 16 bytes, each field beginning a line of its own.
+    """Yield lines of up to 16 bytes; each field begins on a new line.
 
-    Rows of zeros after the first are folded into one that counts them. Fields that are absent have
-    no bytes, those that are redacted a mark. What bytes do together is named behind them, by the
-    names of ``legend``.
+    Several rows of zeros are folded into one that counts them. Absent fields have no bytes, and
+    redacted ones only their number. The name of a mark follows its bytes; see ``legend``.
     """
     data = doc.value.build()
     leaves = list(doc.leaves() if only is None else only)
@@ -39,7 +38,7 @@ def annotated(
 
 
 def legend(doc: Document) -> Iterator[str]:
-    """Yield a line for each run of bytes that do something together."""
+    """Yield a line for each mark: its name, its bytes, its role."""
     width = max((len(mark.name) for mark in doc.marks), default=0)
     for mark in doc.marks:
         yield f"{mark.name:<{width}}  {mark.start:#05x}..{mark.end - 1:#05x}  {mark.text}"
@@ -56,7 +55,7 @@ def _rows(doc: Document, leaf: Leaf, data: bytes) -> Iterator[tuple[int, str, st
 
 
 def _pieces(marks: tuple[Mark, ...], start: int, end: int) -> Iterator[tuple[int, int, str]]:
-    """Cut a run of bytes where a mark begins or ends, and name the mark of each piece."""
+    """Yield the pieces of a run of bytes between marks, and the name of the mark of each."""
     edges = {edge for mark in marks for edge in (mark.start, mark.end) if start < edge < end}
     cuts = [start, *sorted(edges), end]
     for first, last in pairwise(cuts):
@@ -65,7 +64,7 @@ def _pieces(marks: tuple[Mark, ...], start: int, end: int) -> Iterator[tuple[int
 
 
 def _folded(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield offset and bytes of each row; runs of several rows of zeros as one, with a count."""
+    """Yield offset and bytes of each row; several rows of zeros as one, with their count."""
     start = 0
     while start < len(data):
         end = start

@@ -1,4 +1,4 @@
-"""A document as JSON: names and values that build the same bytes again, or all there is to know."""
+"""A document as JSON: names and values that build the same bytes again, or everything known."""
 
 from __future__ import annotations
 
@@ -20,50 +20,69 @@ if TYPE_CHECKING:
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,9})\]")
 SKIPPED = 0xFFFF
-"""How many elements of a list a path may leave out before the one it names."""
+"""Most elements of a list that a path may leave out before the one it names."""
 LEAF_KEYS = {"offset", "size", "hex", "value", "text"}
 
 
 def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None = None) -> Any:
     """Return the object that ``--json`` prints; *full* makes each leaf an object of its own."""
-    if full or only is not None or doc.absent or doc.redacted:
-        leaves = doc.leaves() if only is None else only
-        # zeros may be left out of what has a size of its own, not of what follows a block
-        kept = [x for x in leaves if not x.gap or x.path == "rest" or any_bit(x.value)]
-        fields = shape(kept, _full(doc) if full else _plain)
-    else:
-        fields = doc.value.to_plain()
-    out: dict[str, Any] = {"schema": f"{doc.kind.name}/1", "fields": fields}
-    context = doc.context
-    out["decisions"] = [d._asdict() for d in doc.decisions]
-    if context:
-        out["event"] = context.event.name if context.event else None
-        out["operands"] = _operands(doc.meanings)
-    if doc.product:
-        from .report import product_object
+    return {
+        "schema": f"{doc.kind.name}/1",
+        "fields": _fields(doc, full, only),
+        "decisions": [decision._asdict() for decision in doc.decisions],
+        **_exit(doc),
+        **{key: value for key, value in _optional(doc).items() if value},
+        "findings": [finding(f) for f in doc.findings],
+    }
 
-        out["product"] = product_object(doc.product)
-    bits = {name: bits_of(meaning.value) for name, meaning in doc.meanings.items() if meaning.bits}
-    if bits:
-        out["bits"] = bits
-    if doc.base:
-        out["base"] = doc.base
-    if doc.absent:
-        out["absent"] = sorted(doc.absent)
-    if doc.unknown:
-        out["unknown"] = list(doc.unknown)
-    if doc.redacted:
-        out["redacted"] = sorted(doc.redacted)
-    if doc.inner:
-        out["inner"] = [
+
+def _fields(doc: Document, full: bool, only: Iterable[Leaf] | None) -> Any:
+    if not (full or only is not None or doc.absent or doc.redacted):
+        return doc.value.to_plain()
+    leaves = doc.leaves() if only is None else only
+    # zeros may be left out of a record, whose size is fixed, but not after a block
+    shown = [x for x in leaves if not x.gap or x.path == "rest" or any_bit(x.value)]
+    return shape(shown, _full(doc) if full else _plain)
+
+
+def _exit(doc: Document) -> dict[str, Any]:
+    """Return the event and operands of a GHCB page, nothing for other kinds."""
+    if doc.context is None:
+        return {}
+    event = doc.context.event
+    return {"event": event.name if event else None, "operands": _operands(doc.meanings)}
+
+
+def _optional(doc: Document) -> dict[str, Any]:
+    """Return the members that an object has only if they are not empty."""
+    return {
+        "product": _product(doc),
+        "bits": {path: bits_of(m.value) for path, m in doc.meanings.items() if m.bits},
+        "base": doc.base,
+        "absent": sorted(doc.absent),
+        "unknown": list(doc.unknown),
+        "redacted": sorted(doc.redacted),
+        "inner": [
             {"path": i.path, "offset": i.offset, "kind": i.kind, "fields": i.value.to_plain()}
             for i in doc.inner
-        ]
-    if doc.refused:
-        how = {"status": doc.status} if doc.status else {"reason": doc.refused.reason}
-        out["refused"] = {"finding": doc.refused.code} | how
-    out["findings"] = [finding(f) for f in doc.findings]
-    return out
+        ],
+        "refused": _refused(doc),
+    }
+
+
+def _product(doc: Document) -> dict[str, Any] | None:
+    if doc.product is None:
+        return None
+    from .report import product_object
+
+    return product_object(doc.product)
+
+
+def _refused(doc: Document) -> dict[str, Any] | None:
+    if doc.refused is None:
+        return None
+    how = {"status": doc.status} if doc.status else {"reason": doc.refused.reason}
+    return {"finding": doc.refused.code} | how
 
 
 def finding(found: Finding) -> dict[str, Any]:
@@ -89,9 +108,9 @@ def loads(text: str) -> Any:
 
 
 def fields_of(plain: Any, kind: str) -> Any:
-    """Return the fields of what ``--json`` printed, or *plain* itself if it is sparse.
+    """Return the fields of an object that ``--json`` printed, or *plain* if it has no schema.
 
-    Raises InputError if it was printed of another kind.
+    Raises InputError if it is of another kind.
     """
     fields = plain
     if isinstance(plain, dict) and "schema" in plain:
@@ -128,7 +147,7 @@ def shape(leaves: Iterable[Leaf], convert: Callable[[Leaf], Any]) -> dict[str, A
 
 
 def place(root: dict[str, Any], path: str, value: Any) -> None:
-    """Put *value* at *path* (``entries[2].gfn``), making what is on the way. Raises UsageError."""
+    """Put *value* at *path* (``entries[2].gfn``), making parents as needed. Raises UsageError."""
     steps = [name or int(index) for name, index in STEP.findall(path)]
     if not steps or "".join(m.group() for m in STEP.finditer(path)) != path:
         raise UsageError(f"{shown(path)} is no path", help="paths look like rax or entries[2].gfn")
@@ -146,10 +165,10 @@ def place(root: dict[str, Any], path: str, value: Any) -> None:
             at[step] = value
             return
         fresh: Any = [] if isinstance(following, int) else {}
-        held = at[step] if isinstance(step, int) else at.get(step)
-        if not held and type(held) is not type(fresh):
-            at[step] = held = fresh
-        at = held
+        child = at[step] if isinstance(step, int) else at.get(step)
+        if not child and type(child) is not type(fresh):
+            at[step] = child = fresh
+        at = child
 
 
 def _plain(leaf: Leaf) -> Any:
@@ -159,16 +178,16 @@ def _plain(leaf: Leaf) -> Any:
 def _full(doc: Document) -> Callable[[Leaf], Any]:
     data = doc.value.build()
 
-    def held(leaf: Leaf) -> str:
-        hidden = leaf.path in doc.redacted
-        return leaf.value if hidden else data[leaf.offset : leaf.offset + leaf.size].hex()
+    def digits(leaf: Leaf) -> str:
+        redacted = leaf.path in doc.redacted
+        return leaf.value if redacted else data[leaf.offset : leaf.offset + leaf.size].hex()
 
     def full(leaf: Leaf) -> Any:
         meaning = doc.meaning(leaf)
         return {
             "offset": leaf.offset,
             "size": leaf.size,
-            "hex": held(leaf),
+            "hex": digits(leaf),
             "value": _plain(leaf),
             "text": meaning.text or leaf.doc,
         }
@@ -177,7 +196,7 @@ def _full(doc: Document) -> Callable[[Leaf], Any]:
 
 
 def _operands(meanings: dict[str, Meaning]) -> dict[str, Any]:
-    """Return what each operand of an exit says: its role, its number or code, its bits."""
+    """Return each operand of an exit: its role, its number or code, its bits."""
     return {name: _operand(meaning) for name, meaning in meanings.items() if meaning.operand}
 
 

@@ -1,14 +1,14 @@
 """The layout of a kind as a Kaitai Struct description (``.ksy``).
 
-A record is a type, its gaps are byte fields. A word is a type too: its bits in order from the
+A record is a type, and its gaps are byte fields. A word is a type too: its bits in order from the
 least significant, in a stream of the word's size, and ``word``, the same bytes as one integer.
-Kaitai has no list that a type closes with "and so on as far as the bytes reach", so that a block
-counts its elements in instances, as ``Block.parse`` does: what is announced, bounded by the bytes
-that are there and by the limit.
+Kaitai has no list that extends as far as the bytes reach, so a block counts its elements in
+instances, as ``Block.parse`` does: the number announced, limited by the bytes available and by the
+maximum.
 
 The text is written here, without a YAML library: it is lists of short keys, and only sentences
-need to be quoted. Names are prefixed with ``snpwire_`` at the top alone, since a nested type must
-not have the name of the type around it (``report`` in ``report-rsp``, for Java).
+need quotes. Only the name of the file has the prefix ``snpwire_``, since a nested type must not
+have the name of the type around it (``report`` in ``report-rsp``, for Java).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..wire import Kind
 
 PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 .,;'()_/+*<>=-]|:(?! ))*(?<![ :])")
-"""What YAML reads as text without quotes, unless it is one of WORDS."""
+"""Text that YAML reads without quotes, unless it is one of WORDS."""
 WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 CODES_END = 1 << 63
 """Kaitai's compiler takes numbers of an enumeration as signed integers of 64 bits."""
@@ -38,7 +38,7 @@ GAP_BITS = 32
 
 
 class Counter(NamedTuple):
-    """How a block without a plain counter tells the number of its elements, to Kaitai."""
+    """The number of elements of a block without a plain counter, as Kaitai expressions."""
 
     announced: str
     instance: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ def identifier(name: str) -> str:
 
 
 def as_ksy(kind: Kind) -> Iterator[str]:
-    """Yield a Kaitai Struct description, which its compiler makes parsers of."""
+    """Yield a Kaitai Struct description, of which its compiler makes parsers."""
     record = kind.type
     yield "meta:"
     yield f"  id: snpwire_{identifier(kind.name)}"
@@ -89,35 +89,35 @@ def as_ksy(kind: Kind) -> Iterator[str]:
     yield "  endian: le"
     yield "  bit-endian: le"
     yield '  ks-version: "0.9"'
-    found: dict[str, type[Any]] = {}
+    kinds: dict[str, type[Any]] = {}
     if issubclass(record, Record):
         yield from _record(record)
-        _collect(record.TILES, found)
+        _collect(record.TILES, kinds)
     else:
         yield from _block(record)
-        _collect((*record.HEAD.TILES, record.ELEMENT), found)
-    yield from _section("types", [k for k in found.values() if not issubclass(k, OpenEnum)])
-    yield from _section("enums", [k for k in found.values() if issubclass(k, OpenEnum)])
+        _collect((*record.HEAD.TILES, record.ELEMENT), kinds)
+    yield from _section("types", [k for k in kinds.values() if not issubclass(k, OpenEnum)])
+    yield from _section("enums", [k for k in kinds.values() if issubclass(k, OpenEnum)])
 
 
 def quoted(text: str) -> str:
-    """Return *text* as a YAML scalar: as it is where that is safe, else in double quotes."""
+    """Return *text* as a YAML scalar: plain where that is safe, else in double quotes."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
     return json.dumps(text, ensure_ascii=False)
 
 
-def _collect(tiles: Iterable[Tile], found: dict[str, type[Any]]) -> None:
+def _collect(tiles: Iterable[Tile], kinds: dict[str, type[Any]]) -> None:
     """Add the records, words and enumerations that *tiles* are made of, each once."""
     for tile in tiles:
         kind = _item(tile.codec).type
-        if kind.__name__ in found or not issubclass(kind, Record | Word | OpenEnum):
+        if kind.__name__ in kinds or not issubclass(kind, Record | Word | OpenEnum):
             continue
-        found[kind.__name__] = kind
+        kinds[kind.__name__] = kind
         if issubclass(kind, Record):
-            _collect(kind.TILES, found)
+            _collect(kind.TILES, kinds)
         elif issubclass(kind, Word):
-            found |= {f.kind.__name__: f.kind for f in kind.BITS.values() if f.kind}
+            kinds |= {f.kind.__name__: f.kind for f in kind.BITS.values() if f.kind}
 
 
 def _item(codec: Codec) -> Codec:
@@ -143,7 +143,7 @@ def _indented(lines: Iterable[str], depth: int) -> Iterator[str]:
 
 
 def _about(kind: type[Any], size: str) -> Iterator[str]:
-    """Yield what a type is, its size, and where it is specified."""
+    """Yield the description, the size and the source of a type."""
     sentence = (kind.__doc__ or "").partition("\n")[0].replace("``", "")
     yield f"doc: {quoted(f'{sentence} {size}.'.lstrip())}"
     yield f"doc-ref: {quoted(kind.SPEC)}"
@@ -203,7 +203,7 @@ def _word(word: type[Word]) -> Iterator[str]:
 
 
 def _unnamed(low: int, end: int) -> Iterator[str]:
-    """Yield the bits from *low* to *end*, which nobody named."""
+    """Yield the bits from *low* to *end*, which have no name."""
     for start in range(low, end, GAP_BITS):
         width = min(GAP_BITS, end - start)
         yield f"  - id: reserved_{start}  # [{Bits(start, width, '', None).span}]"
@@ -239,7 +239,7 @@ def _block(block: type[Block]) -> Iterator[str]:
 
 
 def _counted(block: type[Block]) -> Iterator[str]:
-    """Yield what tells the number of elements, as ``Block.parse`` finds it."""
+    """Yield the instances that compute the number of elements, as ``Block.parse`` does."""
     name, size = identifier(block.NAME), block.ELEMENT.size
     counter = COUNTERS.get(block.__name__) or Counter(identifier(block.COUNT))
     filled = {"size": size, "zeros": ", ".join(["0"] * size)}

@@ -1,4 +1,4 @@
-"""What a value says, in words: codes by name, words by their bits, operands by the exit they serve.
+"""The meaning of a value: codes by name, words by their bits, operands by the exit.
 
 Nothing here judges. A meaning is a typed value (whose bits a view may list) and a text.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import Flags, OpenEnum, Word
+from .table import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Meaning(NamedTuple):
-    """What one value says."""
+    """The meaning of one value."""
 
     text: str
     value: Any = None
-    """The typed value, if it has more to tell than the text: a word lists its bits."""
+    """The typed value, if it says more than the text: a word lists its bits."""
     valid: bool | None = None
     """Whether the valid bitmap marks it; None where it has no bit."""
     operand: bool = False
@@ -33,26 +34,30 @@ class Meaning(NamedTuple):
     """Whether JSON shows the bits of the value beside the fields."""
 
 
-class Part(NamedTuple):
-    """One field of a word."""
+class WordField(NamedTuple):
+    """One field of a word, as text."""
 
     span: str
     name: str
     value: str
     text: str
     shown: bool = True
-    """Whether it tells something: a code does always, a plain number if it is not zero."""
+    """Whether to show it: a code always, a plain number if it is not zero."""
+
+    def row(self, indent: str = "") -> Row:
+        """Return the row of a table that shows the field."""
+        return Row("", "", f"{indent}{self.span:>7} {self.name}", self.value, self.text)
 
 
 def code_text(code: OpenEnum) -> str:
-    """Return the name of a code and its sentence, or that it has none."""
+    """Return the name of a code and its meaning, or ``unknown``."""
     if not code.known:
         return "unknown"
     return f"{code.name}: {code.doc}" if code.doc not in ("", code.name) else code.name
 
 
 def plain_meaning(value: Any) -> Meaning:
-    """Return what a value says by its type alone."""
+    """Return the meaning of a value by its type alone."""
     if isinstance(value, OpenEnum):
         return Meaning(code_text(value), value)
     if isinstance(value, Flags):
@@ -63,38 +68,38 @@ def plain_meaning(value: Any) -> Meaning:
     return Meaning(str(name), value)
 
 
-def parts(word: Word) -> Iterator[Part]:
+def word_fields(word: Word) -> Iterator[WordField]:
     """Yield every named field of a word, highest bit first, and the set bits without a name."""
     for field in sorted(word.BITS.values(), key=lambda f: -f.low):
         number = field.value(word)
         text = _field_text(word, field, number)
         value = number_text(int(number), field.width)
-        tells = bool(number) or isinstance(number, OpenEnum) or field.name in TOLD
-        yield Part(f"[{field.span}]", field.name, value, text, tells)
+        shown = bool(number) or isinstance(number, OpenEnum) or field.name in DERIVED
+        yield WordField(f"[{field.span}]", field.name, value, text, shown)
     if word.unknown:
-        yield Part("", "unnamed bits", hex(word.unknown), "bits that have no name are set")
+        yield WordField("", "unnamed bits", hex(word.unknown), "bits that have no name are set")
 
 
-TOLD = {"reason_code": "reason", "features": "flags"}
-"""Fields that need more than their own bits to be read, and the property that reads them."""
+DERIVED = {"reason_code": "reason", "features": "flags"}
+"""Fields whose meaning depends on other bits too, and the property of the word that has it."""
 
 
 def _field_text(word: Word, field: Bits, number: int) -> str:
-    told: Any = getattr(word, TOLD[field.name]) if field.name in TOLD else number
-    if isinstance(told, OpenEnum):
-        return code_text(told)
-    return (" ".join(told.names()) if isinstance(told, Flags) else "") or field.doc
+    value: Any = getattr(word, DERIVED[field.name]) if field.name in DERIVED else number
+    if isinstance(value, OpenEnum):
+        return code_text(value)
+    return (" ".join(value.names()) if isinstance(value, Flags) else "") or field.doc
 
 
 def number_text(number: int, width: int) -> str:
-    """Return a number as it is read best: small in decimal, a byte both ways, else hex."""
+    """Return a number in its most readable form: small in decimal, a byte both ways, else hex."""
     if number < 10:
         return str(number)
     return f"{number:#x} ({number})" if width <= 8 else f"{number:#x}"
 
 
 def operand_meaning(operand: Operand, raw: int) -> Meaning:
-    """Return what *raw* says as the operand of an exit."""
+    """Return the meaning of *raw* as the operand of an exit."""
     from ..wire.event import Count, Unknown, Zero
 
     value = operand.type(raw)
@@ -111,12 +116,12 @@ def operand_meaning(operand: Operand, raw: int) -> Meaning:
 
 
 def page_meanings(page: Page, context: Context) -> dict[str, Meaning]:
-    """Return what each field of a GHCB page says in its direction and for its exit."""
+    """Return the meaning of each field of a GHCB page in its direction and for its exit."""
     from ..context import operands
 
     roles = operands(page, context)
     valid = page.valid_bitmap
-    found = {}
+    meanings = {}
     for name in (*valid.BITS, "x87_state_gpa"):
         raw = int(getattr(page, name))
         if name == "sw_exit_code":
@@ -126,8 +131,8 @@ def page_meanings(page: Page, context: Context) -> dict[str, Meaning]:
         else:
             base = Meaning(_role(page, name))
         marked = name in valid.BITS and "valid_bitmap" not in context.absent
-        found[name] = base._replace(valid=valid.has(name) if marked else None)
-    return found
+        meanings[name] = base._replace(valid=valid.has(name) if marked else None)
+    return meanings
 
 
 def _role(page: Page, name: str) -> str:
@@ -138,13 +143,13 @@ def _role(page: Page, name: str) -> str:
 def _exit_text(page: Page, context: Context) -> str:
     code = page.sw_exit_code
     if context.direction == "answer":
-        return f"the exit that was answered: {code_text(code)}"
+        return f"response to {code_text(code)}"
     title = context.event.title if context.event else ""
     return f"{code.name}: {title}" if title not in ("", code.name) else code_text(code)
 
 
 def msr_meanings(record: Record) -> dict[str, Meaning]:
-    """Return what a GHCB MSR value says."""
+    """Return the meaning of a GHCB MSR value."""
     from ..wire.msr import word_of
 
     word = word_of(record.value)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a guest message says: its payload by name, its nonce, and which bytes the tag covers."""
+"""The meaning of a guest message: its payload by name, its nonce, the bytes that the tag covers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from ..wire.message import (
     NONCE_SIZE,
     PAYLOAD_MAX,
     TAG_SIZE,
+    Header,
     payload_kind,
 )
 from .document import Mark
 from .meaning import Meaning, code_text
 
 if TYPE_CHECKING:
-    from ..wire.message import Header, MessagePage
+    from ..wire.message import MessagePage
 
-SEQNO = (0x20, 0x28)
+SEQNO = Header.place("msg_seqno")
 
 
 def nonce(header: Header) -> bytes:
@@ -28,10 +29,10 @@ def nonce(header: Header) -> bytes:
 
 
 def message_meanings(page: MessagePage) -> dict[str, Meaning]:
-    """Return what the header says of the payload."""
+    """Return the meanings of the header's fields and of the payload."""
     header = page.header
     kind = payload_kind(header.msg_type, header.msg_version)
-    name = f"; the payload is a {kind}" if kind else "; what the payload is, is not known"
+    name = f"; the payload is a {kind}" if kind else "; the payload is unknown"
     end = HEADER_SIZE + min(header.msg_size, PAYLOAD_MAX)
     sized = f"{header.msg_size} bytes of payload, to {end:#05x}"
     if header.msg_size > PAYLOAD_MAX:
@@ -40,21 +41,21 @@ def message_meanings(page: MessagePage) -> dict[str, Meaning]:
         "header.msg_type": Meaning(code_text(header.msg_type) + name),
         "header.msg_seqno": Meaning(f"sequence number; nonce {nonce(header).hex(' ')}"),
         "header.msg_size": Meaning(sized),
-        "payload": Meaning("sealed; open shows it with the key" if header.msg_size else "nothing"),
+        "payload": Meaning("encrypted; open shows it with the key" if header.msg_size else "empty"),
     }
 
 
 def message_marks(page: MessagePage) -> tuple[Mark, ...]:
-    """Return tag, nonce, associated data and ciphertext."""
+    """Return the marks of tag, nonce, associated data and ciphertext."""
     header = page.header
     size = min(header.msg_size, PAYLOAD_MAX)
     text = f"msg_seqno, then 4 zero bytes: {nonce(header).hex(' ')}"
     marks = [
         Mark("tag", 0, TAG_SIZE, "authentication tag"),
-        Mark("nonce", *SEQNO, text),
+        Mark("nonce", SEQNO, SEQNO + 8, text),
         Mark("aad", AAD_START, AAD_END, "associated data: authenticated, not encrypted"),
     ]
     if size:
         end = HEADER_SIZE + size
-        marks.append(Mark("sealed", HEADER_SIZE, end, "ciphertext: msg_size says how much"))
+        marks.append(Mark("sealed", HEADER_SIZE, end, "ciphertext of msg_size bytes"))
     return tuple(marks)

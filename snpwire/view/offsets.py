@@ -1,4 +1,4 @@
-"""The layout of a kind: a table of offsets, the same as JSON, C that checks itself, or ksy."""
+"""The layout of a kind: a table of offsets, JSON, C with assertions, or a Kaitai description."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..wire import Kind
 
 
-class Line(NamedTuple):
+class FieldLine(NamedTuple):
     """One field of a kind, as the table shows it."""
 
     offset: int
@@ -41,7 +41,7 @@ def text(kind: Kind) -> Iterator[str]:
     yield from table(rows, PLAIN)
 
 
-def _rows(line: Line) -> Iterator[Row]:
+def _rows(line: FieldLine) -> Iterator[Row]:
     yield Row(f"{line.offset:#05x}", str(line.size), line.path, line.type, line.doc)
     if isinstance(line.kind, type) and issubclass(line.kind, Word):
         for field in line.kind.BITS.values():
@@ -94,23 +94,22 @@ FORMATS: dict[str, Callable[[Kind], Iterator[str]]] = {
 
 
 def _block(kind: Kind) -> type[Block] | None:
-    """Return the class of a kind that has elements, or None."""
-    found = kind.type
-    return None if issubclass(found, Record) else found
+    """Return the class of a kind with elements, or None."""
+    return None if issubclass(kind.type, Record) else kind.type
 
 
-def fields(record: type[Record] | type[Block], at: int) -> Iterator[Line]:
-    """Yield the fields of a record, of a block with the element that byte *at* is in."""
+def fields(record: type[Record] | type[Block], at: int) -> Iterator[FieldLine]:
+    """Yield the fields of a record; of a block, also those of the element at byte *at*."""
     if issubclass(record, Record):
         return _lines(record)
     return _lines(record, min(max(at - record.SIZE, 0) // record.ELEMENT.size, record.MAX - 1))
 
 
-def _lines(record: type[Record] | type[Block], index: int = 0) -> Iterator[Line]:
+def _lines(record: type[Record] | type[Block], index: int = 0) -> Iterator[FieldLine]:
     if issubclass(record, Record):
         for leaf in record.zero().leaves():
             shown = _type_name(leaf.codec)
-            yield Line(
+            yield FieldLine(
                 leaf.offset, leaf.size, leaf.path, shown, leaf.doc, leaf.codec.type, leaf.gap
             )
         return
@@ -123,7 +122,7 @@ def _lines(record: type[Record] | type[Block], index: int = 0) -> Iterator[Line]
             yield line._replace(offset=start + line.offset, path=f"{path}.{line.path}")
     else:
         name = _type_name(element.codec)
-        yield Line(start, element.size, path, name, element.doc, inner, gap=False)
+        yield FieldLine(start, element.size, path, name, element.doc, inner, gap=False)
 
 
 def _type_name(codec: Codec) -> str:
@@ -136,7 +135,7 @@ def _type_name(codec: Codec) -> str:
     return width if codec.type in (int, tuple) else f"{codec.type.__name__} ({width})"
 
 
-def _object(line: Line) -> dict[str, Any]:
+def _object(line: FieldLine) -> dict[str, Any]:
     out: dict[str, Any] = {
         "path": line.path,
         "offset": line.offset,
@@ -165,7 +164,7 @@ def _codes(codes: type[OpenEnum]) -> dict[str, str]:
 def _structure(
     name: str, record: type[Record], made: set[str], element: Tile | None = None
 ) -> Iterator[str]:
-    """Yield a structure behind those nested in it, each once, even if two kinds are included."""
+    """Yield the structures nested in a record, each once, then its own, all with include guards."""
     for tile in record.TILES:
         inner = _record_of(tile.codec.item or tile.codec)
         if inner and inner.__name__ not in made:

@@ -1,4 +1,4 @@
-"""What a report says beyond its own fields: TCB versions by the layout that was decided."""
+"""The meaning of a report: its TCB versions by the layout decided, and fields taken together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NO_AGENT = b"\xff" * 32
 TAIL = ("_tcb", "tcb_version")
-"""How the names of TCB versions end."""
+"""Ends of the names of TCB versions."""
 
 
 def tcb_fields(value: Any) -> list[Leaf]:
@@ -37,26 +37,26 @@ def tcb_meanings(value: Any, decision: ProductDecision) -> dict[str, Meaning]:
 def report_meanings(
     report: Report, decision: ProductDecision, prefix: str = ""
 ) -> dict[str, Meaning]:
-    """Return what the fields of a report say together."""
-    found = tcb_meanings(report, decision)
-    found["policy"] = Meaning("What the guest's owner allows", report.policy, bits=True)
-    found["key_info"] = Meaning(_signed(report.key_info), report.key_info, bits=True)
+    """Return the meanings of the fields of a report, read together."""
+    meanings = tcb_meanings(report, decision)
+    meanings["policy"] = Meaning("guest policy", report.policy, bits=True)
+    meanings["key_info"] = Meaning(_signed(report.key_info), report.key_info, bits=True)
     for which in ("current", "committed"):
         dotted = ".".join(
             str(getattr(report, f"{which}_{part}")) for part in ("major", "minor", "build")
         )
-        found[f"{which}_major"] = Meaning(f"of {which} firmware {dotted}")
+        meanings[f"{which}_major"] = Meaning(f"of {which} firmware {dotted}")
     if report.report_id_ma == NO_AGENT:
-        found["report_id_ma"] = Meaning("no migration agent")
+        meanings["report_id_ma"] = Meaning("no migration agent")
     if decision.product and report.version >= 3:
         name = decision.product.name
-        found["cpuid_fam_id"] = Meaning(f"CPUID family, combined; with the model: {name}")
+        meanings["cpuid_fam_id"] = Meaning(f"CPUID family, combined; with the model: {name}")
     if not any(report.chip_id):
-        found["chip_id"] = Meaning("masked, or the report of a VLEK")
+        meanings["chip_id"] = Meaning("masked, or the report of a VLEK")
     elif decision.product and decision.product.chip_id_size:
         size = decision.product.chip_id_size
-        found["chip_id"] = Meaning(f"which chip: {decision.product.name} uses {size} bytes")
-    return {f"{prefix}{path}": meaning for path, meaning in found.items()}
+        meanings["chip_id"] = Meaning(f"chip ID: {decision.product.name} uses {size} bytes")
+    return {f"{prefix}{path}": meaning for path, meaning in meanings.items()}
 
 
 def _signed(info: KeyInfo) -> str:
@@ -67,7 +67,7 @@ def _signed(info: KeyInfo) -> str:
 
 
 def side_by_side(doc: Document, decision: ProductDecision) -> Iterator[Row]:
-    """Yield the TCB versions of a document beside one another, a column for each component."""
+    """Yield the TCB versions of a document as rows, with a column for each component."""
     fields = [leaf for leaf in doc.leaves() if leaf.path.endswith(TAIL)]
     if len(fields) < 2:
         return

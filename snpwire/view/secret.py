@@ -1,8 +1,7 @@
-"""Fields that hold keys, and how a view leaves them out.
+"""Fields that hold keys, and their redaction.
 
-What is left out is told apart from zeros: it has a mark of its own, which no encoder takes.
-Registers of a VMSA that are stored XORed with its nonce are not hidden; one that is known gives the
-nonce away.
+A redacted value differs from zeros: it is a text that no encoder accepts. Registers of a VMSA that
+are stored XORed with its nonce are not redacted; one known register reveals the nonce.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from ..layout import Leaf
 
 REDACTED = "redacted"
-"""What stands in place of a value."""
+"""Text in place of a value."""
 NAMES = frozenset(
     ("vmpck0", "vmpck1", "vmpck2", "vmpck3", "oek", "vmrk", "derived_key", "reg_prot_nonce")
 )
@@ -29,6 +28,6 @@ def secret_fields(value: Any) -> Iterator[str]:
             yield leaf.path
 
 
-def hidden(leaf: Leaf) -> Leaf:
-    """Return *leaf* with the mark in place of its value."""
+def redacted_leaf(leaf: Leaf) -> Leaf:
+    """Return *leaf* with REDACTED in place of its value."""
     return leaf._replace(value=REDACTED, codec=leaf.codec._replace(to_plain=str))

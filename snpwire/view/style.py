@@ -1,4 +1,4 @@
-"""Colour, by the few ANSI codes that every terminal has. Meaning never rests on it alone."""
+"""Colour, by the few ANSI codes that every terminal has; no meaning depends on it alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """How words are marked up; ``PLAIN`` leaves them alone."""
+    """Codes that mark text up; ``PLAIN`` has none."""
 
     faint: str = ""
     strong: str = ""

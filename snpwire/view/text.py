@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from ..layout import Leaf
 
 SHOWN = 16
-"""How many bytes of a long field are shown on its line."""
+"""Bytes of a long field that are shown on its line."""
 WHOLE = 72
-"""A field no longer than this is shown whole, without spaces: people compare digests."""
+"""A field no longer than this is shown whole, without spaces, to compare digests."""
 
 
 def value_text(leaf: Leaf) -> str:
     """Return the value of a leaf on one line."""
     value = leaf.value
     if isinstance(value, str):
-        return value  # the mark of what is redacted
+        return value  # redacted
     if isinstance(value, bytes):
         return getattr(value, "text", None) or bytes_text(value)
     if isinstance(value, tuple):
@@ -33,14 +33,14 @@ def value_text(leaf: Leaf) -> str:
 
 
 def int_text(value: int, size: int) -> str:
-    """Return a number of *size* bytes: a quadword in full, a smaller one as short as it reads."""
+    """Return a number of *size* bytes: a quadword with all digits, else as short as possible."""
     if size >= 8 or isinstance(value, Word):
         return f"{int(value):#0{2 + 2 * size}x}"
     return str(value) if value < 10 else f"{value:#x}"
 
 
 def bytes_text(data: bytes) -> str:
-    """Return the first bytes in hex and say what follows; zeros alone are counted."""
+    """Return the first bytes in hex, and how many follow; zeros are only counted."""
     if len(data) > 1 and not any(data):
         return f"{len(data)} zero bytes"
     lead = len(data) - len(data.lstrip(b"\0"))
@@ -58,14 +58,14 @@ def bytes_text(data: bytes) -> str:
 
 
 def items_text(items: tuple[Any, ...]) -> str:
-    """Return the elements of an array of numbers; zeros alone are counted."""
+    """Return the elements of an array of numbers; zeros are only counted."""
     if not any_bit(items):
         return f"{len(items)} times 0"
     return " ".join(hex(item) for item in items)
 
 
 def part_text(part: float) -> str:
-    """Return a part of a whole in per cent; what is there at all is not called 0.0 %."""
+    """Return a share in per cent; a share that is not zero is never shown as 0.0 %."""
     return f"{part:.1%}" if part >= 0.0005 or not part else "<0.1%"
 
 

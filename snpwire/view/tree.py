@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..bits import Flags, Word
 from ..finding import Severity
 from ..layout import Record, any_bit
-from .meaning import Meaning, parts, plain_meaning
+from .meaning import Meaning, plain_meaning, word_fields
 from .report import side_by_side
 from .style import PLAIN, Style
 from .table import Row, table
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from .document import Document, Inner
 
 MANY = 64
-"""A record with more fields than this shows those alone that are not zero."""
+"""A record with more fields than this shows only those that are not zero."""
 
 
 def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> Iterator[str]:
-    """Yield the lines of a document; with *everything*, also what is zero and not marked valid."""
+    """Yield the lines of a document; with *everything*, also zeros not marked valid."""
     yield style.mark(style.strong, heading(doc))
     yield from decision_lines(doc)
     rows = list(_rows(doc, everything))
@@ -36,12 +36,14 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
         yield from table(list(side_by_side(doc, doc.product)), style)
     if doc.redacted:
         yield f"redacted: {' '.join(sorted(doc.redacted))}"
-    if not everything and (hidden := sum(1 for group in _empty(doc) if "reserved" not in group)):
-        yield f"{hidden} more are zero: --all shows them"
+    if not everything and (
+        zeros := sum(1 for group in _zero_groups(doc) if "reserved" not in group)
+    ):
+        yield f"{zeros} more are zero: --all shows them"
     if doc.unknown:
-        yield f"unknown, since it is not told: {' '.join(doc.unknown)}"
+        yield f"unknown, not given: {' '.join(doc.unknown)}"
     if doc.absent:
-        yield f"not shown by this input: {' '.join(sorted(doc.absent))}"
+        yield f"not in this input: {' '.join(sorted(doc.absent))}"
     for finding in doc.findings:
         yield finding_text(finding, style)
     if doc.refused:
@@ -49,13 +51,13 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
 
 
 def decision_lines(doc: Document) -> Iterator[str]:
-    """Yield a line for each choice that the bytes alone did not make."""
+    """Yield a line for each decision that the bytes alone did not make."""
     for decision in doc.decisions:
         yield f"{decision.what}  {decision.choice}: {decision.reason}"
 
 
 def refusal_text(finding: Finding, status: str = "") -> str:
-    """Return what the firmware, or else KVM, answers to a request that it refuses."""
+    """Return the response of the firmware, or of KVM, to a request that it refuses."""
     if status:
         return f"the firmware answers {status}: {finding.code}"
     from ..wire.operands import MalformedReason
@@ -67,7 +69,7 @@ def refusal_text(finding: Finding, status: str = "") -> str:
 
 
 def heading(doc: Document) -> str:
-    """Return the line that says what the value is."""
+    """Return the first line: kind, size, context."""
     where = f" at {doc.base:#x}" if doc.base else ""
     if doc.context is None:
         return f"{doc.kind.name}  {doc.size} bytes{where}  {doc.kind.title}"
@@ -77,13 +79,13 @@ def heading(doc: Document) -> str:
     version = value.protocol_version  # type: ignore[union-attr]
     title = _title(value, doc.context)  # type: ignore[arg-type]
     known = "" if "ghcb_usage" in doc.absent else f"  protocol {version}  usage {usage:d} ({name})"
-    size = f"{doc.size} bytes" if not doc.absent else "as far as it is shown"
+    size = f"{doc.size} bytes" if not doc.absent else "partial"
     page = "" if doc.context.gpa is None else f"  gpa {doc.context.gpa:#x}"
     return f"{doc.kind.name}  {size}{where}{page}  {doc.context.direction}: {title}{known}"
 
 
 def _title(page: Page, context: Context) -> str:
-    """Return what the page is about: all of an exit code where an answer leaves it open."""
+    """Return the title of the exit; that of the whole code where a response leaves it open."""
     code = page.sw_exit_code
     if not code and not page.valid_bitmap.has("sw_exit_code"):
         return "no exit code is set"
@@ -93,18 +95,18 @@ def _title(page: Page, context: Context) -> str:
 
 
 def _rows(doc: Document, everything: bool) -> Iterator[Row]:
-    empty = frozenset() if everything else _empty(doc)
+    zero_groups = frozenset() if everything else _zero_groups(doc)
     for leaf in doc.leaves():
         meaning = doc.meaning(leaf)
-        if everything or (_group(leaf) not in empty and _worth(doc, leaf, meaning)):
+        if everything or (_group(leaf) not in zero_groups and _is_shown(doc, leaf, meaning)):
             yield from leaf_rows(leaf, meaning)
             for inner in doc.inner:
                 if inner.path == leaf.path:
                     yield from _inner_rows(inner)
 
 
-def _empty(doc: Document) -> frozenset[str]:
-    """Return the fields, or the groups of them, that are all zero in a record with very many."""
+def _zero_groups(doc: Document) -> frozenset[str]:
+    """Return the fields or groups that are all zero, if the record has very many fields."""
     leaves = list(doc.leaves())
     if doc.context or len(leaves) <= MANY or not isinstance(doc.value, Record):
         return frozenset()
@@ -113,12 +115,12 @@ def _empty(doc: Document) -> frozenset[str]:
 
 
 def _group(leaf: Leaf) -> str:
-    """Return what a field is shown or left out with: the record within the record."""
+    """Return the group that a field is shown with: the record within the record."""
     return leaf.path.rpartition(".")[0] or leaf.path
 
 
-def _worth(doc: Document, leaf: Leaf, meaning: Meaning) -> bool:
-    """Tell whether a value is shown: it is set, or marked valid where a bitmap marks."""
+def _is_shown(doc: Document, leaf: Leaf, meaning: Meaning) -> bool:
+    """Return whether a value is shown: it is set, or marked valid where there is a bitmap."""
     unmarked = doc.context is not None and not meaning.valid and not doc.absent
     return any_bit(leaf.value) or not (leaf.gap or unmarked)
 
@@ -135,9 +137,7 @@ def leaf_rows(leaf: Leaf, meaning: Meaning) -> Iterator[Row]:
     text = meaning.text if meaning.text != shown else ""
     yield Row(offset, str(leaf.size), leaf.path, shown, text or leaf.doc, ", ".join(flags))
     if isinstance(meaning.value, Word) and not isinstance(meaning.value, Flags):
-        for part in parts(meaning.value):
-            if part.shown:
-                yield Row("", "", f"  {part.span:>7} {part.name}", part.value, part.text)
+        yield from (field.row("  ") for field in word_fields(meaning.value) if field.shown)
     elif isinstance(meaning.value, Flags) and not isinstance(leaf.value, Flags):
         yield Row("", "", "", " ".join(meaning.value.names()) or "none", "")
 

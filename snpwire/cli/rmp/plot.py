@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import UsageError
 from ...rmp.histogram import HOST, OTHERS, histogram
 from ...view.picture import palette as paints
-from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, extent
+from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, page_extent
 from ...view.picture.svg import svg
 from ...view.text import size_text
 from ...wire.rmp import RmpState
@@ -43,7 +43,7 @@ def run(options: RmpOptions, outputs: tuple[str, ...], title: str | None) -> int
 def canvas_of(given: Input, title: str) -> Canvas:
     """Return the map of what was read: states on the left, owners on the right."""
     dump = given.dump
-    shown = extent(dump.first, dump.stop)
+    shown = page_extent(dump.first, dump.stop)
     count = shown.rows * COLUMNS
     with Meter("counting", 2 * dump.data.pages, given.release) as meter:
         pages = dump.census(meter).by_asid()

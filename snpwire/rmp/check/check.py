@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ALIASED = Rule(
     "rmp-aliased",
     Severity.ERROR,
-    "A page of a guest is in one page of the host alone",
+    "One page of the host only maps a page of a guest",
     "the guest's duty, APM volume 2, 15.36",
 )
 

@@ -127,8 +127,8 @@ def _has(mask: int) -> Callable[[EntryFields], Array]:
     """Return a function that finds entries with some bit of *mask* in the second quadword."""
 
     def has(fields: EntryFields) -> Array:
-        found: Array = fields.hi & fields.hi.dtype.type(mask) != 0
-        return found
+        some: Array = fields.hi & fields.hi.dtype.type(mask) != 0
+        return some
 
     return has
 
@@ -166,7 +166,7 @@ RULES: dict[str, tuple[EntryRule, ...]] = {
             _stray_count,
             lambda page, lo, hi: (
                 f"subpage_count is {RmpLo(lo).subpage_count}, but the page is "
-                f"{page % REGION} behind a 2 MiB boundary"
+                f"{page % REGION} past a 2 MiB boundary"
             ),
         ),
         _rule(faults.LARGE_COUNT, _large_count),
@@ -235,7 +235,7 @@ CHANGING_OTHER = EntryFault(
     Rule(
         "rmp-changing-elsewhere",
         Severity.WARNING,
-        "ASID 0x3ff is in 4 KiB entries on a 2 MiB boundary alone",
+        "Only 4 KiB entries on a 2 MiB boundary have ASID 0x3ff",
         FIRMWARE,
     ),
     lambda lo: f"asid is {lo.asid:#x}: only an entry of 4 KiB on a 2 MiB boundary has it",
@@ -280,4 +280,4 @@ def _report_changing(chunk: Chunk, log: FindingLog) -> None:
 
 
 def _misplaced_text(page: int, lo: int, hi: int) -> str:
-    return f"page_size is 1, but the page is {page % REGION} behind a 2 MiB boundary"
+    return f"page_size is 1, but the page is {page % REGION} past a 2 MiB boundary"

@@ -151,8 +151,8 @@ def _judge_leftovers(dump: Dump, census: Census, scan: OwnerScan, log: FindingLo
 def _judge_metadata(dump: Dump, scan: OwnerScan, log: FindingLog) -> None:
     """Report pages of metadata that name no guest context; one outside the dump may be one."""
     named = sorted({context for _, context in scan.metadata})
-    low, found = dump.lows(np.array(named, np.int64))
-    words = zip(named, low.tolist(), found.tolist(), strict=True)
+    low, known = dump.lows(np.array(named, np.int64))
+    words = zip(named, low.tolist(), known.tolist(), strict=True)
     states = {page: state_of(word, 0) for page, word, here in words if here}
     for page, context in scan.metadata:
         state = states.get(context)

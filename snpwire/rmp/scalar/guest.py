@@ -90,10 +90,10 @@ def pvalidate(
         return _VALIDATED[PvalidateResult.FAIL_PERMISSION]
     if size and gpa % REGION:
         return _VALIDATED[PvalidateResult.FAIL_INPUT]
-    found = owned_entry(table, page, gpa, asid)
-    if found is None or _is_too_small(found[1], size):
-        return _FAULT[TOO_SMALL if found else NOT_OWNED]
-    head, lo, hi = found
+    owned = owned_entry(table, page, gpa, asid)
+    if owned is None or _is_too_small(owned[1], size):
+        return _FAULT[TOO_SMALL if owned else NOT_OWNED]
+    head, lo, hi = owned
     if size and not lo & LARGE:
         return _VALIDATED[PvalidateResult.FAIL_SIZEMISMATCH]
     wanted = VALIDATED if validate else 0
@@ -112,10 +112,10 @@ def rmpadjust(
         return _ADJUSTED[RmpAdjustResult.FAIL_INPUT]
     if target <= vmpl:
         return _ADJUSTED[RmpAdjustResult.FAIL_PERMISSION]
-    found = owned_entry(table, page, gpa, asid)
-    if found is None or not found[1] & VALIDATED or _is_too_small(found[1], size):
-        return _FAULT[_adjust_fault(found, size)]
-    head, lo, hi = found
+    owned = owned_entry(table, page, gpa, asid)
+    if owned is None or not owned[1] & VALIDATED or _is_too_small(owned[1], size):
+        return _FAULT[_adjust_fault(owned, size)]
+    head, lo, hi = owned
     if size and not lo & LARGE:
         return _ADJUSTED[RmpAdjustResult.FAIL_SIZEMISMATCH]
     wanted = rdx >> 8 & FULL
@@ -132,11 +132,11 @@ def _is_too_small(lo: int, size: int) -> bool:
     return not size and lo & LARGE != 0
 
 
-def _adjust_fault(found: tuple[int, int, int] | None, size: int) -> AccessFault:
+def _adjust_fault(owned: tuple[int, int, int] | None, size: int) -> AccessFault:
     """Return the fault of an RMPADJUST that fails, the first in order."""
-    if found is None:
+    if owned is None:
         return NOT_OWNED
-    return TOO_SMALL if _is_too_small(found[1], size) else NOT_VALIDATED
+    return TOO_SMALL if _is_too_small(owned[1], size) else NOT_VALIDATED
 
 
 def rmpquery(
@@ -147,10 +147,10 @@ def rmpquery(
         return QueryResult(_ADJUSTED[RmpAdjustResult.FAIL_INPUT])
     if target <= vmpl:
         return QueryResult(_ADJUSTED[RmpAdjustResult.FAIL_PERMISSION])
-    found = owned_entry(table, page, gpa, asid)
-    if found is None:
+    owned = owned_entry(table, page, gpa, asid)
+    if owned is None:
         return QueryResult(_FAULT[NOT_READABLE])
-    _, lo, hi = found
+    _, lo, hi = owned
     if not lo & VALIDATED:
         return QueryResult(_FAULT[NOT_VALIDATED])
     rdx = target | (hi >> 8 * target & 0xFF) << 8 | (RmpAdjust.vmsa.mask if lo & VMSA else 0)

@@ -178,8 +178,8 @@ def launch_update(
     UsageError for what is no page number, and for a read-only table.
     """
     quads, shape = quads_of(writeable(table)), np.shape(pages)
-    given = (quadwords(value, shape).reshape(-1) for value in (perms, page_type, size, content))
-    masks, kinds, large, late = given
+    arrays = (quadwords(value, shape).reshape(-1) for value in (perms, page_type, size, content))
+    masks, kinds, large, late = arrays
     alone = np.isin(kinds, np.array(list(SMALL_ALONE), np.uint64))
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:

@@ -72,8 +72,8 @@ class _Batch:
         self.table, self.shape = table, numbers.shape
         self.pages = numbers.reshape(-1)
         self.gpas = np.broadcast_to(page_numbers(gpas), self.shape).reshape(-1)
-        given = [quadwords(other, self.shape).reshape(-1) for other in others]
-        self.asids, self.vmpls, *self.others = given
+        arrays = [quadwords(other, self.shape).reshape(-1) for other in others]
+        self.asids, self.vmpls, *self.others = arrays
         self.quads = quads_of(table)
         self.status = np.zeros(len(self.pages), np.uint8)
         self.fault = np.zeros(len(self.pages), np.uint8)

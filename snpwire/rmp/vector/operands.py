@@ -89,9 +89,9 @@ def without(bits: int) -> np.uint64:
 
 def in_states(states: NDArray[np.uint8], *wanted: RmpState) -> Bools:
     """Return which of *states* are among those wanted."""
-    found = np.zeros(256, np.bool_)
-    found[list(wanted)] = True
-    return found[states]
+    chosen = np.zeros(256, np.bool_)
+    chosen[list(wanted)] = True
+    return chosen[states]
 
 
 def sizes_differ(lo: Quads, sizes: Bools) -> Bools:
@@ -142,9 +142,9 @@ def batch(
     def wave(places: Pages) -> None:
         chosen = flat[places]
         lo, _ = table.lows(chosen)
-        found = judge(places, chosen, lo)
-        status[places] = found
-        done = (found == 0) & (chosen < table.pages)
+        results = judge(places, chosen, lo)
+        status[places] = results
+        done = (results == 0) & (chosen < table.pages)
         write(places[done], chosen[done], lo[done])
 
     def alone(place: int) -> None:

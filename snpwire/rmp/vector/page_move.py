@@ -57,10 +57,10 @@ def page_move(
         pairs = source[places], target[places]
         words = table.lows(pairs[0])[0], table.lows(pairs[1])[0]
         private = in_states(table.states(pairs[0]), *STILL)
-        found = _move_status(table, guest, pairs, words, large[places])
-        status[places] = found
+        results = _move_status(table, guest, pairs, words, large[places])
+        status[places] = results
         for chosen, move in ((private, _move_private), (~private, _move_metadata)):
-            done = np.flatnonzero((found == 0) & chosen)
+            done = np.flatnonzero((results == 0) & chosen)
             old_page, new_page = (pages.take(done) for pages in pairs)
             old, new = (lo.take(done) for lo in words)
             move(quads, old_page, new_page, old, new)

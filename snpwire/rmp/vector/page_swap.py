@@ -63,10 +63,10 @@ def swap_out(
     def wave(places: Pages) -> None:
         pages = source[places], target[places], keeper[places]
         lo, some = table.lows(pages[0])[0], swaps.some(places)
-        found = _out_status(table, guest, pages, lo, some)
-        status[places] = found
+        results = _out_status(table, guest, pages, lo, some)
+        status[places] = results
         clear = np.where(some.kind == _METADATA, without(GPA | VMSA), without(VALIDATED))
-        done = np.flatnonzero(found == 0)
+        done = np.flatnonzero(results == 0)
         quads[pages[0].take(done) << 1] = (lo & clear).take(done)
 
     def one(place: int) -> None:
@@ -143,28 +143,28 @@ def swap_in(
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
     quads = quads_of(writeable(table))
-    given = (quadwords(value, shape).reshape(-1) for value in (flags, *entry, content))
-    words, entries, rights, late = given
+    arrays = (quadwords(value, shape).reshape(-1) for value in (flags, *entry, content))
+    words, entries, rights, late = arrays
     swaps, status = _Swaps.of(words), np.zeros(len(source), np.uint8)
 
     def wave(places: Pages) -> None:
         pages = source[places], target[places], keeper[places]
         lo, some, word = table.lows(pages[1])[0], swaps.some(places), entries[places]
-        found = _in_status(table, guest, pages, (lo, word, late[places]), some)
-        status[places] = found
+        results = _in_status(table, guest, pages, (lo, word, late[places]), some)
+        status[places] = results
         metadata = some.kind == _METADATA
-        done = np.flatnonzero((found == 0) & metadata)
+        done = np.flatnonzero((results == 0) & metadata)
         quads[pages[1].take(done) << 1] = metadata_lo(lo.take(done), guest.context)
-        done = np.flatnonzero((found == 0) & ~metadata)
+        done = np.flatnonzero((results == 0) & ~metadata)
         at = pages[1].take(done) << 1
         quads[at] = _restored(lo.take(done), word.take(done), some.kind.take(done))
         quads[at + 1] = rights[places].take(done)
 
     def one(place: int) -> None:
         pair, word = (int(source[place]), int(target[place])), int(words[place])
-        kept, page = (int(entries[place]), int(rights[place])), int(keeper[place])
+        entry_words, page = (int(entries[place]), int(rights[place])), int(keeper[place])
         end = Status(int(late[place]))
-        done = scalar.swap_in(table, *pair, word, guest, entry=kept, mdata=page, content=end)
+        done = scalar.swap_in(table, *pair, word, guest, entry=entry_words, mdata=page, content=end)
         status[place] = done
 
     in_order(np.stack([target, np.where(np.isin(keeper, target), keeper, target)]), wave, one)

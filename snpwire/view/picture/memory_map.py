@@ -1,9 +1,9 @@
 """A map of memory: rows of cells, each divided among the states of its pages.
 
-Addresses rise from left to right, then from row to row. A cell stands for a power of two of pages,
-so that rows begin at round addresses; the smallest that gives no more than ``ROWS`` rows is taken:
-512 KiB for a host of 4 GiB, 2 GiB for one of 12 TiB. A state of which a cell has one page has a
-column of pixels in it: what is rare is what people look for.
+Addresses ascend from left to right, then from row to row. A cell stands for a power of two of
+pages, so that rows begin at round addresses: the least power that gives no more than ``ROWS`` rows,
+512 KiB for a host of 4 GiB, 2 GiB for one of 12 TiB. A state with a single page in a cell still
+gets a column of pixels, since rare states are the interesting ones.
 """
 
 from __future__ import annotations
@@ -18,69 +18,69 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 64, 128
 WIDTH = 10
-"""Pixels of a cell from left to right."""
+"""Width of a cell in pixels."""
 TALL = 768
-"""Pixels of all rows, unless they are few."""
+"""Height of all rows in pixels, unless they are few."""
 LEFT, RIGHT, GAP, MARGIN = 176, 120, 40, 16
 TOP, LINE = 116, 22
-NOWHERE = Paint("#ffffff", "#c4c4c4", ("#...", "....", "..#.", "...."))
-"""What has no entry: beyond the table, or not in the dump."""
+NO_ENTRY = Paint("#ffffff", "#c4c4c4", ("#...", "....", "..#.", "...."))
+"""Pages without an entry: beyond the table, or not in the dump."""
 FAINT = "#5a5a5a"
 
 
 class Share(NamedTuple):
-    """One kind of page: how it looks, and how many there are."""
+    """One kind of page: its paint, and the number of pages."""
 
     label: str
     pages: int
     paint: Paint
     mark: str = ""
-    """What is written on the largest stretch of it."""
+    """Label on its longest run of cells."""
 
 
 class Panel(NamedTuple):
-    """One map of the same memory: what is told apart, and how often each cell has it."""
+    """One map of the memory: the kinds of pages, and the number of each in every cell."""
 
     title: str
     shares: tuple[Share, ...]
     cells: Sequence[Sequence[int]]
-    """For each cell the pages of each share, in the order of ``shares``."""
+    """Pages of each share, in the order of ``shares``, for each cell."""
 
 
-class Extent(NamedTuple):
-    """The memory that a map shows."""
+class PageExtent(NamedTuple):
+    """The pages that a map shows."""
 
     first: int
     """Its first page; a multiple of ``per_cell``."""
     end: int
-    """Page behind its last one."""
+    """Page after its last one."""
     per_cell: int
-    """Pages that one cell stands for."""
+    """Pages of a cell."""
 
     @property
     def rows(self) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows."""
         return max(1, -(-(self.end - self.first) // (self.per_cell * COLUMNS)))
 
     @property
     def height(self) -> int:
-        """Return the pixels of a row, its gap included."""
+        """Return the height of a row in pixels, its gap included."""
         return max(TALL // ROWS, min(24, TALL // self.rows))
 
 
-def extent(first: int, end: int) -> Extent:
-    """Choose what a cell stands for, so that pages *first* up to *end* fit the map."""
+def page_extent(first: int, end: int) -> PageExtent:
+    """Return the extent with the smallest cells in which pages *first* up to *end* fit the map."""
     per_cell = 1
     while True:
         start = first // (per_cell * COLUMNS) * (per_cell * COLUMNS)
-        found = Extent(start, end, per_cell)
-        if found.rows <= ROWS:
-            return found
+        extent = PageExtent(start, end, per_cell)
+        if extent.rows <= ROWS:
+            return extent
         per_cell *= 2
 
 
-def draw(title: str, remarks: Sequence[str], shown: Extent, panels: Sequence[Panel]) -> Canvas:
-    """Return the map: panels side by side, the axis of addresses left, that of sizes right."""
+def draw(title: str, remarks: Sequence[str], shown: PageExtent, panels: Sequence[Panel]) -> Canvas:
+    """Return the map: panels side by side, addresses on the left, sizes on the right."""
     across = COLUMNS * WIDTH
     wide = len(panels) * (across + GAP) - GAP
     height = shown.rows * shown.height
@@ -110,8 +110,8 @@ def _remarks(remarks: Sequence[str]) -> Iterator[Words]:
         yield Words(MARGIN, MARGIN + 32 + number * 20, remark, 2, FAINT)
 
 
-def _axes(shown: Extent, wide: int) -> Iterator[Words]:
-    """Yield an address for every few rows, so that they do not touch."""
+def _axes(shown: PageExtent, wide: int) -> Iterator[Words]:
+    """Yield an address for every few rows, so that the texts do not touch."""
     step = 1
     while step * shown.height < LINE:
         step *= 2
@@ -123,24 +123,24 @@ def _axes(shown: Extent, wide: int) -> Iterator[Words]:
         yield Words(LEFT + wide + 10, y, size_text(page << 12), 2, FAINT)
 
 
-def _cells(panel: Panel, shown: Extent, left: int) -> Iterator[Box]:
+def _cells(panel: Panel, shown: PageExtent, left: int) -> Iterator[Box]:
     """Yield the boxes of all cells; neighbours that are all of one share are one box."""
     high = shown.height - 1
     for row in range(shown.rows):
         y = TOP + row * shown.height
-        for start, end, counts in _stretches(panel.cells[row * COLUMNS : (row + 1) * COLUMNS]):
+        for start, end, counts in _uniform_runs(panel.cells[row * COLUMNS : (row + 1) * COLUMNS]):
             first = shown.first + (row * COLUMNS + start) * shown.per_cell
             pages = (end - start) * shown.per_cell
             note = _note(panel, first, pages, [count * (end - start) for count in counts])
             x = left + start * WIDTH
             for share, pixels in stripes(counts, shown.per_cell, (end - start) * WIDTH):
-                paint = NOWHERE if share is None else panel.shares[share].paint
+                paint = NO_ENTRY if share is None else panel.shares[share].paint
                 yield Box(x, y, pixels, high, paint, note)
                 x += pixels
 
 
-def _stretches(cells: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, Sequence[int]]]:
-    """Yield start, end and counts of neighbours that are equal and all of one share."""
+def _uniform_runs(cells: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, Sequence[int]]]:
+    """Yield start, end and counts of neighbouring cells that are equal and of one share only."""
     start = 0
     for at, counts in enumerate(cells):
         following = cells[at + 1] if at + 1 < len(cells) else None
@@ -151,16 +151,16 @@ def _stretches(cells: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, Seque
 
 
 def stripes(counts: Sequence[int], whole: int, width: int) -> list[tuple[int | None, int]]:
-    """Return how many of *width* columns each share gets, None for what has no entry.
+    """Return how many of *width* columns each share gets, with None for pages without an entry.
 
-    Every share with a page gets one at least, as long as there are columns.
+    Every share with a page gets at least one, as long as there are columns.
     """
     parts: list[tuple[int | None, int]] = [(n, count) for n, count in enumerate(counts) if count]
     if whole > sum(counts):
         parts.append((None, whole - sum(counts)))
     if len(parts) > width:
-        kept = sorted(parts, key=lambda part: part[1])[-width:]
-        parts = [part for part in parts if part in kept]
+        largest = sorted(parts, key=lambda part: part[1])[-width:]
+        parts = [part for part in parts if part in largest]
     total = sum(count for _, count in parts)
     columns = [max(1, count * width // total) for _, count in parts]
     while sum(columns) > width:
@@ -173,31 +173,22 @@ def stripes(counts: Sequence[int], whole: int, width: int) -> list[tuple[int | N
 
 def _note(panel: Panel, first: int, pages: int, counts: Sequence[int]) -> str:
     place = f"{first << 12:#x} .. {((first + pages) << 12) - 1:#x}"
-    found = zip(panel.shares, counts, strict=True)
-    parts = [f"{share.label} {count:,}" for share, count in found if count]
+    pairs = zip(panel.shares, counts, strict=True)
+    parts = [f"{share.label} {count:,}" for share, count in pairs if count]
     absent = pages - sum(counts)
     parts += [f"no entry {absent:,}"] if absent else []
     return f"{place}: {', '.join(parts)} pages"
 
 
-def _marks(panel: Panel, shown: Extent, left: int) -> Iterator[Words]:
-    """Yield the mark of each share on the middle of its longest stretch, if it is wide enough."""
-    best: dict[int, list[tuple[int, int, int]]] = {}
-    for row in range(shown.rows):
-        for start, end, share in _majorities(panel, row):
-            held = best.setdefault(share, [])
-            longest = held[0][1] - held[0][0] if held else 0
-            if end - start > longest:
-                held.clear()
-            if end - start >= longest:
-                held.append((start, end, row))
-    for share, stretches in best.items():
-        start, end, row = stretches[len(stretches) // 2]
+def _marks(panel: Panel, shown: PageExtent, left: int) -> Iterator[Words]:
+    """Yield the mark of each share on the middle one of its longest runs, or next to it."""
+    for share, runs in _longest_runs(panel, shown).items():
+        start, end, row = runs[len(runs) // 2]
         text = panel.shares[share].mark
-        wide, tall = (end - start) * WIDTH, len(stretches) * shown.height
+        wide, tall = (end - start) * WIDTH, len(runs) * shown.height
         scale = 2 if wide >= text_width(text, 2) and tall + shown.height >= CAPITAL * 2 else 1
         x = ((start + end) * WIDTH - text_width(text, scale)) // 2
-        if wide < text_width(text, scale) or tall < CAPITAL:  # beside it, not over it
+        if wide < text_width(text, scale) or tall < CAPITAL:  # next to it, not over it
             x = end * WIDTH + 4
             if x + text_width(text, scale) > COLUMNS * WIDTH:
                 x = max(0, start * WIDTH - 4 - text_width(text, scale))
@@ -206,8 +197,22 @@ def _marks(panel: Panel, shown: Extent, left: int) -> Iterator[Words]:
             yield Words(left + x, max(TOP, y), text, scale, "#000000", "#ffffff")
 
 
+def _longest_runs(panel: Panel, shown: PageExtent) -> dict[int, list[tuple[int, int, int]]]:
+    """Return start, end and row of the longest runs of each share, all equally long."""
+    best: dict[int, list[tuple[int, int, int]]] = {}
+    for row in range(shown.rows):
+        for start, end, share in _majorities(panel, row):
+            runs = best.setdefault(share, [])
+            longest = runs[0][1] - runs[0][0] if runs else 0
+            if end - start > longest:
+                runs.clear()
+            if end - start >= longest:
+                runs.append((start, end, row))
+    return best
+
+
 def _majorities(panel: Panel, row: int) -> Iterator[tuple[int, int, int]]:
-    """Yield start, end and share of neighbours in a row of which the same share has the most."""
+    """Yield start, end and share of neighbouring cells in a row with the same largest share."""
     cells = panel.cells[row * COLUMNS : (row + 1) * COLUMNS]
     mains = [max(range(len(c)), key=c.__getitem__) if any(c) else -1 for c in cells]
     start = 0
@@ -218,15 +223,15 @@ def _majorities(panel: Panel, row: int) -> Iterator[tuple[int, int, int]]:
             start = at + 1
 
 
-def _legend_shares(panel: Panel, shown: Extent) -> list[Share]:
-    """Return the shares that have pages, and what has no entry if there is such."""
+def _legend_shares(panel: Panel, shown: PageExtent) -> list[Share]:
+    """Return the shares that have pages, and that of pages without an entry if there are any."""
     shares = [share for share in panel.shares if share.pages]
     absent = len(panel.cells) * shown.per_cell - sum(share.pages for share in shares)
-    return [*shares, Share("no entry here", 0, NOWHERE)] if absent else shares
+    return [*shares, Share("no entry here", 0, NO_ENTRY)] if absent else shares
 
 
-def _legend(panel: Panel, shown: Extent, left: int, top: int) -> tuple[list[Box], list[Words]]:
-    """Return a swatch in its frame, and a line, for each share that there is."""
+def _legend(panel: Panel, shown: PageExtent, left: int, top: int) -> tuple[list[Box], list[Words]]:
+    """Return a swatch in its frame, and a line of text, for each share."""
     boxes: list[Box] = []
     lines: list[Words] = []
     shares = _legend_shares(panel, shown)

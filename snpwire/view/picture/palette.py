@@ -1,8 +1,8 @@
-"""How the states of pages, and the guests that own them, look on a map.
+"""Paints of the states of pages, and of the guests that own them, on a map.
 
-The hues are those of Okabe and Ito, which the common kinds of colour blindness keep apart; what is
-near in hue is apart in lightness or has a pattern. One column of pixels tells a state: no pattern
-has a column that is another's.
+The hues are those of Okabe and Ito, distinct with the common kinds of colour blindness; similar
+hues differ in lightness or have a pattern. One column of pixels identifies a state: no pattern has
+a column of another.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ STATES: dict[RmpState, Paint] = {
     RmpState.RECLAIM: Paint("#f0e442", "#9a9000", _DOTS),
     RmpState.INVALID: Paint("#d55e00", "#000000", _CHECKS),
 }
-"""Paints by state, in the order in which they divide a cell; DEFAULT is no entry."""
+"""Paints by state, in their order within a cell; DEFAULT is no entry."""
 
 HOST = Paint("#efefef")
 FIRMWARE = Paint("#b8b8b8", "#8c8c8c", _DIAGONAL)
 OTHERS = Paint("#ffffff", "#303030", _DOTS)
-"""Guests beyond those that have a paint of their own."""
+"""Guests beyond those with a paint of their own."""
 
 _HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442")
 GUESTS: tuple[Paint, ...] = (
@@ -42,4 +42,4 @@ GUESTS: tuple[Paint, ...] = (
     Paint("#56b4e9", "#ffffff", _DOTS),
     *(Paint(hue, "#000000", _DIAGONAL) for hue in _HUES[:5]),
 )
-"""Paints of the guests with the most pages, most first."""
+"""Paints of the guests with the most pages."""

@@ -1,11 +1,11 @@
-"""What ``explain`` says of TCB versions, messages and products."""
+"""Topics of ``explain`` about TCB versions, messages and products."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ..meaning import parts
+from ..meaning import word_fields
 from ..table import Row
 from ..text import int_text
 from .topics import Question
@@ -26,32 +26,31 @@ def tcb(question: Question) -> Iterator[Row]:
         row = product_named(question.product)
         yield from _tcb(number, row.layout, f"as asked for: {row.name}")
         return
-    yield Row("", "", "tcb layout", "unknown", "the number does not say; --product does")
+    yield Row("", "", "tcb layout", "unknown", "the number does not show it; use --product")
     for layout in TcbLayout:
         names = " ".join(row.name for row in PRODUCTS if row.layout is layout)
         yield from _tcb(number, layout, f"if it is {names}")
 
 
-def _tcb(number: int, layout: TcbLayout, said: str) -> Iterator[Row]:
+def _tcb(number: int, layout: TcbLayout, reason: str) -> Iterator[Row]:
     value = layout.word(number)
-    yield Row("", "", f"tcb layout {layout}", int_text(value, 8), said)
-    for part in parts(value):
-        yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+    yield Row("", "", f"tcb layout {layout}", int_text(value, 8), reason)
+    yield from (field.row() for field in word_fields(value))
 
 
 def msg_type(question: Question) -> Iterator[Row]:
-    """Explain the type of a guest message: its payload in each version, and its answer."""
+    """Explain the type of a guest message: its payload in each version, and its response."""
     from ...wire import kind
     from ...wire.message import MESSAGES, REQUEST_OF, MsgType
 
     try:
-        found = MsgType.from_plain(question.text)
+        member = MsgType.from_plain(question.text)
     except ValueError as exc:
         raise UsageError(str(exc)) from None
-    if not 0 <= found <= 0xFF:
-        raise UsageError(f"{int(found):#x} does not fit 8 bits")
-    yield Row("", "", str(int(found)), found.name if found.known else "unknown", found.doc)
-    row = MESSAGES.get(found) or REQUEST_OF.get(found)
+    if not 0 <= member <= 0xFF:
+        raise UsageError(f"{int(member):#x} does not fit 8 bits")
+    yield Row("", "", str(int(member)), member.name if member.known else "unknown", member.doc)
+    row = MESSAGES.get(member) or REQUEST_OF.get(member)
     if row is None:
         return
     for version, name in row.payloads.items():
@@ -60,7 +59,7 @@ def msg_type(question: Question) -> Iterator[Row]:
         yield Row("", "", f"  version {version}", name, text)
     sized = f": msg_size {row.reply_size:#x}" if row.reply_size else ""
     text = f"payload of {row.response.name}{sized}"
-    yield Row("", "", "  answer", row.reply, text)
+    yield Row("", "", "  response", row.reply, text)
     if row.note:
         yield Row("", "", "  note", "", row.note)
     yield Row("", "", "  source", row.source, "")
@@ -71,8 +70,8 @@ def product(question: Question) -> Iterator[Row]:
     from ...product import product_named
     from ...wire.tcb import product_of
 
-    first, found, second = question.text.partition(":")
-    if not found:
+    first, colon, second = question.text.partition(":")
+    if not colon:
         if question.text[:1].isdigit():
             help = "explain product 0x19:0x11, or a name"
             raise UsageError(f"{question.text!r} is no FAMILY:MODEL", help=help)
@@ -82,7 +81,7 @@ def product(question: Question) -> Iterator[Row]:
     row = product_of(family, model)
     if row is None:
         place = f"family {family:#x} model {model:#x}"
-        yield Row("", "", place, "unknown", "no source names it; a TCB layout has to be assumed")
+        yield Row("", "", place, "unknown", "in no source; a TCB layout has to be assumed")
         return
     yield from _product(row)
 
@@ -92,5 +91,5 @@ def _product(row: Product) -> Iterator[Row]:
     yield Row("", "", row.name, f"family {row.family:#x}", row.note)
     yield Row("", "", "  models", models, "CPUID, combined as in a report")
     yield Row("", "", "  tcb layout", str(row.layout), "")
-    yield Row("", "", "  chip id", f"{row.chip_id_size or 'unknown'}", "bytes that are used")
-    yield Row("", "", "  key server", row.kds or "none yet", "name in the addresses")
+    yield Row("", "", "  chip id", f"{row.chip_id_size or 'unknown'}", "bytes in use")
+    yield Row("", "", "  key server", row.kds or "none yet", "name in the URLs")

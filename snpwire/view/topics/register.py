@@ -1,4 +1,4 @@
-"""What ``explain`` says of the registers and words around the reverse map table."""
+"""Topics of ``explain`` about registers and words of the reverse map table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from ...finding import counted
 from ...wire.rmp_words import NpfInfo, PageFault, PvalidateResult, RmpBase, RmpCfg, RmpEnd, RstEntry
 from ..table import Row
-from .topics import Question, codes, word, worded
+from .topics import Question, codes, word, word_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MIB, GIB = 1 << 20, 1 << 30
 ENTRY = 16
-"""Bytes of an entry; there is one for each 4 KiB, so a GiB of memory takes 4 MiB."""
+"""Bytes of an entry, one for each 4 KiB: 4 MiB for each GiB of memory."""
 
 
 def exact_size(size: int) -> str:
@@ -30,30 +30,30 @@ def base(question: Question) -> Iterator[Row]:
     from ...wire.rmp import ENTRIES_OFFSET
 
     yield from word(RmpBase)(question)
-    address = worded(RmpBase, question).address
+    address = word_value(RmpBase, question).address
     yield Row("", "", "table begins", hex(address), _aligned(address))
-    text = "behind 2048 counters of 8 bytes, one for each ASID; with segments, their table"
+    text = "after 2048 counters of 8 bytes, one for each ASID; with segments, their table"
     yield Row("", "", "entries begin", hex(address + ENTRIES_OFFSET), text)
 
 
 def _aligned(address: int) -> str:
     if address % MIB:
-        return "no multiple of 1 MiB: the firmware answers INVALID_CONFIG to SNP_INIT"
-    return "a multiple of 1 MiB, as the firmware wants it" if address else "no table: not set up"
+        return "no multiple of 1 MiB: SNP_INIT returns INVALID_CONFIG"
+    return "a multiple of 1 MiB, as the firmware requires" if address else "no table: not set up"
 
 
 def end(question: Question) -> Iterator[Row]:
     """Explain MSR RMP_END: the last byte of the table."""
     yield from word(RmpEnd)(question)
-    last = worded(RmpEnd, question).rmp_end
-    text = "not used where the table has segments; Linux warns if it is set then"
-    yield Row("", "", "first byte behind", hex(last + 1), text)
+    last = word_value(RmpEnd, question).rmp_end
+    text = "not used if the table has segments; Linux warns if it is set then"
+    yield Row("", "", "first byte after", hex(last + 1), text)
 
 
 def cfg(question: Question) -> Iterator[Row]:
     """Explain MSR RMP_CFG: whether the table has segments, and of what size."""
     yield from word(RmpCfg)(question)
-    value = worded(RmpCfg, question)
+    value = word_value(RmpCfg, question)
     if not value.segmented_rmp_en:
         yield Row("", "", "table", "one piece", "from RMP_BASE to RMP_END")
         return
@@ -69,12 +69,12 @@ def cfg(question: Question) -> Iterator[Row]:
 def segment(question: Question) -> Iterator[Row]:
     """Explain an entry of the segment table."""
     yield from word(RstEntry)(question)
-    value = worded(RstEntry, question)
+    value = word_value(RstEntry, question)
     yield Row("", "", "segment", segment_text(value), "")
 
 
 def segment_text(value: RstEntry) -> str:
-    """Return in words what an entry of the segment table says."""
+    """Return an entry of the segment table in words."""
     if not value.mapped_size_gb:
         return "none"
     size = value.mapped_size_gb * GIB // 4096 * ENTRY
@@ -83,34 +83,34 @@ def segment_text(value: RstEntry) -> str:
 
 
 def nested_fault(question: Question) -> Iterator[Row]:
-    """Explain EXITINFO1 of a nested page fault, and what in the table can have caused it."""
+    """Explain EXITINFO1 of a nested page fault, and its possible cause in the table."""
     yield from word(NpfInfo)(question)
-    yield Row("", "", "cause", *npf_cause(worded(NpfInfo, question)))
+    yield Row("", "", "cause", *npf_cause(word_value(NpfInfo, question)))
 
 
 def npf_cause(info: NpfInfo) -> tuple[str, str]:
-    """Return what made a nested page fault, and what can be behind it."""
+    """Return the cause of a nested page fault, and what explains it."""
     if not info.rmp:
-        return "nested page table", "the reverse map table has no part in it"
+        return "nested page table", "not the reverse map table"
     if info.vmpl:
-        return "rights", "the mask of the guest's privilege level lacks the right"
+        return "permissions", "the VMPL of the guest lacks the permission"
     if info.sizem:
-        return "page size", "4 KiB were named or mapped, the entry has 2 MiB: PSMASH, then again"
+        return "page size", "4 KiB were named or mapped, the entry has 2 MiB: PSMASH and retry"
     if not info.enc:
-        return "shared page", "the page has to be the hypervisor's for shared access"
-    return "owner", "the entry is another's, has another guest address, or is immutable"
+        return "shared page", "shared access needs a hypervisor-owned page"
+    return "owner", "another owner, another guest address, or immutable"
 
 
 def page_fault(question: Question) -> Iterator[Row]:
     """Explain the error code of a page fault."""
     yield from word(PageFault)(question)
-    if worded(PageFault, question).rmp:
-        text = "the page, or one of its 2 MiB, is a guest's or the firmware's: Linux kills the task"
+    if word_value(PageFault, question).rmp:
+        text = "a guest or the firmware owns the page, or one of its 2 MiB: Linux kills the task"
         yield Row("", "", "cause", "RMP violation", text)
 
 
 def pvalidate(question: Question) -> Iterator[Row]:
-    """Explain the result of PVALIDATE, and what software has instead of the carry flag."""
+    """Explain the result of PVALIDATE, and numbers that software has for the carry flag."""
     from ...errors import UsageError
 
     made_up = {0xFF: "Linux", 0x10: "coconut-svsm"}
@@ -119,10 +119,10 @@ def pvalidate(question: Question) -> Iterator[Row]:
     except UsageError:
         number = -1  # a name
     if number in made_up:
-        text = "no result of the instruction: the carry flag was set, nothing had to change"
+        text = "not from the instruction: the carry flag was set, nothing changed"
         yield Row("", "", hex(number), made_up[number], text)
         return
     yield from codes(PvalidateResult)(question)
     if number == 0:
-        text = "with the carry flag set the page was so already: Linux has 255, coconut-svsm 0x10"
+        text = "set if nothing changed: Linux then has 255, coconut-svsm 0x10"
         yield Row("", "", "carry flag", "", text)

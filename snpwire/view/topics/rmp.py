@@ -1,11 +1,11 @@
-"""What is said of an entry of the reverse map table: its state, its rights, its address."""
+"""Topics of ``explain`` about the reverse map table: states, permissions, addresses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ..meaning import Meaning, code_text, parts
+from ..meaning import Meaning, code_text, word_fields
 from ..table import Row
 from ..text import int_text
 from .topics import Question
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from ...wire.rmp import RmpEntry, RmpHi, RmpLo, RmpOperand, RmpState, SegmentTable
 
-
-UNREAD = "not known"
+UNREAD = "unknown"
 
 
 def rmp(question: Question) -> Iterator[Row]:
@@ -40,17 +39,17 @@ def rmp(question: Question) -> Iterator[Row]:
     yield from _owner(entry.lo, state)
     for name, word, text in (("lo", entry.lo, ""), ("hi", entry.hi, rights(entry.hi))):
         yield Row("", "", name, int_text(word, 8), text)
-        for part in parts(word):
-            if part.shown or name == "lo":  # a state is made of zeros as well
-                yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+        for field in word_fields(word):
+            if field.shown or name == "lo":  # zeros decide the state as well
+                yield field.row()
 
 
 def entry_of(question: Question) -> RmpEntry:
     """Return the entry that ``LO:HI`` stands for. Raises UsageError."""
     from ...wire.rmp import RmpEntry
 
-    first, found, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
-    if not found:
+    first, colon, second = question.text.strip("[] ").replace(" - ", ":").partition(":")
+    if not colon:
         raise UsageError(f"{question.text!r} is no LO:HI", help="explain rmp 0x4:0x0")
     return RmpEntry(lo=_quadword(first), hi=_quadword(second))
 
@@ -69,7 +68,7 @@ def _owner(lo: RmpLo, state: RmpState) -> Iterator[Row]:
 
 
 def rights(hi: RmpHi) -> str:
-    """Return what each privilege level may do, those without rights left out."""
+    """Return the permissions of each VMPL that has any."""
     from ...wire.rmp_words import VmplMask
 
     masks = ((level, VmplMask(getattr(hi, f"vmpl{level}"))) for level in range(4))
@@ -77,9 +76,9 @@ def rights(hi: RmpHi) -> str:
 
 
 def rmp_meanings(entry: RmpEntry, *, known: bool) -> dict[str, Meaning]:
-    """Return what the two quadwords of an entry say: its state, and the rights.
+    """Return the meaning of both quadwords of an entry: its state, and the VMPL permissions.
 
-    Where the bits are not *known* each says that.
+    Both are unknown unless the layout of the bits is *known*.
     """
     from ...wire.rmp import state_of
 
@@ -94,7 +93,7 @@ def rmp_meanings(entry: RmpEntry, *, known: bool) -> dict[str, Meaning]:
 
 
 def read_meanings(operand: RmpOperand) -> dict[str, Meaning]:
-    """Return what RMPREAD tells: the states that the page may have."""
+    """Return the meaning of the result of RMPREAD: the states that the page may be in."""
     from ...wire.rmp import states_of
 
     states = states_of(operand)

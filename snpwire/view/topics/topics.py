@@ -1,4 +1,4 @@
-"""What ``explain`` says of each sort of number: a function a topic, from a question to rows."""
+"""Topics of ``explain``: for each a function from a question to rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bits import Flags, OpenEnum, Word, integer
 from ...errors import UsageError, cut, shown
-from ..meaning import code_text, operand_meaning, parts
+from ..meaning import code_text, operand_meaning, word_fields
 from ..table import Row
 from ..text import int_text
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class Question(NamedTuple):
-    """What was asked: a number as text, and for operands the exit they belong to."""
+    """A question to ``explain``: a number as text, and for operands their exit."""
 
     text: str
     exit: str | None = None
     info1: int | None = None
-    """``sw_exit_info_1`` beside the operand that is asked about."""
+    """``sw_exit_info_1`` of the same page, for operands that depend on it."""
     response: bool = False
     product: str | None = None
-    """The product whose TCB versions are meant."""
+    """Product of the TCB version."""
     family: str | None = None
-    """The processor whose reverse map table is meant."""
+    """Processor of the reverse map table."""
 
     def number(self, limit: int = 64) -> int:
         """Return the number. Raises UsageError if there is none, or if it has too many bits."""
@@ -44,17 +44,17 @@ class Question(NamedTuple):
 
 
 def code(question: Question) -> Iterator[Row]:
-    """Explain an exit code: its operands, what it needs, what comes back."""
+    """Explain an exit code: its operands, its inputs and outputs."""
     from ...wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, events_of
 
-    found = _member(ExitCode, question)
-    yield Row("", "", hex(found), found.name, found.doc or "no source names this code")
-    if found in KVM_REASONS:
-        yield Row("", "", "kvm_exit prints", KVM_REASONS[found], "")
-    for event in events_of(found):
+    member = _member(ExitCode, question)
+    yield Row("", "", hex(member), member.name, member.doc or "no source names this code")
+    if member in KVM_REASONS:
+        yield Row("", "", "kvm_exit prints", KVM_REASONS[member], "")
+    for event in events_of(member):
         yield from _event(event)
-    taken = "yes" if found in KVM_ACCEPTED else "no: it answers malformed input, reason 6"
-    yield Row("", "", "KVM 6.12 takes it", taken, "")
+    taken = "yes" if member in KVM_ACCEPTED else "no: it responds with malformed input, reason 6"
+    yield Row("", "", "KVM 6.12 accepts it", taken, "")
 
 
 def _event(event: Event) -> Iterator[Row]:
@@ -62,12 +62,12 @@ def _event(event: Event) -> Iterator[Row]:
     for name, operand in (("sw_exit_info_1", event.info1), ("sw_exit_info_2", event.info2)):
         yield Row("", "", f"  {name}", _role(operand), "")
     for name, operand in event.inputs.items():
-        needed = "must be marked valid" if name in event.required else "if it is used"
+        needed = "must be marked valid" if name in event.required else "if used"
         yield Row("", "", f"  {name}", _role(operand), needed)
     for name, operand in event.outputs.items():
-        yield Row("", "", f"  {name} in the answer", _role(operand), "")
+        yield Row("", "", f"  {name} in the response", _role(operand), "")
     if "sw_exit_info_2" in event.returns:
-        yield Row("", "", "  sw_exit_info_2 in the answer", _role(event.result), "")
+        yield Row("", "", "  sw_exit_info_2 in the response", _role(event.result), "")
     yield Row("", "", "  source", event.source, "")
 
 
@@ -82,28 +82,28 @@ def _role(operand: Operand) -> str:
 def _member(kind: type[OpenEnum], question: Question) -> Any:
     """Return the code that a number or a name stands for."""
     try:
-        found = kind.from_plain(question.text)
+        member = kind.from_plain(question.text)
     except ValueError as exc:
         raise UsageError(str(exc)) from None
-    if not 0 <= found < 1 << 64:
+    if not 0 <= member < 1 << 64:
         raise UsageError(f"{cut(question.text)} does not fit 64 bits")
-    return found
+    return member
 
 
 def _exit_event(question: Question) -> Event:
     from ...wire.exits import ExitCode, event_of, events_of
 
-    found = _member(ExitCode, question._replace(text=question.exit or ""))
-    rows = events_of(found)
-    selected = None if question.response else event_of(found, question.info1 or 0)
+    member = _member(ExitCode, question._replace(text=question.exit or ""))
+    rows = events_of(member)
+    selected = None if question.response else event_of(member, question.info1 or 0)
     event = selected or next(iter(rows), None)
     if event is None:
-        raise UsageError(f"no source says what the operands of {found.name} mean")
+        raise UsageError(f"no source defines the operands of {member.name}")
     return event
 
 
 def exitinfo1(question: Question) -> Iterator[Row]:
-    """Explain ``sw_exit_info_1`` of a request, by its exit, or of an answer."""
+    """Explain ``sw_exit_info_1`` of a request, by its exit, or of a response."""
     from ...wire.event import Operand
     from ...wire.operands import ResponseInfo
 
@@ -130,7 +130,7 @@ def exitinfo2(question: Question) -> Iterator[Row]:
     else:
         operand = event.info2
     if event:
-        code = ExitCode(event.code)  # an answer does not tell which row of the code it belongs to
+        code = ExitCode(event.code)  # a response does not show which row of the code it belongs to
         named = (code.name, code.doc) if question.response else (event.name, event.title)
         yield Row("", "", *named, "")
     yield from _operand("sw_exit_info_2", operand, question.number())
@@ -150,22 +150,21 @@ def _bits(value: Word) -> Iterator[Row]:
             span = f"[{field.span}]" if field else f"[{name.removeprefix('bit_')}]"
             yield Row("", "", span, name, field.doc if field else "no name")
         return
-    for part in parts(value):
-        yield Row("", "", f"{part.span:>7} {part.name}", part.value, part.text)
+    yield from (field.row() for field in word_fields(value))
 
 
 def word(kind: type[Word]) -> Callable[[Question], Iterator[Row]]:
     """Return the function that explains a word of one kind."""
 
     def explain(question: Question) -> Iterator[Row]:
-        value = worded(kind, question)
+        value = word_value(kind, question)
         yield Row("", "", kind.__name__, int_text(value, kind.WIDTH // 8), kind.SPEC)
         yield from _bits(value)
 
     return explain
 
 
-def worded(kind: type[W], question: Question) -> W:
+def word_value(kind: type[W], question: Question) -> W:
     """Return the word that a number or the names of bits stand for. Raises UsageError."""
     if question.text[:1].isdigit() or question.text.startswith("-"):
         return kind(question.number(kind.WIDTH))
@@ -201,13 +200,13 @@ def termination(question: Question) -> Iterator[Row]:
     """Explain the reason of a termination: ``SET:CODE`` as KVM logs it."""
     from ...wire.operands import TermSet, term_reason
 
-    first, found, second = question.text.partition(":")
-    if not found:
+    first, colon, second = question.text.partition(":")
+    if not colon:
         raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
     owner = TermSet(Question(first).number())
     reason = term_reason(owner, Question(second).number())
     yield Row("", "", "reason set", hex(owner), code_text(owner))
-    text = code_text(reason) if isinstance(reason, OpenEnum) else "nobody documents this set"
+    text = code_text(reason) if isinstance(reason, OpenEnum) else "no source documents this set"
     yield Row("", "", "reason code", hex(reason), text)
 
 
@@ -216,12 +215,12 @@ def status(question: Question) -> Iterator[Row]:
     from ...wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
 
     if question.text in ("-1", hex(NO_FW_CALL)):
-        yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not asked")
+        yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not called")
         return
-    found = _member(Status, question)
-    if found == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
+    member = _member(Status, question)
+    if member == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
         name = f"INVALID_PAGE_STATE + {WRITE_BACK_MARK}"
-        yield Row("", "", hex(found), name, "The command's own buffer may not be written.")
+        yield Row("", "", hex(member), name, "The command's own buffer may not be written.")
         return
     yield from codes(Status)(question)
 
@@ -230,14 +229,14 @@ def codes(kind: type[OpenEnum]) -> Callable[[Question], Iterator[Row]]:
     """Return the function that explains a code of one enumeration."""
 
     def explain(question: Question) -> Iterator[Row]:
-        found = _member(kind, question)
-        yield Row("", "", hex(found), found.name if found.known else "unknown", found.doc)
+        member = _member(kind, question)
+        yield Row("", "", hex(member), member.name if member.known else "unknown", member.doc)
 
     return explain
 
 
 def guid(question: Question) -> Iterator[Row]:
-    """Explain a GUID: whose it is, and its bytes in the order of each table that may hold it."""
+    """Explain a GUID: its name, and its bytes in the order of each table that may hold it."""
     from ...wire.certs import CertGuid, TioGuid
     from ...wire.svsm import ServiceGuid
 
@@ -266,8 +265,8 @@ def svsm(question: Question) -> Iterator[Row]:
     from ...wire.svsm import CALLS, SvsmCall
 
     yield from word(SvsmCall)(question)
-    value = worded(SvsmCall, question)
+    value = word_value(SvsmCall, question)
     calls = CALLS.get(value.protocol)  # type: ignore[call-overload]
     if calls:
-        found = calls(value.call_id)
-        yield Row("", "", "call", hex(found), code_text(found))
+        member = calls(value.call_id)
+        yield Row("", "", "call", hex(member), code_text(member))
