@@ -53,8 +53,9 @@ def _findings(what: str, question: Question) -> list[Finding]:
 
         return findings(Msr(value=question.number()))
     if what == "rmp":
+        from ..context import Context
         from ..product import entry_layout
         from ..view.topics.rmp import entry_of
 
-        return findings(entry_of(question), entry_layout(question.family))
+        return findings(entry_of(question), Context(entry_layout=entry_layout(question.family)))
     return []

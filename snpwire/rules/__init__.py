@@ -13,15 +13,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..context import BARE, Context
+from ..errors import UsageError, shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..context import Context, Direction
     from ..finding import Finding
-    from ..product import EntryLayout, ProductDecision
-
-    Reading = Context | Direction | ProductDecision | EntryLayout
-    """How a value is to be read: a GHCB page, a guest message, a report, an entry of the RMP."""
 
 __all__ = ["TABLE", "findings"]
 
@@ -107,11 +105,14 @@ TABLE: dict[str, str] = {
 """``module:Class`` below ``wire``, and ``module:TUPLE`` below ``rules``."""
 
 
-def findings(value: Any, context: Reading | None = None) -> list[Finding]:
+def findings(value: Any, context: Context = BARE) -> list[Finding]:
     """Return what the rules say about *value*, a record or a block, by offset, the worst first.
 
-    What was decided about how to read it goes with it, where its kind needs that.
+    What *context* leaves open is decided from the value. Raises UsageError for any other context.
     """
+    if not isinstance(context, Context):
+        hint = "snpwire.context.Context(direction=...) has what is known besides the bytes"
+        raise UsageError(f"{shown(context)} is no Context", help=hint)
     kind = type(value)
     home = f"{kind.__module__.rpartition('.')[2]}:{kind.__name__}"
     module, _, name = TABLE.get(home, "record:RULES").partition(":")

@@ -19,7 +19,7 @@ XSAVE_LEAF = 0xD
 LINUX = "Linux snp_cpuid, setup_cpuid_table"
 
 
-def count(page: CpuidPage, context: Context | None = None) -> Iterator[Finding]:
+def count(page: CpuidPage, context: Context) -> Iterator[Finding]:
     """Expect 1 to 64 functions."""
     if page.count > MAX_FUNCTIONS:
         text = (
@@ -32,7 +32,7 @@ def count(page: CpuidPage, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("cpuid-count", Severity.WARNING, "count", 0, text, LINUX)
 
 
-def functions(page: CpuidPage, context: Context | None = None) -> Iterator[Finding]:
+def functions(page: CpuidPage, context: Context) -> Iterator[Finding]:
     """Expect each function once, and nothing behind the last."""
     seen: dict[tuple[int, ...], int] = {}
     for index, function in enumerate(page.functions):

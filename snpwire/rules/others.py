@@ -29,7 +29,7 @@ def _vector(vector: int, path: str, source: str) -> Iterator[Finding]:
         yield Finding("doorbell-vector", Severity.WARNING, path, 0, text, source)
 
 
-def doorbell(page: DoorbellPage, context: Context | None = None) -> Iterator[Finding]:
+def doorbell(page: DoorbellPage, context: Context) -> Iterator[Finding]:
     """Expect an interrupt vector, and nothing that coconut-svsm's draft alone defines."""
     yield from _vector(page.vector, "vector", page.SPEC)
     yield from record.unknown_bits(page.flags, "flags", 1, page.SPEC)
@@ -43,13 +43,13 @@ def doorbell(page: DoorbellPage, context: Context | None = None) -> Iterator[Fin
             yield Finding("doorbell-draft", Severity.NOTE, name, offset, text, DRAFT)
 
 
-def ext_int(info: ExtIntInfo, context: Context | None = None) -> Iterator[Finding]:
+def ext_int(info: ExtIntInfo, context: Context) -> Iterator[Finding]:
     """Expect an interrupt vector (draft)."""
     for finding in _vector(info.status.pending_vector, "status.pending_vector", info.SPEC):
         yield finding._replace(path="status")
 
 
-def apic_ids(ids: ApicIdList, context: Context | None = None) -> Iterator[Finding]:
+def apic_ids(ids: ApicIdList, context: Context) -> Iterator[Finding]:
     """Expect each APIC id once, and at least one."""
     if ids.head.num_entries == 0:
         text = "num_entries is 0: a guest has a processor"
@@ -63,7 +63,7 @@ def apic_ids(ids: ApicIdList, context: Context | None = None) -> Iterator[Findin
             yield Finding("apic-ids-repeated", Severity.WARNING, path, offset, text, ids.SPEC)
 
 
-def cc_blob(blob: CcBlob, context: Context | None = None) -> Iterator[Finding]:
+def cc_blob(blob: CcBlob, context: Context) -> Iterator[Finding]:
     """Expect the magic, and two pages (Linux takes neither page at 0 nor one cut short)."""
     if blob.magic != CC_BLOB_MAGIC:
         text = f"magic is {blob.magic:#010x}, it has to be {CC_BLOB_MAGIC:#010x}"

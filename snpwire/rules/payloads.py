@@ -20,7 +20,7 @@ from . import report as reports
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..product import ProductDecision
+    from ..context import Context
     from ..wire.cpuid import CpuidReq, CpuidRsp
     from ..wire.key import KeyReq, KeyReqV2, KeyRsp
     from ..wire.report import ReportReq, ReportRsp
@@ -51,7 +51,7 @@ def noted(value: Any, code: str, severity: Severity, field: str, text: str) -> F
     return Finding(code, severity, field, place_of(value, field), text, value.SPEC)
 
 
-def strict(value: Any, context: object = None) -> Iterator[Finding]:
+def strict(value: Any, context: Context) -> Iterator[Finding]:
     """Expect reserved bytes and bits of a request to be zero: the firmware looks at them."""
     status = Status.INVALID_PARAM
     for finding in (*record.reserved(value), *record.unknown(value)):
@@ -64,7 +64,7 @@ def strict(value: Any, context: object = None) -> Iterator[Finding]:
             yield finding._replace(code=code, severity=Severity.ERROR, text=text)
 
 
-def status(value: Any, context: object = None) -> Iterator[Finding]:
+def status(value: Any, context: Context) -> Iterator[Finding]:
     """Find that the firmware refused."""
     value = getattr(value, "head", value)
     found: Status = value.status
@@ -89,7 +89,7 @@ def _key_sel(request: KeyReq | KeyReqV2 | ReportReq, code: str) -> Iterator[Find
         yield refused(request, code, "select", text, Status.INVALID_KEY)
 
 
-def key_request(request: KeyReq | KeyReqV2, context: object = None) -> Iterator[Finding]:
+def key_request(request: KeyReq | KeyReqV2, context: Context) -> Iterator[Finding]:
     """Expect a root key that there is, a VMPL, and no value that is not asked for."""
     yield from _vmpl(request)
     if request.select.root_key_select == RootKeySelect.VCEK_OR_VLEK:
@@ -102,7 +102,7 @@ def key_request(request: KeyReq | KeyReqV2, context: object = None) -> Iterator[
             yield noted(request, "payload-not-mixed", Severity.NOTE, name, text)
 
 
-def vector_bit(request: KeyReq, context: object = None) -> Iterator[Finding]:
+def vector_bit(request: KeyReq, context: Context) -> Iterator[Finding]:
     """Expect no launch_mit_vector in version 1, which has no field for it."""
     if request.guest_field_select.has("launch_mit_vector"):
         text = "guest_field_select asks for launch_mit_vector, which version 2 has"
@@ -110,7 +110,7 @@ def vector_bit(request: KeyReq, context: object = None) -> Iterator[Finding]:
         yield refused(request, "payload-fields-version", field, text, Status.INVALID_PARAM)
 
 
-def key_response(response: KeyRsp, context: object = None) -> Iterator[Finding]:
+def key_response(response: KeyRsp, context: Context) -> Iterator[Finding]:
     """Expect a key after success, and none after an error."""
     there = any(response.derived_key)
     if there == bool(response.status):
@@ -120,15 +120,13 @@ def key_response(response: KeyRsp, context: object = None) -> Iterator[Finding]:
         yield noted(response, "payload-key", Severity.WARNING, "derived_key", text)
 
 
-def report_request(request: ReportReq, context: object = None) -> Iterator[Finding]:
+def report_request(request: ReportReq, context: Context) -> Iterator[Finding]:
     """Expect a key that there is, and a VMPL."""
     yield from _vmpl(request)
     yield from _key_sel(request, "payload-key-sel")
 
 
-def report_response(
-    response: ReportRsp, context: ProductDecision | None = None
-) -> Iterator[Finding]:
+def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
     """Expect a report after success, judged as one that stands alone, and none after an error."""
     if response.report_size != REPORT_SIZE:
         text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
@@ -143,12 +141,12 @@ def report_response(
         yield noted(response, "payload-report", Severity.WARNING, "report", text)
 
 
-def outside(response: ReportRsp, context: object = None) -> Iterator[Finding]:
+def outside(response: ReportRsp, context: Context) -> Iterator[Finding]:
     """Find reserved bytes of the answer itself; the report has a rule for its own."""
     return (found for found in record.reserved(response) if not found.path.startswith("report."))
 
 
-def cpuid_request(request: CpuidReq, context: object = None) -> Iterator[Finding]:
+def cpuid_request(request: CpuidReq, context: Context) -> Iterator[Finding]:
     """Expect at most 64 functions, all of them there, of leaves that are checked."""
     head = request.head
     if head.count > MAX_FUNCTIONS:
@@ -167,7 +165,7 @@ def cpuid_request(request: CpuidReq, context: object = None) -> Iterator[Finding
             yield Finding("cpuid-leaf", Severity.NOTE, path, place, text, request.SPEC)
 
 
-def cpuid_response(response: CpuidRsp, context: object = None) -> Iterator[Finding]:
+def cpuid_response(response: CpuidRsp, context: Context) -> Iterator[Finding]:
     """Expect as many functions as are counted; a value that was replaced makes it an error."""
     yield from record.cut_short(response)
     if response.head.status == Status.INVALID_PARAM and response.head.count:
@@ -175,7 +173,7 @@ def cpuid_response(response: CpuidRsp, context: object = None) -> Iterator[Findi
         yield noted(response, "cpuid-replaced", Severity.NOTE, "status", text)
 
 
-def tsc_response(response: TscInfoRsp, context: object = None) -> Iterator[Finding]:
+def tsc_response(response: TscInfoRsp, context: Context) -> Iterator[Finding]:
     """Expect a scale after success."""
     if not response.status and not response.guest_tsc_scale:
         text = "guest_tsc_scale is 0, and status is SUCCESS: the TSC would stand still"

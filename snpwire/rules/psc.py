@@ -36,7 +36,7 @@ class Place(NamedTuple):
     base: int = 0
     room: int | None = None
     """How many entries fit where it lies, if that is known."""
-    direction: Direction = Direction.REQUEST
+    direction: Direction | None = None
 
     def finding(
         self, code: str, severity: Severity, path: str, offset: int, text: str, source: str
@@ -45,10 +45,9 @@ class Place(NamedTuple):
         return Finding(code, severity, self.prefix + path, self.base + offset, text, source)
 
 
-def alone(buffer: PscBuffer, context: Context | None = None) -> Iterator[Finding]:
+def alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
     """Judge a buffer that came by itself."""
-    direction = context.direction if context else Direction.REQUEST
-    yield from judge(buffer, Place(direction=direction))
+    yield from judge(buffer, Place(direction=context.direction))
 
 
 def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
