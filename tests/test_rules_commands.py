@@ -8,7 +8,7 @@ from strategies import image_of
 
 from snpwire import wire
 from snpwire.finding import Severity
-from snpwire.rules import TABLE, findings
+from snpwire.rules import findings
 from snpwire.rules.commands import CHECKS, refusal
 from snpwire.wire.command_checks import STEPS
 from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
@@ -396,7 +396,7 @@ LAWFUL = {
     "cmd-hv-report": {"length": 0x18},
     "page-info": {"length": 0x70},
 }
-CHECKED = [name for name in wire.RECORDS if TABLE.get(wire.kind(name).home) == "commands:RULES"]
+CHECKED = [name for name, kind in wire.RECORDS.items() if kind.type.__name__ in CHECKS]
 
 
 @pytest.mark.parametrize("kind", CHECKED)
