@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
-from ..wire.certs import SPEC, CertEntry, CertGuid
+from ..wire.certs import SPEC, CertEntry, CertGuid, CertTable, TioBlobEntry
 from ..wire.guid import MixedGuid
 from . import record
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.certs import CertTable
 
 SIZE = CertEntry.SIZE
 LINUX_MAX = 0x4000
@@ -119,5 +118,7 @@ def blob(entry: object, context: Context) -> Iterator[Finding]:
     yield Finding("draft", Severity.NOTE, "guid", 0, text, "Linux, posted patches for SEV-TIO")
 
 
-RULES = (end, size, guids, ranges, overlaps)
-TIO = (blob, *record.RULES)
+RULES = {
+    CertTable: (end, size, guids, ranges, overlaps),
+    TioBlobEntry: (blob, *record.RULES),
+}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..context import BARE, Direction, completed
 from ..finding import Finding, Severity, bit_list
-from ..wire.ghcb import SPEC, Usage
+from ..wire.ghcb import SPEC, HypervPage, Page, Usage
 from . import record
 from .case import INVALID_USAGE, VALIDATE, Case
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..context import Context
-    from ..wire.ghcb import HypervPage, Page
 
 VENDOR_LAYOUT = (Usage.HYPERV_HYPERCALL, Usage.HYPERV_VTL_RETURN)
 DISPUTED = ("rip", "rsp")
@@ -144,5 +143,7 @@ def hyperv(page: HypervPage, context: Context) -> Iterator[Finding]:
         yield Finding("protocol-version", Severity.WARNING, "protocol_version", 0xFFA, text, source)
 
 
-RULES = (judge,)
-HYPERV = (hyperv, record.reserved)
+RULES = {
+    Page: (judge,),
+    HypervPage: (hyperv, record.reserved),
+}

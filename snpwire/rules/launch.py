@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
-from ..wire.launch import ID_BLOCK_VERSION, Curve
+from ..wire.launch import ID_BLOCK_VERSION, Curve, IdAuth, IdBlock, IdKey
 from ..wire.report import SignatureAlgo
 from ..wire.status import Status
 from . import record
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.launch import IdAuth, IdBlock, IdKey
     from ..wire.report import Signature
 
 FIRMWARE = "AMD-ASPFW sev_mcmd.c, SNP_LAUNCH_FINISH"
@@ -86,5 +85,7 @@ def foreign(auth: IdAuth, context: Context) -> Iterator[Finding]:
     return (found for found in record.reserved(auth) if "_sig." not in found.path)
 
 
-ID_BLOCK = (id_block, *record.RULES)
-ID_AUTH = (id_auth, foreign)
+RULES = {
+    IdBlock: (id_block, *record.RULES),
+    IdAuth: (id_auth, foreign),
+}

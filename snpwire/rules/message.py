@@ -276,5 +276,7 @@ def alone(header: Header, context: Context) -> Iterator[Finding]:
             yield found._replace(path=found.path.removeprefix("header."))
 
 
-RULES = (request, response, sealed, unused)
-HEADER = (alone,)
+RULES = {
+    MessagePage: (request, response, sealed, unused),
+    Header: (alone,),
+}

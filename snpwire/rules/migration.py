@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 from ..finding import Finding, Severity
 from ..wire.address import PAGE
-from ..wire.migration import CONTEXT_SIZE, CONTEXT_VERSION
+from ..wire.migration import (
+    CONTEXT_SIZE,
+    CONTEXT_VERSION,
+    AbsorbNomaReq,
+    AbsorbReq,
+    ExportReq,
+    ExportRsp,
+    GuestContext,
+    ImportReq,
+    StatusRsp,
+    VmrkReq,
+)
 from ..wire.status import Status
 from . import record
-from .payloads import ANSWERED, noted, place_of, refused, strict
+from .payload import RESPONSE, noted, place_of, refused, strict
 from .policy import policy_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.migration import ExportRsp, GuestContext, ImportReq, VmrkReq
 
 KEYS = 4
 
@@ -87,11 +97,13 @@ def _within(outer: Any, field: str, inner: GuestContext, context: Context) -> It
         yield noted(outer, "payload-context", Severity.WARNING, field, f"{field} is all zero")
 
 
-CONTEXT = (guest_context, *record.RULES)
-EXPORT_REQ = (strict, address)
-EXPORT_RSP = (exported, *ANSWERED)
-IMPORT_REQ = (strict, address, incoming, root_entry)
-ABSORB_REQ = (strict, address, incoming)
-ABSORB_NOMA_REQ = (strict, incoming)
-VMRK_REQ = (strict, address, root_key)
-STATUS_RSP = ANSWERED
+RULES = {
+    ExportReq: (strict, address),
+    ExportRsp: (exported, *RESPONSE),
+    ImportReq: (strict, address, incoming, root_entry),
+    AbsorbReq: (strict, address, incoming),
+    AbsorbNomaReq: (strict, incoming),
+    VmrkReq: (strict, address, root_key),
+    StatusRsp: RESPONSE,
+    GuestContext: (guest_context, *record.RULES),
+}

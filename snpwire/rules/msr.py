@@ -16,6 +16,7 @@ from ..wire.msr import (
     REQUESTS,
     RESPONSES,
     SPEC,
+    Msr,
     MsrGhcbGpa,
     MsrHvFeaturesResp,
     MsrInfo,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from ..bits import Word
     from ..context import Context
-    from ..wire.msr import Msr
 
 KVM = "Linux 6.12 sev_handle_vmgexit_msr_protocol"
 LARGE_PAGE = 1 << 56
@@ -210,4 +210,6 @@ def direction(msr: Msr, context: Context) -> Iterator[Finding]:
         yield Finding("msr-direction", Severity.WARNING, "value", 0, text, KVM)
 
 
-RULES = (value, direction)
+RULES = {
+    Msr: (value, direction),
+}

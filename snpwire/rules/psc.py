@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..context import Direction
 from ..finding import Finding, Severity, bit_list
 from ..wire.operands import PscOperation, PscReturn
-from ..wire.psc import MAX_ENTRIES, SPEC
+from ..wire.psc import MAX_ENTRIES, SPEC, PscBuffer, PscEntry
 from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.psc import PscBuffer, PscEntry
 
 BEGIN = "Linux 6.12 snp_begin_psc"
 GUEST = "Linux 6.12 vmgexit_psc"
@@ -145,4 +144,6 @@ def _moved(finding: Finding, where: Place) -> Finding:
     return finding._replace(path=where.prefix + finding.path, offset=where.base + finding.offset)
 
 
-RULES = (alone,)
+RULES = {
+    PscBuffer: (alone,),
+}

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity, bit_list
 from ..product import decide
-from ..wire.report import Report, SignatureAlgo, SigningKey
+from ..wire.report import (
+    REPORT_SIZE,
+    Report,
+    ReportReq,
+    ReportRsp,
+    SignatureAlgo,
+    SigningKey,
+)
 from . import record
+from .payload import key_sel, noted, place_of, status, strict, vmpl
 from .policy import policy_findings
 from .signature import signature_findings
 from .tcb import order, spare
@@ -201,9 +209,38 @@ def empty(report: Report, context: Context) -> Iterator[Finding]:
         text = "all of the report is zero: none was written"
         yield _error("report-empty", "version", text, FIRMWARE)
         return
-    for rule in _RULES:
+    for rule in STANDING_ALONE:
         yield from rule(report, context)
 
 
-_RULES = (version, policy, platform, keys, signature, reserved, chip, owner, guest, tcb)
-RULES = (empty,)
+def report_request(request: ReportReq, context: Context) -> Iterator[Finding]:
+    """Expect a key that there is, and a VMPL."""
+    yield from vmpl(request)
+    yield from key_sel(request, "payload-key-sel")
+
+
+def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
+    """Expect a report after success, judged as one that stands alone, and none after an error."""
+    if response.report_size != REPORT_SIZE:
+        text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
+        yield noted(response, "payload-size", Severity.WARNING, "report_size", text)
+    place = place_of(response, "report")
+    if not response.status:
+        for found in empty(response.report, context):
+            yield found._replace(path=f"report.{found.path}", offset=place + found.offset)
+    elif any(response.report.build()):
+        text = f"report is not zero, and status is {response.status.name}"
+        yield noted(response, "payload-report", Severity.WARNING, "report", text)
+
+
+def outside(response: ReportRsp, context: Context) -> Iterator[Finding]:
+    """Find reserved bytes outside of the report, which has a rule for its own."""
+    return (found for found in record.reserved(response) if not found.path.startswith("report."))
+
+
+STANDING_ALONE = (version, policy, platform, keys, signature, reserved, chip, owner, guest, tcb)
+RULES = {
+    Report: (empty,),
+    ReportReq: (strict, report_request),
+    ReportRsp: (status, report_response, outside),
+}

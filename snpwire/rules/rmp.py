@@ -8,7 +8,17 @@ from ..context import Direction
 from ..finding import Finding, Severity, bit_list
 from ..wire import rmp_faults as faults
 from ..wire.address import LARGE_PAGE, PAGE, REGION
-from ..wire.rmp import ASIDS, RmpState, state_of, states_of
+from ..wire.rmp import (
+    ASIDS,
+    RmpEntry,
+    RmpLo,
+    RmpOperand,
+    RmpState,
+    SegmentTable,
+    VmplMasks,
+    state_of,
+    states_of,
+)
 from ..wire.rmp_faults import FIRMWARE
 from ..wire.rmp_words import CHANGING, LAST_ASID
 from . import record
@@ -17,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.rmp import RmpEntry, RmpLo, RmpOperand, SegmentTable, VmplMasks
     from ..wire.rmp_faults import EntryFault
 
 UPDATE = "RMPUPDATE (Microsoft, VeriSMo); the order of its checks is not verified"
@@ -161,7 +170,9 @@ def segments(value: SegmentTable, context: Context) -> Iterator[Finding]:
             seen.append((index, first, last))
 
 
-ENTRY = (state, owner, rights)
-OPERAND = (operand,)
-SEGMENTS = (segments,)
-MASKS = (masks,)
+RULES = {
+    RmpEntry: (state, owner, rights),
+    RmpOperand: (operand,),
+    SegmentTable: (segments,),
+    VmplMasks: (masks,),
+}

@@ -105,4 +105,6 @@ def empty(page: SecretsPage, context: Context) -> Iterator[Finding]:
         yield from rule(page, context)
 
 
-RULES = (empty,)
+RULES = {
+    SecretsPage: (empty,),
+}

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 from ..finding import Finding, Severity
 from ..wire.address import PAGE, REGION
 from ..wire.guid import TextGuid
-from ..wire.svsm import COCONUT, SPEC, ServiceGuid
+from ..wire.svsm import (
+    COCONUT,
+    SPEC,
+    AttestServices,
+    AttestSingleService,
+    Caa,
+    PvalidateRequest,
+    ServiceGuid,
+    ServicesManifest,
+    VtpmRequest,
+    VtpmResponse,
+)
 from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.svsm import (
-        AttestServices,
-        AttestSingleService,
-        Caa,
-        PvalidateRequest,
-        ServicesManifest,
-        VtpmRequest,
-        VtpmResponse,
-    )
 
 MAX_ENTRIES = 510
 """How many entries a PVALIDATE request may have."""
@@ -170,10 +172,18 @@ def vtpm_response(response: VtpmResponse, context: Context) -> Iterator[Finding]
         yield Finding("vtpm-size", Severity.ERROR, "outbuf_size", 0, text, COCONUT)
 
 
-CAA = (calling_area, *record.RULES)
-PVALIDATE = (pvalidate_head, pvalidate_place, pvalidate_entries, record.reserved, record.rest)
-ATTEST = (attest, *record.RULES)
-ATTEST_SINGLE = (attest_single, *record.RULES)
-MANIFEST = (manifest_head, manifest_rows, record.cut_short)
-VTPM_REQUEST = (vtpm_request, *record.RULES)
-VTPM_RESPONSE = (vtpm_response, *record.RULES)
+RULES = {
+    Caa: (calling_area, *record.RULES),
+    PvalidateRequest: (
+        pvalidate_head,
+        pvalidate_place,
+        pvalidate_entries,
+        record.reserved,
+        record.rest,
+    ),
+    AttestServices: (attest, *record.RULES),
+    AttestSingleService: (attest_single, *record.RULES),
+    ServicesManifest: (manifest_head, manifest_rows, record.cut_short),
+    VtpmRequest: (vtpm_request, *record.RULES),
+    VtpmResponse: (vtpm_response, *record.RULES),
+}

@@ -82,4 +82,6 @@ def empty(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
         yield from rule(vmsa, context)
 
 
-RULES = (empty,)
+RULES = {
+    Vmsa: (empty,),
+}
