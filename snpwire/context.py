@@ -10,12 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from .wire.event import Event, Operand
-from .wire.exits import event_of, events_of, response
-from .wire.operands import ResponseInfo
-
 if TYPE_CHECKING:
     from .product import EntryLayout, ProductDecision
+    from .wire.event import Event, Operand
     from .wire.ghcb import Page
 
 
@@ -71,6 +68,8 @@ def context_of(
     absent: frozenset[str] = frozenset(),
 ) -> Context:
     """Decide how *page* is to be read; a *direction* given is taken as it is."""
+    from .wire.exits import event_of, events_of  # the table of exits is for GHCB pages alone
+
     chosen, reason = (direction, "as asked for") if direction else _direction(page, absent)
     decisions = [Decision("direction", chosen, reason)]
     if chosen is Direction.REQUEST:
@@ -80,9 +79,8 @@ def context_of(
         event = rows[0] if rows else None
         if event and len(rows) > 1:
             others = " or ".join(row.name for row in rows[1:])
-            decisions.append(
-                Decision("event", event.name, f"an answer does not tell from {others}")
-            )
+            reason = f"an answer does not tell from {others}"
+            decisions.append(Decision("event", event.name, reason))
     return Context(chosen, event, tuple(decisions), gpa, absent)
 
 
@@ -104,11 +102,12 @@ def operands(page: Page, context: Context) -> dict[str, Operand]:
         if event is None:
             return {}
         return {"sw_exit_info_1": event.info1, "sw_exit_info_2": event.info2, **event.inputs}
-    info1 = page.sw_exit_info_1
-    info2 = response(event, info1)
-    outputs = event.outputs if event else {}
+    from .wire.event import Operand
+    from .wire.exits import response
+    from .wire.operands import ResponseInfo
+
     return {
         "sw_exit_info_1": Operand("action asked of the guest", ResponseInfo),
-        "sw_exit_info_2": info2,
-        **outputs,
+        "sw_exit_info_2": response(event, page.sw_exit_info_1),
+        **(event.outputs if event else {}),
     }

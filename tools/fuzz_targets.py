@@ -23,7 +23,7 @@ from fuzz_seeds import KINDS
 
 from snpwire.capture import hextext, kernel_log, kvm_ghcb
 from snpwire.context import Direction
-from snpwire.decode.document import Wanted, document
+from snpwire.decode import Hints, document
 from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
 from snpwire.layout import Record
 from snpwire.rules.identify import candidates
@@ -122,11 +122,11 @@ def decode(data: bytes) -> None:
     value: Any = kind.type.parse(image)
     rebuilt(value, image, json.loads(json.dumps(value.to_plain())))
     tiled(value, image)
-    wanted = Wanted()
+    hints = Hints()
     if name == "ghcb":
         place = value.sw_scratch & ~0xFFF
-        wanted = Wanted(direction=WAYS[how % 4], gpa=(None, place, 0x1000)[how // 4 % 3])
-    doc = document(kind, value, wanted, size=len(image), base=how)
+        hints = Hints(direction=WAYS[how % 4], gpa=(None, place, 0x1000)[how // 4 % 3])
+    doc = document(kind, image, hints, base=how)
     judged(doc)
     VIEWS[how // 12 % len(VIEWS)](doc)
 

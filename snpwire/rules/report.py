@@ -35,7 +35,7 @@ GO = "go-sev-guest abi.go"
 VIRTEE = "virtee/sev, which refuses such a report"
 PEERS = f"{GO}, virtee/sev"
 FIRMWARE = "AMD-ASPFW sev_mcmd.c, MSG_REPORT_REQ"
-LAST = 5
+LAST_VERSION = 5
 """The highest version that is known."""
 NO_AGENT = b"\xff" * 32
 HOST_ASKED = 0xFFFF_FFFF
@@ -66,9 +66,9 @@ def version(report: Report, context: Context) -> Iterator[Finding]:
     if number < 2:
         text = f"version is {number}: no report has it, go-sev-guest and virtee/sev refuse it"
         yield _error("report-version", "version", text)
-    elif number > LAST:
+    elif number > LAST_VERSION:
         text = (
-            f"version {number} is not known: it is read as version {LAST},"
+            f"version {number} is not known: it is read as version {LAST_VERSION},"
             " and what it added is among the reserved bytes"
         )
         yield _warning("report-version-new", "version", text)
@@ -126,14 +126,14 @@ def reserved(report: Report, context: Context) -> Iterator[Finding]:
     for leaf in report.leaves():
         if leaf.gap and any(leaf.value) and not leaf.path.startswith("signature"):
             found = record.reserved_run(leaf, GO)
-            later = "; what a later version added?" if report.version > LAST else ""
+            later = "; what a later version added?" if report.version > LAST_VERSION else ""
             yield found._replace(text=found.text + later)
     if report.version == 2:
         for name in CPUID_FIELDS:
             if getattr(report, name):
                 text = f"{name} is {getattr(report, name):#x}, reserved in version 2"
                 yield _warning("reserved-not-zero", name, text, GO)
-    if report.version < LAST:
+    if report.version < LAST_VERSION:
         for name in VECTORS:
             if getattr(report, name):
                 text = (

@@ -36,7 +36,7 @@ def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None =
     out: dict[str, Any] = {"schema": f"{doc.kind.name}/1", "fields": fields}
     context = doc.context
     out["decisions"] = [d._asdict() for d in doc.decisions]
-    if context:
+    if doc.is_ghcb:
         out["event"] = context.event.name if context.event else None
         out["operands"] = _operands(doc.meanings)
     if doc.product:

@@ -69,7 +69,7 @@ def refusal_text(finding: Finding, status: str = "") -> str:
 def heading(doc: Document) -> str:
     """Return the line that says what the value is."""
     where = f" at {doc.base:#x}" if doc.base else ""
-    if doc.context is None:
+    if not doc.is_ghcb:
         return f"{doc.kind.name}  {doc.size} bytes{where}  {doc.kind.title}"
     value = doc.value
     usage = value.ghcb_usage  # type: ignore[union-attr]
@@ -106,7 +106,7 @@ def _rows(doc: Document, everything: bool) -> Iterator[Row]:
 def _empty(doc: Document) -> frozenset[str]:
     """Return the fields, or the groups of them, that are all zero in a record with very many."""
     leaves = list(doc.leaves())
-    if doc.context or len(leaves) <= MANY or not isinstance(doc.value, Record):
+    if doc.is_ghcb or len(leaves) <= MANY or not isinstance(doc.value, Record):
         return frozenset()
     groups = {_group(leaf) for leaf in leaves}
     return frozenset(groups - {_group(leaf) for leaf in leaves if any_bit(leaf.value)})
@@ -119,7 +119,7 @@ def _group(leaf: Leaf) -> str:
 
 def _worth(doc: Document, leaf: Leaf, meaning: Meaning) -> bool:
     """Tell whether a value is shown: it is set, or marked valid where a bitmap marks."""
-    unmarked = doc.context is not None and not meaning.valid and not doc.absent
+    unmarked = doc.is_ghcb and not meaning.valid and not doc.absent
     return any_bit(leaf.value) or not (leaf.gap or unmarked)
 
 

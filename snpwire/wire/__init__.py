@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-__all__ = ["RECORDS", "Kind", "kind"]
+__all__ = ["COMMAND", "RECORDS", "Kind", "kind"]
+
+COMMAND = "command"
+"""What stands for a kind where the number of a firmware command chooses it."""
 
 
 class Kind(NamedTuple):
@@ -174,7 +177,7 @@ def kind(name: str) -> Kind:
     try:
         return RECORDS[name]
     except KeyError:
-        if name == "command":
+        if name == COMMAND:
             hint = "decode, encode and diff take it with --id; each buffer is a kind, cmd-..., too"
             raise UsageError("a command is of many kinds", help=hint) from None
         some = " ".join(list(RECORDS)[:20])

@@ -6,12 +6,12 @@ import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ...decode.document import Wanted, document
+from ...decode import Hints, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
 from ...rules.opened_message import behind, judged
 from ...wire import RECORDS
 from ...wire.address import PAGE
-from ...wire.message import HEADER_SIZE, MessagePage, payload_kind
+from ...wire.message import HEADER_SIZE, payload_kind
 from ..decode import summary
 from ..encode import write_bytes
 from ..input import SourceError, cut, load
@@ -64,7 +64,7 @@ def open_message(
 def _print(source: Source, header: Header, payload: bytes, options: OpenOptions) -> None:
     """Print header and payload, and what is wrong with either."""
     write_note(*source.notes)
-    known = Wanted(product=options.product)
+    known = Hints(product=options.product)
     page = _page(source, known)
     name = payload_kind(header.msg_type, header.msg_version)
     inner, found = _payload(name, payload, source.base, known)
@@ -91,11 +91,11 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
     write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 
-def _page(source: Source, known: Wanted) -> Document:
+def _page(source: Source, known: Hints) -> Document:
     """Read the message as the page it is in, filled up with zeros if it is shorter."""
     data = source.data[:PAGE].ljust(PAGE, b"\0")
-    size = min(len(source.data), PAGE)
-    return document(RECORDS["message"], MessagePage.parse(data), known, size=size, base=source.base)
+    page = document("message", data, known, base=source.base)
+    return page._replace(size=min(len(source.data), PAGE))
 
 
 def _show(top: Document, inner: Document | None, plain: list[str]) -> None:
@@ -116,7 +116,7 @@ def _bytes(name: str, payload: bytes, *, redact: bool) -> list[str]:
 
 
 def _payload(
-    name: str, payload: bytes, base: int, known: Wanted
+    name: str, payload: bytes, base: int, known: Hints
 ) -> tuple[Document | None, list[Finding]]:
     """Decode a payload; what is behind a record that has one size is filling."""
     if not name:
@@ -124,10 +124,9 @@ def _payload(
     kind = RECORDS[name]
     size = len(payload) if hasattr(kind.type, "ELEMENT") else kind.type.SIZE
     try:
-        value = kind.type.parse(payload[:size])
+        doc = document(kind, payload[:size], known, base=base + HEADER_SIZE)
     except DecodeError:
         return None, []  # that it is too short is said of the page
-    doc = document(kind, value, known, size=size, base=base + HEADER_SIZE)
     return doc, behind(payload[size:], name)
 
 
