@@ -8,7 +8,7 @@ from ..finding import Finding, Severity
 from ..wire.cpuid import MAX_FUNCTIONS, SPEC, CpuidFunction, CpuidPage, CpuidReq, CpuidRsp
 from ..wire.status import Status
 from . import record
-from .payload import noted, refused, status, strict
+from .payload import refusal, remark, request_reserved, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,12 @@ def cpuid_request(request: CpuidReq, context: Context) -> Iterator[Finding]:
     head = request.head
     if head.count > MAX_FUNCTIONS:
         text = f"count is {head.count}, there are at most {MAX_FUNCTIONS}"
-        yield refused(request, "cpuid-count", "count", text, Status.INVALID_PARAM)
+        yield refusal(request, "cpuid-count", "count", text, Status.INVALID_PARAM)
     elif head.count > len(request.elements):
         yield from record.cut_short(request)
     elif not head.count:
         text = "count is 0: nothing is asked"
-        yield noted(request, "cpuid-count", Severity.NOTE, "count", text)
+        yield remark(request, "cpuid-count", Severity.NOTE, "count", text)
     for index, function in enumerate(request.elements):
         leaf = function.eax_in
         if not any(first <= leaf <= last for first, last in LEAVES):
@@ -79,11 +79,11 @@ def cpuid_response(response: CpuidRsp, context: Context) -> Iterator[Finding]:
     yield from record.cut_short(response)
     if response.head.status == Status.INVALID_PARAM and response.head.count:
         text = "status is INVALID_PARAM with functions behind it: at least one value was replaced"
-        yield noted(response, "cpuid-replaced", Severity.NOTE, "status", text)
+        yield remark(response, "cpuid-replaced", Severity.NOTE, "status", text)
 
 
 RULES = {
     CpuidPage: (count, functions, *record.RULES),
-    CpuidReq: (strict, cpuid_request, record.rest),
+    CpuidReq: (request_reserved, cpuid_request, record.rest),
     CpuidRsp: (status, cpuid_response, *record.RULES, record.rest),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..finding import Severity
 from ..wire.key import KeyReq, KeyReqV2, KeyRsp, RootKeySelect
 from ..wire.status import Status
-from .payload import RESPONSE, key_sel, noted, refused, strict, vmpl
+from .payload import RESPONSE, key_sel, refusal, remark, request_reserved, vmpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def key_request(request: KeyReq | KeyReqV2, context: Context) -> Iterator[Findin
         value = getattr(request, name, 0)
         if value and not chosen.has(name):
             text = f"{name} is {value:#x}, and guest_field_select does not ask for it: not mixed in"
-            yield noted(request, "payload-not-mixed", Severity.NOTE, name, text)
+            yield remark(request, "payload-not-mixed", Severity.NOTE, name, text)
 
 
 def vector_bit(request: KeyReq, context: Context) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def vector_bit(request: KeyReq, context: Context) -> Iterator[Finding]:
     if request.guest_field_select.has("launch_mit_vector"):
         text = "guest_field_select asks for launch_mit_vector, which version 2 has"
         field = "guest_field_select"
-        yield refused(request, "payload-fields-version", field, text, Status.INVALID_PARAM)
+        yield refusal(request, "payload-fields-version", field, text, Status.INVALID_PARAM)
 
 
 def key_response(response: KeyRsp, context: Context) -> Iterator[Finding]:
@@ -44,11 +44,11 @@ def key_response(response: KeyRsp, context: Context) -> Iterator[Finding]:
         text = "derived_key is zero, and status is SUCCESS"
         if there:
             text = f"derived_key is not zero, and status is {response.status.name}"
-        yield noted(response, "payload-key", Severity.WARNING, "derived_key", text)
+        yield remark(response, "payload-key", Severity.WARNING, "derived_key", text)
 
 
 RULES = {
-    KeyReq: (strict, key_request, vector_bit),
-    KeyReqV2: (strict, key_request),
+    KeyReq: (request_reserved, key_request, vector_bit),
+    KeyReqV2: (request_reserved, key_request),
     KeyRsp: (key_response, *RESPONSE),
 }

@@ -46,9 +46,9 @@ def id_auth(auth: IdAuth, context: Context) -> Iterator[Finding]:
     if auth.id_key_algo != SignatureAlgo.ECDSA_P384_SHA384:
         text = f"id_key_algo is {auth.id_key_algo:d}, it has to be 1"
         yield _refused("idauth-algorithm", "id_key_algo", 0x000, text, Status.INVALID_PARAM)
-    yield from _signed(auth.id_block_sig, "id_block_sig", 0x040, auth.id_key, "id_key", 0x240)
+    yield from _signature(auth.id_block_sig, "id_block_sig", 0x040, auth.id_key, "id_key", 0x240)
     if auth.auth_key_algo == SignatureAlgo.ECDSA_P384_SHA384:
-        yield from _signed(
+        yield from _signature(
             auth.id_key_sig, "id_key_sig", 0x680, auth.author_key, "author_key", 0x880
         )
     elif auth.auth_key_algo != SignatureAlgo.INVALID:
@@ -60,7 +60,7 @@ def id_auth(auth: IdAuth, context: Context) -> Iterator[Finding]:
         yield Finding("idauth-author", Severity.NOTE, "auth_key_algo", place, text, source)
 
 
-def _signed(
+def _signature(
     signature: Signature, path: str, offset: int, key: IdKey, key_path: str, key_offset: int
 ) -> Iterator[Finding]:
     """Judge a signature and the key that made it."""
@@ -80,12 +80,12 @@ def _signed(
             yield _refused("idauth-key", place, at + USED, text, bad)
 
 
-def foreign(auth: IdAuth, context: Context) -> Iterator[Finding]:
+def reserved_bytes(auth: IdAuth, context: Context) -> Iterator[Finding]:
     """Find reserved bytes that are not zero, signatures aside, which have a rule of their own."""
     return (found for found in record.reserved(auth) if "_sig." not in found.path)
 
 
 RULES = {
     IdBlock: (id_block, *record.RULES),
-    IdAuth: (id_auth, foreign),
+    IdAuth: (id_auth, reserved_bytes),
 }

@@ -47,7 +47,7 @@ LIMIT = (1 << 64) - 1
 FIRST_TIO = MsgType.TIO_TDI_INFO_REQ
 
 
-class Refusal(NamedTuple):
+class MessageRefusal(NamedTuple):
     """A check that a request fails, and the status the firmware answers for it."""
 
     finding: Finding
@@ -68,12 +68,12 @@ def direction_of(page: MessagePage, forced: Direction | None = None) -> Decision
     return Decision("direction", way, reason)
 
 
-def refusal(page: MessagePage) -> Refusal | None:
+def refusal(page: MessagePage) -> MessageRefusal | None:
     """Return the check for which the firmware refuses a request: the first in its order."""
     return next(checks(page), None)
 
 
-def checks(page: MessagePage) -> Iterator[Refusal]:
+def checks(page: MessagePage) -> Iterator[MessageRefusal]:
     """Yield each check that the firmware makes and a request fails, in the firmware's order."""
     header = page.header
     if not any(page.build()):
@@ -95,12 +95,14 @@ def _finding(code: str, severity: Severity, field: str, text: str, source: str) 
     return Finding(code, severity, path, place, said, source)
 
 
-def _refused(code: str, field: str, text: str, status: Status = Status.INVALID_PARAM) -> Refusal:
+def _refused(
+    code: str, field: str, text: str, status: Status = Status.INVALID_PARAM
+) -> MessageRefusal:
     said = f"{text}; the firmware answers {status.name}"
-    return Refusal(_finding(code, Severity.ERROR, field, said, FIRMWARE), status)
+    return MessageRefusal(_finding(code, Severity.ERROR, field, said, FIRMWARE), status)
 
 
-def _form(header: Header) -> Iterator[Refusal]:
+def _form(header: Header) -> Iterator[MessageRefusal]:
     """Expect header and payload of the one form there is."""
     size = header.msg_size
     algorithm = "message-algorithm" if header.algo else "message-algorithm-invalid"
@@ -121,13 +123,13 @@ def _form(header: Header) -> Iterator[Refusal]:
         yield _refused("message-too-long", "msg_size", text)
 
 
-def _key(header: Header) -> Iterator[Refusal]:
+def _key(header: Header) -> Iterator[MessageRefusal]:
     if header.msg_vmpck >= VMPCKS:
         text = f"msg_vmpck is {header.msg_vmpck}, there are keys 0 to {VMPCKS - 1}"
         yield _refused("message-vmpck", "msg_vmpck", text)
 
 
-def _sequence(header: Header) -> Iterator[Refusal]:
+def _sequence(header: Header) -> Iterator[MessageRefusal]:
     """Expect an odd number, below the limit: one more than a count that is even."""
     number, full = header.msg_seqno, Status.AEAD_OFLOW
     if number == 0:
@@ -141,7 +143,7 @@ def _sequence(header: Header) -> Iterator[Refusal]:
         yield _refused("message-seqno-limit", "msg_seqno", text, full)
 
 
-def _version(header: Header) -> Iterator[Refusal]:
+def _version(header: Header) -> Iterator[MessageRefusal]:
     row, version = MESSAGES.get(header.msg_type), header.msg_version
     if version == 0:
         text = "msg_version is 0: versions begin with 1"
@@ -152,7 +154,7 @@ def _version(header: Header) -> Iterator[Refusal]:
         yield _refused("message-version", "msg_version", text)
 
 
-def _type(header: Header) -> Iterator[Refusal]:
+def _type(header: Header) -> Iterator[MessageRefusal]:
     kind = header.msg_type
     if kind in REQUEST_OF:
         text = f"msg_type {kind:d} is {kind.name}, an answer: the firmware takes requests"
@@ -222,7 +224,7 @@ def _guest_says(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.WARNING, text=text, source=COCONUT)
 
 
-def sealed(page: MessagePage, context: Context) -> Iterator[Finding]:
+def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
     header = page.header
     size = min(header.msg_size, PAYLOAD_MAX)
@@ -248,7 +250,7 @@ def sealed(page: MessagePage, context: Context) -> Iterator[Finding]:
         yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
 
 
-def unused(page: MessagePage, context: Context) -> Iterator[Finding]:
+def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Find bytes that nobody uses and that are not zero; in an answer they are leftovers."""
     answered = _way(page, context) is Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
@@ -268,15 +270,15 @@ def unused(page: MessagePage, context: Context) -> Iterator[Finding]:
             yield found._replace(code=code, severity=severity, text=text)
 
 
-def alone(header: Header, context: Context) -> Iterator[Finding]:
+def header_alone(header: Header, context: Context) -> Iterator[Finding]:
     """Judge a header without its page."""
     page = MessagePage(header=header)
-    for rule in (request, response, unused):
+    for rule in (request, response, unused_bytes):
         for found in rule(page, context):
             yield found._replace(path=found.path.removeprefix("header."))
 
 
 RULES = {
-    MessagePage: (request, response, sealed, unused),
-    Header: (alone,),
+    MessagePage: (request, response, payload, unused_bytes),
+    Header: (header_alone,),
 }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VMPLS = 4
 
 
-def refused(
+def refusal(
     value: Any, code: str, field: str, text: str, status: Status, *, place: int | None = None
 ) -> Finding:
     """Return a finding about what the firmware refuses, with the status it answers."""
@@ -39,12 +39,12 @@ def place_of(value: Any, field: str) -> int:
     return tile.offset if tile else 0
 
 
-def noted(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
+def remark(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
     """Return a finding about a field that the firmware does not refuse."""
     return Finding(code, severity, field, place_of(value, field), text, value.SPEC)
 
 
-def strict(value: Any, context: Context) -> Iterator[Finding]:
+def request_reserved(value: Any, context: Context) -> Iterator[Finding]:
     """Expect reserved bytes and bits of a request to be zero: the firmware looks at them."""
     status = Status.INVALID_PARAM
     for finding in (*record.reserved(value), *record.unknown(value)):
@@ -63,7 +63,7 @@ def status(value: Any, context: Context) -> Iterator[Finding]:
     found: Status = value.status
     if found:
         text = f"status is {found:#x} {found.name}: {found.doc or 'no source names it'}"
-        yield noted(value, "payload-status", Severity.WARNING, "status", text)
+        yield remark(value, "payload-status", Severity.WARNING, "status", text)
 
 
 def vmpl(request: KeyReq | KeyReqV2 | ReportReq) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def vmpl(request: KeyReq | KeyReqV2 | ReportReq) -> Iterator[Finding]:
             f"vmpl is {request.vmpl:#x}, there are 0 to 3;"
             " AMD-ASPFW takes any number that is not below that of the message's key"
         )
-        yield noted(request, "payload-vmpl", Severity.WARNING, "vmpl", text)
+        yield remark(request, "payload-vmpl", Severity.WARNING, "vmpl", text)
 
 
 def key_sel(request: KeyReq | KeyReqV2 | ReportReq, code: str) -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def key_sel(request: KeyReq | KeyReqV2 | ReportReq, code: str) -> Iterator[Findi
     key = KeySel(request.select.key_sel)
     if not key.known:
         text = f"select.key_sel is {key:d}, which is reserved"
-        yield refused(request, code, "select", text, Status.INVALID_KEY)
+        yield refusal(request, code, "select", text, Status.INVALID_KEY)
 
 
 RESPONSE = (status, *record.RULES)

@@ -44,7 +44,7 @@ class Place(NamedTuple):
         return Finding(code, severity, self.prefix + path, self.base + offset, text, source)
 
 
-def alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
+def buffer_alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
     """Judge a buffer that came by itself."""
     yield from judge(buffer, Place(direction=context.direction))
 
@@ -145,5 +145,5 @@ def _moved(finding: Finding, where: Place) -> Finding:
 
 
 RULES = {
-    PscBuffer: (alone,),
+    PscBuffer: (buffer_alone,),
 }

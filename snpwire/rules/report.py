@@ -19,10 +19,10 @@ from ..wire.report import (
     SigningKey,
 )
 from . import record
-from .payload import key_sel, noted, place_of, status, strict, vmpl
+from .payload import key_sel, place_of, remark, request_reserved, status, vmpl
 from .policy import policy_findings
 from .signature import signature_findings
-from .tcb import order, spare
+from .tcb import order, unused_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +199,7 @@ def tcb(report: Report, context: Context) -> Iterator[Finding]:
     if decision.assumed:
         text = f"the layout of the TCB versions is assumed: {decision.reason}"
         yield _warning("tcb-layout-assumed", "current_tcb", text, VIRTEE)
-    yield from spare(report, decision)
+    yield from unused_bits(report, decision)
     yield from order(report, decision)
 
 
@@ -223,17 +223,17 @@ def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
     """Expect a report after success, judged as one that stands alone, and none after an error."""
     if response.report_size != REPORT_SIZE:
         text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
-        yield noted(response, "payload-size", Severity.WARNING, "report_size", text)
+        yield remark(response, "payload-size", Severity.WARNING, "report_size", text)
     place = place_of(response, "report")
     if not response.status:
         for found in empty(response.report, context):
             yield found._replace(path=f"report.{found.path}", offset=place + found.offset)
     elif any(response.report.build()):
         text = f"report is not zero, and status is {response.status.name}"
-        yield noted(response, "payload-report", Severity.WARNING, "report", text)
+        yield remark(response, "payload-report", Severity.WARNING, "report", text)
 
 
-def outside(response: ReportRsp, context: Context) -> Iterator[Finding]:
+def response_reserved(response: ReportRsp, context: Context) -> Iterator[Finding]:
     """Find reserved bytes outside of the report, which has a rule for its own."""
     return (found for found in record.reserved(response) if not found.path.startswith("report."))
 
@@ -241,6 +241,6 @@ def outside(response: ReportRsp, context: Context) -> Iterator[Finding]:
 STANDING_ALONE = (version, policy, platform, keys, signature, reserved, chip, owner, guest, tcb)
 RULES = {
     Report: (empty,),
-    ReportReq: (strict, report_request),
-    ReportRsp: (status, report_response, outside),
+    ReportReq: (request_reserved, report_request),
+    ReportRsp: (status, report_response, response_reserved),
 }

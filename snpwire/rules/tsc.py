@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..finding import Severity
 from ..wire.tsc import TscInfoReq, TscInfoRsp
-from .payload import RESPONSE, noted, strict
+from .payload import RESPONSE, remark, request_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ def tsc_response(response: TscInfoRsp, context: Context) -> Iterator[Finding]:
     """Expect a scale after success."""
     if not response.status and not response.guest_tsc_scale:
         text = "guest_tsc_scale is 0, and status is SUCCESS: the TSC would stand still"
-        yield noted(response, "payload-tsc", Severity.WARNING, "guest_tsc_scale", text)
+        yield remark(response, "payload-tsc", Severity.WARNING, "guest_tsc_scale", text)
 
 
-RULES = {TscInfoReq: (strict,), TscInfoRsp: (tsc_response, *RESPONSE)}
+RULES = {TscInfoReq: (request_reserved,), TscInfoRsp: (tsc_response, *RESPONSE)}

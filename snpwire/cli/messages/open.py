@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...decode import Hints, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
-from ...rules.opened_message import behind, judged
+from ...rules.plaintext import plaintext_findings, tail_findings
 from ...wire import RECORDS
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, payload_kind
@@ -68,7 +68,7 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
     page = _page(source, known)
     name = payload_kind(header.msg_type, header.msg_version)
     inner, found = _payload(name, payload, source.base, known)
-    found += judged(header, inner.value if inner else None, options.seqno)
+    found += plaintext_findings(header, inner.value if inner else None, options.seqno)
     if options.redact:
         page, inner = page.without_secrets(), inner and inner.without_secrets()
     if options.json:
@@ -127,7 +127,7 @@ def _payload(
         doc = document(kind, payload[:size], known, base=base + HEADER_SIZE)
     except DecodeError:
         return None, []  # that it is too short is said of the page
-    return doc, behind(payload[size:], name)
+    return doc, tail_findings(payload[size:], name)
 
 
 def _failed(source: Source, header: Header, key: Key, options: OpenOptions) -> int:

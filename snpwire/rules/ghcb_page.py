@@ -21,7 +21,7 @@ INVALID_INPUT = 5
 INVALID_EVENT = 6
 
 
-class Case(NamedTuple):
+class GhcbCheck(NamedTuple):
     """One page and its context. A rule asks ``known`` before it looks at a value."""
 
     page: Page
