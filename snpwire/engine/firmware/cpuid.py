@@ -14,13 +14,13 @@ from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidReqHead
 from ...wire.status import Status
 
 if TYPE_CHECKING:
-    from .context import Asker
+    from .context import Sender
     from .processor import Processor
 
 _HEAD = Struct("<LLQ")
 
 
-def response(fw: Processor, _asker: Asker, payload: bytes) -> bytes:
+def response(fw: Processor, _asker: Sender, payload: bytes) -> bytes:
     """Return the answer, which says itself how it went."""
     size = len(payload)
     most = CpuidReqHead.SIZE + MAX_FUNCTIONS * CpuidFunction.SIZE

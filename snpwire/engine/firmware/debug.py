@@ -16,45 +16,45 @@ from ...wire.launch_commands import Dbg
 from ...wire.report import GuestPolicy
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .processor import Refusal
-from .vmsa import shown
+from .processor import CommandRefusal
+from .vmsa import without_nonce
 
 if TYPE_CHECKING:
-    from .context import Context
+    from .context import FirmwareGuest
     from .processor import Processor
 
 GUESTS = (*STILL, RmpState.GUEST_INVALID, RmpState.GUEST_VALID)
 
 
 def decrypt(fw: Processor, raw: bytes) -> None:
-    """SNP_DBG_DECRYPT: copy 4 KiB out of a guest's encryption. Raises Refusal."""
+    """SNP_DBG_DECRYPT: copy 4 KiB out of a guest's encryption."""
     command = Dbg.parse(raw)
     _aligned(command)
-    fw.started()
+    fw.require_started()
     fw.look_up(command.gctx_paddr)
-    source, lo = _resolved(fw, command.src_paddr)
-    target, _ = _resolved(fw, command.dst_paddr)
+    source, lo = _resolve(fw, command.src_paddr)
+    target, _ = _resolve(fw, command.dst_paddr)
     _context(fw, command)
     if source not in GUESTS or target != RmpState.FIRMWARE:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    guest = _debugged(fw, command, lo)
+        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    guest = _guest_to_debug(fw, command, lo)
     fw.reach(command.src_paddr, PAGE)
     data = fw.memory.read(command.src_paddr & ~C_BIT, PAGE, guest.asid)
-    fw.store(command.dst_paddr, shown(data) if lo & VMSA else data)
+    fw.store(command.dst_paddr, without_nonce(data) if lo & VMSA else data)
 
 
 def encrypt(fw: Processor, raw: bytes) -> None:
-    """SNP_DBG_ENCRYPT: copy 4 KiB into a guest's encryption. Raises Refusal."""
+    """SNP_DBG_ENCRYPT: copy 4 KiB into a guest's encryption."""
     command = Dbg.parse(raw)
-    fw.started()
+    fw.require_started()
     _aligned(command)
     fw.look_up(command.gctx_paddr)
-    _resolved(fw, command.src_paddr)
-    target, lo = _resolved(fw, command.dst_paddr)
+    _resolve(fw, command.src_paddr)
+    target, lo = _resolve(fw, command.dst_paddr)
     _context(fw, command)
     if target not in STILL:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    guest = _debugged(fw, command, lo)
+        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    guest = _guest_to_debug(fw, command, lo)
     data = fw.load(command.src_paddr, PAGE)
     fw.reach(command.dst_paddr, PAGE)
     fw.memory.write(command.dst_paddr & ~C_BIT, data, guest.asid)
@@ -62,15 +62,15 @@ def encrypt(fw: Processor, raw: bytes) -> None:
 
 def _aligned(command: Dbg) -> None:
     if (command.gctx_paddr | command.src_paddr | command.dst_paddr) & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
 
 
 def _context(fw: Processor, command: Dbg) -> None:
     if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST)
 
 
-def _resolved(fw: Processor, address: int) -> tuple[RmpState, int]:
+def _resolve(fw: Processor, address: int) -> tuple[RmpState, int]:
     """Return the state of a page and its entry, or those of the 2 MiB it is part of."""
     state, lo = fw.look_up(address)
     if state == RmpState.DEFAULT:
@@ -79,13 +79,13 @@ def _resolved(fw: Processor, address: int) -> tuple[RmpState, int]:
     return state_of_entry(lo), lo
 
 
-def _debugged(fw: Processor, command: Dbg, lo: int) -> Context:
+def _guest_to_debug(fw: Processor, command: Dbg, lo: int) -> FirmwareGuest:
     """Return the guest that a page is of. Refuses one that may not be debugged, or has no ASID."""
     guest = fw.guest(command.gctx_paddr)
     if asid_of(lo) != guest.asid:
-        raise Refusal(Status.INVALID_PAGE_OWNER)
+        raise CommandRefusal(Status.INVALID_PAGE_OWNER)
     if not GuestPolicy(guest.policy).debug:
-        raise Refusal(Status.POLICY_FAILURE)
+        raise CommandRefusal(Status.POLICY_FAILURE)
     if not guest.agreed_asid:
-        raise Refusal(Status.INACTIVE)
+        raise CommandRefusal(Status.INACTIVE)
     return guest

@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING
 from ...crypto.kdf import GUEST_KEY_LABEL, kdf
 from ...wire.key import GuestFieldSelect, KeyReq, KeySel, RootKeySelect
 from ...wire.status import Status
-from .processor import Refusal
+from .processor import CommandRefusal
 
 if TYPE_CHECKING:
-    from .context import Context
-    from .processor import Processor
-
-if TYPE_CHECKING:
-    from .context import Asker, Context
+    from .context import FirmwareGuest, Sender
     from .processor import Processor
 
 KEY_SIZE = 32
@@ -43,39 +39,41 @@ _POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = (
 _NONE, _ZEROS = b"", bytes(4)
 
 
-def response(fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Return the answer with the key. Raises Refusal."""
+def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """Return the answer with the key."""
     select, reserved, fields, vmpl, svn, tcb = _REQUEST.unpack(payload)
     if select & _SELECT_RESERVED or reserved != _ZEROS:
-        raise Refusal(Status.INVALID_PARAM)
-    guest, root = asker.guest, select & 1
+        raise CommandRefusal(Status.INVALID_PARAM)
+    guest, root = sender.guest, select & 1
     vlek = root == RootKeySelect.VCEK_OR_VLEK and _chip_key(fw, guest, select >> 1)
-    if vmpl < asker.vmpck or fields & ~_FIELDS:
-        raise Refusal(Status.INVALID_PARAM)
+    if vmpl < sender.vmpck or fields & ~_FIELDS:
+        raise CommandRefusal(Status.INVALID_PARAM)
     tcb = tcb if fields & _TCB else 0
     if fields & _TCB and not fw.chip.within(tcb, fw.chip.committed_tcb):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     svn = svn if fields & _SVN else 0
     if svn > guest.id_block.guest_svn:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     if root:
         secret = guest.vmrk
     elif vlek and fw.chip.vlek:
         secret = fw.chip.vlek
     else:
         secret = fw.chip.vcek_hash(tcb if fields & _TCB else fw.chip.vcek_tcb)
-    mixed = _mixed(guest, root, fields, vmpl, svn, tcb)
+    mixed = _kdf_context(guest, root, fields, vmpl, svn, tcb)
     return bytes(32) + kdf(secret, GUEST_KEY_LABEL, mixed, KEY_SIZE)
 
 
-def _chip_key(fw: Processor, guest: Context, key_sel: int) -> bool:
+def _chip_key(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
     """Tell whether the VLEK is meant. Refuses where the chip's keys are masked."""
     if fw.chip.mask_chip_key:
-        raise Refusal(Status.INVALID_KEY)
+        raise CommandRefusal(Status.INVALID_KEY)
     return wants_vlek(fw, guest, key_sel)
 
 
-def _mixed(guest: Context, root: int, fields: int, vmpl: int, svn: int, tcb: int) -> bytes:
+def _kdf_context(
+    guest: FirmwareGuest, root: int, fields: int, vmpl: int, svn: int, tcb: int
+) -> bytes:
     """Return what is mixed into a key; what was not selected is zero. ``key_sel`` is not in it."""
     author, block = guest.author_key_en, guest.id_block
     signer = 2 if author else int(guest.id_block_en)
@@ -99,14 +97,14 @@ def _mixed(guest: Context, root: int, fields: int, vmpl: int, svn: int, tcb: int
 _EITHER, _VCEK, _VLEK = map(int, (KeySel.VLEK_ELSE_VCEK, KeySel.VCEK, KeySel.VLEK))
 
 
-def wants_vlek(fw: Processor, guest: Context, key_sel: int) -> bool:
+def wants_vlek(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
     """Tell whether the VLEK is meant, not the VCEK. Refuses one that cannot be had."""
     loaded = fw.chip.vlek is not None
     if key_sel == _EITHER:
         if guest.vcek_dis and not loaded:
-            raise Refusal(Status.INVALID_KEY)
+            raise CommandRefusal(Status.INVALID_KEY)
         return loaded
     refused = guest.vcek_dis if key_sel == _VCEK else not loaded
     if refused or key_sel > _VLEK:
-        raise Refusal(Status.INVALID_KEY)
+        raise CommandRefusal(Status.INVALID_KEY)
     return key_sel == _VLEK

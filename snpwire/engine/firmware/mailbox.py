@@ -17,7 +17,7 @@ from . import guest_request as request
 from . import launch as measure
 from . import platform as settings
 from . import swap as moving
-from .processor import Processor, Refusal
+from .processor import CommandRefusal, Processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +78,6 @@ class Firmware(Processor):
             return Status.INVALID_COMMAND
         try:
             handler.run(self, self.load(buffer, handler.size) if handler.size else b"")
-        except Refusal as exc:
+        except CommandRefusal as exc:
             return exc.status
         return _SUCCESS

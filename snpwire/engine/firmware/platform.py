@@ -30,18 +30,12 @@ from ...wire.platform import (
 )
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .processor import Refusal, fits_page
-
-if TYPE_CHECKING:
-    from .chip import Chip
-    from .processor import Processor
+from .processor import CommandRefusal, fits_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .processor import Processor
-
-if TYPE_CHECKING:
+    from .chip import Chip
     from .processor import Processor
 
 MEGABYTE = 1 << 20
@@ -51,62 +45,62 @@ _KNOWN_FLAGS = _INIT_RMP | _LIST_EN
 
 
 def init(fw: Processor, _raw: bytes) -> None:
-    """Start SNP with the table written anew. Raises Refusal."""
-    _begin(fw, rebuild=True, listed=False)
+    """Start SNP with the table written anew."""
+    _check_start(fw, rebuild=True, listed=False)
     _build(fw, [])
-    _started(fw)
+    _enter_init(fw)
 
 
 def init_ex(fw: Processor, raw: bytes) -> None:
-    """Start SNP as the buffer says. Raises Refusal.
+    """Start SNP as the buffer says.
 
     A list that is wrong is taken up to its first wrong element, without a word.
     """
     command = InitEx.parse(raw)
     flags = int(command.flags)
     if flags & ~_KNOWN_FLAGS or any(raw[0x4:0x8]) or any(raw[0x10:]):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     rebuild, listed = bool(flags & _INIT_RMP), bool(flags & _LIST_EN)
-    _begin(fw, rebuild=rebuild, listed=listed)
+    _check_start(fw, rebuild=rebuild, listed=listed)
     if rebuild:
         fixed: list[range] = []
-        with suppress(Refusal):
+        with suppress(CommandRefusal):
             if listed:
                 fixed.extend(page_ranges(fw, command.list_paddr, PAGE))
         _build(fw, fixed)
-    _started(fw)
+    _enter_init(fw)
 
 
-def _started(fw: Processor) -> None:
+def _enter_init(fw: Processor) -> None:
     fw.chip.state = PlatformState.INIT
     fw.chip.guest_count = 0
     fw.chip.derive()
     fw.asids.restart(fw.profile.highest_asid)
 
 
-def _begin(fw: Processor, *, rebuild: bool, listed: bool) -> None:
+def _check_start(fw: Processor, *, rebuild: bool, listed: bool) -> None:
     """Make the checks of a start."""
     if fw.chip.state != PlatformState.UNINIT:
-        raise Refusal(Status.INVALID_PLATFORM_STATE)
+        raise CommandRefusal(Status.INVALID_PLATFORM_STATE)
     if not rebuild and fw.chip.rmp_tcb != fw.chip.committed_tcb:
-        raise Refusal(Status.RMP_INIT_REQUIRED)
+        raise CommandRefusal(Status.RMP_INIT_REQUIRED)
     if listed and not rebuild:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     where, table = fw.memory.map, fw.memory.map.rmp
     if not table:
-        raise Refusal(Status.INVALID_CONFIG)
+        raise CommandRefusal(Status.INVALID_CONFIG)
     status = where.check(table.start, len(table), rmp=False)
     if status:
-        raise Refusal(status)
+        raise CommandRefusal(status)
     if table.start % MEGABYTE or len(table) % MEGABYTE:
-        raise Refusal(Status.INVALID_CONFIG)
+        raise CommandRefusal(Status.INVALID_CONFIG)
 
 
 def _build(fw: Processor, fixed: list[range]) -> None:
     """Write the table anew: memory the hypervisor's, the table the firmware's, the rest fixed."""
     own = _pages(fw.memory.map.rmp)
     if own.stop > fw.table.pages or any(_overlap(own, pages) for pages in fixed):
-        raise Refusal(Status.RMP_INITIALIZATION_FAILED)
+        raise CommandRefusal(Status.RMP_INITIALIZATION_FAILED)
     fill(fw.table, range(fw.table.pages), HV_FIXED_LO, 0)
     for region in fw.memory.map.dram:
         fill(fw.table, _pages(region), 0, 0)
@@ -133,13 +127,13 @@ def _overlap(first: range, second: range) -> bool:
 
 
 def shutdown(fw: Processor, _raw: bytes) -> None:
-    """SNP_SHUTDOWN: stop SNP. Raises Refusal."""
+    """SNP_SHUTDOWN: stop SNP."""
     if fw.chip.state == PlatformState.INIT:
         _stop(fw)
 
 
 def shutdown_ex(fw: Processor, raw: bytes) -> None:
-    """SNP_SHUTDOWN_EX: stop SNP, and what the buffer names with it. Raises Refusal.
+    """SNP_SHUTDOWN_EX: stop SNP, and what the buffer names with it.
 
     Without a platform that was started nothing is looked at, the buffer included. ASIDs that are
     not clean come before what is wrong with the buffer.
@@ -148,11 +142,11 @@ def shutdown_ex(fw: Processor, raw: bytes) -> None:
     if fw.chip.state == PlatformState.UNINIT:
         return
     if not fw.asids.all_clean():
-        raise Refusal(Status.DF_FLUSH_REQUIRED)
+        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
     flags = int(command.flags)
     alone = flags & _X86 and not flags & _IOMMU
     if command.length != ShutdownEx.SIZE or flags & ~(_IOMMU | _X86) or alone:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     _stop(fw)
     if flags & _IOMMU:
         fw.chip.rmp_tcb = None
@@ -161,17 +155,17 @@ def shutdown_ex(fw: Processor, raw: bytes) -> None:
 def _stop(fw: Processor) -> None:
     """Forget guests and the VLEK; the table stays as it is."""
     if not fw.asids.all_clean():
-        raise Refusal(Status.DF_FLUSH_REQUIRED)
+        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
     fw.chip.state = PlatformState.UNINIT
     fw.chip.vlek = None
     fw.contexts.clear()
 
 
 def status(fw: Processor, raw: bytes) -> None:
-    """Tell the platform's state. Raises Refusal."""
+    """Tell the platform's state."""
     address = int.from_bytes(raw, "little")
     if not fits_page(address, PlatformStatus.SIZE):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     if fw.chip.state == PlatformState.INIT:
         status_page(fw, address)
     chip = fw.chip
@@ -198,7 +192,7 @@ def status(fw: Processor, raw: bytes) -> None:
 def status_page(fw: Processor, address: int) -> None:
     """Refuse a page for an answer that is neither the firmware's nor outside the table."""
     if fw.look_up(address)[0] not in (RmpState.FIRMWARE, RmpState.DEFAULT):
-        raise Refusal(Status.INVALID_PAGE_STATE)
+        raise CommandRefusal(Status.INVALID_PAGE_STATE)
 
 
 def page_ranges(fw: Processor, address: int, unit: int) -> Iterator[range]:
@@ -210,13 +204,13 @@ def page_ranges(fw: Processor, address: int, unit: int) -> Iterator[range]:
     count = RangeListHeader.parse(head).n
     size = RangeListHeader.SIZE + count * Range.SIZE
     if any(head[4:]) or count > MAX_RANGES or not fits_page(address, size):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     for index in range(count):
         raw = fw.load(address + RangeListHeader.SIZE + index * Range.SIZE, Range.SIZE)
         element = Range.parse(raw)
         base = element.base & ~C_BIT
         if any(raw[0xC:]) or base % unit:
-            raise Refusal(Status.INVALID_PARAM)
+            raise CommandRefusal(Status.INVALID_PARAM)
         if element.page_count:
             yield range(base >> 12, (base >> 12) + element.page_count)
 
@@ -227,7 +221,7 @@ _MASK_ID, _MASK_KEY = 1, 2
 
 
 def config(fw: Processor, raw: bytes) -> None:
-    """SNP_CONFIG: set the TCB version to report, and what is hidden. Raises Refusal.
+    """SNP_CONFIG: set the TCB version to report, and what is hidden.
 
     The version is compared component by component, the first that differs deciding, so that a later
     one may be above the committed one's.
@@ -235,10 +229,10 @@ def config(fw: Processor, raw: bytes) -> None:
     command = Config.parse(raw)
     flags, chip = int(command.flags), fw.chip
     if flags & _CONFIG_RESERVED or any(raw[0xC:]):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     wanted = command.reported_tcb or chip.committed_tcb
     if _components(chip, wanted) > _components(chip, chip.committed_tcb):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     chip.derive(wanted)
     chip.config_tcb = wanted
     chip.mask_chip_id, chip.mask_chip_key = bool(flags & _MASK_ID), bool(flags & _MASK_KEY)
@@ -250,37 +244,37 @@ def _components(chip: Chip, tcb: int) -> list[int]:
 
 
 def commit(fw: Processor, raw: bytes) -> None:
-    """SNP_COMMIT: refuse older firmware from now on. Raises Refusal."""
+    """SNP_COMMIT: refuse older firmware from now on."""
     if Commit.parse(raw).length != Commit.SIZE:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     fw.chip.commit()
 
 
 def load_vlek(fw: Processor, raw: bytes) -> None:
-    """SNP_VLEK_LOAD: take a wrapped VLEK. Raises Refusal."""
+    """SNP_VLEK_LOAD: take a wrapped VLEK."""
     command = VlekLoad.parse(raw)
     strange = command.length != VlekLoad.SIZE or command.vlek_wrapped_version
     if strange or any(raw[0x5:0x8]):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     wrapped = fw.load(command.vlek_wrapped_paddr, VlekWrapped.SIZE)
     chip = fw.chip
     if VlekWrapped.parse(wrapped).tcb_version != chip.reported_tcb:
-        raise Refusal(Status.BAD_SVN)
+        raise CommandRefusal(Status.BAD_SVN)
     try:
         hashes = unwrap_vlek(chip.vcek_hash(chip.vcek_tcb), wrapped)
     except AuthError:
-        raise Refusal(Status.BAD_MEASUREMENT) from None
+        raise CommandRefusal(Status.BAD_MEASUREMENT) from None
     chip.vlek, chip.vlek_tcb = hashes[-HASH_SIZE:], chip.reported_tcb
 
 
 def feature_info(fw: Processor, raw: bytes) -> None:
-    """SNP_FEATURE_INFO: tell the features of the firmware. Raises Refusal."""
+    """SNP_FEATURE_INFO: tell the features of the firmware."""
     command = FeatureInfoCommand.parse(raw)
     address = command.feature_info_paddr
     if command.length != FeatureInfoCommand.SIZE:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     if address % 4 or not fits_page(address, FeatureInfo.SIZE):
-        raise Refusal(Status.INVALID_ADDRESS)
+        raise CommandRefusal(Status.INVALID_ADDRESS)
     if fw.chip.state != PlatformState.UNINIT:
         status_page(fw, address)
     profile = fw.profile
@@ -289,5 +283,5 @@ def feature_info(fw: Processor, raw: bytes) -> None:
         (profile.messages, 0, 0, 0),
     )
     if command.ecx_in >= len(parts):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     fw.store(address, b"".join(word.to_bytes(4, "little") for word in parts[command.ecx_in]))

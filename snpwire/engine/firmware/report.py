@@ -22,11 +22,11 @@ from ...wire.report import (
 )
 from ...wire.status import Status
 from .key import wants_vlek
-from .processor import Refusal
+from .processor import CommandRefusal
 
 if TYPE_CHECKING:
     from ...crypto.kdf import PrivateKey
-    from .context import Asker, Context
+    from .context import FirmwareGuest, Sender
     from .processor import Processor
 
 _REQUEST = ReportReq.ENGINE
@@ -48,16 +48,16 @@ def failed(status: Status) -> bytes:
     return _HEAD.pack(status, REPORT_SIZE, b"").ljust(ReportRsp.SIZE, b"\0")
 
 
-def response(fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Return the answer with the report. Raises Refusal."""
+def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """Return the answer with the report."""
     report_data, vmpl, select, reserved = _REQUEST.unpack(payload)
     if select & _SELECT_RESERVED or reserved != _ZEROS:
-        raise Refusal(Status.INVALID_PARAM)
-    vlek = wants_vlek(fw, asker.guest, select & 3)
-    if vmpl < asker.vmpck:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
+    vlek = wants_vlek(fw, sender.guest, select & 3)
+    if vmpl < sender.vmpck:
+        raise CommandRefusal(Status.INVALID_PARAM)
     key, signing_key = _signer(fw, vlek)
-    body = _body(fw, asker.guest, vmpl, report_data, signing_key)
+    body = _body(fw, sender.guest, vmpl, report_data, signing_key)
     signature = _UNSIGNED if key is None else sign(body, key).build()
     return _DONE + body + signature
 
@@ -71,7 +71,7 @@ def _signer(fw: Processor, vlek: bool) -> tuple[PrivateKey | None, SigningKey]:
 
 
 def _body(
-    fw: Processor, guest: Context, vmpl: int, report_data: bytes, signing_key: SigningKey
+    fw: Processor, guest: FirmwareGuest, vmpl: int, report_data: bytes, signing_key: SigningKey
 ) -> bytes:
     """Return the signed part of a report."""
     chip, profile, block = fw.chip, fw.profile, guest.id_block

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .tsc import tsc_scale
 
 if TYPE_CHECKING:
-    from .context import Context
+    from .context import FirmwareGuest
     from .processor import Processor
 
 TWEAKED = bytes.fromhex(
@@ -29,40 +29,40 @@ _SECURE_TSC, _REG_PROT = 1 << 9, 1 << 14
 _NO_CRC = b"\xff" * 8
 
 
-def measured(data: bytes) -> bytes:
+def vmsa_to_measure(data: bytes) -> bytes:
     """Return a save area as it is measured: with no scale and offset of the TSC."""
     return data[:_SCALE] + bytes(16) + data[_NONCE:]
 
 
-def prepared(fw: Processor, guest: Context, data: bytes) -> bytes:
+def initial_vmsa(fw: Processor, guest: FirmwareGuest, data: bytes) -> bytes:
     """Return a save area as a guest starts with it."""
     area = bytearray(data)
-    if _features(area) & _REG_PROT:
+    if _sev_features(area) & _REG_PROT:
         area[_NONCE : _NONCE + 8] = fw.random(8)
         _mix(area)
-    area = bytearray(timed(fw, guest, bytes(area), offset=0))
+    area = bytearray(with_tsc(fw, guest, bytes(area), offset=0))
     _WORD.pack_into(area, _ZEROS, 0)
     area[_CRC : _CRC + 8] = _NO_CRC
     return bytes(area)
 
 
-def timed(fw: Processor, guest: Context, data: bytes, *, offset: int) -> bytes:
+def with_tsc(fw: Processor, guest: FirmwareGuest, data: bytes, *, offset: int) -> bytes:
     """Return a save area with scale and offset of the TSC, if the guest has a secure one."""
-    if not _features(data) & _SECURE_TSC:
+    if not _sev_features(data) & _SECURE_TSC:
         return data
     scale = tsc_scale(guest.desired_tsc_freq, fw.profile.tsc_khz)
     return data[:_SCALE] + _WORD.pack(scale) + _WORD.pack(offset) + data[_NONCE:]
 
 
-def shown(data: bytes) -> bytes:
+def without_nonce(data: bytes) -> bytes:
     """Return a save area without the nonce that register protection mixed into it."""
     area = bytearray(data)
-    if _features(area) & _REG_PROT:
+    if _sev_features(area) & _REG_PROT:
         _mix(area)
     return bytes(area)
 
 
-def _features(area: bytes | bytearray) -> int:
+def _sev_features(area: bytes | bytearray) -> int:
     return int(_WORD.unpack_from(area, _FEATURES)[0])
 
 
