@@ -1,31 +1,36 @@
-"""Commands that give a guest an ASID, take it back, and tell what a guest is."""
+"""Commands that create a guest's context, bind it to an ASID, report on it and end it."""
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...rmp import scalar
 from ...wire.address import IN_PAGE, PAGE, page_of
-from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
+from ...wire.launch_commands import GuestFlags, GuestStatus
 from ...wire.migration import GuestState
 from ...wire.rmp import COUNTERS, RmpState
 from ...wire.status import Status
 from .context import FirmwareGuest
 from .pages import require, rollback
 from .platform import status_page
-from .processor import CommandRefusal, fits_page
+from .processor import CommandRefusal, fits_page, reserved_set
 
 if TYPE_CHECKING:
+    from ...wire.launch_commands import (
+        Activate,
+        ActivateEx,
+        Decommission,
+        GctxCreate,
+        GuestStatusCommand,
+    )
     from .processor import Processor
 
 MAX_IDS = 1024
-_TWO = Struct("<QQ")
 
 
-def create(fw: Processor, raw: bytes) -> None:
-    """SNP_GCTX_CREATE: make a page of the firmware the context of a new guest."""
-    address = int.from_bytes(raw, "little")
+def create(fw: Processor, command: GctxCreate) -> None:
+    """SNP_GCTX_CREATE: make a firmware page the context of a new guest."""
+    address = command.gctx_paddr
     if address & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
@@ -41,17 +46,16 @@ def create(fw: Processor, raw: bytes) -> None:
     fw.scramble(address)
 
 
-def activate(fw: Processor, raw: bytes) -> None:
+def activate(fw: Processor, command: Activate) -> None:
     """SNP_ACTIVATE: give a guest an ASID."""
-    command = Activate.parse(raw[: Activate.SIZE])
     guest = _guest_to_activate(fw, command.gctx_paddr)
     _activate(fw, command.gctx_paddr, guest, command.asid)
 
 
-def activate_ex(fw: Processor, raw: bytes) -> None:
+def activate_ex(fw: Processor, command: ActivateEx) -> None:
     """SNP_ACTIVATE_EX: the same on some cores; all cores are one complex here."""
-    command = ActivateEx.parse(raw)
-    if command.ex_len != ActivateEx.SIZE or any(raw[0x4:0x8]) or command.gctx_paddr & IN_PAGE:
+    wrong_length = command.ex_len != command.SIZE
+    if wrong_length or reserved_set(command) or command.gctx_paddr & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     guest = _guest_to_activate(fw, command.gctx_paddr)
     bound = guest.active or guest.pending
@@ -70,7 +74,7 @@ def activate_ex(fw: Processor, raw: bytes) -> None:
 
 
 def _guest_to_activate(fw: Processor, address: int) -> FirmwareGuest:
-    """Return the guest that is to be activated, whose launch has begun at least."""
+    """Return the guest to activate. Refuses one whose launch has not begun."""
     if address & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
@@ -81,7 +85,7 @@ def _guest_to_activate(fw: Processor, address: int) -> FirmwareGuest:
 
 
 def _check_counter(fw: Processor, asid: int) -> None:
-    """Refuse an ASID that has no counter, or whose counter says that pages are still assigned."""
+    """Refuse an ASID that has no counter, or whose counter shows pages still assigned."""
     if asid >= COUNTERS:
         raise CommandRefusal(Status.INVALID_ASID)
     counters = fw.table.counters
@@ -108,9 +112,9 @@ def _activate(fw: Processor, address: int, guest: FirmwareGuest, asid: int) -> N
     guest.pending = not guest.active
 
 
-def decommission(fw: Processor, raw: bytes) -> None:
-    """SNP_DECOMMISSION: give a guest up."""
-    address = int.from_bytes(raw, "little")
+def decommission(fw: Processor, command: Decommission) -> None:
+    """SNP_DECOMMISSION: end a guest and free its ASID."""
+    address = command.gctx_paddr
     if address & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
@@ -118,7 +122,7 @@ def decommission(fw: Processor, raw: bytes) -> None:
 
 
 def decommission_guest(fw: Processor, address: int, guest: FirmwareGuest) -> None:
-    """Free a guest's ASID, forget what the firmware forgets of it, and turn its page back."""
+    """Free a guest's ASID, wipe its context and make the context page a firmware page again."""
     if guest.agreed_asid:
         fw.asids.free(guest.asid, used=guest.active)
     if guest.state != GuestState.INIT:
@@ -127,16 +131,16 @@ def decommission_guest(fw: Processor, address: int, guest: FirmwareGuest) -> Non
     scalar.decommission(fw.table, page_of(address))
 
 
-def df_flush(fw: Processor, _raw: bytes) -> None:
+def df_flush(fw: Processor, _command: None) -> None:
     """SNP_DF_FLUSH: make ASIDs usable again once caches are written back."""
     status = fw.asids.flush()
     if status:
         raise CommandRefusal(status)
 
 
-def guest_status(fw: Processor, raw: bytes) -> None:
-    """SNP_GUEST_STATUS: tell policy, ASID and state of a guest."""
-    address, place = _TWO.unpack(raw)
+def guest_status(fw: Processor, command: GuestStatusCommand) -> None:
+    """SNP_GUEST_STATUS: report policy, ASID and state of a guest."""
+    address, place = command.gctx_paddr, command.status_paddr
     if address & IN_PAGE or not fits_page(place, GuestStatus.SIZE):
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()

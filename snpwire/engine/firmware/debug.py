@@ -1,7 +1,7 @@
 """Commands that read and write the memory of a guest whose policy allows debugging.
 
-Both go by 4 KiB whatever the size of the page. DBG_ENCRYPT asks for the platform before anything
-else, and not for the state of the page it reads (AMD-ASPFW sev_mcmd.c).
+Both copy 4 KiB whatever the size of the page. DBG_ENCRYPT checks the platform state before anything
+else, and not the state of the page it reads (AMD-ASPFW sev_mcmd.c).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from ...rmp.entry import VMSA, resolved
 from ...rmp.scalar.firmware import asid_of
 from ...rmp.sparse import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
-from ...wire.launch_commands import Dbg
 from ...wire.report import GuestPolicy
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
@@ -20,16 +19,16 @@ from .processor import CommandRefusal
 from .vmsa import without_nonce
 
 if TYPE_CHECKING:
+    from ...wire.launch_commands import Dbg
     from .context import FirmwareGuest
     from .processor import Processor
 
 GUESTS = (*STILL, RmpState.GUEST_INVALID, RmpState.GUEST_VALID)
 
 
-def decrypt(fw: Processor, raw: bytes) -> None:
+def decrypt(fw: Processor, command: Dbg) -> None:
     """SNP_DBG_DECRYPT: copy 4 KiB out of a guest's encryption."""
-    command = Dbg.parse(raw)
-    _aligned(command)
+    _check_alignment(command)
     fw.require_started()
     fw.look_up(command.gctx_paddr)
     source, lo = _resolve(fw, command.src_paddr)
@@ -43,11 +42,10 @@ def decrypt(fw: Processor, raw: bytes) -> None:
     fw.store(command.dst_paddr, without_nonce(data) if lo & VMSA else data)
 
 
-def encrypt(fw: Processor, raw: bytes) -> None:
+def encrypt(fw: Processor, command: Dbg) -> None:
     """SNP_DBG_ENCRYPT: copy 4 KiB into a guest's encryption."""
-    command = Dbg.parse(raw)
     fw.require_started()
-    _aligned(command)
+    _check_alignment(command)
     fw.look_up(command.gctx_paddr)
     _resolve(fw, command.src_paddr)
     target, lo = _resolve(fw, command.dst_paddr)
@@ -60,7 +58,7 @@ def encrypt(fw: Processor, raw: bytes) -> None:
     fw.memory.write(command.dst_paddr & ~C_BIT, data, guest.asid)
 
 
-def _aligned(command: Dbg) -> None:
+def _check_alignment(command: Dbg) -> None:
     if (command.gctx_paddr | command.src_paddr | command.dst_paddr) & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
 
@@ -71,7 +69,7 @@ def _context(fw: Processor, command: Dbg) -> None:
 
 
 def _resolve(fw: Processor, address: int) -> tuple[RmpState, int]:
-    """Return the state of a page and its entry, or those of the 2 MiB it is part of."""
+    """Return state and entry of a page, or of the 2 MiB page it is part of."""
     state, lo = fw.look_up(address)
     if state == RmpState.DEFAULT:
         return state, lo
@@ -80,7 +78,7 @@ def _resolve(fw: Processor, address: int) -> tuple[RmpState, int]:
 
 
 def _guest_to_debug(fw: Processor, command: Dbg, lo: int) -> FirmwareGuest:
-    """Return the guest that a page is of. Refuses one that may not be debugged, or has no ASID."""
+    """Return the guest that owns a page. Refuses one without debug policy or ASID."""
     guest = fw.guest(command.gctx_paddr)
     if asid_of(lo) != guest.asid:
         raise CommandRefusal(Status.INVALID_PAGE_OWNER)

@@ -1,8 +1,8 @@
 """MSG_KEY_REQ: derive a key for a guest from the chip's keys or from its VM root key.
 
-Checks in order: reserved bytes, MASK_CHIP_KEY and the key asked for (both for the chip's keys
-alone), VMPL, reserved bits of the selection, TCB version, security version, the last two where they
-are selected (AMD-ASPFW sev_mcmd.c:5428). MASK_CHIP_KEY refuses the VLEK as well.
+Checks in order: reserved bytes, MASK_CHIP_KEY and the selected key (both for the chip's keys only),
+VMPL, reserved bits of the selection, TCB version, security version, the last two where they are
+selected (AMD-ASPFW sev_mcmd.c:5428). MASK_CHIP_KEY refuses the VLEK as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...crypto.kdf import GUEST_KEY_LABEL, kdf
-from ...wire.key import GuestFieldSelect, KeyReq, KeySel, RootKeySelect
+from ...wire.key import GuestFieldSelect, KeyReq, KeyRsp, KeySel, KeySelect, RootKeySelect
 from ...wire.status import Status
 from .processor import CommandRefusal
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 KEY_SIZE = 32
 _REQUEST = KeyReq.ENGINE
+_DONE = bytes(KeyRsp.place("derived_key"))
+"""A response up to the key: status 0."""
 _MIX = Struct("<LLQLLQQ16s16s32s32s32s")
-"""What is mixed into a key. Of the digests, 48 bytes long, the first 32 count."""
-_SELECT_RESERVED = ~7
-_FIELDS = 0x3F
-_POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = (
+"""The data mixed into a key, from ``root_key_select`` on. Of the 48-byte digests 32 count."""
+_SELECT_RESERVED = ~KeySelect.KNOWN
+_POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = _BITS = tuple(
     GuestFieldSelect.BITS[name].mask
     for name in (
         "guest_policy",
@@ -36,11 +37,12 @@ _POLICY, _IMAGE, _FAMILY, _LD, _SVN, _TCB = (
         "tcb_version",
     )
 )
+_FIELDS = sum(_BITS)
 _NONE, _ZEROS = b"", bytes(4)
 
 
 def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Return the answer with the key."""
+    """Return the response with the key."""
     select, reserved, fields, vmpl, svn, tcb = _REQUEST.unpack(payload)
     if select & _SELECT_RESERVED or reserved != _ZEROS:
         raise CommandRefusal(Status.INVALID_PARAM)
@@ -61,11 +63,11 @@ def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     else:
         secret = fw.chip.vcek_hash(tcb if fields & _TCB else fw.chip.vcek_tcb)
     mixed = _kdf_context(guest, root, fields, vmpl, svn, tcb)
-    return bytes(32) + kdf(secret, GUEST_KEY_LABEL, mixed, KEY_SIZE)
+    return _DONE + kdf(secret, GUEST_KEY_LABEL, mixed, KEY_SIZE)
 
 
 def _chip_key(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
-    """Tell whether the VLEK is meant. Refuses where the chip's keys are masked."""
+    """Return whether the VLEK is selected. Refuses where the chip's keys are masked."""
     if fw.chip.mask_chip_key:
         raise CommandRefusal(Status.INVALID_KEY)
     return wants_vlek(fw, guest, key_sel)
@@ -74,7 +76,7 @@ def _chip_key(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
 def _kdf_context(
     guest: FirmwareGuest, root: int, fields: int, vmpl: int, svn: int, tcb: int
 ) -> bytes:
-    """Return what is mixed into a key; what was not selected is zero. ``key_sel`` is not in it."""
+    """Return the data mixed into a key; what is not selected is zero, ``key_sel`` is not in it."""
     author, block = guest.author_key_en, guest.id_block
     signer = 2 if author else int(guest.id_block_en)
     digest = guest.author_key_digest if author else guest.id_key_digest
@@ -98,7 +100,7 @@ _EITHER, _VCEK, _VLEK = map(int, (KeySel.VLEK_ELSE_VCEK, KeySel.VCEK, KeySel.VLE
 
 
 def wants_vlek(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
-    """Tell whether the VLEK is meant, not the VCEK. Refuses one that cannot be had."""
+    """Return whether the VLEK is selected, not the VCEK. Refuses a key that is not available."""
     loaded = fw.chip.vlek is not None
     if key_sel == _EITHER:
         if guest.vcek_dis and not loaded:

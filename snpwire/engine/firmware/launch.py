@@ -1,9 +1,8 @@
-"""Commands that begin and end a guest's launch, and the ID block checked at its end."""
+"""SNP_LAUNCH_START, _UPDATE and _FINISH: policy and keys, measured pages, ID block."""
 
 from __future__ import annotations
 
 from hashlib import sha384
-from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...crypto.signing import check_by, key_digest
@@ -11,16 +10,9 @@ from ...errors import SignatureError
 from ...rmp import scalar
 from ...rmp.entry import GPA, GPA_LOW, LARGE
 from ...wire.address import C_BIT, IN_PAGE, PAGE, REGION, page_of
-from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
+from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidPage
 from ...wire.launch import IdAuth, IdBlock
-from ...wire.launch_commands import (
-    LaunchFinish,
-    LaunchFinishFlags,
-    LaunchPageType,
-    LaunchStart,
-    LaunchUpdate,
-    PageInfo,
-)
+from ...wire.launch_commands import LaunchPageType, PageInfo
 from ...wire.migration import GuestState
 from ...wire.report import GuestPolicy, PlatformInfo, SignatureAlgo
 from ...wire.rmp import RmpState
@@ -28,34 +20,36 @@ from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
 from .context import NO_AGENT, NO_AGENT_ID, FirmwareGuest
 from .pages import require, rollback
-from .processor import CommandRefusal
+from .processor import CommandRefusal, reserved_set
 from .vmsa import TWEAKED, initial_vmsa, vmsa_to_measure
 
 if TYPE_CHECKING:
     from ...wire.launch import IdKey
+    from ...wire.launch_commands import (
+        LaunchFinish,
+        LaunchFinishFlags,
+        LaunchStart,
+        LaunchUpdate,
+    )
     from ...wire.report import Signature
     from .processor import Processor
 
 _KEY = 32
-_MA_EN, _IMI_EN = 1, 2
-_START_RESERVED = ~(_MA_EN | _IMI_EN)
-_FINISH_RESERVED = ~7
 
 
-def start(fw: Processor, raw: bytes) -> None:
+def start(fw: Processor, command: LaunchStart) -> None:
     """SNP_LAUNCH_START: bind a guest to its policy and give it keys.
 
     A policy that is refused leaves the guest marked as one with encrypted state.
     """
-    command = LaunchStart.parse(raw)
-    flags = int(command.flags)
-    if (command.gctx_paddr | command.ma_gctx_paddr) & IN_PAGE or flags & _START_RESERVED:
+    flags = command.flags
+    if (command.gctx_paddr | command.ma_gctx_paddr) & IN_PAGE or flags.unknown:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
     guest = fw.guest(command.gctx_paddr)
     if guest.state != GuestState.INIT:
         raise CommandRefusal(Status.INVALID_GUEST_STATE)
-    agent = fw.guest(command.ma_gctx_paddr) if flags & _MA_EN else None
+    agent = fw.guest(command.ma_gctx_paddr) if flags.ma_en else None
     guest.es = True
     if not _allowed(fw, command.policy, agent):
         raise CommandRefusal(Status.POLICY_FAILURE)
@@ -66,7 +60,7 @@ def start(fw: Processor, raw: bytes) -> None:
     guest.vmrk = fw.random(_KEY)
     guest.report_id = fw.random(_KEY)
     guest.report_id_ma = agent.report_id if agent else NO_AGENT_ID
-    guest.imi_en = bool(flags & _IMI_EN)
+    guest.imi_en = bool(flags.imi_en)
     guest.gosvw = command.gosvw
     guest.desired_tsc_freq = command.desired_tsc_freq
     fw.chip.guest_count += 1
@@ -74,7 +68,7 @@ def start(fw: Processor, raw: bytes) -> None:
 
 
 def _allowed(fw: Processor, policy: GuestPolicy, agent: FirmwareGuest | None) -> bool:
-    """Tell whether a launch may have *policy*. All of it is one test to the firmware."""
+    """Return whether a launch may have *policy*. To the firmware all of it is one check."""
     newest = fw.chip.running_version[:2]
     return not (
         (agent and (not policy.migrate_ma or agent.agent != NO_AGENT))
@@ -86,15 +80,14 @@ def _allowed(fw: Processor, policy: GuestPolicy, agent: FirmwareGuest | None) ->
     )
 
 
-def finish(fw: Processor, raw: bytes) -> None:
+def finish(fw: Processor, command: LaunchFinish) -> None:
     """SNP_LAUNCH_FINISH: check the ID block, if there is one, and let the guest run.
 
     An author key that does not hold leaves the ID block in the context of a guest that is still
     being launched.
     """
-    command = LaunchFinish.parse(raw)
     flags = command.flags
-    if command.gctx_paddr & IN_PAGE or int(flags) & _FINISH_RESERVED:
+    if command.gctx_paddr & IN_PAGE or flags.unknown:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
     guest = fw.guest(command.gctx_paddr)
@@ -120,7 +113,7 @@ def _settle(guest: FirmwareGuest, flags: LaunchFinishFlags) -> None:
 
 
 def _identify(guest: FirmwareGuest, raw: bytes, auth: IdAuth, *, author: bool) -> None:
-    """Check an ID block against its guest, then its signatures; keep what holds."""
+    """Check an ID block against its guest, then its signatures; record what verifies."""
     block = IdBlock.parse(raw)
     if block.ld != guest.ld:
         raise CommandRefusal(Status.BAD_MEASUREMENT)
@@ -145,29 +138,28 @@ def _check_signature(name: str, data: bytes, signature: Signature, key: IdKey) -
 
 
 SECRETS_VERSION = 3
-_PAGE_INFO = Struct("<48s48sHBBBBBBQ")
 _NO_CONTENTS = bytes(48)
 _MEASURED = (LaunchPageType.NORMAL, LaunchPageType.VMSA)
-_LAUNCH_PAGE_RESERVED, _PERMS_RESERVED = ~0x1F, 0xFF
-_CPUID_HEAD = Struct("<LLQ")
-_CPUID_ROOM = MAX_FUNCTIONS * CpuidFunction.SIZE
+_CPUID_HEAD = CpuidPage.struct("count", "reserved_0x004")
+_FUNCTIONS = slice(
+    CpuidPage.place("functions"), CpuidPage.place("functions") + MAX_FUNCTIONS * CpuidFunction.SIZE
+)
+"""The functions in a page of CPUID values."""
 
 
 class _Kind(NamedTuple):
-    """What every page of one command has in common."""
+    """What all pages of one command have in common."""
 
     type: int
     imi: int
     perms: tuple[int, int, int]
 
 
-def update(fw: Processor, raw: bytes) -> None:
-    """Add a page to a guest that is launched."""
-    command = LaunchUpdate.parse(raw)
+def update(fw: Processor, command: LaunchUpdate) -> None:
+    """SNP_LAUNCH_UPDATE: add a page to a guest that is launched."""
     page, perms = command.page, command.perms
     low = (command.gctx_paddr | command.page_paddr) & IN_PAGE
-    reserved = int(page) & _LAUNCH_PAGE_RESERVED or int(perms) & _PERMS_RESERVED
-    if low or reserved or any(raw[0xC:0x10]) or any(raw[0x1C:]):
+    if low or page.unknown or perms.unknown or reserved_set(command):
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
     if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
@@ -184,7 +176,7 @@ def update(fw: Processor, raw: bytes) -> None:
 
 
 def _assign_page(fw: Processor, command: LaunchUpdate) -> FirmwareGuest:
-    """Give a page to the guest that is launched, and return the guest."""
+    """Assign a page to the guest that is launched, and return the guest."""
     guest = fw.context(command.gctx_paddr)
     status = fw.memory.reach(command.gctx_paddr, PAGE)
     if not status and guest.state != GuestState.LAUNCH:
@@ -207,7 +199,7 @@ def _assign_page(fw: Processor, command: LaunchUpdate) -> FirmwareGuest:
 
 
 def _add_page(fw: Processor, guest: FirmwareGuest, address: int, kind: _Kind, gpa: int) -> None:
-    """Measure 4 KiB, change them as their type has it, and encrypt them where they lie."""
+    """Measure 4 KiB, fill them by their type, and encrypt them in place."""
     data = fw.load(address, PAGE)
     contents = _NO_CONTENTS
     if kind.type in _MEASURED:
@@ -230,14 +222,16 @@ def extend_digest(
     gpa: int,
 ) -> bytes:
     """Return the digest after one more page of 4 KiB."""
-    info = _PAGE_INFO.pack(digest, contents, PageInfo.SIZE, page_type, imi_page, 0, *perms, gpa)
+    info = PageInfo.ENGINE.pack(
+        digest, contents, PageInfo.SIZE, page_type, imi_page, b"", *perms, gpa
+    )
     return sha384(info).digest()
 
 
 def _initial_contents(
     fw: Processor, guest: FirmwareGuest, address: int, page_type: int, data: bytes
 ) -> bytes:
-    """Return what a page of this type holds for the guest. Refuses CPUID values that are wrong."""
+    """Return the page as the guest finds it. Refuses unacceptable CPUID values."""
     if page_type == LaunchPageType.VMSA:
         return initial_vmsa(fw, guest, data)
     if page_type == LaunchPageType.ZERO:
@@ -263,12 +257,11 @@ def _secrets(fw: Processor, guest: FirmwareGuest) -> bytes:
 
 
 def _check_cpuid(fw: Processor, address: int, data: bytes) -> None:
-    """Refuse a page of CPUID values; where values will not do, write back those that would."""
-    count, low, high = _CPUID_HEAD.unpack_from(data)
-    if low or high or count > MAX_FUNCTIONS:
+    """Refuse a page with unacceptable CPUID values, and write accepted ones into it."""
+    count, reserved = _CPUID_HEAD.unpack_from(data)
+    if any(reserved) or count > MAX_FUNCTIONS:
         raise CommandRefusal(Status.INVALID_PARAM)
-    start = _CPUID_HEAD.size
-    better, _, held = fw.cpuid.check(data[start : start + _CPUID_ROOM], count)
-    if not held:
-        fw.store(address, data[:start] + better + data[start + _CPUID_ROOM :])
+    accepted, _, valid = fw.cpuid.check(data[_FUNCTIONS], count)
+    if not valid:
+        fw.store(address, data[: _FUNCTIONS.start] + accepted + data[_FUNCTIONS.stop :])
         raise CommandRefusal(Status.INVALID_PARAM)

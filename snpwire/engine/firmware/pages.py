@@ -1,4 +1,4 @@
-"""Commands that change what the table says of a page: take it back, join it, fix it, note it.
+"""Commands that change the RMP entry of a page: reclaim, unsmash, set state, metadata.
 
 What happens to an entry, and the checks that read one, are in ``snpwire.rmp.scalar``.
 """
@@ -12,19 +12,18 @@ from ...rmp import scalar
 from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE
 from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, REGION, page_of
 from ...wire.migration import GuestState
-from ...wire.page_commands import MdInit, ReclaimPage, SetState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .platform import page_ranges
-from .processor import CommandRefusal
+from .processor import CommandRefusal, reserved_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...wire.page_commands import MdInit, Reclaim, SetState, Unsmash
     from .processor import Processor
 
 IN_2M = LARGE_PAGE - 1
-_RECLAIM_RESERVED = 0xFFE
 
 
 def require(status: Status) -> None:
@@ -34,10 +33,9 @@ def require(status: Status) -> None:
 
 
 def guest_of(fw: Processor, address: int, *, active: bool) -> scalar.Guest:
-    """Return the guest whose context may be at *address*, and what speaks against it.
+    """Return the guest whose context may be at *address*, and why it does not qualify.
 
-    *active* asks for one that has an ASID. What lies in a page that holds no context is not looked
-    at: the state of that page is asked about first.
+    *active* requires an ASID. A page in another state than CONTEXT is not read.
     """
     page = page_of(address)
     if fw.table.state(page) != RmpState.CONTEXT:
@@ -52,10 +50,10 @@ def guest_of(fw: Processor, address: int, *, active: bool) -> scalar.Guest:
 
 @contextmanager
 def rollback(fw: Processor, *pages: int) -> Iterator[None]:
-    """Put the entries of *pages* back if what follows is refused.
+    """Restore the entries of *pages* if what follows is refused.
 
-    The firmware writes entries last. Here they come first, for their checks come before those of
-    the memory that is copied.
+    The firmware writes entries last. Here they come first, because their checks come before those
+    of the memory that is copied.
     """
     entries = [(page, fw.table.entry(page)) for page in pages if page < fw.table.pages]
     try:
@@ -66,13 +64,13 @@ def rollback(fw: Processor, *pages: int) -> Iterator[None]:
         raise
 
 
-def reclaim(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_RECLAIM: give a page back to the host."""
-    word = ReclaimPage(int.from_bytes(raw, "little"))
-    if word & _RECLAIM_RESERVED:
+def reclaim(fw: Processor, command: Reclaim) -> None:
+    """SNP_PAGE_RECLAIM: return a page to the host."""
+    page = command.page
+    if page.unknown:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
-    address, large = word & ~IN_PAGE, word & 1
+    address, large = page & ~IN_PAGE, int(page.page_size)
     fw.reach(address, LARGE_PAGE if large else PAGE)
     fw.look_up(address)
     require(scalar.reclaim(fw.table, page_of(address), large))
@@ -80,9 +78,9 @@ def reclaim(fw: Processor, raw: bytes) -> None:
         fw.drop_context(address)
 
 
-def unsmash(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_UNSMASH: join 512 pages of one guest into a large one."""
-    address = int.from_bytes(raw, "little")
+def unsmash(fw: Processor, command: Unsmash) -> None:
+    """SNP_PAGE_UNSMASH: join 512 pages of one guest into a 2 MiB page."""
+    address = command.page_paddr
     if address & IN_2M:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
@@ -94,15 +92,14 @@ def unsmash(fw: Processor, raw: bytes) -> None:
     require(scalar.unsmash(fw.table, page_of(address)))
 
 
-def set_state(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_SET_STATE: make pages of the firmware HV_FIXED.
+def set_state(fw: Processor, command: SetState) -> None:
+    """SNP_PAGE_SET_STATE: make firmware pages HV_FIXED.
 
-    Pages of the table itself, and those that have no entry, are left out without a word.
+    Pages of the table itself, and those without an entry, are skipped silently.
     """
-    command = SetState.parse(raw)
-    if command.length != SetState.SIZE:
+    if command.length != command.SIZE:
         raise CommandRefusal(Status.INVALID_LENGTH)
-    if any(raw[0x4:0x8]) or command.list_paddr & IN_PAGE:
+    if reserved_set(command) or command.list_paddr & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
     table, most = fw.memory.map.rmp, fw.table.pages
@@ -117,13 +114,13 @@ def set_state(fw: Processor, raw: bytes) -> None:
 
 
 def _without(pages: range, own: range, most: int) -> tuple[range, range]:
-    """Return what is left of *pages* before and behind the table's *own*, below *most*."""
+    """Return the parts of *pages* before and behind the table's *own*, below *most*."""
     before = range(pages.start, min(pages.stop, own.start, most))
     return before, range(max(pages.start, own.stop), min(pages.stop, most))
 
 
 def _fix(fw: Processor, pages: range) -> None:
-    """Make *pages* HV_FIXED, and count them out where the first of their 2 MiB counts them."""
+    """Make *pages* HV_FIXED, and take them off the count in the first entry of each 2 MiB."""
     for head in range(pages.start & -REGION, pages.stop, REGION):
         part = range(max(pages.start, head), min(pages.stop, head + REGION))
         lo, hi = fw.table.entry(head)
@@ -136,9 +133,8 @@ def _fix(fw: Processor, pages: range) -> None:
         fw.table.set(head, base | left, rights)
 
 
-def md_init(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_MD_INIT: make a page of the firmware hold metadata of a guest."""
-    command = MdInit.parse(raw)
+def md_init(fw: Processor, command: MdInit) -> None:
+    """SNP_PAGE_MD_INIT: make a firmware page a METADATA page of a guest."""
     if (command.gctx_paddr | command.page_paddr) & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()

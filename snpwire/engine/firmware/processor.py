@@ -17,6 +17,7 @@ from .context import FirmwareGuest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...layout import Record
     from ...rmp.sparse import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
@@ -129,8 +130,13 @@ class Processor:
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
 
 
+def reserved_set(record: Record) -> bool:
+    """Return whether a byte is set that no field of *record* claims."""
+    return any(any(raw) for tile, raw in zip(record.TILES, record, strict=True) if tile.gap)
+
+
 def fits_page(address: int, size: int) -> bool:
-    """Tell whether *size* bytes from *address* on end in the page they start in."""
+    """Return whether *size* bytes from *address* on end in the page they start in."""
     return (address & IN_PAGE) + size <= PAGE
 
 

@@ -1,8 +1,8 @@
 """Commands that move a guest's page, or seal it and open it again elsewhere.
 
-What happens to entries, and the checks that read them, are in ``snpwire.rmp.scalar``; here are the
-page itself, its metadata entry and the guest's context. A page is sealed with the guest's key for
-pages that are away, under a number that is used once (AMD-ASPFW sev_mcmd.c).
+Changes of RMP entries, and the checks that read them, are in ``snpwire.rmp.scalar``; here are the
+page itself, its metadata entry and the guest's context. A page is sealed with the guest's offline
+encryption key (OEK) under an IV that is used once (AMD-ASPFW sev_mcmd.c).
 """
 
 from __future__ import annotations
@@ -16,29 +16,28 @@ from ...rmp.entry import GPA, VALIDATED
 from ...rmp.scalar.firmware import asid_of, entry_or_zero
 from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, page_of
 from ...wire.migration import MetadataEntry, MetadataMdata
-from ...wire.page_commands import Move, SwapIn, SwapOut, SwapPageType
+from ...wire.page_commands import SwapOutFlags, SwapPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .pages import guest_of, require, rollback
-from .processor import CommandRefusal
+from .processor import CommandRefusal, reserved_set
 from .vmsa import with_tsc
 
 if TYPE_CHECKING:
+    from ...wire.page_commands import Move, SwapIn, SwapOut
     from .processor import Processor
 
-LAST_NUMBER = (1 << 64) - 2
-"""A key for swapped pages whose count is this has no number left."""
-_MOVE_RESERVED, _OUT_RESERVED, _IN_RESERVED = ~1, ~0b10111, ~0b11111
-_ROOT = 1 << 4
+LAST_IV = (1 << 64) - 2
+"""An OEK whose IV count is this is exhausted."""
+_ROOT = SwapOutFlags.root_mdata_en.mask
 _GPA_FIELD = MetadataMdata.gpa.mask
 _NO_MDATA = -1
 
 
-def move(fw: Processor, raw: bytes) -> None:
+def move(fw: Processor, command: Move) -> None:
     """SNP_PAGE_MOVE: move a guest's page, or one of its metadata."""
-    command = Move.parse(raw)
     flags = int(command.flags)
-    _check_addresses(fw, command, flags & _MOVE_RESERVED or any(raw[0xC:0x10]))
+    _check_fields(fw, command)
     guest = guest_of(fw, command.gctx_paddr, active=True)
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     key = guest.asid if asid_of(entry_or_zero(fw.table, source)[0]) else 0
@@ -47,11 +46,10 @@ def move(fw: Processor, raw: bytes) -> None:
         _store(fw, command.dst_paddr, _load(fw, command.src_paddr, flags, key), key)
 
 
-def swap_out(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_SWAP_OUT: seal a guest's page and put it elsewhere."""
-    command = SwapOut.parse(raw)
+def swap_out(fw: Processor, command: SwapOut) -> None:
+    """SNP_PAGE_SWAP_OUT: seal a guest's page and write it elsewhere."""
     flags = int(command.flags)
-    _check_addresses(fw, command, flags & _OUT_RESERVED)
+    _check_fields(fw, command)
     guest, mdata = _owner_and_entry_page(fw, command, flags)
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     lo, rights = entry_or_zero(fw.table, source)
@@ -59,7 +57,7 @@ def swap_out(fw: Processor, raw: bytes) -> None:
     with rollback(fw, source):
         require(scalar.swap_out(fw.table, source, target, flags, guest, mdata))
         context = fw.context(command.gctx_paddr)
-        if context.oek_iv_count == LAST_NUMBER:
+        if context.oek_iv_count == LAST_IV:
             raise CommandRefusal(Status.AEAD_OFLOW)
         iv = context.oek_iv_count
         context.oek_iv_count += 1
@@ -77,11 +75,10 @@ def swap_out(fw: Processor, raw: bytes) -> None:
         _write_entry(fw, command, flags, entry)
 
 
-def swap_in(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_SWAP_IN: open a sealed page and give it back to its guest."""
-    command = SwapIn.parse(raw)
+def swap_in(fw: Processor, command: SwapIn) -> None:
+    """SNP_PAGE_SWAP_IN: open a sealed page and return it to its guest."""
     flags = int(command.flags)
-    _check_addresses(fw, command, flags & _IN_RESERVED or any(raw[0x20:0x28]))
+    _check_fields(fw, command)
     guest, mdata = _owner_and_entry_page(fw, command, flags)
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     entry = _read_entry(fw, command, flags, guest)
@@ -103,9 +100,10 @@ def swap_in(fw: Processor, raw: bytes) -> None:
         _write_entry(fw, command, flags, entry.replace(mdata=spent))
 
 
-def _check_addresses(fw: Processor, command: Move | SwapOut | SwapIn, reserved: int | bool) -> None:
+def _check_fields(fw: Processor, command: Move | SwapOut | SwapIn) -> None:
     """Make the checks that all three commands begin with."""
     addresses = command.gctx_paddr, command.src_paddr, command.dst_paddr
+    reserved = command.flags.unknown or reserved_set(command)
     if reserved or any(address & IN_PAGE for address in addresses):
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
@@ -116,7 +114,7 @@ def _check_addresses(fw: Processor, command: Move | SwapOut | SwapIn, reserved: 
 def _owner_and_entry_page(
     fw: Processor, command: SwapOut | SwapIn, flags: int
 ) -> tuple[scalar.Guest, int]:
-    """Return the guest, and the page of the metadata entry unless that is in its context."""
+    """Return the guest, and the page of the metadata entry; -1 where its context has the entry."""
     guest = guest_of(fw, command.gctx_paddr, active=True)
     if flags & _ROOT:
         return guest, _NO_MDATA
@@ -134,7 +132,7 @@ def _owner_and_entry_page(
 def _metadata_words(
     kind: SwapPageType, lo: int, rights: int, size: int
 ) -> tuple[MetadataMdata, int]:
-    """Return what a metadata entry says of a page, and its permissions."""
+    """Return the ``mdata`` word and the permissions of the metadata entry of a page."""
     if kind is SwapPageType.METADATA:
         return MetadataMdata(_GPA_FIELD).replace(valid=1, metadata=1, page_size=size), 0
     word = MetadataMdata(lo & GPA).replace(
@@ -156,7 +154,7 @@ def _write_entry(
 
 
 def _read_entry(fw: Processor, command: SwapIn, flags: int, guest: scalar.Guest) -> MetadataEntry:
-    """Return the metadata entry; a zero one where something is refused before it is read."""
+    """Return the metadata entry; a zero one where a check before its reading will refuse."""
     if guest.status or fw.table.state(guest.context) != RmpState.CONTEXT:
         return MetadataEntry()
     if flags & _ROOT:

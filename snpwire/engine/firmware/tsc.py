@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...wire.status import Status
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from .context import Sender
     from .processor import Processor
 
-_RESPONSE = Struct("<LLQQL")
+_RESPONSE = TscInfoRsp.struct("status", "guest_tsc_scale", "guest_tsc_offset", "tsc_factor")
 POINT = 32
 """Bits of the scale behind the point; there are 8 before it."""
 
@@ -24,7 +23,7 @@ def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
         raise CommandRefusal(Status.INVALID_PARAM)
     guest, profile = sender.guest, fw.profile
     scale = tsc_scale(guest.desired_tsc_freq, profile.tsc_khz)
-    fields = _RESPONSE.pack(Status.SUCCESS, 0, scale, guest.psp_tsc_offset, profile.tsc_factor)
+    fields = _RESPONSE.pack(Status.SUCCESS, scale, guest.psp_tsc_offset, profile.tsc_factor)
     return fields.ljust(TscInfoRsp.SIZE, b"\0")
 
 
