@@ -11,9 +11,9 @@ from ...wire.migration import GuestState
 from ...wire.rmp import COUNTERS, RmpState
 from ...wire.status import Status
 from .context import FirmwareGuest
-from .pages import require, rollback
+from .pages import rollback
 from .platform import status_page
-from .processor import CommandRefusal, fits_page, reserved_set
+from .processor import CommandRefusal, fits_page, require, reserved_set
 
 if TYPE_CHECKING:
     from ...wire.launch_commands import (
@@ -133,9 +133,7 @@ def decommission_guest(fw: Processor, address: int, guest: FirmwareGuest) -> Non
 
 def df_flush(fw: Processor, _command: None) -> None:
     """SNP_DF_FLUSH: make ASIDs usable again once caches are written back."""
-    status = fw.asids.flush()
-    if status:
-        raise CommandRefusal(status)
+    require(fw.asids.flush())
 
 
 def guest_status(fw: Processor, command: GuestStatusCommand) -> None:

@@ -19,8 +19,8 @@ from ...wire.rmp import RmpState
 from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
 from .context import NO_AGENT, NO_AGENT_ID, FirmwareGuest
-from .pages import require, rollback
-from .processor import CommandRefusal, reserved_set
+from .pages import rollback
+from .processor import CommandRefusal, require, reserved_set
 from .vmsa import TWEAKED, initial_vmsa, vmsa_to_measure
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .platform import page_ranges
-from .processor import CommandRefusal, reserved_set
+from .processor import CommandRefusal, require, reserved_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from .processor import Processor
 
 IN_2M = LARGE_PAGE - 1
-
-
-def require(status: Status) -> None:
-    """Refuse unless *status* is success."""
-    if status:
-        raise CommandRefusal(status)
 
 
 def guest_of(fw: Processor, address: int, *, active: bool) -> scalar.Guest:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from ...crypto.wrapping import unwrap_vlek
 from ...errors import AuthError
-from ...rmp.entry import FIRMWARE_LO, HV_FIXED_LO, ONE_MORE
-from ...rmp.sparse import fill
-from ...wire.address import C_BIT, PAGE, REGION, RESERVED
+from ...rmp.snp_init import build, pages_of
+from ...wire.address import C_BIT, PAGE
 from ...wire.firmware import FeatureInfo, VlekWrapped
 from ...wire.platform import (
     MAX_RANGES,
@@ -27,7 +26,7 @@ from ...wire.platform import (
 )
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .processor import CommandRefusal, fits_page, reserved_set
+from .processor import CommandRefusal, fits_page, require, reserved_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,41 +85,17 @@ def _check_start(fw: Processor, *, rebuild: bool, listed: bool) -> None:
     where, table = fw.memory.map, fw.memory.map.rmp
     if not table:
         raise CommandRefusal(Status.INVALID_CONFIG)
-    status = where.check(table.start, len(table), rmp=False)
-    if status:
-        raise CommandRefusal(status)
+    require(where.check(table.start, len(table), rmp=False))
     if table.start % MEGABYTE or len(table) % MEGABYTE:
         raise CommandRefusal(Status.INVALID_CONFIG)
 
 
 def _build(fw: Processor, fixed: list[range]) -> None:
-    """Write the table anew: memory the hypervisor's, the table the firmware's, the rest fixed."""
-    own = _pages(fw.memory.map.rmp)
-    if own.stop > fw.table.pages or any(_overlap(own, pages) for pages in fixed):
-        raise CommandRefusal(Status.RMP_INITIALIZATION_FAILED)
-    fill(fw.table, range(fw.table.pages), HV_FIXED_LO, 0)
-    for region in fw.memory.map.dram:
-        fill(fw.table, _pages(region), 0, 0)
-    for pages in (*fixed, *map(_pages, fw.memory.map.tmrs), _pages(fw.memory.map.aseg)):
-        fill(fw.table, pages, HV_FIXED_LO, 0)
-    fill(fw.table, _pages(RESERVED), HV_FIXED_LO, 0)
-    fill(fw.table, own, FIRMWARE_LO, 0)
-    for first in range(own.start & -REGION, own.stop, REGION):
-        others = range(max(own.start, first + 1), min(own.stop, first + REGION))
-        lo, hi = fw.table.entry(first)
-        fw.table.set(first, lo | len(others) * ONE_MORE, hi)
-    counters = fw.table.counters
-    if counters is not None:
-        counters[:] = [0] * len(counters)
+    """Write the RMP anew, *fixed* pages being HV_FIXED."""
+    area = fw.memory.map
+    closed = (*fixed, *map(pages_of, area.tmrs), pages_of(area.aseg))
+    require(build(fw.table, pages_of(area.rmp), map(pages_of, area.dram), closed))
     fw.chip.rmp_tcb = fw.chip.committed_tcb
-
-
-def _pages(area: range) -> range:
-    return range(area.start >> 12, -(-area.stop // PAGE))
-
-
-def _overlap(first: range, second: range) -> bool:
-    return first.start < second.stop and second.start < first.stop
 
 
 def shutdown(fw: Processor, _command: None) -> None:

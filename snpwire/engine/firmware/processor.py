@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INIT, _DEFAULT = PlatformState.INIT, RmpState.DEFAULT
 PLACE = ~C_BIT
-"""What of an address says where it is."""
+"""The bits of an address without the C-bit."""
 
 
 class CommandRefusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
@@ -81,9 +81,7 @@ class Processor:
 
     def reach(self, address: int, size: int) -> None:
         """Refuse an access that the memory map does not allow."""
-        status = self.memory.reach(address, size)
-        if status:
-            raise CommandRefusal(status)
+        require(self.memory.reach(address, size))
 
     def load(self, address: int, size: int) -> bytes:
         """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
@@ -128,6 +126,12 @@ class Processor:
     def scramble(self, address: int) -> None:
         """Let a context's page read as the noise that it is to all but the firmware."""
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
+
+
+def require(status: Status) -> None:
+    """Refuse unless *status* is success."""
+    if status:
+        raise CommandRefusal(status)
 
 
 def reserved_set(record: Record) -> bool:

@@ -19,8 +19,8 @@ from ...wire.migration import MetadataEntry, MetadataMdata
 from ...wire.page_commands import SwapOutFlags, SwapPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .pages import guest_of, require, rollback
-from .processor import CommandRefusal, reserved_set
+from .pages import guest_of, rollback
+from .processor import CommandRefusal, require, reserved_set
 from .vmsa import with_tsc
 
 if TYPE_CHECKING:
