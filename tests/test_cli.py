@@ -15,7 +15,7 @@ from conftest import COMMAND, surroundings
 from transcripts import call
 
 from snpwire.cli import encode
-from snpwire.cli import output as sink
+from snpwire.cli.output import terminal_style, write_file
 from snpwire.errors import UsageError
 from snpwire.view.style import COLOUR, PLAIN
 from snpwire.wire import RECORDS
@@ -413,7 +413,7 @@ class TestSink:
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "stdout", self.Screen() if screen else io.StringIO())
 
-        assert sink.style() is expected
+        assert terminal_style() is expected
 
     def test_raw_bytes_are_not_for_a_screen(self, monkeypatch):
         monkeypatch.setattr(sys, "stdout", self.Screen())
@@ -425,7 +425,7 @@ class TestSink:
     def test_a_name_of_standard_output_is_written_to_it(self, name, tmp_path, monkeypatch):
         with (tmp_path / "out").open("w") as stream:
             monkeypatch.setattr(sys, "stdout", stream)
-            sink.write_file(name.format(stream.fileno()), b"data")
+            write_file(name.format(stream.fileno()), b"data")
             monkeypatch.undo()
 
         assert (tmp_path / "out").read_bytes() == b"data"
@@ -434,12 +434,12 @@ class TestSink:
         reader, writer = os.pipe()
         os.close(reader)
         with pytest.raises(BrokenPipeError):
-            sink.write_file(f"/proc/self/fd/{writer}", b"data")
+            write_file(f"/proc/self/fd/{writer}", b"data")
         os.close(writer)
 
     def test_a_name_of_nothing_is_refused(self):
         with pytest.raises(FileNotFoundError):
-            sink.write_file("/proc/self/fd/no", b"data")
+            write_file("/proc/self/fd/no", b"data")
 
 
 def terminal(*words, **env):

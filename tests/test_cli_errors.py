@@ -442,7 +442,7 @@ def test_output_that_failed_is_not_tried_again(error, number, said, monkeypatch,
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("snpwire.cli.explain.say", fail)
+    monkeypatch.setattr("snpwire.cli.explain.write_lines", fail)
     kept = os.dup(1)
     try:
         code = entry.main(["layout", "msr"])
@@ -458,7 +458,7 @@ def test_interrupt_ends_with_130(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("snpwire.cli.explain.say", interrupt)
+    monkeypatch.setattr("snpwire.cli.explain.write_lines", interrupt)
 
     assert call(["layout", "msr"]) == (b"", b"", 130)
 

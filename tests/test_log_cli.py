@@ -19,7 +19,7 @@ from transcripts import call
 
 from snpwire.capture.kernel_log import FAMILIES
 from snpwire.cli import app, follow
-from snpwire.cli.follow import Mark, followed
+from snpwire.cli.follow import FileEvent
 from snpwire.cli.log import printable
 
 LEAK = "SEV-SNP: Leaking PFN range 0x{:x}-0x{:x}\n"
@@ -44,7 +44,7 @@ def test_text_is_a_line_for_each_record_and_a_note_counts():
         "PFN 0x1 leaked",
         "PFN 0x2 leaked",
     ]
-    assert errors == "note: 3 lines: 2 records (rmp 2); 1 passed by\n"
+    assert errors == "note: 3 lines: 2 records (rmp 2); 1 skipped\n"
 
 
 def test_json_is_an_object_a_line_with_one_schema():
@@ -79,7 +79,7 @@ def test_only_takes_families_and_counts_the_others():
     output, errors = printed("--only", "term, rmp", str(ROOT / "tests/logs/worked.log"))
 
     assert len(output.splitlines()) == 4 + 3  # a termination has consequence and remedy
-    assert "(rmp 4, term 1), 4 of other families" in errors
+    assert "(rmp 4, term 1), 4 of other types" in errors
 
 
 def test_help_names_every_family_with_its_title():
@@ -111,14 +111,14 @@ def test_binary_data_is_said_to_be_no_text_and_what_is_among_it_is_read():
         (leak(1).encode("utf-16"), "note: read as UTF-16-LE"),
         (leak(1).encode("utf-16-be"), "note: read as UTF-16-BE"),
         (b"\xe9\xe8 " + leak(1).encode(), "note: 1 line no UTF-8: read as Latin-1"),
-        (b"\0\0" + leak(1).encode(), "note: 1 line with zero bytes, which were left out"),
+        (b"\0\0" + leak(1).encode(), "note: 1 line with zero bytes, which were dropped"),
         (
             leak(1).encode() + b"PFN " + bytes(b"x" * 70000),
-            "note: 1 line longer than 8192 bytes: the rest was not looked at",
+            "note: 1 line longer than 8192 bytes: the rest was not read",
         ),
         (
             leak(1).encode() + b"SEV-SNP: PFN: 0x1, [0x00\n\n",
-            "note: 1 line broken off within a known format, passed by: 2",
+            "note: 1 line cut off within a known format, skipped: 2",
         ),
     ],
     ids=["utf-16", "utf-16-be", "latin-1", "zeros", "long", "broken"],
@@ -133,7 +133,7 @@ def test_what_was_odd_about_the_bytes_is_noted(data, note):
 def test_many_broken_lines_are_named_by_the_first():
     _, errors = printed(given=b"SEV-SNP: PFN: 0x1, [0x00\n\n" * 30)
 
-    assert "30 lines broken off" in errors
+    assert "30 lines cut off" in errors
     assert errors.rstrip().endswith("37, 39, ...")
 
 
@@ -237,9 +237,9 @@ def test_a_file_is_followed_through_growth_rotation_and_truncation(tmp_path, int
     errors = follower.errors.read_text()
     assert code == 130
     assert follower.pages()[-1] == "0x6"  # the half line at the end is not lost
-    assert "another file has the name now; it goes on behind line 3" in errors
-    assert "the file was cut down; it goes on behind line 4" in errors
-    assert errors.splitlines()[-1] == "note: 6 lines: 6 records (rmp 6); 0 passed by"
+    assert "another file has the name now; reading goes on after line 3" in errors
+    assert "the file was truncated; reading goes on after line 4" in errors
+    assert errors.splitlines()[-1] == "note: 6 lines: 6 records (rmp 6); 0 skipped"
 
 
 def test_a_half_line_at_the_end_of_a_rotated_file_is_a_line(tmp_path, interruptible):
@@ -297,10 +297,10 @@ def test_a_reader_that_has_enough_ends_the_command_quietly(tmp_path):
 def test_a_pause_is_told_once(tmp_path):
     path = tmp_path / "kern.log"
     path.write_text(leak(1))
-    pieces = iter(followed(str(path), poll=0.001))
+    pieces = iter(follow.follow(str(path), poll=0.001))
 
     assert next(pieces) == leak(1).encode()
-    assert next(pieces) is Mark.PAUSE
+    assert next(pieces) is FileEvent.PAUSE
     put(path, leak(2))
     assert next(pieces) == leak(2).encode()
 
@@ -308,13 +308,13 @@ def test_a_pause_is_told_once(tmp_path):
 def test_a_file_that_is_taken_away_is_waited_for(tmp_path):
     path = tmp_path / "kern.log"
     path.write_text(leak(1))
-    pieces = iter(followed(str(path), poll=0.001))
+    pieces = iter(follow.follow(str(path), poll=0.001))
     next(pieces)
     path.unlink()
 
-    assert next(pieces) is Mark.PAUSE
+    assert next(pieces) is FileEvent.PAUSE
     path.write_text(leak(2))
-    assert next(pieces) is Mark.REPLACED
+    assert next(pieces) is FileEvent.REPLACED
     assert next(pieces) == leak(2).encode()
 
 
@@ -345,10 +345,10 @@ def test_an_error_while_following_names_the_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(follow, "_opened", fail)
+    monkeypatch.setattr(follow, "_open", fail)
 
     with pytest.raises(OSError, match="Input/output error") as caught:
-        list(followed(str(path)))
+        list(follow.follow(str(path)))
 
     assert caught.value.filename == str(path)
 

@@ -22,6 +22,7 @@ from transcripts import call
 from snpwire.cli.progress import Meter
 from snpwire.cli.rmp import input as rmp_input
 from snpwire.cli.rmp.mapped_file import NEAR, data, merged
+from snpwire.cli.rmp.options import RmpOptions
 from snpwire.rmp.page_ranges import Runs
 from snpwire.rmp.search import Wanted, stretches
 from snpwire.rmp.table import Table
@@ -164,7 +165,7 @@ def test_find_gives_neighbours_that_are_alike_as_one(host, words, pages):
 
 
 def test_only_the_pages_asked_for_are_looked_at(host):
-    given = rmp_input.read(rmp_input.Wish((str(host),)))
+    given = rmp_input.read(RmpOptions((str(host),)))
     looked = []
 
     found = list(stretches(given.dump, Wanted(), Runs.of([(0x6FF, 0x701)]), looked.append))
@@ -753,8 +754,9 @@ WATCHED = """
 import re, sys
 from snpwire.cli import progress
 from snpwire.cli.rmp import input as rmp_input
+from snpwire.cli.rmp.options import RmpOptions
 from snpwire.rmp.chunks import tiles
-given = rmp_input.read(rmp_input.Wish((sys.argv[1],), counters=False))
+given = rmp_input.read(RmpOptions((sys.argv[1],), counters=False))
 meter = progress.Meter("reading", given.dump.pages, given.let_go)
 for tile in tiles(given.dump.extents, None, progress=meter):
     tile.words.max()

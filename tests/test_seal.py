@@ -7,7 +7,8 @@ import pickle
 import pytest
 from transcripts import call
 
-from snpwire.cli.messages.keys import Key, KeyOptions, load_key
+from snpwire.cli.messages.keys import Key, load_key
+from snpwire.cli.messages.options import KeyOptions, PayloadOptions
 from snpwire.cli.messages.seal import targets
 from snpwire.crypto.sealing import Vmpck, open_message
 from snpwire.errors import UsageError
@@ -198,7 +199,7 @@ class TestKeys:
         assert open_message(Vmpck(KEY), sealed("tsc-req", *SEALING, secrets))
 
     def test_it_is_shown_nowhere(self, secrets):
-        key = load_key(KeyOptions(file=secrets), 0)
+        key = load_key(KeyOptions(key_file=secrets), 0)
 
         assert repr(key) == "<Key>"
         assert str(key) == "<Key>"
@@ -287,7 +288,7 @@ class TestKeys:
 
     def test_a_slot_that_a_page_lacks_is_named(self, secrets):
         with pytest.raises(Exception, match="a secrets page has keys 0 to 3, not 4"):
-            load_key(KeyOptions(file=secrets), 4)
+            load_key(KeyOptions(key_file=secrets), 4)
 
 
 class TestRefusals:
@@ -368,9 +369,9 @@ class TestRefusals:
 
 
 def test_a_target_is_looked_up_with_a_hint():
-    from snpwire.cli.messages.seal import Wish, target_of
+    from snpwire.cli.messages.seal import target_of
 
     with pytest.raises(UsageError) as caught:
-        target_of(Wish("key-reqq"))
+        target_of("key-reqq", PayloadOptions(), None)
 
     assert "key-req" in caught.value.help

@@ -3,7 +3,7 @@
 Annotations are not postponed here: typer would evaluate every one of them whenever it starts.
 """
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -11,22 +11,23 @@ from ..wire import RECORDS
 from .engine import commands as engine
 from .messages import commands as messages
 from .options import (
-    AsJson,
+    AsHex,
+    Command,
+    ContextOptions,
     Corrupt,
+    FailOn,
     Family,
+    Fields,
     File,
-    Form,
-    Gpa,
-    Id,
     Json,
     KindName,
-    Length,
-    Model,
-    Offset,
-    Page,
-    Way,
+    Output,
+    PieceOptions,
+    Product,
+    Redact,
+    ViewOptions,
+    grouped,
     number,
-    one_of,
 )
 from .rmp import commands as rmp
 
@@ -64,105 +65,59 @@ def top(
     + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
     f"\n  {'auto':<{WIDTH}}whatever identify says"
 )
+@grouped
 def decode(
+    *,
     kind: KindName,
     file: File = "-",
-    hexdump: Annotated[bool, typer.Option("--hex", help="annotated hex, every byte")] = False,
-    json: Json = None,
-    fields: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="A,B.C", help="these fields alone"),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="also what is zero and not marked valid")
-    ] = False,
-    form: Form = "auto",
-    offset: Offset = None,
-    length: Length = None,
-    page: Page = None,
-    direction: Way = None,
-    gpa: Gpa = None,
-    product: Model = None,
-    family: Family = None,
-    command: Id = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")
-    ] = False,
-    fail_on: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="SEVERITY",
-            callback=one_of("note", "warning", "error"),
-            help="exit with 1 if a finding is note, warning or error, or worse",
-        ),
-    ] = None,
+    view: ViewOptions,
+    piece: PieceOptions,
+    context: ContextOptions,
+    redact: Redact = False,
+    fail_on: FailOn = None,
 ) -> int:
     """Decode bytes: what they say, and what is wrong."""
     from ..context import Direction
     from ..decode.document import Wanted
     from .decode import decode as run
 
+    direction, gpa, product, family, command = context
     way = Direction(direction) if direction else None
-    return run(
-        kind,
-        file,
-        Wanted(form, offset, length, page, way, gpa, product, redact, command, family),
-        hexdump=hexdump,
-        json=json,
-        fields=fields,
-        everything=everything,
-        fail_on=fail_on,
-    )
+    wanted = Wanted(*piece, way, gpa, product, redact, command, family)
+    return run(kind, file, wanted, **view._asdict(), fail_on=fail_on)
 
 
 @app.command(
     epilog="Example: snpwire encode ghcb --set sw_exit_code=CPUID --set rax=0x8000001f "
     "--set valid_bitmap=rax,rcx,sw_exit_code,sw_exit_info_1,sw_exit_info_2 -o page.bin"
 )
+@grouped
 def encode(
     kind: KindName,
     file: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(metavar="[JSON]", help="what decode --json printed, or fewer fields"),
     ] = None,
-    settings: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="set one field: a value, JSON, or @FILE for its bytes",
-        ),
-    ] = None,
-    output: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("-o", "--output", metavar="FILE", help="write here, whole or not at all"),
-    ] = None,
-    as_hex: Annotated[bool, typer.Option("--hex", help="hex text instead of bytes")] = False,
-    command: Id = None,
-    corrupt: Corrupt = None,
+    *,
+    settings: Fields = (),
+    output: Output = None,
+    as_hex: AsHex = False,
+    command: Command = None,
+    corrupt: Corrupt = (),
 ) -> int:
     """Encode JSON and --set to bytes."""
     from .encode import encode as run
 
-    wrong = tuple(corrupt or ())
-    return run(
-        kind, file, settings or [], output=output, as_hex=as_hex, corrupt=wrong, command=command
-    )
+    return run(kind, file, settings, output=output, as_hex=as_hex, corrupt=corrupt, command=command)
 
 
 @app.command(epilog="Example: snpwire identify dump.bin")
-def identify(
-    file: File = "-",
-    json: AsJson = False,
-    form: Form = "auto",
-    offset: Offset = None,
-    length: Length = None,
-    page: Page = None,
-) -> int:
+@grouped
+def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> int:
     """Tell what an input may be, with the evidence."""
     from .identify import identify as run
 
-    return run(file, form=form, offset=offset, length=length, page=page, json=json)
+    return run(file, piece, json=json)
 
 
 @app.command(
@@ -178,18 +133,19 @@ def identify(
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],
     value: Annotated[str, typer.Argument(metavar="[VALUE]", show_default=False)] = "",
+    *,
     exit_code: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--exit", metavar="CODE", help="the exit an operand belongs to"),
     ] = None,
     info1: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 beside it"),
     ] = None,
     response: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
-    product: Model = None,
+    product: Product = None,
     family: Family = None,
-    json: AsJson = False,
+    json: Json = False,
 ) -> int:
     """Explain one number, or the place of a byte."""
     if what == "kds":
@@ -216,22 +172,21 @@ def layout(
 
 
 @app.command(epilog="Example: snpwire diff ghcb before.bin after.bin")
+@grouped
 def diff(
     kind: KindName,
     left: Annotated[str, typer.Argument(metavar="A", show_default=False)],
     right: Annotated[str, typer.Argument(metavar="B", show_default=False)],
-    json: AsJson = False,
-    form: Form = "auto",
-    offset: Offset = None,
-    length: Length = None,
-    page: Page = None,
-    command: Id = None,
+    *,
+    json: Json = False,
+    piece: PieceOptions,
+    command: Command = None,
 ) -> int:
     """Compare two values, field by field."""
     from ..decode.document import Wanted
     from .diff import diff as run
 
-    return run(kind, left, right, Wanted(form, offset, length, page, id=command), json=json)
+    return run(kind, left, right, Wanted(*piece, id=command), json=json)
 
 
 @app.command(
@@ -249,7 +204,7 @@ def diff(
 def log(
     file: File = "-",
     only: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(metavar="A,B", help="records of these families alone"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print an object of JSON a line")] = False,
@@ -264,26 +219,12 @@ def log(
     """Read a kernel log, a trace or QEMU's messages: what they say of SNP."""
     from .log import run
 
-    return run(file, only=only, json=json, follow=follow, numbers=numbers)
+    return run(file, only=only, json=json, following=follow, numbers=numbers)
 
 
-app.command(
-    epilog="Example: snpwire seal report-req --set vmpl=1 --key-file vmpck --seqno 1 -o page.bin"
-    "\n\nTYPE is the name or the number of a message (report-req, tsc-info-req, 5), the kind of"
-    " a payload that one message has, or raw with --type and --payload. Fields left out are zero."
-)(messages.seal)
+app.command(epilog=messages.SEAL)(messages.seal)
 app.command("open", epilog="Example: snpwire open page.bin --key-file vmpck")(messages.open_)
-app.command(
-    epilog="Example: snpwire verify report.bin vcek.der ask_ark.pem --policy policy.toml\n\n\b\n"
-    "A policy, in TOML or JSON, may have these rules and no others:\n"
-    '  require = ["smt"]                bits of the guest policy that must be set\n'
-    '  forbid = ["debug"]               bits of it that must not\n'
-    "  vmpl = [0, 1]                    any field of the report: its value, or several\n"
-    '  measurement = "7a1e.."           so too host_data, report_data, id_key_digest ..\n'
-    "  [minimum]\n"
-    "  guest_svn = 2                    any number of the report\n"
-    "  reported_tcb = {snp = 8}         parts of a TCB version"
-)(messages.verify)
+app.command(epilog=messages.VERIFY)(messages.verify)
 app.command(epilog=engine.REQUEST)(engine.request)
 app.command("compare-policies", epilog=engine.COMPARE)(engine.compare_policies)
 app.add_typer(rmp.app, name="rmp")

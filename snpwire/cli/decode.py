@@ -8,7 +8,7 @@ from ..bits import nearest
 from ..decode.command import COMMAND
 from ..errors import UsageError
 from .documents import read
-from .output import note, say, style
+from .output import terminal_style, write_lines, write_note
 
 if TYPE_CHECKING:
     from ..decode.document import Wanted
@@ -31,31 +31,31 @@ def decode(
     """Print one decoded value; return 1 if a finding reaches *fail_on*."""
     doc, source = read(name, file, wanted)
     for said in source.notes:
-        note(said)
+        write_note(said)
     only = None if fields is None else selected(doc, fields.split(","))
     if json is not None:
         from ..view.json import document, dumps
 
-        say([dumps(document(doc, full=json == "full", only=only))])
+        write_lines([dumps(document(doc, full=json == "full", only=only))])
     elif hexdump or doc.kind.name == COMMAND:
         from ..view.hex import annotated, legend
 
         if not hexdump:
             from ..view.tree import decision_lines, heading
 
-            say([heading(doc), *decision_lines(doc)])
-        say(legend(doc))
-        say(annotated(doc, only=only, style=style()))
+            write_lines([heading(doc), *decision_lines(doc)])
+        write_lines(legend(doc))
+        write_lines(annotated(doc, only=only, style=terminal_style()))
     else:
         from ..view.table import table
         from ..view.tree import leaf_rows, tree
 
         if only is None:
-            say(tree(doc, everything=everything, style=style()))
+            write_lines(tree(doc, everything=everything, style=terminal_style()))
         else:
             rows = [row for leaf in only for row in leaf_rows(leaf, doc.meaning(leaf))]
-            say(table(rows, style()))
-    note(f"findings: {summary(doc.findings)}")
+            write_lines(table(rows, terminal_style()))
+    write_note(f"findings: {summary(doc.findings)}")
     return int(fail_on is not None and reaches(doc.findings, fail_on))
 
 

@@ -10,8 +10,8 @@ from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import kind
 from .input import SourceError, contents, shown_name
-from .messages.corrupt import LIST, MESSAGE, after, announce, before, chosen, listing
-from .output import say, write_file
+from .messages.corrupt import LIST, corrupted, listing
+from .output import write_file, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ ROW = 32
 def encode(
     name: str,
     file: str | None,
-    settings: list[str],
+    settings: tuple[str, ...],
     *,
     output: str | None,
     as_hex: bool,
@@ -35,8 +35,8 @@ def encode(
 
         if corrupt:
             raise UsageError("--corrupt is about guest messages, not about commands")
-        data = built(name, file, settings, form=lambda plain: form_of(plain, command))
-        emit(data, output=output, as_hex=as_hex)
+        data = build_value(name, file, settings, form=lambda plain: form_of(plain, command))
+        write_bytes(data, output=output, as_hex=as_hex)
         return 0
     if command is not None:
         raise UsageError(f"--id is for a command, not for {name}", help="encode command --id 0x94")
@@ -45,22 +45,22 @@ def encode(
         from ..crypto.corruption import wrong_alone
 
         return listing(wrong_alone(name))
-    data = built(wanted.name, file, settings)
-    emit(_corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
+    data = build_value(wanted.name, file, settings)
+    write_bytes(corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
     return 0
 
 
-def built(
+def build_value(
     name: str,
     file: str | None,
-    settings: list[str],
+    settings: tuple[str, ...],
     *,
     zero: bool = False,
     form: Callable[[Any], tuple[str, Any]] | None = None,
 ) -> bytes:
     """Build a value of JSON and ``--set``; with neither, of standard input, or of *zero* fields.
 
-    The kind called *name* is built, or what *form* makes of the JSON: a schema and its class.
+    The kind called *name* is build_value, or what *form* makes of the JSON: a schema and its class.
     """
     choose = form or (lambda plain: (name, kind(name).type))
     given: Any = {}
@@ -80,46 +80,18 @@ def built(
     return data
 
 
-def emit(data: bytes, *, output: str | None, as_hex: bool) -> None:
+def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
     """Write bytes, or their hex text, where they are wanted. Raises UsageError and OSError."""
     text = "".join(f"{data[n : n + ROW].hex()}\n" for n in range(0, len(data), ROW))
     if output is not None and output != "-":
         write_file(output, text.encode() if as_hex else data)
     elif as_hex:
-        say(text.splitlines())
+        write_lines(text.splitlines())
     elif sys.stdout.isatty():
         raise UsageError("these are raw bytes, and this is a terminal", help="-o FILE, or --hex")
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-
-
-def _corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
-    """Make a message or a payload wrong; a payload is taken to be one of VMPCK 1."""
-    if not names:
-        return data
-    from ..crypto.corruption import wrong_alone
-    from ..wire.message import HEADER_SIZE, Header
-
-    rows = chosen(names, name)
-    for row in rows:
-        if row not in wrong_alone(name):
-            raise UsageError(
-                f"{row.name} is about a sealed message, not about {name} alone",
-                help="seal --corrupt, or encode message --corrupt",
-            )
-    if name != MESSAGE:
-        data = before(rows, name, Header(msg_vmpck=1), data)[1]
-        announce(rows)
-        return data
-    header = Header.parse(data[:HEADER_SIZE])
-    payload = data[HEADER_SIZE : HEADER_SIZE + header.msg_size]
-    header, changed = before(rows, "", header, payload)
-    if changed != payload:
-        header = header.replace(msg_size=len(changed))
-        data = data[:HEADER_SIZE] + changed.ljust(len(data) - HEADER_SIZE, b"\0")
-    announce(rows)
-    return after(rows, header.build() + data[HEADER_SIZE:])
 
 
 def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:

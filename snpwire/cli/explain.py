@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
 from ..view.explain import Question, explain
+from ..view.offsets import FORMATS
 from ..view.table import table
 from ..view.tree import finding_text
-from .output import say, style
+from ..wire import kind
+from .output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
     from ..finding import Finding
-from ..errors import UsageError
-from ..view.offsets import FORMATS
-from ..wire import kind
 
 
 def layout(name: str, form: str) -> int:
     """Print the offset table of a kind."""
     if form not in FORMATS:
         raise UsageError(f"there is no format {form!r}", help=f"formats are: {' '.join(FORMATS)}")
-    say(FORMATS[form](kind(name)))
+    write_lines(FORMATS[form](kind(name)))
     return 0
 
 
@@ -29,23 +29,20 @@ def run(what: str, question: Question, *, json: bool) -> int:
     rows = list(explain(what, question))
     found = _findings(what, question)
     if json:
-        from ..view.json import dumps, finding
+        from ..view.json import finding
 
         keys = ("offset", "size", "name", "value", "text")
         objects = [dict(zip(keys, (cell.strip() for cell in row), strict=False)) for row in rows]
-        kept = [{key: cell for key, cell in row.items() if cell} for row in objects]
-        say([dumps({"explain": what, "rows": kept, "findings": [finding(f) for f in found]})])
+        filled = [{key: cell for key, cell in row.items() if cell} for row in objects]
+        write_json({"explain": what, "rows": filled, "findings": [finding(f) for f in found]})
     else:
-        say(table(rows, style()))
-        say(finding_text(f, style()) for f in found)
+        write_lines(table(rows, terminal_style()))
+        write_lines(finding_text(f, terminal_style()) for f in found)
     return 0
 
 
 def _findings(what: str, question: Question) -> list[Finding]:
-    """Return what the rules say of a value of the GHCB MSR, or of an entry of the RMP.
-
-    Other numbers stand for themselves.
-    """
+    """Return the findings on a value of the GHCB MSR or an RMP entry; no rules judge others."""
     from ..rules import findings
 
     if what == "msr":
@@ -53,8 +50,9 @@ def _findings(what: str, question: Question) -> list[Finding]:
 
         return findings(Msr(value=question.number()))
     if what == "rmp":
+        from ..context import Context
         from ..product import entry_layout
         from ..view.topics.rmp import entry_of
 
-        return findings(entry_of(question), entry_layout(question.family))
+        return findings(entry_of(question), Context(entry_layout=entry_layout(question.family)))
     return []

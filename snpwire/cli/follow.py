@@ -1,8 +1,8 @@
 """Bytes of a log as they come: a file to its end, or a file that goes on growing.
 
 A file is followed by its name, as ``tail -F`` does. What a program still writes to the old file
-after it was renamed is read before the new one is. A file that was cut down to nothing and has
-outgrown its old size before it is looked at again cannot be told from one that has only grown.
+after it was renamed is read before the new one. A file that was truncated and has outgrown its old
+size before the next look cannot be distinguished from one that has only grown.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ CHUNK = 1 << 18
 POLL = 0.2
 """Seconds between two looks at a file that has not grown."""
 QUIET = 5
-"""How many looks without anything new make a pause."""
+"""Looks without new data that make a pause."""
 SETTLED = 2
-"""How many looks the old file has to be quiet for before the new one is read."""
+"""Looks without new data at the old file before the new one is read."""
 
 
-class Mark(Enum):
+class FileEvent(Enum):
     """What happened between two chunks."""
 
-    PAUSE = "nothing has come for a second"
+    PAUSE = "no data for a second"
     REPLACED = "another file has the name now"
-    TRUNCATED = "the file was cut down"
+    TRUNCATED = "the file was truncated"
 
 
 def chunks(file: str) -> Iterator[bytes]:
-    """Yield the bytes of *file*, ``-`` being standard input, as they are there. Raises OSError."""
+    """Yield the bytes of *file*, or of standard input for ``-``, as they come. Raises OSError."""
     try:
         if file == "-":
             yield from _pieces(sys.stdin.buffer)
@@ -50,13 +50,13 @@ def chunks(file: str) -> Iterator[bytes]:
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    read = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
+    read = getattr(stream, "read1", stream.read)  # what is available, without waiting for more
     while data := read(CHUNK):
         yield data
 
 
-def followed(file: str, *, poll: float = POLL) -> Iterator[bytes | Mark]:
-    """Yield the bytes of *file* for as long as somebody wants them. Raises OSError."""
+def follow(file: str, *, poll: float = POLL) -> Iterator[bytes | FileEvent]:
+    """Yield the bytes of *file* and what happens to it, without end. Raises OSError."""
     if file == "-" or not stat.S_ISREG(_status(file).st_mode):
         yield from chunks(file)
         return
@@ -66,7 +66,7 @@ def followed(file: str, *, poll: float = POLL) -> Iterator[bytes | Mark]:
         raise OSError(exc.errno, exc.strerror, file) from None
 
 
-def _opened(file: str) -> BinaryIO:
+def _open(file: str) -> BinaryIO:
     return Path(file).open("rb", buffering=0)
 
 
@@ -81,8 +81,8 @@ class _Tail:
         self._file = file
         self._poll = poll
 
-    def __iter__(self) -> Iterator[bytes | Mark]:
-        stream = _opened(self._file)
+    def __iter__(self) -> Iterator[bytes | FileEvent]:
+        stream = _open(self._file)
         quiet = 0
         try:
             while True:
@@ -93,24 +93,24 @@ class _Tail:
                 quiet += 1
                 if os.fstat(stream.fileno()).st_size < stream.tell():
                     stream.seek(0)
-                    yield Mark.TRUNCATED
+                    yield FileEvent.TRUNCATED
                 elif quiet >= SETTLED and (other := self._other(stream)):
                     stream.close()
                     stream, quiet = other, 0
-                    yield Mark.REPLACED
+                    yield FileEvent.REPLACED
                 else:
                     if quiet == QUIET:
-                        yield Mark.PAUSE
+                        yield FileEvent.PAUSE
                     time.sleep(self._poll)
         finally:
             stream.close()
 
     def _other(self, stream: BinaryIO) -> BinaryIO | None:
-        """Open the file that has the name now, if that is another one than *stream*."""
+        """Open the file that has the name now, unless that is *stream*."""
         try:
-            other = _opened(self._file)
+            other = _open(self._file)
         except FileNotFoundError:
-            return None  # it was taken away, and no new one is there yet
+            return None  # it was removed, and there is no new one yet
         if os.path.samestat(os.fstat(other.fileno()), os.fstat(stream.fileno())):
             other.close()
             return None

@@ -1,4 +1,4 @@
-"""``snpwire log``: what a log says of SNP, a line for each event, or an object of JSON."""
+"""``snpwire log``: the SNP events in a log, a line or a JSON object each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..capture.kernel_log import FAMILIES, LIMIT, Reader
 from ..capture.logtext import encoding_of, foreign
 from ..errors import InputError, UsageError, shown
 from ..finding import counted
-from .follow import Mark, chunks, followed
+from .follow import FileEvent, chunks, follow
 from .input import shown_name
-from .output import note, style
+from .output import terminal_style, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from ..view.style import Style
 
 SNIFF = 16
-"""Bytes that tell a file which is no text."""
+"""Bytes from which a file that is no text is recognised."""
 CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\x1b"))
-"""Characters that no text has."""
+"""Bytes that are not in any text."""
 
 
-def run(file: str, *, only: str | None, json: bool, follow: bool, numbers: bool) -> int:
-    """Print the records of a log, then what was counted."""
+def run(file: str, *, only: str | None, json: bool, following: bool, numbers: bool) -> int:
+    """Print the records of a log, then their counts."""
     wanted = families(only)
-    reader, counts, shape = Reader(), Counter[str](), style()
+    reader, counts, shape = Reader(), Counter[str](), terminal_style()
 
     def show(records: Iterable[LogRecord]) -> None:
         for record in records:
@@ -41,9 +41,9 @@ def run(file: str, *, only: str | None, json: bool, follow: bool, numbers: bool)
                 sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
 
     try:
-        for piece in _checked(followed(file) if follow else chunks(file), file):
+        for piece in _text_only(follow(file) if following else chunks(file), file):
             show(_records(reader, piece, file))
-            sys.stdout.flush()  # somebody may be watching
+            sys.stdout.flush()  # for a reader that waits
     except KeyboardInterrupt:
         show(reader.close())
         _summary(reader, counts, wanted)
@@ -54,47 +54,47 @@ def run(file: str, *, only: str | None, json: bool, follow: bool, numbers: bool)
 
 
 def families(only: str | None) -> frozenset[str]:
-    """Return the families that were asked for. Raises UsageError."""
+    """Return the families that *only* names, or all. Raises UsageError."""
     if only is None:
         return frozenset(FAMILIES)
     names = [name.strip() for name in only.split(",") if name.strip()]
     for name in names:
         if name not in FAMILIES:
             hint = nearest(name, FAMILIES) or f"they are: {' '.join(FAMILIES)}"
-            raise UsageError(f"there is no family {shown(name)} of records", help=hint)
+            raise UsageError(f"there is no record type {shown(name)}", help=hint)
     if not names:
-        raise UsageError("--only names no family", help=f"they are: {' '.join(FAMILIES)}")
+        raise UsageError("--only names no record type", help=f"they are: {' '.join(FAMILIES)}")
     return frozenset(names)
 
 
-def _checked(source: Iterable[bytes | Mark], file: str) -> Iterator[bytes | Mark]:
-    """Pass *source* on unless it begins as a file does that is no text. Raises InputError."""
+def _text_only(source: Iterable[bytes | FileEvent], file: str) -> Iterator[bytes | FileEvent]:
+    """Yield *source*; raise InputError if it begins as a file that is no text."""
     pieces = iter(source)
-    head: list[bytes | Mark] = []
+    head: list[bytes | FileEvent] = []
     begun = b""
     for piece in pieces:
         head.append(piece)
         begun += piece if isinstance(piece, bytes) else b""
-        if len(begun) >= SNIFF or b"\n" in begun or isinstance(piece, Mark):
+        if len(begun) >= SNIFF or b"\n" in begun or isinstance(piece, FileEvent):
             break
     if what := foreign(begun):
         kind, instead = what
         raise InputError(f"{shown_name(file)}: this is {kind}, not the text of a log", help=instead)
     bare = len(begun) - len(begun.translate(None, CONTROLS))
     if 20 * bare > len(begun) and encoding_of(begun) == "bytes":
-        note(f"{shown_name(file)}: {bare} of its first {len(begun)} bytes are no text")
+        write_note(f"{shown_name(file)}: {bare} of its first {len(begun)} bytes are no text")
     yield from chain(head, pieces)
 
 
-def _records(reader: Reader, piece: bytes | Mark, file: str) -> Iterator[LogRecord]:
-    """Yield what a piece of the log, or a mark between two, brings to an end."""
+def _records(reader: Reader, piece: bytes | FileEvent, file: str) -> Iterator[LogRecord]:
+    """Yield the records that end in a piece of the log, or at an event of its file."""
     if isinstance(piece, bytes):
         yield from reader.feed(piece)
-    elif piece is Mark.PAUSE:
+    elif piece is FileEvent.PAUSE:
         yield from reader.idle()
     else:
         yield from reader.cut()
-        note(f"{shown_name(file)}: {piece.value}; it goes on behind line {reader.lines}")
+        write_note(f"{shown_name(file)}: {piece.value}; reading goes on after line {reader.lines}")
 
 
 def _json(record: LogRecord) -> str:
@@ -102,7 +102,7 @@ def _json(record: LogRecord) -> str:
 
 
 def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
-    """Return a record on one line, and what to do about it on those below."""
+    """Return a record on one line, its cause, consequence and remedy on those below."""
     line = printable(record.said)
     if record.meaning:
         line += shape.mark(shape.faint, printable(f"   {record.meaning}"))
@@ -127,32 +127,32 @@ def printable(text: str) -> str:
 
 
 def _summary(reader: Reader, counts: Counter[str], wanted: frozenset[str]) -> None:
-    """Say what was read, what passed by, and what was odd."""
-    kept = {name: counts[name] for name in FAMILIES if counts[name] and name in wanted}
+    """Note what was read, what was skipped, and what was odd."""
+    shown = {name: counts[name] for name in FAMILIES if counts[name] and name in wanted}
     left = sum(count for name, count in counts.items() if name not in wanted)
-    told = ", ".join(f"{name} {count}" for name, count in kept.items())
-    more = f", {left} of other families" if left else ""
-    total = sum(kept.values())
-    note(
+    by_family = ", ".join(f"{name} {count}" for name, count in shown.items())
+    more = f", {left} of other types" if left else ""
+    total = sum(shown.values())
+    write_note(
         f"{counted(reader.lines, 'line')}: {counted(total, 'record')}"
-        f"{f' ({told})' if told else ''}{more}; {reader.passed} passed by"
+        f"{f' ({by_family})' if by_family else ''}{more}; {reader.passed} skipped"
     )
     for text in oddities(reader):
-        note(text)
+        write_note(text)
 
 
 def oddities(reader: Reader) -> Iterator[str]:
-    """Yield what was odd about the bytes of a log."""
+    """Yield notes on the encoding of a log and on its damaged lines."""
     if reader.text.encoding.startswith("utf-16"):
         yield f"read as {reader.text.encoding.upper()}"
     if count := reader.odd["latin-1"]:
         yield f"{counted(count, 'line')} no UTF-8: read as Latin-1"
     if count := reader.odd["nul"]:
-        yield f"{counted(count, 'line')} with zero bytes, which were left out"
+        yield f"{counted(count, 'line')} with zero bytes, which were dropped"
     if count := reader.odd["long"]:
-        yield f"{counted(count, 'line')} longer than {LIMIT} bytes: the rest was not looked at"
+        yield f"{counted(count, 'line')} longer than {LIMIT} bytes: the rest was not read"
     if reader.broken_count:
         lines = ", ".join(map(str, reader.broken))
         more = ", ..." if reader.broken_count > len(reader.broken) else ""
         what = counted(reader.broken_count, "line")
-        yield f"{what} broken off within a known format, passed by: {lines}{more}"
+        yield f"{what} cut off within a known format, skipped: {lines}{more}"

@@ -1,9 +1,14 @@
-"""Arguments and options that commands share, as typer wants them.
+"""Arguments and options that commands share, and groups of them, as typer wants them.
 
-Annotations are not postponed: typer would evaluate every one of them whenever it starts.
+A group is a NamedTuple whose fields are options. It is declared once, beside what reads it, and
+``grouped`` spreads it out for typer. A frozen dataclass would do as well, but costs five times as
+much to declare, at every start. Annotations are not postponed, here and wherever options are
+declared: typer would evaluate every one of them whenever it starts.
 """
 
-from typing import Annotated, Optional
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import typer
 
@@ -22,7 +27,7 @@ def number(text: str) -> int:
     return value
 
 
-def one_of(*words: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def one_of(*words: str) -> Callable[[str | None], str | None]:
     """Return a callback that refuses what is not one of *words*."""
 
     def check(value: str | None) -> str | None:
@@ -33,69 +38,68 @@ def one_of(*words: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
     return check
 
 
+def grouped(command: Callable[..., int]) -> Callable[..., int]:
+    """Return *command* for typer, with the fields of each group of options as its parameters.
+
+    An option that can be given several times is a tuple; typer knows only lists.
+    """
+    groups: dict[str, Any] = {}
+    flat: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        group = parameter.annotation
+        if hasattr(group, "_fields"):
+            groups[name] = group
+            defaults = group._field_defaults
+            flat += (_flat(f, a, defaults.get(f, _EMPTY)) for f, a in group.__annotations__.items())
+        else:
+            flat.append(_flat(name, group, parameter.default))
+
+    def run(**given: Any) -> int:
+        values = {n: tuple(v) if isinstance(v, list) else v for n, v in given.items()}
+        for name, group in groups.items():
+            values[name] = group(*map(values.pop, group._fields))
+        return command(**values)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = Signature(flat)  # type: ignore[attr-defined]
+    return run
+
+
+_EMPTY = Parameter.empty
+
+
+def _flat(name: str, annotation: Any, default: Any) -> Parameter:
+    option_type, option = get_args(annotation)
+    if get_origin(option_type) is tuple:
+        annotation = Annotated[list[str], option]
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
 KindName = Annotated[str, typer.Argument(metavar="KIND", show_default=False)]
 File = Annotated[str, typer.Argument(metavar="[FILE]", help="the input; - is standard input")]
-Form = Annotated[
-    str,
+Fields = Annotated[
+    tuple[str, ...],
     typer.Option(
-        "--from",
-        metavar="FORM",
-        callback=one_of("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
-        help="auto, raw, hex, hex-le, hex-be, base64, kvm: how to read it",
+        "--set", metavar="PATH=VALUE", help="set one field: a value, JSON, or @FILE for its bytes"
     ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+JsonLines = Annotated[bool, typer.Option("--json", help="print JSON, an object a line")]
 Offset = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(parser=number, metavar="N", help="begin at byte N of the input"),
+    int | None, typer.Option(parser=number, metavar="N", help="begin at byte N of the input")
 ]
-Length = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(parser=number, metavar="N", help="take N bytes"),
-]
-Page = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(parser=number, metavar="N", help="take 4 KiB page N of the input"),
-]
-Json = Annotated[
-    Optional[str],  # noqa: UP045
+Length = Annotated[int | None, typer.Option(parser=number, metavar="N", help="take N bytes")]
+Product = Annotated[
+    str | None,
     typer.Option(
-        "--json",
-        metavar="[=full]",
-        callback=one_of("plain", "full"),
-        help="print JSON that encode takes back; =full adds offset, size, hex, text to each leaf",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Way = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--direction",
-        metavar="WAY",
-        callback=one_of("request", "answer"),
-        help="read a GHCB page or a message as request or answer, whatever it says",
-    ),
-]
-Gpa = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--gpa", parser=number, metavar="ADDR", help="where the GHCB page itself lies"),
-]
-
-
-Model = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--product",
         metavar="NAME",
         callback=one_of("milan", "genoa", "turin", "venice"),
         help="milan, genoa, turin, venice: whose TCB versions, whatever the bytes say",
     ),
 ]
-
-
 Family = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
-        "--family",
         metavar="NAME",
         callback=one_of(
             "milan", "genoa", "turin", "venice", "zen3", "zen4", "zen5", "0x19", "0x1a"
@@ -103,26 +107,87 @@ Family = Annotated[
         help="milan, genoa, turin, venice, zen3..zen5, 0x19, 0x1a: whose reverse map table",
     ),
 ]
-Id = Annotated[
-    Optional[str],  # noqa: UP045
+Command = Annotated[
+    str | None,
     typer.Option(
         "--id",
         metavar="ID",
         help="the firmware command, where KIND is command: 0x94, SNP_GUEST_REQUEST",
     ),
 ]
-KeyFile = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        metavar="FILE", help="the key: 32 bytes, 64 hex digits, or a secrets page that has it"
-    ),
-]
-KeyEnv = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(metavar="NAME", help="the key is in this variable of the environment, in hex"),
-]
-KeyStdin = Annotated[bool, typer.Option("--key-stdin", help="the key comes on standard input")]
 Corrupt = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    tuple[str, ...],
     typer.Option(metavar="NAME", help="make it wrong on purpose; list prints the ways"),
 ]
+Redact = Annotated[bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")]
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEVERITY",
+        callback=one_of("note", "warning", "error"),
+        help="exit with 1 if a finding is note, warning or error, or worse",
+    ),
+]
+AsHex = Annotated[bool, typer.Option("--hex", help="hex text instead of bytes")]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="write here, whole or not at all"),
+]
+
+
+class PieceOptions(NamedTuple):
+    """Which bytes of an input, and how they are written."""
+
+    form: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="FORM",
+            callback=one_of("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
+            help="auto, raw, hex, hex-le, hex-be, base64, kvm: how to read it",
+        ),
+    ] = "auto"
+    offset: Offset = None
+    length: Length = None
+    page: Annotated[
+        int | None, typer.Option(parser=number, metavar="N", help="take 4 KiB page N of the input")
+    ] = None
+
+
+class ContextOptions(NamedTuple):
+    """What is known about the bytes, whatever they say."""
+
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            callback=one_of("request", "answer"),
+            help="read a GHCB page or a message as request or answer, whatever it says",
+        ),
+    ] = None
+    gpa: Annotated[
+        int | None,
+        typer.Option(parser=number, metavar="ADDR", help="where the GHCB page itself lies"),
+    ] = None
+    product: Product = None
+    family: Family = None
+    command: Command = None
+
+
+class ViewOptions(NamedTuple):
+    """How a decoded value is printed, and how much of it."""
+
+    hexdump: Annotated[bool, typer.Option("--hex", help="annotated hex, every byte")] = False
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[=full]",
+            callback=one_of("plain", "full"),
+            help="print JSON that encode takes back; "
+            "=full adds offset, size, hex, text to each leaf",
+        ),
+    ] = None
+    fields: Annotated[str | None, typer.Option(metavar="A,B.C", help="these fields alone")] = None
+    everything: Annotated[
+        bool, typer.Option("--all", help="also what is zero and not marked valid")
+    ] = False

@@ -1,33 +1,26 @@
-"""Where results go: standard output, or a file that is whole or not there at all."""
+"""Where results go: standard output, a file, a directory; either is whole or not there at all."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from ..view.style import COLOUR, PLAIN, Style
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..view.style import COLOUR, PLAIN, Style
 from .input import shown_name
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterable
     from typing import Self
 
-    from ..engine.trace import Step
 
-
-class Saved:
-    """Files that are put beside the directory's place, and moved there when all is well."""
+class SaveFolder:
+    """A new directory, filled under a temporary name and moved into place when all is well."""
 
     def __init__(self, path: str) -> None:
-        """Make the directory that stands in. Raises UsageError and OSError, which name *path*."""
+        """Make the temporary directory. Raises UsageError and OSError, which name *path*."""
         import tempfile
 
         self._target = Path(path)
@@ -43,64 +36,54 @@ class Saved:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Move all into place, or leave nothing where something failed."""
         import shutil
 
         if kind is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             return
-        self._folder.chmod(0o777 & ~_umask_saving())
+        self._folder.chmod(0o777 & ~_umask())
         try:
             self._folder.replace(self._target)
         except OSError as exc:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise OSError(exc.errno, exc.strerror, str(self._target)) from None
 
-    def step(self, step: Step) -> list[str]:
-        """Write the pages of a step; return the names of the files."""
-        names = []
-        for item in step.written:
-            self._number += 1
-            kind = item.kind or "bytes"
-            name = f"{self._number:04d}-{step.actor}-{step.action}.{kind}.bin"
-            self.file(name, item.data)
-            names.append(name)
-        return names
+    def add(self, name: str, data: bytes) -> str:
+        """Write the next file of a series; return its name, which begins with a number."""
+        self._number += 1
+        name = f"{self._number:04d}-{name}"
+        self.write(name, data)
+        return name
 
-    def file(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes) -> None:
         """Write one file."""
         (self._folder / name).write_bytes(data)
 
 
-def _umask_saving() -> int:
-    import os
-
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def say(lines: Iterable[str]) -> None:
+def write_lines(lines: Iterable[str]) -> None:
     """Print lines of data."""
     write = sys.stdout.write
     for line in lines:
         write(f"{line}\n")
 
 
-def note(text: str) -> None:
-    """Print a remark about the work on standard error."""
+def write_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value as JSON; without *indent* on one line."""
+    from ..view.json import dumps
+
+    write_lines([dumps(value, indent=indent)])
+
+
+def write_note(*texts: str) -> None:
+    """Print remarks about the work on standard error, a line each."""
     sys.stdout.flush()
-    sys.stderr.write(f"note: {text}\n")
+    sys.stderr.write("".join(f"note: {text}\n" for text in texts))
 
 
-def style() -> Style:
-    """Return colours if standard output is a terminal or they are forced, else none."""
+def terminal_style() -> Style:
+    """Return the colours of a terminal, or none where standard output is not one."""
     if os.environ.get("NO_COLOR"):
         return PLAIN
     forced = os.environ.get("FORCE_COLOR", "0") not in ("", "0")
@@ -124,7 +107,7 @@ def write_file(path: str, data: bytes) -> None:
 
 
 def _is_output(path: str) -> bool:
-    """Tell whether *path* is a name of standard output: the name itself is not to be replaced."""
+    """Return whether *path* names standard output, which no file may take the place of."""
     if not path.startswith(("/dev/", "/proc/")):
         return False
     try:
@@ -134,7 +117,7 @@ def _is_output(path: str) -> bool:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Write a temporary file beside *target*, then let it take its place."""
+    """Write a temporary file in the same directory, then rename it to *target*."""
     import tempfile
 
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()

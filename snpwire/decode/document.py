@@ -73,7 +73,7 @@ def document(
     elif chosen.name.startswith("cmd-"):
         other = _command(value)
         refused = other.refused
-    found = tuple(findings(value, context or other.given))
+    found = tuple(findings(value, context or other.context))
     made = Document(
         chosen,
         value,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..context import Decision, Direction
+from ..context import BARE, Context, Decision, Direction
 from ..wire.rmp import HIDDEN, states_of
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Reading(NamedTuple):
     meanings: dict[str, Meaning] = {}
     marks: tuple[Mark, ...] = ()
     product: ProductDecision | None = None
-    given: Any = None
-    """What the rules are given."""
+    context: Context = BARE
+    """What is known for the rules."""
     refused: Finding | None = None
     status: str = ""
     unknown: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def _message(page: Any, forced: Direction | None) -> Reading:
         (decision,),
         message_meanings(page),
         message_marks(page),
-        given=way,
+        context=Context(way),
         refused=refused and refused.finding,
         status=refused.status.name if refused else "",
     )
@@ -81,7 +81,7 @@ def _report(report: Any, product: str | None, prefix: str) -> Reading:
     meanings = report_meanings(report, decision, prefix)
     signed = (Mark("signed", 0, SIGNED, "what the signature covers"),)
     marks = () if prefix else signed
-    return Reading(tuple(decisions), meanings, marks, decision, decision)
+    return Reading(tuple(decisions), meanings, marks, decision, Context(product=decision))
 
 
 def _versions(name: str, value: Any, product: str | None) -> Reading:
@@ -111,7 +111,7 @@ def rmp_reading(name: str, value: Any, family: str | None) -> Reading:
     if name == "rmpread":
         return _read(value)
     if name == "rmpupdate":
-        return Reading(given=Direction.REQUEST)
+        return Reading(context=Context(Direction.REQUEST))
     return Reading(meanings=segment_meanings(value))
 
 
@@ -121,7 +121,9 @@ def _entry(value: Any, family: str | None) -> Reading:
 
     layout = entry_layout(family)
     said = (Decision("rmp layout", layout.choice, layout.reason),)
-    return Reading(said, rmp_meanings(value, known=layout.known), given=layout)
+    return Reading(
+        said, rmp_meanings(value, known=layout.known), context=Context(entry_layout=layout)
+    )
 
 
 def _read(value: Any) -> Reading:
@@ -131,4 +133,4 @@ def _read(value: Any) -> Reading:
     names = " or ".join(state.name for state in states)
     reason = "RMPREAD does not tell which" if len(states) > 1 else "what RMPREAD tells is enough"
     said = (Decision("state", names, reason),)
-    return Reading(said, read_meanings(value), given=Direction.RESPONSE, unknown=UNTOLD)
+    return Reading(said, read_meanings(value), context=Context(Direction.RESPONSE), unknown=UNTOLD)

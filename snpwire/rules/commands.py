@@ -37,11 +37,3 @@ def refusal(value: Any) -> tuple[Finding, Status] | None:
         return None
     found = (v for v in verdicts(value) if v.status is not None)
     return next(((v.finding, v.status or Status.SUCCESS) for v in found), None)
-
-
-def judged(value: Any, context: object = None) -> Iterator[Finding]:
-    """Find what is wrong with a buffer."""
-    return (verdict.finding for verdict in verdicts(value))
-
-
-RULES = (judged,)

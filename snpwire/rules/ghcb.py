@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..context import Direction, context_of
+from ..context import BARE, Direction, completed
 from ..finding import Finding, Severity, bit_list
-from ..wire.ghcb import SPEC, Usage
+from ..wire.ghcb import SPEC, HypervPage, Page, Usage
 from . import record
 from .case import INVALID_USAGE, VALIDATE, Case
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..context import Context
-    from ..wire.ghcb import HypervPage, Page
 
 VENDOR_LAYOUT = (Usage.HYPERV_HYPERCALL, Usage.HYPERV_VTL_RETURN)
 DISPUTED = ("rip", "rsp")
@@ -103,7 +102,7 @@ BOTH = (protocol_version, bitmap, x87_state, reserved)
 """Rules for either direction, behind those of the direction itself."""
 
 
-def _rules(direction: Direction) -> tuple[Callable[[Case], Iterator[Finding]], ...]:
+def _rules(direction: Direction | None) -> tuple[Callable[[Case], Iterator[Finding]], ...]:
     if direction is Direction.REQUEST:
         from . import request
 
@@ -113,9 +112,9 @@ def _rules(direction: Direction) -> tuple[Callable[[Case], Iterator[Finding]], .
     return (*response.RULES, *BOTH)
 
 
-def judge(page: Page, context: Context | None = None) -> Iterator[Finding]:
+def judge(page: Page, context: Context = BARE) -> Iterator[Finding]:
     """Yield the findings of a page in the order in which KVM makes its checks."""
-    case = Case(page, context or context_of(page))
+    case = Case(page, completed(page, context))
     yield from usage(case)
     if case.known("ghcb_usage") and page.ghcb_usage in VENDOR_LAYOUT:
         return
@@ -123,7 +122,7 @@ def judge(page: Page, context: Context | None = None) -> Iterator[Finding]:
         yield from rule(case)
 
 
-def refusal(page: Page, context: Context | None = None) -> Finding | None:
+def refusal(page: Page, context: Context = BARE) -> Finding | None:
     """Return the finding for which KVM 6.12 answers MALFORMED_INPUT, or None if it goes on.
 
     Findings that are warnings or notes count where they carry a reason: KVM 6.12 does refuse them.
@@ -133,7 +132,7 @@ def refusal(page: Page, context: Context | None = None) -> Finding | None:
     return next((finding for finding in judge(page, context) if finding.reason), None)
 
 
-def hyperv(page: HypervPage, context: Context | None = None) -> Iterator[Finding]:
+def hyperv(page: HypervPage, context: Context) -> Iterator[Finding]:
     """Expect a hypercall page to say so in its usage (OpenVMM)."""
     if page.ghcb_usage != Usage.HYPERV_HYPERCALL:
         text = f"ghcb_usage is {int(page.ghcb_usage):#x}, a hypercall page has 1"
@@ -144,5 +143,7 @@ def hyperv(page: HypervPage, context: Context | None = None) -> Iterator[Finding
         yield Finding("protocol-version", Severity.WARNING, "protocol_version", 0xFFA, text, source)
 
 
-RULES = (judge,)
-HYPERV = (hyperv, record.reserved)
+RULES = {
+    Page: (judge,),
+    HypervPage: (hyperv, record.reserved),
+}

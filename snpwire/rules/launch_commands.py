@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..finding import Severity, bit_list
+from ..wire import launch_commands
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.launch_commands import LaunchPageType
 from ..wire.rmp_words import LAST_ASID, VmplMask
 from ..wire.status import Status
 from .policy import policy_findings
-from .verdict import Verdict, clear, length, note, pages, reachable, refuse, warning, within_page
+from .verdict import (
+    Verdict,
+    clear,
+    length,
+    note,
+    pages,
+    reachable,
+    refuse,
+    rules_of,
+    warning,
+    within_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,3 +201,4 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     ),
     "PageInfo": (measured,),
 }
+RULES = rules_of(launch_commands, CHECKS)

@@ -34,6 +34,8 @@ from . import record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..context import Context
+
 FIRMWARE = "AMD-ASPFW sev_mcmd.c:5184, SNP_GUEST_REQUEST"
 LINUX = "Linux sev-guest.c, verify_and_dec_payload"
 COCONUT = "coconut-svsm greq/msg.rs"
@@ -164,9 +166,13 @@ def _type(header: Header) -> Iterator[Refusal]:
         yield _refused(code, "msg_type", text)
 
 
-def request(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def _way(page: MessagePage, context: Context) -> Direction:
+    return context.direction or Direction(direction_of(page).choice)
+
+
+def request(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Expect what the firmware expects of a request, and what guests send."""
-    if (direction or direction_of(page).choice) == Direction.RESPONSE:
+    if _way(page, context) is Direction.RESPONSE:
         return
     yield from (refused.finding for refused in checks(page))
     header = page.header
@@ -182,9 +188,9 @@ def request(page: MessagePage, direction: Direction | None = None) -> Iterator[F
         yield _finding("message-version-new", Severity.WARNING, "msg_version", text, FIRMWARE)
 
 
-def response(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def response(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Expect what guests expect of an answer; they compare it with their request besides."""
-    if (direction or direction_of(page).choice) != Direction.RESPONSE:
+    if _way(page, context) is Direction.REQUEST:
         return
     header = page.header
     if not any(page.build()):
@@ -216,7 +222,7 @@ def _guest_says(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.WARNING, text=text, source=COCONUT)
 
 
-def sealed(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def sealed(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
     header = page.header
     size = min(header.msg_size, PAYLOAD_MAX)
@@ -242,9 +248,9 @@ def sealed(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
         yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
 
 
-def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def unused(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Find bytes that nobody uses and that are not zero; in an answer they are leftovers."""
-    answered = (direction or direction_of(page).choice) == Direction.RESPONSE
+    answered = _way(page, context) is Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
     tail = page.header.auth_tag[TAG_SIZE:]
     if any(tail):
@@ -262,13 +268,15 @@ def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
             yield found._replace(code=code, severity=severity, text=text)
 
 
-def alone(header: Header, direction: Direction | None = None) -> Iterator[Finding]:
+def alone(header: Header, context: Context) -> Iterator[Finding]:
     """Judge a header without its page."""
     page = MessagePage(header=header)
     for rule in (request, response, unused):
-        for found in rule(page, direction):
+        for found in rule(page, context):
             yield found._replace(path=found.path.removeprefix("header."))
 
 
-RULES = (request, response, sealed, unused)
-HEADER = (alone,)
+RULES = {
+    MessagePage: (request, response, sealed, unused),
+    Header: (alone,),
+}

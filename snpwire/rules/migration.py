@@ -6,28 +6,39 @@ from typing import TYPE_CHECKING, Any
 
 from ..finding import Finding, Severity
 from ..wire.address import PAGE
-from ..wire.migration import CONTEXT_SIZE, CONTEXT_VERSION
+from ..wire.migration import (
+    CONTEXT_SIZE,
+    CONTEXT_VERSION,
+    AbsorbNomaReq,
+    AbsorbReq,
+    ExportReq,
+    ExportRsp,
+    GuestContext,
+    ImportReq,
+    StatusRsp,
+    VmrkReq,
+)
 from ..wire.status import Status
 from . import record
-from .payloads import ANSWERED, noted, place_of, refused, strict
+from .payload import RESPONSE, noted, place_of, refused, strict
 from .policy import policy_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..wire.migration import ExportRsp, GuestContext, ImportReq, VmrkReq
+    from ..context import Context
 
 KEYS = 4
 
 
-def address(request: Any, context: object = None) -> Iterator[Finding]:
+def address(request: Any, context: Context) -> Iterator[Finding]:
     """Expect the address of a page."""
     if request.gctx_paddr % PAGE:
         text = f"gctx_paddr is {request.gctx_paddr:#x}, no page starts there"
         yield refused(request, "payload-address", "gctx_paddr", text, Status.INVALID_PARAM)
 
 
-def incoming(request: Any, context: object = None) -> Iterator[Finding]:
+def incoming(request: Any, context: Context) -> Iterator[Finding]:
     """Expect a context of the one size and version that is known."""
     for field, wanted in (("in_gctx_size", CONTEXT_SIZE), ("in_gctx_version", CONTEXT_VERSION)):
         value = getattr(request, field)
@@ -35,10 +46,10 @@ def incoming(request: Any, context: object = None) -> Iterator[Finding]:
             text = f"{field} is {value:#x}, it has to be {wanted:#x}"
             code = f"payload-context-{field.rpartition('_')[2]}"
             yield refused(request, code, field, text, Status.INVALID_PARAM)
-    yield from _within(request, "incoming_gctx", request.incoming_gctx)
+    yield from _within(request, "incoming_gctx", request.incoming_gctx, context)
 
 
-def root_entry(request: ImportReq, context: object = None) -> Iterator[Finding]:
+def root_entry(request: ImportReq, context: Context) -> Iterator[Finding]:
     """Expect an import to bring the root of its swapped pages."""
     if not request.incoming_gctx.root_md_entry.mdata.valid:
         path = "incoming_gctx.root_md_entry.mdata"
@@ -47,7 +58,7 @@ def root_entry(request: ImportReq, context: object = None) -> Iterator[Finding]:
         yield refused(request, code, path, text, Status.INVALID_MDATA_ENTRY, place=place)
 
 
-def exported(response: ExportRsp, context: object = None) -> Iterator[Finding]:
+def exported(response: ExportRsp, context: Context) -> Iterator[Finding]:
     """Expect a context of the one size and version that is known."""
     for field, wanted in (("gctx_size", CONTEXT_SIZE), ("gctx_version", CONTEXT_VERSION)):
         value = getattr(response, field)
@@ -56,16 +67,16 @@ def exported(response: ExportRsp, context: object = None) -> Iterator[Finding]:
             code = f"payload-context-{field.rpartition('_')[2]}"
             yield noted(response, code, Severity.WARNING, field, text)
     if not response.status:
-        yield from _within(response, "gctx", response.gctx)
+        yield from _within(response, "gctx", response.gctx, context)
 
 
-def root_key(request: VmrkReq, context: object = None) -> Iterator[Finding]:
+def root_key(request: VmrkReq, context: Context) -> Iterator[Finding]:
     """Expect a key that is not zero."""
     if not any(request.vmrk):
         yield noted(request, "payload-key", Severity.WARNING, "vmrk", "vmrk is zero")
 
 
-def guest_context(value: GuestContext, context: object = None) -> Iterator[Finding]:
+def guest_context(value: GuestContext, context: Context) -> Iterator[Finding]:
     """Expect even counts, and a policy that a launch would take; no import looks at it."""
     for index in range(KEYS):
         field = f"msg_count{index}"
@@ -76,21 +87,23 @@ def guest_context(value: GuestContext, context: object = None) -> Iterator[Findi
         yield found._replace(severity=min(found.severity, Severity.WARNING))
 
 
-def _within(outer: Any, field: str, inner: GuestContext) -> Iterator[Finding]:
+def _within(outer: Any, field: str, inner: GuestContext, context: Context) -> Iterator[Finding]:
     """Judge a context that lies in a payload."""
     if any(inner.build()):
-        for found in guest_context(inner):
+        for found in guest_context(inner, context):
             place = place_of(outer, field) + found.offset
             yield found._replace(path=f"{field}.{found.path}", offset=place)
     else:
         yield noted(outer, "payload-context", Severity.WARNING, field, f"{field} is all zero")
 
 
-CONTEXT = (guest_context, *record.RULES)
-EXPORT_REQ = (strict, address)
-EXPORT_RSP = (exported, *ANSWERED)
-IMPORT_REQ = (strict, address, incoming, root_entry)
-ABSORB_REQ = (strict, address, incoming)
-ABSORB_NOMA_REQ = (strict, incoming)
-VMRK_REQ = (strict, address, root_key)
-STATUS_RSP = ANSWERED
+RULES = {
+    ExportReq: (strict, address),
+    ExportRsp: (exported, *RESPONSE),
+    ImportReq: (strict, address, incoming, root_entry),
+    AbsorbReq: (strict, address, incoming),
+    AbsorbNomaReq: (strict, incoming),
+    VmrkReq: (strict, address, root_key),
+    StatusRsp: RESPONSE,
+    GuestContext: (guest_context, *record.RULES),
+}

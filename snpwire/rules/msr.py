@@ -16,6 +16,7 @@ from ..wire.msr import (
     REQUESTS,
     RESPONSES,
     SPEC,
+    Msr,
     MsrGhcbGpa,
     MsrHvFeaturesResp,
     MsrInfo,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from ..bits import Word
     from ..context import Context
-    from ..wire.msr import Msr
 
 KVM = "Linux 6.12 sev_handle_vmgexit_msr_protocol"
 LARGE_PAGE = 1 << 56
@@ -188,7 +188,7 @@ BY_WORD: dict[type[Word], Callable[..., Iterator[Said]]] = {
 }
 
 
-def value(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
+def value(msr: Msr, context: Context) -> Iterator[Finding]:
     """Judge the word that the MSR holds."""
     word = word_of(msr.value)
     for rule in (message, spare_bits, own):
@@ -196,13 +196,11 @@ def value(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
             yield Finding(code, severity, "value", 0, text, source)
 
 
-def direction(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
+def direction(msr: Msr, context: Context) -> Iterator[Finding]:
     """Expect the guest to write requests and the hypervisor responses, where it is known who wrote.
 
     A request that comes back unchanged is how KVM says that it does not know the message.
     """
-    if context is None:
-        return
     info = MsrInfo(msr.value & 0xFFF)
     if context.direction is Direction.REQUEST and info in RESPONSES:
         text = f"{info.name} is a response, a guest does not write it"
@@ -212,4 +210,6 @@ def direction(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("msr-direction", Severity.WARNING, "value", 0, text, KVM)
 
 
-RULES = (value, direction)
+RULES = {
+    Msr: (value, direction),
+}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire import page_commands
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.page_commands import SwapPageType
 from ..wire.status import Status
-from .verdict import Verdict, aligned, clear, length, note, pages, reachable, refuse
+from .verdict import Verdict, aligned, clear, length, note, pages, reachable, refuse, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,3 +94,4 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "Reclaim": (clear, reclaimed),
     "Unsmash": (joined, reachable("page_paddr")),
 }
+RULES = rules_of(page_commands, CHECKS)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..context import Direction
 from ..finding import Finding, Severity, bit_list
 from ..wire.operands import PscOperation, PscReturn
-from ..wire.psc import MAX_ENTRIES, SPEC
+from ..wire.psc import MAX_ENTRIES, SPEC, PscBuffer, PscEntry
 from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.psc import PscBuffer, PscEntry
 
 BEGIN = "Linux 6.12 snp_begin_psc"
 GUEST = "Linux 6.12 vmgexit_psc"
@@ -36,7 +35,7 @@ class Place(NamedTuple):
     base: int = 0
     room: int | None = None
     """How many entries fit where it lies, if that is known."""
-    direction: Direction = Direction.REQUEST
+    direction: Direction | None = None
 
     def finding(
         self, code: str, severity: Severity, path: str, offset: int, text: str, source: str
@@ -45,10 +44,9 @@ class Place(NamedTuple):
         return Finding(code, severity, self.prefix + path, self.base + offset, text, source)
 
 
-def alone(buffer: PscBuffer, context: Context | None = None) -> Iterator[Finding]:
+def alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
     """Judge a buffer that came by itself."""
-    direction = context.direction if context else Direction.REQUEST
-    yield from judge(buffer, Place(direction=direction))
+    yield from judge(buffer, Place(direction=context.direction))
 
 
 def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
@@ -146,4 +144,6 @@ def _moved(finding: Finding, where: Place) -> Finding:
     return finding._replace(path=where.prefix + finding.path, offset=where.base + finding.offset)
 
 
-RULES = (alone,)
+RULES = {
+    PscBuffer: (alone,),
+}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..context import BARE
 from ..wire import kind
 from ..wire.address import PAGE
 from ..wire.launch_commands import GuestStatus, LaunchPageType, LaunchStart, LaunchUpdate, PageInfo
@@ -177,7 +178,7 @@ def rst(data: bytes) -> Iterator[Fact]:
         return
     table = SegmentTable.parse(data)
     used = [segment for segment in table.elements if segment.entry]
-    if used and not list(rmp_rules.segments(table)):
+    if used and not list(rmp_rules.segments(table, BARE)):
         yield 0.35, f"{len(used)} segments that do not overlap, and zeros behind them"
 
 

@@ -16,7 +16,9 @@ from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
+    from ..context import Context
     from ..layout import Leaf
 
     Check = Callable[[Any], Iterator["Verdict"]]
@@ -154,3 +156,15 @@ def reachable(*fields: str) -> Check:
                 yield warning(value, "command-address", field, text)
 
     return check
+
+
+def rules_of(chapter: ModuleType, checks: dict[str, tuple[Check, ...]]) -> dict[type, Any]:
+    """Return the rules of the classes of a chapter, which find what their checks find."""
+    return {kind: (_rule(checks[name]),) for name, kind in vars(chapter).items() if name in checks}
+
+
+def _rule(checks: tuple[Check, ...]) -> Callable[[Any, Context], Iterator[Finding]]:
+    def rule(value: Any, context: Context) -> Iterator[Finding]:
+        return (verdict.finding for check in checks for verdict in check(value))
+
+    return rule

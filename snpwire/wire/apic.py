@@ -25,3 +25,7 @@ class ApicIdList(
     spec=SPEC,
 ):
     """Every processor's APIC id."""
+
+
+KINDS = {"apic-ids": ApicIdList}
+"""The structures of this chapter that a person can name."""

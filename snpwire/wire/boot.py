@@ -26,3 +26,7 @@ class CcBlob(Record, size=40, spec="Linux struct cc_blob_sev_info; edk2"):
     secrets_len: int = at(0x10, Int32ul, "Length of the secrets page")
     cpuid_phys: int = at(0x18, Int64ul, "Guest-physical address of the CPUID page")
     cpuid_len: int = at(0x20, Int32ul, "Length of the CPUID page")
+
+
+KINDS = {"ap-jump-table": ApJumpTable, "cc-blob": CcBlob}
+"""The structures of this chapter that a person can name."""

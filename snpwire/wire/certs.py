@@ -193,3 +193,7 @@ def _pair(path: str, plain: Any) -> tuple[CertGuid, bytes]:
 
 def _refused(path: str, reason: str) -> EncodeError:
     return EncodeError("CertTable", path, None, reason)
+
+
+KINDS = {"certs": CertTable, "tio-blob": TioBlobEntry}
+"""The structures of this chapter that a person can name."""

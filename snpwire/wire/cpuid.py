@@ -71,3 +71,11 @@ class CpuidRsp(
     spec=SPEC_CPUID_MSG,
 ):
     """The values, each as it is or as it would be accepted."""
+
+
+KINDS = {
+    "cpuid": CpuidPage,
+    "cpuid-req": CpuidReq,
+    "cpuid-rsp": CpuidRsp,
+}
+"""The structures of this chapter that a person can name."""

@@ -56,3 +56,7 @@ class DoorbellPage(Record, size=0x1000, spec=SPEC):
     vmpl2_info: ExtIntInfo = at(0x080, nested(ExtIntInfo), "Interrupts of VMPL 2 (draft)")
     vmpl3_info: ExtIntInfo = at(0x0C0, nested(ExtIntInfo), "Interrupts of VMPL 3 (draft)")
     software: bytes = at(0x100, Bytes(0xF00), "Left to software")
+
+
+KINDS = {"hv": DoorbellPage, "hv-ext-int": ExtIntInfo}
+"""The structures of this chapter that a person can name."""

@@ -138,3 +138,16 @@ class HvReportReq(Record, size=0x18, spec=f"{PATCHES}, SNP_HV_REPORT_REQ"):
     select: HvReportSelect = at(0x04, as_word(HvReportSelect), "Which key is to sign")
     gctx_paddr: int = at(0x08, Int64ul, "Physical address of the guest's context")
     hv_report_paddr: int = at(0x10, Int64ul, "Physical address of a firmware page for the report")
+
+
+KINDS = {
+    "cmd-download-ex": DownloadFirmwareEx,
+    "cmd-vlek-load": VlekLoad,
+    "vlek-wrapped": VlekWrapped,
+    "cmd-feature-info": FeatureInfoCommand,
+    "feature-info": FeatureInfo,
+    "cmd-mitigation": VerifyMitigation,
+    "mitigation-status": MitigationStatus,
+    "cmd-hv-report": HvReportReq,
+}
+"""The structures of this chapter that a person can name."""

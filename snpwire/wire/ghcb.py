@@ -91,3 +91,7 @@ class HypervPage(Record, size=0x1000, spec="OpenVMM, hypercall page of a GHCB wi
     control_or_result: int = at(0xFF0, Int64ul, "Hypercall control on entry, result on exit")
     protocol_version: int = at(0xFFA, Int16ul, "Protocol version the sender speaks")
     ghcb_usage: Usage = at(0xFFC, as_enum(Usage, Int32ul), "Which layout the page has")
+
+
+KINDS = {"ghcb": Page, "ghcb-hyperv": HypervPage}
+"""The structures of this chapter that a person can name."""

@@ -81,3 +81,11 @@ class KeyRsp(Record, size=0x40, spec=SPEC):
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
     derived_key: bytes = at(0x20, Bytes(32), "The key; zero after an error")
+
+
+KINDS = {
+    "key-req": KeyReq,
+    "key-req-v2": KeyReqV2,
+    "key-rsp": KeyRsp,
+}
+"""The structures of this chapter that a person can name."""

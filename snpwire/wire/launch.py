@@ -73,3 +73,7 @@ class IdAuth(Record, size=0x1000, spec=SPEC):
     id_key: IdKey = at(0x240, nested(IdKey), "The ID key")
     id_key_sig: Signature = at(0x680, nested(Signature), "The author key's, over the ID key")
     author_key: IdKey = at(0x880, nested(IdKey), "The author key")
+
+
+KINDS = {"idblock": IdBlock, "idauth": IdAuth}
+"""The structures of this chapter that a person can name."""

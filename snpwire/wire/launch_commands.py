@@ -205,3 +205,21 @@ class PageInfo(Record, size=0x70, spec=f"{MCMD}, PAGE_INFO"):
     vmpl2_perms: VmplMask = at(0x66, as_word(VmplMask), "Permissions of VMPL 2")
     vmpl3_perms: VmplMask = at(0x67, as_word(VmplMask), "Permissions of VMPL 3")
     gpa: int = at(0x68, Int64ul, "Guest-physical address of the page")
+
+
+KINDS = {
+    "cmd-gctx-create": GctxCreate,
+    "cmd-decommission": Decommission,
+    "cmd-activate": Activate,
+    "cmd-activate-padded": ActivatePadded,
+    "cmd-activate-ex": ActivateEx,
+    "cmd-guest-status": GuestStatusCommand,
+    "guest-status": GuestStatus,
+    "cmd-launch-start": LaunchStart,
+    "cmd-launch-update": LaunchUpdate,
+    "cmd-launch-finish": LaunchFinish,
+    "cmd-guest-request": GuestRequest,
+    "cmd-dbg": Dbg,
+    "page-info": PageInfo,
+}
+"""The structures of this chapter that a person can name."""

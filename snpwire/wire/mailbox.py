@@ -149,3 +149,11 @@ def causes(stack: int) -> list[int]:
     """
     numbers = (stack >> low & (1 << CAUSE_BITS) - 1 for low in range(0, 64, CAUSE_BITS))
     return [number for number in numbers if number]
+
+
+KINDS = {
+    "cmd-ring-buffer": RingBuffer,
+    "cmd-ring-command": RingCommand,
+    "cmd-ring-status": RingStatus,
+}
+"""The structures of this chapter that a person can name."""

@@ -242,3 +242,7 @@ def payload_kind(msg_type: int, msg_version: int = 1) -> str:
 def padded(size: int) -> int:
     """Return *size* rounded up to what the firmware takes as ``msg_size``."""
     return -(-size // PAYLOAD_UNIT) * PAYLOAD_UNIT
+
+
+KINDS = {"message": MessagePage}
+"""The structures of this chapter that a person can name."""

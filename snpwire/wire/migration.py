@@ -147,3 +147,17 @@ class StatusRsp(Record, size=0x10, spec=SPEC):
     """The answer to an import, an absorb or a VM root key: a status and no more."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
+
+
+KINDS = {
+    "export-req": ExportReq,
+    "export-rsp": ExportRsp,
+    "import-req": ImportReq,
+    "absorb-req": AbsorbReq,
+    "absorb-noma-req": AbsorbNomaReq,
+    "vmrk-req": VmrkReq,
+    "status-rsp": StatusRsp,
+    "guest-context": GuestContext,
+    "metadata-entry": MetadataEntry,
+}
+"""The structures of this chapter that a person can name."""

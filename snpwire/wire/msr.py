@@ -272,3 +272,7 @@ RESPONSES = frozenset(RESPONSE_OF.values())
 def word_of(value: int) -> Word:
     """Return the MSR's *value* as the word that its low twelve bits make it."""
     return WORDS.get(value & INFO.limit, MsrWord)(value)
+
+
+KINDS = {"msr": Msr}
+"""The structures of this chapter that a person can name."""

@@ -106,3 +106,15 @@ class Unsmash(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_UNSMASH"):
     """
 
     page_paddr: int = at(0x0, Int64ul, "Physical address of the first, a multiple of 2 MiB")
+
+
+KINDS = {
+    "cmd-page-swap-out": SwapOut,
+    "cmd-page-swap-in": SwapIn,
+    "cmd-page-move": Move,
+    "cmd-page-md-init": MdInit,
+    "cmd-page-set-state": SetState,
+    "cmd-page-reclaim": Reclaim,
+    "cmd-page-unsmash": Unsmash,
+}
+"""The structures of this chapter that a person can name."""

@@ -188,3 +188,16 @@ class SevPlatformStatus(Record, size=0xC, spec=f"{MCMD}, PLATFORM_STATUS"):
     config_flags: SevConfigFlags = at(0x4, as_word(SevConfigFlags), "What SEV was started with")
     build_id: int = at(0x7, Int8ul, "Build of the firmware")
     guest_count: int = at(0x8, Int32ul, "Guests that the firmware knows")
+
+
+KINDS = {
+    "cmd-init-ex": InitEx,
+    "cmd-shutdown-ex": ShutdownEx,
+    "cmd-platform-status": PlatformStatusCommand,
+    "platform-status": PlatformStatus,
+    "cmd-config": Config,
+    "cmd-commit": Commit,
+    "range-list": RangeList,
+    "sev-platform-status": SevPlatformStatus,
+}
+"""The structures of this chapter that a person can name."""

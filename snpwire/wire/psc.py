@@ -59,3 +59,7 @@ class PscBuffer(
     def counting(cls, head: PscHeader, number: int) -> PscHeader:
         """Return *head* changed so that its last entry is number *number* - 1."""
         return head.replace(end_entry=max(number - 1, 0))
+
+
+KINDS = {"psc": PscBuffer}
+"""The structures of this chapter that a person can name."""

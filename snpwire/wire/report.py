@@ -188,3 +188,11 @@ class ReportRsp(Record, size=0x4C0, spec=SPEC_REPORT_MSG):
     status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
     report_size: int = at(0x04, Int32ul, "Bytes of the report, 0x4A0; set after an error too")
     report: Report = at(0x20, nested(Report), "The report")
+
+
+KINDS = {
+    "report": Report,
+    "report-req": ReportReq,
+    "report-rsp": ReportRsp,
+}
+"""The structures of this chapter that a person can name."""

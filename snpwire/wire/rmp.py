@@ -241,3 +241,13 @@ def states_of(operand: RmpOperand) -> tuple[RmpState, ...]:
     hidden = (dict(zip(HIDDEN, bits, strict=True)) for bits in product((0, 1), repeat=len(HIDDEN)))
     found = {state_of(seen.replace(**bits), 0) for bits in hidden}
     return tuple(sorted(found - {RmpState.INVALID})) or (RmpState.INVALID,)
+
+
+KINDS = {
+    "rmp": RmpEntry,
+    "rmpread": RmpOperand,
+    "rmpupdate": RmpOperand,
+    "rst": SegmentTable,
+    "vmpl-masks": VmplMasks,
+}
+"""The structures of this chapter that a person can name."""

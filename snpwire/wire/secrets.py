@@ -84,3 +84,7 @@ class SecretsPage(Record, size=0x1000, spec=SPEC):
     def vmpcks(self) -> tuple[bytes, bytes, bytes, bytes]:
         """Return the message keys in order."""
         return self.vmpck0, self.vmpck1, self.vmpck2, self.vmpck3
+
+
+KINDS = {"secrets": SecretsPage}
+"""The structures of this chapter that a person can name."""

@@ -285,3 +285,32 @@ class SevSwapMdata(Record, size=0x40, spec=f"{FIRMWARE}, SWAP_OUT"):
     iv: int = at(0x08, Int64ul, "Number that the page was sealed under")
     auth_tag: bytes = at(0x10, Bytes(16), "Authentication tag")
     flags: SevSwapOutFlags = at(0x3C, as_word(SevSwapOutFlags), "What page it was")
+
+
+KINDS = {
+    "cmd-sev-init": SevInit,
+    "cmd-sev-init-ex": SevInitEx,
+    "cmd-sev-pek-csr": PekCsr,
+    "cmd-sev-pek-cert-import": PekCertImport,
+    "cmd-sev-pdh-cert-export": PdhCertExport,
+    "cmd-sev-download": SevDownload,
+    "cmd-sev-get-id": SevGetId,
+    "cmd-sev-handle": SevHandle,
+    "cmd-sev-activate": SevActivate,
+    "cmd-sev-activate-ex": SevActivateEx,
+    "cmd-sev-guest-status": SevGuestStatus,
+    "cmd-sev-copy": SevCopy,
+    "cmd-sev-launch-start": SevLaunchStart,
+    "cmd-sev-launch-update": SevLaunchUpdate,
+    "cmd-sev-launch-measure": SevLaunchMeasure,
+    "cmd-sev-transport": SevTransport,
+    "cmd-sev-attestation": SevAttestation,
+    "sev-report": SevReport,
+    "cmd-sev-send-start": SevSendStart,
+    "cmd-sev-receive-start": SevReceiveStart,
+    "cmd-sev-dbg": SevDbg,
+    "cmd-sev-swap-out": SevSwapOut,
+    "cmd-sev-swap-in": SevSwapIn,
+    "sev-swap-mdata": SevSwapMdata,
+}
+"""The structures of this chapter that a person can name."""

@@ -237,3 +237,15 @@ class VtpmResponse(Record, size=0x1000, spec=COCONUT):
 
     outbuf_size: int = at(0x000, Int32ul, "Length of the TPM response")
     outbuf: bytes = at(0x004, Bytes(0xFFC), "TPM response")
+
+
+KINDS = {
+    "svsm-caa": Caa,
+    "svsm-pvalidate": PvalidateRequest,
+    "svsm-attest": AttestServices,
+    "svsm-attest-single": AttestSingleService,
+    "svsm-manifest": ServicesManifest,
+    "svsm-vtpm-req": VtpmRequest,
+    "svsm-vtpm-rsp": VtpmResponse,
+}
+"""The structures of this chapter that a person can name."""

@@ -22,3 +22,7 @@ class TscInfoRsp(Record, size=0x80, spec=SPEC):
     guest_tsc_scale: int = at(0x08, Int64ul, "Scale, 32 of its bits behind the point")
     guest_tsc_offset: int = at(0x10, Int64ul, "Offset")
     tsc_factor: int = at(0x18, Int32ul, "How much slower it runs, in units of 0.00001")
+
+
+KINDS = {"tsc-req": TscInfoReq, "tsc-rsp": TscInfoRsp}
+"""The structures of this chapter that a person can name."""

@@ -168,3 +168,7 @@ class Vmsa(Record, size=0x1000, spec=SPEC):
     fpreg_zmm_hi: bytes = at(0x9C0, Bytes(0x200), "Upper halves of ZMM0 to ZMM15 (AMD-ASPFW)")
     fpreg_hi_zmm: bytes = at(0xBC0, Bytes(0x400), "ZMM16 to ZMM31 (AMD-ASPFW)")
     not_checksummed: bytes = at(0xFC0, Bytes(64), "Outside the checksum of SEV-ES (AMD-ASPFW)")
+
+
+KINDS = {"vmsa": Vmsa}
+"""The structures of this chapter that a person can name."""

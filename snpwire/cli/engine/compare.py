@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from ...errors import SnpwireError
 from ..input import SourceError, shown_name
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 from .config_files import load_policy, load_profile, object_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ...engine.hypervisor.policy import Policy
     from ...engine.workload import Load, Tally
 
 HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "longest", "all done")
 
 
-def compare(files: list[str], workload: str | None, *, profile: str, seed: int, json: bool) -> int:
+def compare(
+    files: tuple[str, ...], workload: str | None, *, profile: str, seed: int, json: bool
+) -> int:
     """Print what becomes of every guest under every policy."""
     from ...engine.machine import Machine
     from ...engine.workload import EXAMPLE_POLICIES, run
@@ -25,14 +29,15 @@ def compare(files: list[str], workload: str | None, *, profile: str, seed: int, 
     policies = {shown_name(file): load_policy(file) for file in files} or EXAMPLE_POLICIES
     loads = _loads(workload)
     if not files:
-        note("no policies given: the case of the 2021 review, commands of 200 ms")
+        write_note("no policies given: the case of the 2021 review, commands of 200 ms")
     found = {
         name: run(Machine(chosen, seed=seed), loads, policy) for name, policy in policies.items()
     }
     if json:
-        say(_objects(found, policies))
+        for row in _objects(found, policies):
+            write_json(row, indent=None)
     else:
-        say(_table(found))
+        write_lines(_table(found))
     return 0
 
 
@@ -48,27 +53,22 @@ def _loads(file: str | None) -> list[Load]:
         raise SourceError(shown_name(file), exc) from None
 
 
-def _objects(found: dict[str, list[Tally]], policies: dict[str, Policy]) -> list[str]:
-    from ...view.json import dumps
-
-    return [
-        dumps(
-            {
-                "schema": "compare-policies/1",
-                "policy": name,
-                "rules": policies[name].to_plain(),
-                "guests": [tally._asdict() for tally in tallies],
-            },
-            indent=None,
-        )
-        for name, tallies in found.items()
-    ]
+def _objects(
+    found: dict[str, list[Tally]], policies: dict[str, Policy]
+) -> Iterator[dict[str, object]]:
+    for name, tallies in found.items():
+        yield {
+            "schema": "compare-policies/1",
+            "policy": name,
+            "rules": policies[name].to_plain(),
+            "guests": [tally._asdict() for tally in tallies],
+        }
 
 
 def _table(found: dict[str, list[Tally]]) -> list[str]:
     from ...engine.simulation import MILLISECOND, SECOND
 
-    look = style()
+    look = terminal_style()
     lines = []
     width = max(len(tally.name) for tallies in found.values() for tally in tallies)
     width = max(width, len(HEADINGS[0]))

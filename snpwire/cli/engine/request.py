@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...bits import nearest
 from ...errors import InputError, UsageError, shown
 from ...wire.message import PAYLOAD_MAX, MsgType, padded, payload_kind
 from ...wire.report import REPORT_SIZE, Report, ReportRsp, SigningKey
-from ..encode import built
+from ..encode import build_value
 from ..input import SourceError, contents, shown_name
-from ..output import note, say, write_file
+from ..output import write_file, write_lines, write_note
 from .config_files import load_cpuid, load_policy, load_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...engine.faults.injection import Armed
     from ...engine.guest.guest import Guest
     from ...engine.guest.request import Request, Response
     from ...engine.machine import Machine
     from ...engine.profile import Profile
     from ...engine.trace import Trace
-    from ..output import Saved
+    from ..messages.options import PayloadOptions
+    from ..output import SaveFolder
+    from .options import MachineOptions, RequestOptions, TraceOptions
 
 KINDS = {
     "report": MsgType.REPORT_REQ,
@@ -35,89 +40,99 @@ MOST = 1_000_000
 EXPECTATION_BROKE = 4
 
 
-class Asked(NamedTuple):
-    """What is to be asked, of whom, and what is to go wrong."""
-
-    what: str
-    json: str | None = None
-    settings: tuple[str, ...] = ()
-    payload: str | None = None
-    msg_type: int | None = None
-    version: int = 1
-    vmpck: int = 0
-    pages: int = 4
-    times: int = 1
-    profile: str = "milan"
-    cpuid: str | None = None
-    vlek: bool = False
-    mask_id: bool = False
-    mask_key: bool = False
-    policy: str | None = None
-    inject: tuple[str, ...] = ()
-    seed: int = 0
-
-
-class Told(NamedTuple):
-    """How it is to be told."""
-
-    boot: bool = False
-    show: bool = False
-    json: bool = False
-    save: str | None = None
-    output: str | None = None
-
-
-def request(asked: Asked, told: Told) -> int:
-    """Make the requests and tell of them; return 4 if something came to another end than due."""
-    from ..output import Saved
-
-    if LIST in asked.inject:
+def request(
+    what: str,
+    payload: PayloadOptions,
+    options: RequestOptions,
+    machine: MachineOptions,
+    trace: TraceOptions,
+) -> int:
+    """Make the requests and print each; return 4 if one ended otherwise than it had to."""
+    if LIST in machine.inject:
         return _listing()
-    _in_range("--count", asked.times, range(1, MOST + 1))
-    _in_range("--vmpck", asked.vmpck, range(4))
-    _in_range("--pages", asked.pages, range(5))
-    _in_range("--version", asked.version, range(1, 256))
-    wanted = _request(asked)
-    if told.save is None:
-        return _run(asked, told, None, wanted)
-    with Saved(told.save) as saved:
-        return _run(asked, told, saved, wanted)
+    _in_range("--count", options.requests, range(1, MOST + 1))
+    _in_range("--vmpck", options.vmpck, range(4))
+    _in_range("--pages", options.pages, range(5))
+    _in_range("--version", options.version, range(1, 256))
+    wanted = _request(what, payload, options)
+    is_report = KINDS.get(what.lower()) is MsgType.REPORT_REQ
+    if trace.save is None:
+        return _run(wanted, options, machine, trace, is_report=is_report)
+    from ..output import SaveFolder
+
+    with SaveFolder(trace.save) as folder:
+        return _run(wanted, options, machine, trace, is_report=is_report, folder=folder)
 
 
-def _run(asked: Asked, told: Told, saved: Saved | None, wanted: Request | None) -> int:
+def _run(
+    wanted: Request | None,
+    options: RequestOptions,
+    machine_options: MachineOptions,
+    trace: TraceOptions,
+    *,
+    is_report: bool,
+    folder: SaveFolder | None = None,
+) -> int:
     from ...engine.faults.injection import Injection
     from ...engine.invariants import Watch
     from ...engine.oracle import Trial
     from ...engine.trace import Trace
-    from .trace_output import Teller
+    from .trace_output import TracePrinter
 
-    injections = [Injection.parse(text) for text in asked.inject]
-    policy, profile = load_policy(asked.policy), load_profile(asked.profile)
-    product = profile.product.name
-    teller = Teller(boot=told.boot, show=told.show, json=told.json, saved=saved, product=product)
-    watch = Watch()
-    machine = _machine(asked, profile, Trace(watch, teller.hear, keep=False))
+    injections = [Injection.parse(text) for text in machine_options.inject]
+    policy, profile = load_policy(machine_options.policy), load_profile(machine_options.profile)
+    printer, watch = TracePrinter(trace, profile.product.name, folder), Watch()
+    machine = _machine(machine_options, profile, Trace(watch, printer, keep=False))
     guest = machine.add("vm", policy=policy)
     wanted = wanted or _vmrk(machine, guest)
     faults = machine.inject(*injections)
     trial = Trial(machine, guest, watch, faults)
     _warn(profile, wanted)
-    teller.begin()
-    broken, response = False, None
-    for turn in range(1, asked.times + 1):
-        verdict = trial.ask(guest.drivers[asked.vmpck], wanted)
-        teller.judge(turn, verdict)
+    printer.begin()
+    response = None
+    broken = False
+    for turn in range(1, options.requests + 1):
+        verdict = trial.ask(guest.drivers[options.vmpck], wanted)
+        printer.verdict(turn, verdict)
         broken |= verdict.broken
         response = verdict.tried.response or response
-    for armed in faults.armed:
-        if not armed.struck:
-            note(f"{armed.fault.name} never struck: its point was passed {armed.passed} times")
-            broken = True
-    if saved is not None:
-        saved.file("rmp.bin", machine.table_image())
-    if response is not None:
-        _hand_out(asked, told, saved, machine, response)
+    broken |= _note_unused(faults.armed)
+    _save(response, machine, folder, trace.output, is_report=is_report)
     return EXPECTATION_BROKE if broken else 0
+
+
+def _note_unused(faults: Iterable[Armed]) -> bool:
+    """Note the faults that never struck; return whether there are any."""
+    unused = [fault for fault in faults if not fault.struck]
+    for armed in unused:
+        count = armed.passed
+        write_note(f"{armed.fault.name} never struck: its point was passed {count} times")
+    return bool(unused)
+
+
+def _save(
+    response: Response | None,
+    machine: Machine,
+    folder: SaveFolder | None,
+    output: str | None,
+    *,
+    is_report: bool,
+) -> None:
+    """Save the RMP, and what the guest got last: a report with the certificates that verify it."""
+    if folder is not None:
+        folder.write("rmp.bin", machine.table_image())
+    if response is None:
+        return
+    payload = response.payload
+    is_report = is_report and not any(payload[:4])
+    report = payload[ReportRsp.SIZE - REPORT_SIZE : ReportRsp.SIZE] if is_report else b""
+    if folder is not None and report:
+        folder.write("report.bin", report)
+        own = Report.parse(report).key_info.signing_key is not SigningKey.VLEK
+        for name, data in machine.firmware.chip.certificates(own=own).items():
+            folder.write(f"{name.lower()}.der", data)
+    if output is not None:
+        write_file(output, report or payload)
 
 
 def _warn(profile: Profile, wanted: Request) -> None:
@@ -128,16 +143,16 @@ def _warn(profile: Profile, wanted: Request) -> None:
         return
     others = [name for name in NAMES if profile_named(name).takes(wanted.type)]
     hint = f"; --profile {others[0]} does" if others else ""
-    note(f"the firmware of {profile.name} takes no {MsgType(wanted.type).name}{hint}")
+    write_note(f"the firmware of {profile.name} takes no {MsgType(wanted.type).name}{hint}")
 
 
-def _machine(asked: Asked, profile: Profile, trace: Trace) -> Machine:
+def _machine(options: MachineOptions, profile: Profile, trace: Trace) -> Machine:
     """Return the machine with what its owner sets. Raises SnpwireError and OSError."""
     from ...engine.machine import Machine, configure
 
-    cpuid = load_cpuid(asked.cpuid, profile)
-    machine = Machine(profile, seed=asked.seed, trace=trace, cpuid=cpuid)
-    configure(machine, vlek=asked.vlek, mask_id=asked.mask_id, mask_key=asked.mask_key)
+    cpuid = load_cpuid(options.cpuid, profile)
+    machine = Machine(profile, seed=options.seed, trace=trace, cpuid=cpuid)
+    configure(machine, vlek=options.vlek, mask_id=options.mask_id, mask_key=options.mask_key)
     return machine
 
 
@@ -153,61 +168,61 @@ def _listing() -> int:
 
     width = max(map(len, FAULTS))
     for fault in FAULTS.values():
-        say([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
-        say([f"{'':<{width}}  comes to: {fault.outcome}; who notices: {fault.notices}"])
+        write_lines([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
+        write_lines([f"{'':<{width}}  comes to: {fault.outcome}; who notices: {fault.notices}"])
     return 0
 
 
-def _request(asked: Asked) -> Request | None:
+def _request(what: str, payload: PayloadOptions, options: RequestOptions) -> Request | None:
     """Return the request that the options ask for; None for one that needs the machine.
 
     Raises UsageError.
     """
     from ...engine.guest.request import Request
 
-    what = asked.what.lower()
-    if what == RAW:
-        return _raw(asked)
-    if what == "vmrk":
-        if asked.json is not None or asked.settings or asked.payload is not None:
+    name = what.lower()
+    if name == RAW:
+        return _raw(payload, options.version)
+    if name == "vmrk":
+        if payload.file is not None or payload.settings or payload.payload is not None:
             hint = "raw --type 13 --payload FILE sends any other"
             raise UsageError("the payload of vmrk names a guest that is made for it", help=hint)
         return None
-    if what not in KINDS:
+    if name not in KINDS:
         known = [*KINDS, RAW]
-        if not what:
+        if not name:
             raise UsageError("there is no KIND of request", help=f"one of: {' '.join(known)}")
-        hint = nearest(what, known) or f"KIND is one of: {' '.join(known)}"
-        raise UsageError(f"there is no request {shown(asked.what)}", help=hint)
-    if asked.msg_type is not None:
+        hint = nearest(name, known) or f"KIND is one of: {' '.join(known)}"
+        raise UsageError(f"there is no request {shown(what)}", help=hint)
+    if payload.msg_type is not None:
         raise UsageError("--type goes with raw alone: any other KIND says it")
-    msg_type = KINDS[what]
-    kind = payload_kind(msg_type, asked.version)
+    msg_type = KINDS[name]
+    kind = payload_kind(msg_type, options.version)
     if not kind:
-        raise UsageError(f"{msg_type.name} has no version {asked.version}")
-    pages = asked.pages if what == "ext-report" else None
-    return Request(int(msg_type), _payload(asked, kind), asked.version, pages)
+        raise UsageError(f"{msg_type.name} has no version {options.version}")
+    pages = options.pages if name == "ext-report" else None
+    return Request(int(msg_type), _payload(kind, payload, options.vmpck), options.version, pages)
 
 
-def _payload(asked: Asked, kind: str) -> bytes:
-    if asked.payload is not None:
-        if asked.json is not None or asked.settings:
+def _payload(kind: str, options: PayloadOptions, vmpck: int) -> bytes:
+    if options.payload is not None:
+        if options.file is not None or options.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")
-        return _file(asked.payload)
-    settings = list(asked.settings)
-    if kind in WITH_VMPL and asked.json is None:  # a key may not ask for a more privileged level
-        settings.insert(0, f"vmpl={asked.vmpck}")
-    data = built(kind, asked.json, settings, zero=True)
+        return _file(options.payload)
+    settings = options.settings
+    if kind in WITH_VMPL and options.file is None:  # a key may not ask for a more privileged level
+        settings = (f"vmpl={vmpck}", *settings)
+    data = build_value(kind, options.file, settings, zero=True)
     return data.ljust(padded(len(data)), b"\0")
 
 
-def _raw(asked: Asked) -> Request:
+def _raw(options: PayloadOptions, version: int) -> Request:
     from ...engine.guest.request import Request
 
-    if asked.payload is None or asked.msg_type is None:
+    if options.payload is None or options.msg_type is None:
         raise UsageError("raw has no record to build", help="--payload FILE and --type N")
-    _in_range("--type", asked.msg_type, range(256))
-    return Request(asked.msg_type, _file(asked.payload), asked.version)
+    _in_range("--type", options.msg_type, range(256))
+    return Request(options.msg_type, _file(options.payload), version)
 
 
 def _file(name: str) -> bytes:
@@ -228,19 +243,3 @@ def _vmrk(machine: Machine, guest: Guest) -> Request:
     vmrk = machine.world.random.randbytes(32)
     payload = VmrkReq(gctx_paddr=target, vmrk=vmrk).build()
     return Request(int(MsgType.VMRK_REQ), payload)
-
-
-def _hand_out(
-    asked: Asked, told: Told, saved: Saved | None, machine: Machine, response: Response
-) -> None:
-    """Write what the guest got, and beside it what it takes to verify a report."""
-    payload = response.payload
-    is_report = KINDS.get(asked.what.lower()) is MsgType.REPORT_REQ and not any(payload[:4])
-    report = payload[ReportRsp.SIZE - REPORT_SIZE : ReportRsp.SIZE] if is_report else b""
-    if saved is not None and report:
-        saved.file("report.bin", report)
-        own = Report.parse(report).key_info.signing_key is not SigningKey.VLEK
-        for name, data in machine.firmware.chip.certificates(own=own).items():
-            saved.file(f"{name.lower()}.der", data)
-    if told.output is not None:
-        write_file(told.output, report or payload)

@@ -7,49 +7,58 @@ from typing import TYPE_CHECKING, Any
 from ...engine.simulation import SECOND
 from ...engine.trace_text import tell
 from ...wire.status import Status
-from ..output import say, style
+from ..output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
     from ...engine.oracle import Verdict
     from ...engine.trace import Step, Written
-    from ..output import Saved
+    from ..output import SaveFolder
+    from .options import TraceOptions
 
 
-class Teller:
-    """Listens to a trace; tells nothing of what comes before ``begin`` unless *boot* is set."""
+class TracePrinter:
+    """Prints the steps of a trace, and what requests came to.
 
-    def __init__(
-        self, *, boot: bool, show: bool, json: bool, saved: Saved | None, product: str
-    ) -> None:
-        self._on = boot
-        self._show = show
-        self._json = json
-        self._saved = saved
+    What comes before ``begin`` is printed only if the options ask for the launch too.
+    """
+
+    def __init__(self, options: TraceOptions, product: str, folder: SaveFolder | None) -> None:
+        self._on = options.boot
+        self._show = options.show
+        self._json = options.json
+        self._folder = folder
         self._product = product
 
     def begin(self) -> None:
-        """Tell what happens from now on."""
+        """Print every step from now on."""
         self._on = True
 
-    def hear(self, step: Step) -> None:
-        """Tell of a step."""
+    def __call__(self, step: Step) -> None:
+        """Print a step, and save its pages."""
         if not self._on:
             return
-        names = self._saved.step(step) if self._saved is not None else []
+        names = self._saved(step)
         if self._json:
             from ...view.json import dumps
 
             plain = {"schema": "step/1", **step.to_plain(whole=self._show)}
             if names:
                 plain["files"] = names
-            say([dumps(plain, indent=None)])
+            write_lines([dumps(plain, indent=None)])
             return
-        look = style()
+        look = terminal_style()
         time = f"{step.time / SECOND:10.3f} s"
-        say([f"{look.mark(look.faint, time)}  {step.actor:<10}  {tell(step)}"])
+        write_lines([f"{look.mark(look.faint, time)}  {step.actor:<10}  {tell(step)}"])
         if self._show:
             for item in step.written:
-                say(f"    {line}" for line in self._tree(item))
+                write_lines(f"    {line}" for line in self._tree(item))
+
+    def _saved(self, step: Step) -> list[str]:
+        """Save the pages of a step; return the names of the files."""
+        if self._folder is None:
+            return []
+        start = f"{step.actor}-{step.action}"
+        return [self._folder.add(f"{start}.{w.kind or 'bytes'}.bin", w.data) for w in step.written]
 
     def _tree(self, item: Written) -> list[str]:
         """Return the lines of ``decode`` for a page."""
@@ -63,36 +72,38 @@ class Teller:
         value = chosen.type.parse(item.data)
         wanted = Wanted(product=self._product if item.kind in TCB_KINDS else None)
         doc = document(chosen, value, wanted, size=len(item.data))
-        return [line for line in tree(doc, everything=False, style=style()) if line]
+        return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
-    def judge(self, turn: int, verdict: Verdict) -> None:
-        """Tell what a request came to, and whether it had to."""
-        say([self._verdict_json(turn, verdict)] if self._json else _verdict_lines(turn, verdict))
-
-    def _verdict_json(self, turn: int, verdict: Verdict) -> str:
-        from ...view.json import dumps
-
-        outcome, expected = verdict.tried.outcome, verdict.expected
-        plain: dict[str, Any] = {
-            "schema": "request/1",
-            "request": turn,
-            "outcome": outcome.to_plain(),
-            "expected": None if expected is None else expected.to_plain(),
-            "faults": [fault.name for fault in verdict.struck],
-            "breaches": [breach._asdict() for breach in verdict.breaches],
-            "broken": verdict.broken,
-        }
-        if verdict.tried.response is not None:
-            plain["payload"] = verdict.tried.response.payload.hex()
-        return dumps(plain, indent=None)
+    def verdict(self, turn: int, verdict: Verdict) -> None:
+        """Print what a request came to, and whether it had to."""
+        if self._json:
+            write_json(_verdict_object(turn, verdict), indent=None)
+        else:
+            write_lines(_verdict_lines(turn, verdict))
 
 
 TCB_KINDS = ("key-req", "key-req-v2")
 """Kinds with TCB versions that do not say themselves whose they are."""
 
 
+def _verdict_object(turn: int, verdict: Verdict) -> dict[str, Any]:
+    outcome, expected = verdict.tried.outcome, verdict.expected
+    plain: dict[str, Any] = {
+        "schema": "request/1",
+        "request": turn,
+        "outcome": outcome.to_plain(),
+        "expected": None if expected is None else expected.to_plain(),
+        "faults": [fault.name for fault in verdict.struck],
+        "breaches": [breach._asdict() for breach in verdict.breaches],
+        "broken": verdict.broken,
+    }
+    if verdict.tried.response is not None:
+        plain["payload"] = verdict.tried.response.payload.hex()
+    return plain
+
+
 def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
-    look = style()
+    look = terminal_style()
     outcome, expected = verdict.tried.outcome, verdict.expected
     lines = [f"request {turn}: {look.mark(look.strong, _ending(verdict))}"]
     for fault in dict.fromkeys(verdict.struck):

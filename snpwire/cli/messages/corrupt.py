@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import FieldError, UsageError
-from ..output import note, say, style
+from ..output import terminal_style, write_lines, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def listing(rows: Iterable[Corruption]) -> int:
         lines.append(
             Row("", "", "", f"  {row.response}", f"for {' '.join(row.kinds)}" if row.kinds else "")
         )
-    say(table(lines, style()))
+    write_lines(table(lines, terminal_style()))
     return 0
 
 
@@ -45,15 +45,57 @@ def chosen(names: Iterable[str], kind: str) -> list[Corruption]:
 def announce(rows: list[Corruption]) -> None:
     """Say what is wrong with what is about to be written, and what is answered to it."""
     for row in rows:
-        note(f"{row.name}: {row.help}; {row.response}")
+        write_note(f"{row.name}: {row.help}; {row.response}")
 
 
-def before(
+def sealed_page(
+    rows: list[Corruption], kind: str, header: Header, payload: bytes, key: bytes
+) -> bytes:
+    """Return the page of a sealed message, wrong as *rows* say. Raises UsageError, MessageError."""
+    from ...crypto.sealing import Vmpck, seal_page
+
+    if not rows:
+        return seal_page(Vmpck(key), header, payload)
+    from ...crypto.corruption import Stage
+
+    header, payload = _before(rows, kind, header, payload)
+    for row in rows:
+        key = row.change(key) if row.stage is Stage.KEY else key
+    return _after(rows, seal_page(Vmpck(key), header, payload))
+
+
+def corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
+    """Return a message, or a payload as of VMPCK 1, made wrong. Raises UsageError."""
+    if not names:
+        return data
+    from ...crypto.corruption import wrong_alone
+    from ...wire.message import HEADER_SIZE, Header
+
+    rows = chosen(names, name)
+    for row in rows:
+        if row not in wrong_alone(name):
+            raise UsageError(
+                f"{row.name} is about a sealed message, not about {name} alone",
+                help="seal --corrupt, or encode message --corrupt",
+            )
+    if name != MESSAGE:
+        changed = _before(rows, name, Header(msg_vmpck=1), data)[1]
+    else:
+        header = Header.parse(data[:HEADER_SIZE])
+        payload = data[HEADER_SIZE : HEADER_SIZE + header.msg_size]
+        header, other = _before(rows, "", header, payload)
+        if other != payload:
+            header = header.replace(msg_size=len(other))
+            data = data[:HEADER_SIZE] + other.ljust(len(data) - HEADER_SIZE, b"\0")
+        changed = _after(rows, header.build() + data[HEADER_SIZE:])
+    announce(rows)
+    return changed
+
+
+def _before(
     rows: list[Corruption], kind: str, header: Header, payload: bytes
 ) -> tuple[Header, bytes]:
     """Apply what is wrong before a message is sealed. Raises UsageError where it cannot be."""
-    if not rows:
-        return header, payload
     from ...crypto.changes import Draft
     from ...crypto.corruption import Stage
 
@@ -64,6 +106,15 @@ def before(
     return draft.header, draft.payload
 
 
+def _after(rows: list[Corruption], page: bytes) -> bytes:
+    """Apply what is wrong with a page that is sealed. Raises UsageError where it cannot be."""
+    from ...crypto.corruption import Stage
+
+    for row in rows:
+        page = _changed(row, page) if row.stage is Stage.AFTER else page
+    return page
+
+
 def _changed(row: Corruption, what: T) -> T:
     """Apply a row. Raises UsageError, which names it, where it cannot be."""
     try:
@@ -71,23 +122,3 @@ def _changed(row: Corruption, what: T) -> T:
     except (FieldError, UsageError) as exc:
         raise UsageError(f"--corrupt {row.name}: {exc}", help=exc.help) from None
     return changed
-
-
-def other_key(rows: list[Corruption], key: bytes) -> bytes:
-    """Return the key that the message is sealed with in place of *key*."""
-    if rows:
-        from ...crypto.corruption import Stage
-
-        for row in rows:
-            key = row.change(key) if row.stage is Stage.KEY else key
-    return key
-
-
-def after(rows: list[Corruption], page: bytes) -> bytes:
-    """Apply what is wrong with a page that is sealed. Raises UsageError where it cannot be."""
-    if rows:
-        from ...crypto.corruption import Stage
-
-        for row in rows:
-            page = _changed(row, page) if row.stage is Stage.AFTER else page
-    return page

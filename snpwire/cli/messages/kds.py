@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...decode.document import Wanted
 from ...errors import UsageError
 from ...wire.report import Report
-from ..output import say, style
+from ..options import PieceOptions
+from ..output import terminal_style, write_json, write_lines
 
 
 def addresses(file: str, *, product: str | None, json: bool) -> int:
@@ -14,16 +14,19 @@ def addresses(file: str, *, product: str | None, json: bool) -> int:
     from ...view.table import Row, table
     from .verify import report_of
 
-    report = Report.parse(report_of(file, Wanted()).data)
+    report = Report.parse(report_of(file, PieceOptions()).data)
     try:
         found = run(report, product=product)
     except UsageError as exc:
         named = exc.help if product else "--product milan, genoa or turin"
         raise UsageError(str(exc), help=named if exc.help else "") from None
     if json:
-        from ...view.json import dumps
-
-        say([dumps({"explain": "kds", "addresses": [row._asdict() for row in found]})])
+        write_json({"explain": "kds", "addresses": [row._asdict() for row in found]})
     else:
-        say(table([Row("", "", row.name, row.url or "none", row.reason) for row in found], style()))
+        write_lines(
+            table(
+                [Row("", "", row.name, row.url or "none", row.reason) for row in found],
+                terminal_style(),
+            )
+        )
     return 0

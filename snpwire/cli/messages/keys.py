@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import InputError, KeyFormatError, UsageError
 from ...wire.address import PAGE
@@ -18,15 +18,9 @@ from ..input import SourceError, shown_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .options import KeyOptions
+
 ASKED = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
-
-
-class KeyOptions(NamedTuple):
-    """What the options say about where the key is."""
-
-    file: str | None = None
-    env: str | None = None
-    stdin: bool = False
 
 
 class Key:
@@ -70,20 +64,20 @@ def other_keys(file: str) -> dict[str, bytes]:
 
 def claims_stdin(options: KeyOptions) -> bool:
     """Tell whether the key is what standard input holds."""
-    return options.stdin or options.file == "-"
+    return options.key_stdin or options.key_file == "-"
 
 
 def _text(options: KeyOptions) -> tuple[str, bytes]:
-    given = [options.file is not None, options.env is not None, options.stdin]
+    given = [options.key_file is not None, options.key_env is not None, options.key_stdin]
     if sum(given) != 1:
         reason = "there is no key" if not any(given) else "the key is given more than once"
         raise UsageError(reason, help=ASKED)
-    if options.env is not None:
-        value = os.environb.get(os.fsencode(options.env))
+    if options.key_env is not None:
+        value = os.environb.get(os.fsencode(options.key_env))
         if value is None:
-            raise InputError(f"${options.env}: there is no such variable in the environment")
-        return f"${options.env}", value
-    file = "-" if options.file is None else options.file
+            raise InputError(f"${options.key_env}: there is no such variable in the environment")
+        return f"${options.key_env}", value
+    file = "-" if options.key_file is None else options.key_file
     return shown_name(file), _contents(file)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...decode.document import Wanted, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
@@ -13,10 +13,10 @@ from ...wire import RECORDS
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, MessagePage, payload_kind
 from ..decode import summary
-from ..encode import emit
+from ..encode import write_bytes
 from ..input import SourceError, cut, load
-from ..output import note, say, style, write_file
-from .keys import KeyOptions, claims_stdin, load_key, other_keys
+from ..output import terminal_style, write_file, write_json, write_lines, write_note
+from .keys import claims_stdin, load_key, other_keys
 
 if TYPE_CHECKING:
     from ...crypto.attempt import Attempt
@@ -24,64 +24,54 @@ if TYPE_CHECKING:
     from ...view.document import Document
     from ...wire.message import Header
     from ..input import Source
+    from ..options import PieceOptions
     from .keys import Key
+    from .options import KeyOptions, OpenOptions
 
 DIFFERS = "tag differs"
 
 
-class Asked(NamedTuple):
-    """What the options of ``open`` ask for."""
-
-    wanted: Wanted = Wanted()
-    vmpck: int | None = None
-    seqno: int | None = None
-    secrets: str | None = None
-    diagnosis: bool = True
-    json: bool = False
-    output: str | None = None
-    redact: bool = False
-
-
-def open_message(file: str, options: KeyOptions, asked: Asked) -> int:
+def open_message(
+    file: str, key_options: KeyOptions, options: OpenOptions, piece: PieceOptions
+) -> int:
     """Print what a message says; return 1 if it does not authenticate."""
     from ...crypto import sealing
 
-    if file == "-" and claims_stdin(options):
+    if file == "-" and claims_stdin(key_options):
         raise UsageError("standard input cannot be both key and message", help="give one a file")
-    wanted = asked.wanted
-    piece = cut(wanted.offset, wanted.length, wanted.page, None)
-    source = load(file, form=wanted.form, piece=piece, fits=lambda size: size >= HEADER_SIZE)
+    within = cut(piece.offset, piece.length, piece.page, None)
+    source = load(file, form=piece.form, piece=within, fits=lambda size: size >= HEADER_SIZE)
     try:
         header, _ = sealing.parts(source.data)
-        key = load_key(options, header.msg_vmpck if asked.vmpck is None else asked.vmpck)
+        key = load_key(key_options, header.msg_vmpck if options.vmpck is None else options.vmpck)
         try:
             header, payload = sealing.open_message(sealing.Vmpck(key.data), source.data)
         except AuthError:
-            return _failed(source, header, key, asked)
+            return _failed(source, header, key, options)
     except MessageError as exc:
-        if asked.json:
+        if options.json:
             _say_refused(exc.code, [])
         raise SourceError(source.name, MessageError(f"{exc}  [{exc.code}]")) from None
-    if asked.output == "-":
-        emit(payload, output=None, as_hex=False)
+    if options.output == "-":
+        write_bytes(payload, output=None, as_hex=False)
         return 0
-    if asked.output is not None:
-        write_file(asked.output, payload)
-    _print(source, header, payload, asked)
+    if options.output is not None:
+        write_file(options.output, payload)
+    _print(source, header, payload, options)
     return 0
 
 
-def _print(source: Source, header: Header, payload: bytes, asked: Asked) -> None:
+def _print(source: Source, header: Header, payload: bytes, options: OpenOptions) -> None:
     """Print header and payload, and what is wrong with either."""
-    for said in source.notes:
-        note(said)
-    page = _page(source, asked.wanted)
+    write_note(*source.notes)
+    known = Wanted(product=options.product)
+    page = _page(source, known)
     name = payload_kind(header.msg_type, header.msg_version)
-    inner, found = _payload(name, payload, source.base, asked.wanted)
-    found += judged(header, inner.value if inner else None, asked.seqno)
-    if asked.redact:
+    inner, found = _payload(name, payload, source.base, known)
+    found += judged(header, inner.value if inner else None, options.seqno)
+    if options.redact:
         page, inner = page.without_secrets(), inner and inner.without_secrets()
-    if asked.json:
+    if options.json:
         from ...view import json as view
 
         whole: dict[str, Any] = {
@@ -89,32 +79,30 @@ def _print(source: Source, header: Header, payload: bytes, asked: Asked) -> None
             "opens": True,
             "message": view.document(page),
             "payload": view.document(inner) if inner else None,
-            "payload_hex": None if asked.redact else payload.hex(),
+            "payload_hex": None if options.redact else payload.hex(),
             "findings": [view.finding(f) for f in found],
         }
-        say([view.dumps(whole)])
+        write_json(whole)
     else:
         from ...view.tree import finding_text
 
-        _show(page._replace(value=header), inner, _bytes(name, payload, redact=asked.redact))
-        say(finding_text(f, style()) for f in found)
-    note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
+        _show(page._replace(value=header), inner, _bytes(name, payload, redact=options.redact))
+        write_lines(finding_text(f, terminal_style()) for f in found)
+    write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 
-def _page(source: Source, wanted: Wanted) -> Document:
+def _page(source: Source, known: Wanted) -> Document:
     """Read the message as the page it is in, filled up with zeros if it is shorter."""
     data = source.data[:PAGE].ljust(PAGE, b"\0")
     size = min(len(source.data), PAGE)
-    return document(
-        RECORDS["message"], MessagePage.parse(data), wanted, size=size, base=source.base
-    )
+    return document(RECORDS["message"], MessagePage.parse(data), known, size=size, base=source.base)
 
 
 def _show(top: Document, inner: Document | None, plain: list[str]) -> None:
     from ...view.tree import tree
 
-    say(tree(top, style=style()))
-    say(tree(inner, style=style()) if inner else plain)
+    write_lines(tree(top, style=terminal_style()))
+    write_lines(tree(inner, style=terminal_style()) if inner else plain)
 
 
 def _bytes(name: str, payload: bytes, *, redact: bool) -> list[str]:
@@ -128,7 +116,7 @@ def _bytes(name: str, payload: bytes, *, redact: bool) -> list[str]:
 
 
 def _payload(
-    name: str, payload: bytes, base: int, wanted: Wanted
+    name: str, payload: bytes, base: int, known: Wanted
 ) -> tuple[Document | None, list[Finding]]:
     """Decode a payload; what is behind a record that has one size is filling."""
     if not name:
@@ -139,24 +127,24 @@ def _payload(
         value = kind.type.parse(payload[:size])
     except DecodeError:
         return None, []  # that it is too short is said of the page
-    doc = document(kind, value, wanted, size=size, base=base + HEADER_SIZE)
+    doc = document(kind, value, known, size=size, base=base + HEADER_SIZE)
     return doc, behind(payload[size:], name)
 
 
-def _failed(source: Source, header: Header, key: Key, asked: Asked) -> int:
+def _failed(source: Source, header: Header, key: Key, options: OpenOptions) -> int:
     """Say that the tag does not fit, and which mistake would explain it."""
     attempts: list[Attempt] = []
-    if asked.diagnosis:
+    if options.diagnosis:
         from ...crypto.diagnosis import diagnose
 
-        others = key.others | (other_keys(asked.secrets) if asked.secrets else {})
+        others = key.others | (other_keys(options.secrets) if options.secrets else {})
         attempts = diagnose(key.data, source.data, others)
-    if asked.json:
+    if options.json:
         mistake = next((attempt.code for attempt in attempts if attempt.opens), AuthError().code)
         _say_refused(mistake, attempts)
     sys.stdout.flush()
     lines = [f"snpwire: {source.name}: authentication failed"]
-    if not asked.json:
+    if not options.json:
         lines += _told(attempts, header)
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     return 1
@@ -164,10 +152,8 @@ def _failed(source: Source, header: Header, key: Key, asked: Asked) -> int:
 
 def _say_refused(code: str, attempts: list[Attempt]) -> None:
     """Print as JSON that a message cannot be opened, and by which code."""
-    from ...view.json import dumps
-
     tried = [attempt._asdict() for attempt in attempts]
-    say([dumps({"schema": "open/1", "opens": False, "code": code, "attempts": tried})])
+    write_json({"schema": "open/1", "opens": False, "code": code, "attempts": tried})
 
 
 def _told(attempts: list[Attempt], header: Header) -> list[str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, MessageError, UsageError, shown
 from ...wire.message import MESSAGES, REQUEST_OF, Aead, Header, MsgType, padded
-from ..encode import built, emit
+from ..encode import build_value, write_bytes
 from ..input import SourceError, contents, shown_name
-from ..output import note
-from .corrupt import LIST, after, announce, before, chosen, listing, other_key
-from .keys import KeyOptions, claims_stdin, load_key
+from ..output import write_note
+from .corrupt import LIST, announce, chosen, listing, sealed_page
+from .keys import claims_stdin, load_key
+
+if TYPE_CHECKING:
+    from .options import KeyOptions, PayloadOptions, SealOptions
 
 RAW = "raw"
 ONCE = (
@@ -30,73 +33,59 @@ class Target(NamedTuple):
     """Kind of the payload; empty if it is bytes as they are."""
 
 
-class Wish(NamedTuple):
-    """What the options of ``seal`` ask for."""
-
-    type: str
-    json: str | None = None
-    settings: tuple[str, ...] = ()
-    payload: str | None = None
-    msg_type: int | None = None
-    seqno: int | None = None
-    vmpck: int = 0
-    version: int | None = None
-    corrupt: tuple[str, ...] = ()
-
-
-def seal(wish: Wish, options: KeyOptions, *, output: str | None, as_hex: bool) -> int:
+def seal(
+    what: str,
+    payload: PayloadOptions,
+    key: KeyOptions,
+    options: SealOptions,
+    corrupt: tuple[str, ...],
+    *,
+    output: str | None,
+    as_hex: bool,
+) -> int:
     """Seal one message and write its page. Nothing is written if it cannot be."""
-    if LIST in wish.corrupt:
+    if LIST in corrupt:
         from ...crypto.corruption import CORRUPTIONS, fitting
 
-        kind = target_of(wish).kind if wish.type else ""
+        kind = target_of(what, payload, options.version).kind if what else ""
         return listing(fitting(kind) if kind else CORRUPTIONS.values())
-    from ...crypto.sealing import Vmpck, seal_page
-
-    if not wish.type:
+    if not what:
         raise UsageError("there is no TYPE of message", help=f"one of: raw {' '.join(targets())}")
-    target = target_of(wish)
-    if wish.seqno is None:
+    target = target_of(what, payload, options.version)
+    if options.seqno is None:
         raise UsageError("the message needs a sequence number", help=ONCE)
-    rows = chosen(wish.corrupt, target.kind)
-    if claims_stdin(options) and "-" in (wish.json, wish.payload):
+    rows = chosen(corrupt, target.kind)
+    if claims_stdin(key) and "-" in (payload.file, payload.payload):
         raise UsageError("standard input cannot be both key and payload", help="give one a file")
-    header, payload = _header(wish, target), _payload(wish, target)
-    filling = 0 if wish.payload is not None else padded(len(payload)) - len(payload)
-    payload += bytes(filling)
-    key = load_key(options, wish.vmpck)
-    header, payload = before(rows, target.kind, header, payload)
+    header, body = _header(target, options), _body(target, payload)
+    filling = 0 if payload.payload is not None else padded(len(body)) - len(body)
+    secret = load_key(key, options.vmpck or 0).data
     try:
-        page = seal_page(Vmpck(other_key(rows, key.data)), header, payload)
+        page = sealed_page(rows, target.kind, header, body + bytes(filling), secret)
     except MessageError as exc:
-        raise SourceError(_origin(wish), exc) from None
-    page = after(rows, page)
+        raise SourceError(_origin(payload), exc) from None
     if filling:
-        note(f"the payload is filled up with {filling} zero bytes to a multiple of 16")
+        write_note(f"the payload is filled up with {filling} zero bytes to a multiple of 16")
     announce(rows)
-    emit(page, output=output, as_hex=as_hex)
+    write_bytes(page, output=output, as_hex=as_hex)
     return 0
 
 
-def target_of(wish: Wish) -> Target:
+def target_of(what: str, payload: PayloadOptions, version: int | None) -> Target:
     """Find the message that a name or a number means. Raises UsageError."""
-    name = wish.type.lower().replace("_", "-")
+    name = what.lower().replace("_", "-")
     if name == RAW:
-        if wish.payload is None or wish.msg_type is None:
+        if payload.payload is None or payload.msg_type is None:
             raise UsageError("raw has no record to build", help="--payload FILE and --type N")
-        return Target(_type(wish.msg_type), _or(wish.version, 1), "")
-    if wish.msg_type is not None:
+        return Target(_type(payload.msg_type), 1 if version is None else version, "")
+    if payload.msg_type is not None:
         raise UsageError("--type goes with raw alone: any other TYPE says it")
     target = _by_name(name)
-    if wish.version is not None:
+    if version is not None:
         row = MESSAGES.get(target.msg_type)
-        kind = row.payloads.get(wish.version, target.kind) if row else target.kind
-        target = target._replace(version=wish.version, kind=kind)
+        kind = row.payloads.get(version, target.kind) if row else target.kind
+        target = target._replace(version=version, kind=kind)
     return target
-
-
-def _or(number: int | None, default: int) -> int:
-    return default if number is None else number
 
 
 def _type(number: int) -> MsgType:
@@ -136,34 +125,35 @@ def targets() -> dict[str, Target]:
     return table
 
 
-def _header(wish: Wish, target: Target) -> Header:
+def _header(target: Target, options: SealOptions) -> Header:
     try:
         return Header(
-            msg_seqno=wish.seqno,
+            msg_seqno=options.seqno,
             algo=Aead.AES_256_GCM,
             hdr_version=1,
             hdr_size=Header.SIZE,
             msg_type=target.msg_type,
             msg_version=target.version,
-            msg_vmpck=wish.vmpck,
+            msg_vmpck=options.vmpck or 0,
         )
     except EncodeError as exc:
         option = {"msg_seqno": "--seqno", "msg_version": "--version"}.get(exc.path, "--vmpck")
         raise UsageError(f"{option}: {exc.reason}") from None
 
 
-def _payload(wish: Wish, target: Target) -> bytes:
+def _body(target: Target, options: PayloadOptions) -> bytes:
     """Build the payload, or take it as it is."""
-    if wish.payload is not None:
-        if wish.json is not None or wish.settings:
+    if options.payload is not None:
+        if options.file is not None or options.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")
-        return contents(wish.payload)
+        return contents(options.payload)
     if not target.kind:
         raise UsageError(
             f"the payload of {target.msg_type.name} is not known", help="--payload FILE gives it"
         )
-    return built(target.kind, wish.json, list(wish.settings), zero=True)
+    return build_value(target.kind, options.file, options.settings, zero=True)
 
 
-def _origin(wish: Wish) -> str:
-    return shown_name(wish.payload or wish.json) if wish.payload or wish.json else "--set"
+def _origin(options: PayloadOptions) -> str:
+    file = options.payload or options.file
+    return shown_name(file) if file else "--set"

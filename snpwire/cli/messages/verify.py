@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...errors import (
     CertificateError,
@@ -18,91 +18,75 @@ from ...errors import (
 from ...wire.report import REPORT_SIZE
 from ..engine.config_files import object_of
 from ..input import SourceError, contents, cut, load, shown_name
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
     from ...crypto.link import Link
     from ...crypto.policy import Policy
     from ...crypto.x509 import X509, Crl
-    from ...decode.document import Wanted
     from ..input import Source
+    from ..options import PieceOptions
+    from .options import VerifyOptions
 
 WORDS = {True: "ok", False: "FAILED", None: "not checked"}
 
 
-class Against(NamedTuple):
-    """What a report is verified against."""
-
-    certificates: tuple[str, ...] = ()
-    table: str | None = None
-    roots: tuple[str, ...] = ()
-    crl: str | None = None
-    policy: str | None = None
-    product: str | None = None
-    at: str | None = None
-    id_keys: tuple[str, ...] = ()
-    author_keys: tuple[str, ...] = ()
-
-
-def verify(file: str, against: Against, wanted: Wanted, *, json: bool) -> int:
+def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool) -> int:
     """Print every link; return 1 if one fails."""
     from ...crypto.link import broken
     from ...crypto.verify import verify as run
 
-    _one_stdin(file, against)
-    source = report_of(file, wanted)
-    given, crl = _certificates(against)
-    at = _time(against.at)
-    policy = _policy(against.policy) if against.policy is not None else None
-    trusted = _roots(against.roots)
+    _one_stdin(file, options)
+    source = report_of(file, piece)
+    given, crl = _certificates(options)
+    at = _time(options.at)
+    policy = _policy(options.policy) if options.policy is not None else None
+    trusted = _roots(options.root)
     links = run(
         source.data,
         given,
         roots=trusted,
         crl=crl,
         at=at,
-        product=against.product,
+        product=options.product,
         policy=policy,
-        owner=_owner(against),
+        owner=_owner(options),
     )
     failed = broken(links)
     if json:
-        from ...view.json import dumps
-
         rows = [link._asdict() for link in links]
-        say([dumps({"schema": "verify/1", "verified": not failed, "links": rows})])
+        write_json({"schema": "verify/1", "verified": not failed, "links": rows})
     else:
-        say(_lines(links))
+        write_lines(_lines(links))
         verdict = f"does not verify: {', '.join(link.name for link in failed)}"
-        say([f"{source.name}: {verdict if failed else 'verifies'}"])
+        write_lines([f"{source.name}: {verdict if failed else 'verifies'}"])
     return int(bool(failed))
 
 
-def report_of(file: str, wanted: Wanted) -> Source:
+def report_of(file: str, options: PieceOptions) -> Source:
     """Read the bytes of a report, as they are. Raises SourceError and OSError."""
-    piece = cut(wanted.offset, wanted.length, wanted.page, REPORT_SIZE)
-    source = load(file, form=wanted.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
+    piece = cut(options.offset, options.length, options.page, REPORT_SIZE)
+    source = load(file, form=options.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
     if len(source.data) != REPORT_SIZE:
         reason = f"a report has {REPORT_SIZE} bytes, got {len(source.data)}"
         hint = "--offset and --length cut it out of a larger file"
         raise SourceError(
             source.name, InputError(reason, help=hint if len(source.data) > REPORT_SIZE else "")
         )
-    for said in source.notes:
-        note(said)
+    write_note(*source.notes)
     return source
 
 
-def _one_stdin(file: str, against: Against) -> None:
-    files = [file, *against.certificates, *against.roots, *against.id_keys, *against.author_keys]
-    files += [name for name in (against.table, against.crl, against.policy) if name is not None]
+def _one_stdin(file: str, options: VerifyOptions) -> None:
+    files = [file, *options.certificates, *options.root, *options.id_key, *options.author_key]
+    files += [name for name in (options.certs, options.crl, options.policy) if name is not None]
     if files.count("-") > 1:
         raise UsageError("standard input can be one of the inputs alone", help="give files")
 
 
 def _lines(links: list[Link]) -> list[str]:
-    look = style()
+    look = terminal_style()
     width = max(len(link.name) for link in links)
     marks = {True: look.strong, False: look.bad, None: look.faint}
     return [
@@ -111,22 +95,22 @@ def _lines(links: list[Link]) -> list[str]:
     ]
 
 
-def _certificates(against: Against) -> tuple[list[X509], Crl | None]:
+def _certificates(options: VerifyOptions) -> tuple[list[X509], Crl | None]:
     """Read all certificates there are, and the revocation list. Raises SourceError, OSError."""
     from ...crypto.certificates import load as load_certificates
     from ...crypto.certificates import load_crl, load_table
 
     found: list[X509] = []
     crl = None
-    for file in against.certificates:
+    for file in options.certificates:
         found += _read(file, load_certificates)
-    if against.table is not None:
-        more, crl = _read(against.table, load_table)
+    if options.certs is not None:
+        more, crl = _read(options.certs, load_table)
         found += more
-    for file in against.roots:
+    for file in options.root:
         found += _read(file, load_certificates)
-    if against.crl is not None:
-        crl = _read(against.crl, load_crl)
+    if options.crl is not None:
+        crl = _read(options.crl, load_crl)
     return found, crl
 
 
@@ -150,14 +134,14 @@ def _roots(files: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _owner(against: Against) -> OwnerKeys:
+def _owner(options: VerifyOptions) -> OwnerKeys:
     """Read the owner's keys. Raises SourceError and OSError."""
     from ...crypto.id_keys import OwnerKeys, digest_of
 
     authors = partial(digest_of, author=True)
     return OwnerKeys(
-        [_read(file, digest_of) for file in against.id_keys] or None,
-        [_read(file, authors) for file in against.author_keys] or None,
+        [_read(file, digest_of) for file in options.id_key] or None,
+        [_read(file, authors) for file in options.author_key] or None,
     )
 
 

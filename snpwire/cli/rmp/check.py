@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...finding import Severity, tally
 from ...view.tree import finding_text
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 from .summary import examined
 
 if TYPE_CHECKING:
@@ -14,27 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...rmp.check.check import Verdict
-    from .input import Input, Wish
+    from .input import Input
+    from .options import RmpOptions
 
 EVERY = 1 << 62
 
 
-def run(wish: Wish, *, limit: int, fail_on: str | None, json: bool) -> int:
+def run(options: RmpOptions, *, limit: int, fail_on: str | None, json: bool) -> int:
     """Print the findings; return 1 if one reaches *fail_on*."""
-    given, census, verdict = examined(wish, limit=limit or EVERY)
+    given, census, verdict = examined(options, limit=limit or EVERY)
     if json:
-        from ...view.json import dumps
-
-        say([dumps(_object(given, census.pages, verdict))])
+        write_json(_object(given, census.pages, verdict))
     else:
-        say(_lines(verdict))
-    note(f"findings: {tally(verdict.gathered.severities)}")
+        write_lines(_lines(verdict))
+    write_note(f"findings: {tally(verdict.gathered.severities)}")
     return int(fail_on is not None and verdict.gathered.reaches(Severity[fail_on.upper()]))
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:
     """Yield a line for each finding that is kept, and one for all others of its rule."""
-    look = style()
+    look = terminal_style()
     shown: Counter[str] = _shown(verdict)
     for finding in verdict.gathered.findings():
         yield finding_text(finding, look)
@@ -72,12 +71,10 @@ def rules(*, json: bool) -> int:
 
     ordered = sorted(RULES, key=lambda rule: (-rule.severity, rule.code))
     if json:
-        from ...view.json import dumps
-
         rows = [rule._asdict() | {"severity": rule.severity.name.lower()} for rule in ordered]
-        say([dumps({"schema": "rmp-rules/1", "rules": rows})])
+        write_json({"schema": "rmp-rules/1", "rules": rows})
     else:
-        say(
+        write_lines(
             f"{rule.severity.name.lower():<7}  {rule.code:<28}  {rule.doc}  [{rule.source}]"
             for rule in ordered
         )

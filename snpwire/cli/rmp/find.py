@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, UsageError, shown
@@ -11,52 +11,43 @@ from ...rmp.page_ranges import PAGE_LIMIT, Runs
 from ...rmp.search import Wanted, stretches
 from ...wire.rmp import RmpHi, RmpLo, RmpState
 from ...wire.rmp_words import VmplMask
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 from ..progress import Meter
-from .input import Wish, read
+from .input import read
 
 if TYPE_CHECKING:
     from ...rmp.search import Stretch
+    from .options import FindOptions, RmpOptions
 
 LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
 """How a listing spells rights; ``k`` is the shadow stack of the kernel."""
 
 
-class Query(NamedTuple):
-    """What was asked for, as text."""
-
-    states: tuple[str, ...] = ()
-    asid: int | None = None
-    gpa: str | None = None
-    pages: str | None = None
-    rights: tuple[str, ...] = ()
-    size: str | None = None
-    where: tuple[str, ...] = ()
-
-
-def run(wish: Wish, query: Query, *, limit: int, json: bool) -> int:
+def run(options: RmpOptions, query: FindOptions, *, limit: int, json: bool) -> int:
     """Print up to *limit* stretches of pages, 0 for all; return 1 if there are none."""
     wanted, within = asked(query)
-    given = read(wish)
-    for said in given.notes:
-        note(said)
+    given = read(options)
+    write_note(*given.notes)
     count = pages = 0
     with Meter("searching", given.dump.data.pages, given.let_go) as meter:
         found = stretches(given.dump, wanted, within, meter)
         for stretch in islice(found, limit or None):
             if not count and not json:
-                say([HEADING])
-            say([_json(stretch) if json else _line(stretch)])
+                write_lines([HEADING])
+            if json:
+                write_json(_object(stretch), indent=None)
+            else:
+                write_lines([_line(stretch)])
             count, pages = count + 1, pages + stretch.pages
         more = limit and next(found, None) is not None
     if more:
-        note(f"the first {count} lines, {pages:,} pages; --limit 0 shows all")
+        write_note(f"the first {count} lines, {pages:,} pages; --limit 0 shows all")
     else:
-        note(f"{pages:,} pages" if pages != 1 else "1 page")
+        write_note(f"{pages:,} pages" if pages != 1 else "1 page")
     return int(not count)
 
 
-def asked(query: Query) -> tuple[Wanted, Runs | None]:
+def asked(query: FindOptions) -> tuple[Wanted, Runs | None]:
     """Return what pages are wanted, and where. Raises UsageError."""
     fields = dict(_field(text) for text in query.where)
     if query.asid is not None:
@@ -66,7 +57,7 @@ def asked(query: Query) -> tuple[Wanted, Runs | None]:
     gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
     try:
         wanted = Wanted(
-            state=[_state(name) for name in query.states] or None,
+            state=[_state(name) for name in query.state] or None,
             gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
             rights=dict(_right(text) for text in query.rights),
             **fields,
@@ -133,7 +124,7 @@ HEADING = f"{'pages':<25} {'addresses':<33} {'count':>9} size state           as
 
 
 def _line(stretch: Stretch) -> str:
-    look = style()
+    look = terminal_style()
     lo = RmpLo(stretch.lo)
     last = stretch.stop - 1
     cells = [
@@ -183,11 +174,9 @@ def rights_text(hi: int) -> str:
     return " ".join(levels)
 
 
-def _json(stretch: Stretch) -> str:
-    from ...view.json import dumps
-
+def _object(stretch: Stretch) -> dict[str, Any]:
     lo, hi = RmpLo(stretch.lo), RmpHi(stretch.hi)
-    out: dict[str, Any] = {
+    return {
         "first": f"{stretch.start:#x}",
         "last": f"{stretch.stop - 1:#x}",
         "address": f"{stretch.start << 12:#x}",
@@ -203,4 +192,3 @@ def _json(stretch: Stretch) -> str:
         "lo": f"{stretch.lo:#018x}",
         "hi": f"{stretch.hi:#018x}",
     }
-    return dumps(out, indent=None)

@@ -19,20 +19,7 @@ if TYPE_CHECKING:
 
     from ...rmp.dump import Dump
     from ...rmp.table import Table
-
-
-class Wish(NamedTuple):
-    """What the options say of an input."""
-
-    files: tuple[str, ...]
-    form: str = "auto"
-    counters: bool | None = None
-    base: int | None = None
-    first: int | None = None
-    offset: int = 0
-    length: int | None = None
-    segments: str | None = None
-    shift: int | None = None
+    from .options import RmpOptions
 
 
 class Input(NamedTuple):
@@ -49,49 +36,53 @@ class Input(NamedTuple):
             let_go(extent.words)
 
 
-def read(wish: Wish) -> Input:
-    """Read what *wish* names. Raises SourceError, UsageError, OSError."""
-    _agree(wish)
-    if wish.segments is not None:
-        return _segments(wish, wish.segments)
-    places = [_placed(file) for file in wish.files]
+def read(options: RmpOptions) -> Input:
+    """Read what *options* names. Raises SourceError, UsageError, OSError."""
+    _agree(options)
+    if options.segments is not None:
+        return _segments(options, options.segments)
+    places = [_placed(file) for file in options.images]
     if len(places) > 1 or places[0][1] is not None:
-        return _several(wish, places)
-    with closing(Stream(wish.files[0])) as stream:
+        return _several(options, places)
+    with closing(Stream(options.images[0])) as stream:
         try:
-            if wish.form == "log" or (wish.form == "auto" and stream.is_text()):
+            if options.form == "log" or (options.form == "auto" and stream.is_text()):
                 return _log(stream)
-            return _image(stream.name, stream.mapped(wish.offset, wish.length), wish)
+            return _image(stream.name, stream.mapped(options.offset or 0, options.length), options)
         except (DecodeError, InputError) as exc:
             raise SourceError(stream.name, exc) from None
 
 
-def _agree(wish: Wish) -> None:
+def _agree(options: RmpOptions) -> None:
     """Raise UsageError for options that contradict."""
-    if wish.base is not None and (wish.base % PAGE or wish.base >= C_BIT):
-        raise UsageError(f"--base {wish.base:#x} is not the address of a page")
-    if wish.first is not None and wish.first >= C_BIT // PAGE:
-        raise UsageError(f"--first {wish.first:#x} is no number of a page")
-    if wish.first is not None and wish.counters:
+    if options.base is not None and (options.base % PAGE or options.base >= C_BIT):
+        raise UsageError(f"--base {options.base:#x} is not the address of a page")
+    if options.first is not None and options.first >= C_BIT // PAGE:
+        raise UsageError(f"--first {options.first:#x} is no number of a page")
+    if options.first is not None and options.counters:
         raise UsageError("--first is for a part of a table, which has no counters before it")
-    if wish.first is not None and wish.base is not None:
+    if options.first is not None and options.base is not None:
         raise UsageError("--first is for a part of a table, --base for a whole one")
-    if wish.shift is not None and wish.segments is None:
+    if options.shift is not None and options.segments is None:
         raise UsageError("--shift needs the segment table", help="--segments FILE")
 
 
-def _image(name: str, mapped: Mapped, wish: Wish) -> Input:
+def _image(name: str, mapped: Mapped, options: RmpOptions) -> Input:
     """Lay a table over an image."""
     from ...rmp.dump import Dump, part
     from ...rmp.page_ranges import Runs
     from ...rmp.table import Table
 
-    partial = wish.first is not None
-    table = Table.over(mapped.memory, counters=False if partial else wish.counters, base=wish.base)
+    partial = options.first is not None
+    table = Table.over(
+        mapped.memory, counters=False if partial else options.counters, base=options.base
+    )
     start = 0 if table.counters is None else table.counters.nbytes
     words, offset = table.extents[0].words, mapped.offset + start
-    if wish.first is not None:
-        return Input(name, part(words, wish.first, offset, _data(mapped, wish.first)), False, ())
+    if options.first is not None:
+        return Input(
+            name, part(words, options.first, offset, _data(mapped, options.first)), False, ()
+        )
     every = Runs.of([(0, table.pages)])
     dump = Dump(
         table.extents,
@@ -101,10 +92,10 @@ def _image(name: str, mapped: Mapped, wish: Wish) -> Input:
         True,
         table.counters,
         mapped.offset,
-        wish.base,
+        options.base,
         table.size,
     )
-    return Input(name, dump, False, _begins(table) if wish.counters is None else ())
+    return Input(name, dump, False, _begins(table) if options.counters is None else ())
 
 
 def _begins(table: Table) -> tuple[str, ...]:
@@ -135,7 +126,7 @@ def _placed(file: str) -> tuple[str, int | None]:
     return name, address
 
 
-def _several(wish: Wish, places: list[tuple[str, int | None]]) -> Input:
+def _several(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input:
     """Put images side by side, of which each says where its memory begins."""
     from ...rmp.dump import joined
 
@@ -145,7 +136,7 @@ def _several(wish: Wish, places: list[tuple[str, int | None]]) -> Input:
             raise UsageError(
                 f"{file}: of several images each says where its memory begins", help=f"{file}@0x0"
             )
-        one = wish._replace(first=address // PAGE, counters=None, base=None)
+        one = options._replace(first=address // PAGE, counters=None, base=None)
         dumps.append((file, _one(file, one)))
     dumps.sort(key=lambda pair: pair[1].first)
     for (before, earlier), (after, later) in pairwise(dumps):
@@ -158,29 +149,31 @@ def _several(wish: Wish, places: list[tuple[str, int | None]]) -> Input:
     return Input(names, joined(dump for _, dump in dumps), False, ())
 
 
-def _one(file: str, wish: Wish) -> Dump:
+def _one(file: str, options: RmpOptions) -> Dump:
     with closing(Stream(file)) as stream:
         try:
-            return _image(stream.name, stream.mapped(wish.offset, wish.length), wish).dump
+            return _image(
+                stream.name, stream.mapped(options.offset or 0, options.length), options
+            ).dump
         except (DecodeError, InputError) as exc:
             raise SourceError(stream.name, exc) from None
 
 
-def _segments(wish: Wish, rst: str) -> Input:
+def _segments(options: RmpOptions, rst: str) -> Input:
     """Put the segments that a segment table names where it says that they belong."""
     from ...rmp.dump import joined, whole
     from ...rmp.page_ranges import Runs
     from ...rmp.segments import SegmentedTable, mapped_pages
 
-    shift = 37 if wish.shift is None else wish.shift
+    shift = 37 if options.shift is None else options.shift
     words = _segment_table(rst)
     used = [index for index, word in enumerate(words) if mapped_pages(word, shift)]
-    if len(used) != len(wish.files):
+    if len(used) != len(options.images):
         raise UsageError(
-            f"{rst} has {len(used)} segments, but there are {len(wish.files)} images",
+            f"{rst} has {len(used)} segments, but there are {len(options.images)} images",
             help="name the images in the order of the segments",
         )
-    images = {index: _segment(file) for index, file in zip(used, wish.files, strict=True)}
+    images = {index: _segment(file) for index, file in zip(used, options.images, strict=True)}
     tables = {index: table for index, (_, table) in images.items()}
     try:
         segmented = SegmentedTable(words, tables, shift=shift)
@@ -193,7 +186,7 @@ def _segments(wish: Wish, rst: str) -> Input:
     every = Runs.of((extent.first, extent.stop) for extent in segmented.extents)
     dump = joined(dumps)._replace(whole=True, known=every)
     why = "segments: their entries are read as those of Milan and Genoa, which no source confirms"
-    return Input(" ".join(wish.files), dump, False, (why,))
+    return Input(" ".join(options.images), dump, False, (why,))
 
 
 def _segment_table(rst: str) -> tuple[int, ...]:

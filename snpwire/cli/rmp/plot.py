@@ -11,30 +11,30 @@ from ...view.picture import palette as paints
 from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, extent
 from ...view.text import size_text
 from ...wire.rmp import RmpState
-from ..output import note, write_file
+from ..output import write_file, write_note
 from ..progress import Meter
-from .input import Input, Wish, read
+from .input import Input, read
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ...view.picture.canvas import Scene
+    from .options import RmpOptions
 
 FORMS = (".png", ".svg")
 TITLE = 60
 """Letters of a title that there is room for."""
 
 
-def run(wish: Wish, outputs: list[str], title: str | None) -> int:
+def run(options: RmpOptions, outputs: tuple[str, ...], title: str | None) -> int:
     """Draw the map, and write it once or in both forms."""
     for output in outputs:
         if not output.endswith(FORMS):
             raise UsageError(f"-o {output}: a map is written as .png or .svg", help="-o host.png")
-    given = read(wish)
-    for said in given.notes:
-        note(said)
-    scene = scene_of(given, title or " ".join(Path(file).name for file in wish.files))
+    given = read(options)
+    write_note(*given.notes)
+    scene = scene_of(given, title or " ".join(Path(file).name for file in options.images))
     for output in outputs:
         write_file(output, _written(scene, output))
     return 0

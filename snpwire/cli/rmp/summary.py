@@ -10,15 +10,16 @@ from ...rmp.check.check import Verdict
 from ...rmp.check.check import check as judge
 from ...view.text import part_text, size_text
 from ...wire.rmp import STILL, RmpState
-from ..output import note, say, style
+from ..output import terminal_style, write_json, write_lines, write_note
 from ..progress import Meter
-from .input import Input, Wish, read
+from .input import Input, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ...bits import OpenEnum
     from ...rmp.census import Census
+    from .options import RmpOptions
 
 
 class Guest(NamedTuple):
@@ -35,26 +36,23 @@ class Guest(NamedTuple):
     save_areas: int
 
 
-def run(wish: Wish, *, json: bool) -> int:
+def run(options: RmpOptions, *, json: bool) -> int:
     """Print the counts."""
-    given, census, verdict = examined(wish, limit=0)
+    given, census, verdict = examined(options, limit=0)
     guests = list(guests_of(census, verdict))
     if json:
-        from ...view.json import dumps
-
-        say([dumps(_object(given, census, verdict, guests))])
+        write_json(_object(given, census, verdict, guests))
         return 0
-    say(_lines(given, census, verdict, guests))
+    write_lines(_lines(given, census, verdict, guests))
     if verdict.gathered.counts:
-        note("snpwire rmp check shows the findings")
+        write_note("snpwire rmp check shows the findings")
     return 0
 
 
-def examined(wish: Wish, *, limit: int) -> tuple[Input, Census, Verdict]:
+def examined(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]:
     """Read the input, say how, count its pages, judge it; keep *limit* findings of each rule."""
-    given = read(wish)
-    for said in given.notes:
-        note(said)
+    given = read(options)
+    write_note(*given.notes)
     dump = given.dump
     total = dump.data.pages
     with Meter("counting", total, given.let_go) as meter:
@@ -88,7 +86,7 @@ def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
 
 
 def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> Iterator[str]:
-    look = style()
+    look = terminal_style()
     dump = given.dump
     total = census.pages
     amount = f"{total:,} page{'' if total == 1 else 's'}  {size_text(total << 12)}"
