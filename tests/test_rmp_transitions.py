@@ -8,7 +8,8 @@ from test_rmp_instructions import table_of
 from snpwire.errors import UsageError
 from snpwire.rmp import scalar as single
 from snpwire.rmp import vector as instructions
-from snpwire.rmp.initial import HOLE, initialise, release_iommu
+from snpwire.rmp.platform import initialise, release_iommu
+from snpwire.rmp.snp_init import HOLE
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpLo, RmpState
 from snpwire.wire.status import Status

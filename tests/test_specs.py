@@ -23,6 +23,7 @@ from snpwire.block import Block
 from snpwire.crypto import amd_oids as extensions
 from snpwire.crypto import kds
 from snpwire.layout import Record
+from snpwire.rules import commands
 from snpwire.wire import (
     certs,
     cpuid,
@@ -38,7 +39,6 @@ from snpwire.wire import (
     tcb,
 )
 from snpwire.wire import command_table as command
-from snpwire.wire.command_checks import STEPS
 from snpwire.wire.event import NOTHING, Count, Gpa, Operand, Unknown, Value, Zero
 from snpwire.wire.events import EVENTS
 from snpwire.wire.exits import KVM_ACCEPTED, ExitCode, event_of
@@ -623,14 +623,14 @@ def test_a_command_agrees_with_its_row(row):
 
 
 def test_steps_are_those_of_the_specification():
-    assert len(rows("steps")) == len(STEPS)
-    assert {row["command"] for row in rows("steps")} == {number.name for number in STEPS}
+    assert len(rows("steps")) == len(commands.CHECKS)
+    assert {row["command"] for row in rows("steps")} == {number.name for number in commands.CHECKS}
 
 
 @pytest.mark.parametrize("row", rows("steps"), ids=lambda row: row["command"])
 def test_a_command_is_checked_in_the_order_of_its_row(row):
     expected = [line.partition(": ")[0] for line in row["order"]]
-    steps = STEPS[command.CommandId[row["command"]]]
+    steps = commands.CHECKS[command.CommandId[row["command"]]]
 
     assert [" or ".join(s.name for s in step.statuses) or "-" for step in steps] == expected
     assert all(step.text for step in steps)

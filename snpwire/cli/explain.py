@@ -13,7 +13,10 @@ from ..wire import kind
 from .output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..finding import Finding
+    from ..view.table import Row
 
 
 def layout(name: str, form: str) -> int:
@@ -26,7 +29,7 @@ def layout(name: str, form: str) -> int:
 
 def run(what: str, question: Question, *, json: bool) -> int:
     """Print what a number means, and what is wrong with it."""
-    rows = list(explain(what, question))
+    rows = [*explain(what, question), *_checks(what, question)]
     found = _findings(what, question)
     if json:
         from ..view.json import finding
@@ -39,6 +42,19 @@ def run(what: str, question: Question, *, json: bool) -> int:
         write_lines(table(rows, terminal_style()))
         write_lines(finding_text(f, terminal_style()) for f in found)
     return 0
+
+
+def _checks(what: str, question: Question) -> Iterator[Row]:
+    """Return what the firmware checks before a command; nothing for another topic."""
+    if what != "command":
+        return iter(())
+    from ..rules.command_check import SOURCE
+    from ..rules.commands import CHECKS
+    from ..view.topics.command import check_rows
+    from ..wire.command_table import command_named
+
+    checks = CHECKS.get(command_named(question.text), ())
+    return check_rows([(check.statuses, check.text) for check in checks], SOURCE)
 
 
 def _findings(what: str, question: Question) -> list[Finding]:

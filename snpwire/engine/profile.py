@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..bits import nearest
 from ..errors import EncodeError, InputError, SnpwireError, UsageError, named, shown
 from ..product import product_named
+from ..wire.message import MESSAGES, MsgType
 from ..wire.report import PlatformInfo
 from .toml import loads
 
@@ -63,9 +64,9 @@ class Profile(NamedTuple):
         return family, (eax >> 12 & 0xF0) | (eax >> 4 & 0xF), eax & 0xF
 
     def takes(self, msg_type: int) -> bool:
-        """Tell whether the firmware takes guest messages of a type."""
-        feature, answers = divmod(msg_type - 1, 2)
-        return msg_type > 0 and not answers and bool(self.messages >> feature & 1)
+        """Return whether the firmware takes guest messages of a type."""
+        message = MESSAGES.get(MsgType(msg_type))
+        return message is not None and bool(self.messages & message.feature)
 
 
 @lru_cache

@@ -130,6 +130,11 @@ class Message(NamedTuple):
     source: str = "AMD-ASPFW sev_rmp.h"
     note: str = ""
 
+    @property
+    def feature(self) -> int:
+        """Return its bit in the messages that SNP_FEATURE_INFO reports."""
+        return 1 << (self.request - 1) // 2
+
 
 MESSAGES: dict[MsgType, Message] = {
     row.request: row

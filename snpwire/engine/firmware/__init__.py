@@ -9,6 +9,6 @@ is left of earlier requests in the firmware's scratch memory is zero here.
 from __future__ import annotations
 
 from .mailbox import Firmware
-from .processor import Refusal
+from .processor import CommandRefusal
 
-__all__ = ["Firmware", "Refusal"]
+__all__ = ["CommandRefusal", "Firmware"]

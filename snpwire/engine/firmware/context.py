@@ -20,7 +20,7 @@ NO_AGENT_ID = b"\xff" * 32
 _DIGEST, _KEY = bytes(48), bytes(32)
 
 
-class Context:
+class FirmwareGuest:
     """One guest. The fields of the first group are lost when it is decommissioned, no others."""
 
     __slots__ = (
@@ -102,10 +102,10 @@ class Context:
         return self.asid if self.active or self.pending else 0
 
 
-class Asker(NamedTuple):
+class Sender(NamedTuple):
     """Who sent a message."""
 
-    guest: Context
+    guest: FirmwareGuest
     address: int
     """Of the context, as the command gave it: with its C-bit."""
     vmpck: int

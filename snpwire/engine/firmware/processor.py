@@ -12,21 +12,22 @@ from ...wire.status import Status
 from ..cpuid_policy import CpuidPolicy, published
 from ..memory import FIRMWARE
 from .chip import TEST_CHIP, Chip
-from .context import Context
+from .context import FirmwareGuest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...layout import Record
     from ...rmp.sparse import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
 
 _INIT, _DEFAULT = PlatformState.INIT, RmpState.DEFAULT
 PLACE = ~C_BIT
-"""What of an address says where it is."""
+"""The bits of an address without the C-bit."""
 
 
-class Refusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
+class CommandRefusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
     """A check failed; the command, or the message, ends with this status."""
 
     def __init__(self, status: Status) -> None:
@@ -55,13 +56,13 @@ class Processor:
         self.chip = Chip(profile, secret)
         self.cpuid = cpuid or published(profile.fms)
         self.asids = Asids()
-        self.contexts: dict[int, Context] = {}
+        self.contexts: dict[int, FirmwareGuest] = {}
         memory.install(FIRMWARE, self.chip.id)
 
-    def started(self) -> None:
+    def require_started(self) -> None:
         """Refuse unless SNP is initialised."""
         if self.chip.state != _INIT:
-            raise Refusal(Status.INVALID_PLATFORM_STATE)
+            raise CommandRefusal(Status.INVALID_PLATFORM_STATE)
 
     def look_up(self, address: int) -> tuple[RmpState, int]:
         """Return the state of a page and the first quadword of its entry, 0 where it has none.
@@ -71,7 +72,7 @@ class Processor:
         place = address & PLACE
         table = self.table
         if table.holds(place):
-            raise Refusal(Status.INVALID_PARAM)
+            raise CommandRefusal(Status.INVALID_PARAM)
         page = place >> 12
         if page >= table.pages:
             return _DEFAULT, 0
@@ -80,9 +81,7 @@ class Processor:
 
     def reach(self, address: int, size: int) -> None:
         """Refuse an access that the memory map does not allow."""
-        status = self.memory.reach(address, size)
-        if status:
-            raise Refusal(status)
+        require(self.memory.reach(address, size))
 
     def load(self, address: int, size: int) -> bytes:
         """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
@@ -105,22 +104,22 @@ class Processor:
         self.reach(address, len(data))
         self.memory.write(place, data)
 
-    def context(self, address: int) -> Context:
+    def context(self, address: int) -> FirmwareGuest:
         """Return the guest whose context is at *address*, a page known to hold one."""
         page = page_of(address)
         found = self.contexts.get(page)
         if found is None:  # a table that was set up by hand: the page was never written
-            found = self.contexts[page] = Context()
+            found = self.contexts[page] = FirmwareGuest()
         return found
 
-    def guest(self, address: int) -> Context:
+    def guest(self, address: int) -> FirmwareGuest:
         """Return the guest whose context is at *address*. Refuses a page that holds none."""
         if self.look_up(address)[0] != RmpState.CONTEXT:
-            raise Refusal(Status.INVALID_GUEST)
+            raise CommandRefusal(Status.INVALID_GUEST)
         self.reach(address, PAGE)
         return self.context(address)
 
-    def forget(self, address: int) -> None:
+    def drop_context(self, address: int) -> None:
         """Drop the context in a page that holds none any more."""
         self.contexts.pop(page_of(address), None)
 
@@ -129,8 +128,19 @@ class Processor:
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
 
 
+def require(status: Status) -> None:
+    """Refuse unless *status* is success."""
+    if status:
+        raise CommandRefusal(status)
+
+
+def reserved_set(record: Record) -> bool:
+    """Return whether a byte is set that no field of *record* claims."""
+    return any(any(raw) for tile, raw in zip(record.TILES, record, strict=True) if tile.gap)
+
+
 def fits_page(address: int, size: int) -> bool:
-    """Tell whether *size* bytes from *address* on end in the page they start in."""
+    """Return whether *size* bytes from *address* on end in the page they start in."""
     return (address & IN_PAGE) + size <= PAGE
 
 

@@ -11,9 +11,10 @@ from ..text import int_text
 from .topics import Question, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ...wire.command_table import Command, Pointer
+    from ...wire.status import Status
 
 WAYS = {
     Way.IN: "the firmware reads it",
@@ -34,19 +35,15 @@ def command(question: Question) -> Iterator[Row]:
     for pointer in found.pointers:
         yield Row("", "", f"  {pointer.field}", pointer.kind or "page", _pointed(pointer))
     yield Row("", "", "source", found.source, "")
-    yield from _steps(found)
 
 
-def _steps(found: Command) -> Iterator[Row]:
-    """Yield what the firmware checks, in its order, with what it answers."""
-    from ...wire.command_checks import SOURCE, STEPS
-
-    steps = STEPS.get(found.id, ())
-    if steps:
-        yield Row("", "", "checks", f"{len(steps)}", f"in this order ({SOURCE}, ABI 1.55.25)")
-    for place, step in enumerate(steps, 1):
-        response = " or ".join(status.name for status in step.statuses)
-        yield Row("", "", f"  {place:>2}", response or "handed on", step.text)
+def check_rows(checks: Sequence[tuple[tuple[Status, ...], str]], source: str) -> Iterator[Row]:
+    """Yield the statuses and texts of what the firmware checks, in its order."""
+    if checks:
+        yield Row("", "", "checks", f"{len(checks)}", f"in this order ({source}, ABI 1.55.25)")
+    for place, (statuses, text) in enumerate(checks, 1):
+        names = " or ".join(status.name for status in statuses)
+        yield Row("", "", f"  {place:>2}", names or "handed on", text)
 
 
 def _buffer(found: Command) -> Iterator[Row]:
