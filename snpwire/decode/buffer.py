@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..rules.commands import refusal
+from ..rules import rules_of
+from ..rules.command_check import BufferRules
 from ..wire import RECORDS
 from .interpretation import Interpretation
 
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 def command_buffer(value: Any, hints: Hints) -> Interpretation:
     """Decide whether the firmware refuses a buffer, and with which status."""
-    refused = refusal(value)
-    if refused is None:
+    own = (rule for rule in rules_of(value) if isinstance(rule, BufferRules))
+    failed = next((check for rule in own for check in rule.failures(value)), None)
+    if failed is None:
         return Interpretation(hints.context())
-    finding, status = refused
-    return Interpretation(hints.context(), refused=finding, status=status.name)
+    return Interpretation(hints.context(), refused=failed.finding, status=failed.status.name)
 
 
 INTERPRETERS = {name: command_buffer for name in RECORDS if name.startswith("cmd-")}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     RuleFunction = Callable[[Any, Context], Iterator[Finding]]
 
-__all__ = ["findings"]
+__all__ = ["findings", "rules_of"]
 
 
 def findings(value: Any, context: Context = BARE) -> list[Finding]:
@@ -38,14 +38,18 @@ def findings(value: Any, context: Context = BARE) -> list[Finding]:
     if not isinstance(context, Context):
         hint = "snpwire.context.Context(direction=...) has what is known besides the bytes"
         raise UsageError(f"{shown(context)} is no Context", help=hint)
-    kind = type(value)
-    own = _rules(kind.__module__.rpartition(".")[2]).get(kind, record.RULES)
-    found = [finding for rule in own for finding in rule(value, context)]
+    found = [finding for rule in rules_of(value) for finding in rule(value, context)]
     return sorted(found, key=lambda finding: (finding.offset, -finding.severity))
 
 
+def rules_of(value: Any) -> tuple[RuleFunction, ...]:
+    """Return the rules of the class of *value*, those of its chapter or of every record."""
+    kind = type(value)
+    return _chapter_rules(kind.__module__.rpartition(".")[2]).get(kind, record.RULES)
+
+
 @cache
-def _rules(chapter: str) -> dict[type, tuple[RuleFunction, ...]]:
+def _chapter_rules(chapter: str) -> dict[type, tuple[RuleFunction, ...]]:
     """Return the rules of a chapter, by class; none where every record's are enough."""
     module = f"{__name__}.{chapter}"
     found: dict[type, tuple[RuleFunction, ...]]

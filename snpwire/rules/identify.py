@@ -1,8 +1,8 @@
 """What some bytes may be: candidates, and the evidence for each.
 
 Scores only order the candidates. Some kinds have so little shape (a doorbell page, a calling area,
-a list of ids, a jump table, command buffers, an entry of the reverse map table) that no evidence for
-them weighs much. A candidate always decodes as its kind.
+a list of ids, a jump table, command buffers, an entry of the reverse map table) that the evidence
+for them weighs little. A candidate always decodes as its kind.
 
 A larger image is not searched: to identify one of several pages, cut it out.
 """
