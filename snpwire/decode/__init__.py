@@ -1,7 +1,7 @@
-"""From bytes to a document: parse them, decide how they are read, judge them.
+"""From bytes to a document: parse them, decide how they are read, check them.
 
 Where a value needs more than its bytes, interpreters decide: ``INTERPRETERS`` of a module here has
-them by the name of the kind, since RMPREAD and RMPUPDATE share one class. ``CHAPTERS`` tells the
+them by the name of the kind, since RMPREAD and RMPUPDATE share one class. ``CHAPTERS`` has the
 module of each chapter of ``wire``, so that decoding one kind imports one chapter.
 """
 

@@ -1,4 +1,4 @@
-"""Judgements over decoded values: named checks that say what is wrong, where, and for whom.
+"""Rules over decoded values: named checks that say what is wrong, where, and who refuses it.
 
 A rule is a function that yields findings about a value, given its ``Context``. A chapter has the
 same name here as in ``wire``: ``RULES`` of that module has a tuple of rules for each class, so that

@@ -71,8 +71,8 @@ def guids(table: CertTable, context: Context) -> Iterator[Finding]:
             yield Finding("certs-repeated-guid", Severity.WARNING, path, offset, text, SPEC)
 
 
-def astray(table: CertTable) -> Iterator[tuple[int, str, str]]:
-    """Yield each entry that points astray: its index, the field that does, and how."""
+def misplaced_entries(table: CertTable) -> Iterator[tuple[int, str, str]]:
+    """Yield each misplaced entry: its index, the wrong field, and what is wrong."""
     count = len(table.elements)
     first = SIZE * (count + (table.rest[:SIZE] == bytes(SIZE)))
     last = SIZE * count + len(table.rest)
@@ -87,7 +87,7 @@ def astray(table: CertTable) -> Iterator[tuple[int, str, str]]:
 
 def ranges(table: CertTable, context: Context) -> Iterator[Finding]:
     """Expect each entry to point behind the table, at bytes that are there."""
-    for index, field, how in astray(table):
+    for index, field, how in misplaced_entries(table):
         name = table.elements[index].guid.to_plain()
         place = SIZE * index + (0x10 if field == "offset" else 0x14)
         path = f"entries[{index}].{field}"
@@ -100,7 +100,7 @@ def ranges(table: CertTable, context: Context) -> Iterator[Finding]:
 
 
 def overlaps(table: CertTable, context: Context) -> Iterator[Finding]:
-    """Expect bytes of its own for each entry."""
+    """Expect entries that share no bytes."""
     reach, owner = 0, -1
     rows = sorted((e.offset, n, e.length) for n, e in enumerate(table.elements) if e.length)
     for start, index, length in rows:

@@ -1,7 +1,7 @@
 """What can be wrong with a GHCB page, whichever way it travels.
 
 The rules of a request stand in the order of KVM's own checks, so the first finding with a reason is
-what KVM 6.12 answers: ``refusal`` returns it. KVM looks neither at ``protocol_version`` nor at
+why KVM 6.12 refuses the page: ``refusal`` returns it. KVM checks neither ``protocol_version`` nor
 reserved bytes; those rules come last and carry no reason.
 """
 
@@ -123,7 +123,7 @@ def judge(page: Page, context: Context = BARE) -> Iterator[Finding]:
 
 
 def refusal(page: Page, context: Context = BARE) -> Finding | None:
-    """Return the finding for which KVM 6.12 answers MALFORMED_INPUT, or None if it goes on.
+    """Return the finding for which KVM 6.12 refuses the page as malformed, or None.
 
     Findings that are warnings or notes count where they carry a reason: KVM 6.12 does refuse them.
     What the page cannot show is taken as in order (is the guest SNP, is the page registered), and

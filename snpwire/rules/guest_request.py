@@ -1,4 +1,4 @@
-"""What can be wrong with a guest request, and with a guest's last words."""
+"""What can be wrong with guest requests and with a guest's termination."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RFC = "Linux SEV-TIO series, draft"
 
 
 def pages(check: GhcbCheck) -> Iterator[Finding]:
-    """Expect two pages (KVM checks them beside the inputs, hence its reason 4)."""
+    """Expect two pages (KVM checks them with the inputs, hence its reason 4)."""
     if not check.known("sw_exit_code") or check.code not in WITH_PAGES:
         return
     source = VALIDATE if check.served else RFC

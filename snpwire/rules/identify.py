@@ -32,12 +32,12 @@ class Candidate(NamedTuple):
     kind: str
     """Name in ``wire.RECORDS``, or ``unknown``."""
     score: float
-    """From 0 to 1; it orders candidates and means nothing else."""
+    """From 0 to 1; it only orders candidates."""
     evidence: tuple[str, ...]
 
 
 def candidates(data: bytes) -> list[Candidate]:
-    """Return what *data* may be, best first; never empty, since UNKNOWN says why nothing is."""
+    """Return what *data* may be, best first; UNKNOWN where no kind fits, with the reason."""
     data = bytes(data)
     probes = () if empty(data) else PROBES.items()
     found = [candidate for name, probe in probes for candidate in _ask(name, probe, data)]

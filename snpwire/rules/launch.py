@@ -63,7 +63,7 @@ def id_auth(auth: IdAuth, context: Context) -> Iterator[Finding]:
 def _signature(
     signature: Signature, path: str, offset: int, key: IdKey, key_path: str, key_offset: int
 ) -> Iterator[Finding]:
-    """Judge a signature and the key that made it."""
+    """Check a signature and its key."""
     bad = Status.BAD_SIGNATURE
     if not any(signature.build()):
         yield _refused("idauth-signature", path, offset, f"{path} is zero", bad)

@@ -1,8 +1,8 @@
-"""What can be wrong with a guest message, as far as its page tells without the key.
+"""What can be wrong with a guest message, as far as its page shows without the key.
 
 The firmware's checks of a request are in the order of AMD-ASPFW (Genoa, 1.55.25), each with the
-status that it answers; between the VMPCK and the sequence number it authenticates, which is not
-done here. An answer is judged as Linux and coconut-svsm do when they receive it. Which of the two a
+status that it returns; between the VMPCK and the sequence number it authenticates, which is not
+done here. A response is checked as Linux and coconut-svsm check it. Which of the two a
 page is follows from its type.
 """
 
@@ -48,7 +48,7 @@ FIRST_TIO = MsgType.TIO_TDI_INFO_REQ
 
 
 class MessageRefusal(NamedTuple):
-    """A check that a request fails, and the status the firmware answers for it."""
+    """A check that a request fails, and the status that the firmware returns for it."""
 
     finding: Finding
     status: Status
@@ -191,7 +191,7 @@ def request(page: MessagePage, context: Context) -> Iterator[Finding]:
 
 
 def response(page: MessagePage, context: Context) -> Iterator[Finding]:
-    """Expect what guests expect of an answer; they compare it with their request besides."""
+    """Expect what guests expect of a response; they also compare it with their request."""
     if _way(page, context) is Direction.REQUEST:
         return
     header = page.header
@@ -214,7 +214,7 @@ def response(page: MessagePage, context: Context) -> Iterator[Finding]:
 
 
 def _guest_says(finding: Finding) -> Finding:
-    """Turn what the firmware would say of a request into what guests say of an answer."""
+    """Turn the firmware's finding about a request into the guests' about a response."""
     what = finding.text.partition("; the firmware")[0]
     if finding.code == "message-too-long":
         return finding._replace(text=what, source=LINUX)
@@ -251,7 +251,7 @@ def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
 
 
 def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
-    """Find bytes that nobody uses and that are not zero; in an answer they are leftovers."""
+    """Find unused bytes that are not zero; in a response they are leftovers."""
     answered = _way(page, context) is Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
     tail = page.header.auth_tag[TAG_SIZE:]
@@ -271,7 +271,7 @@ def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
 
 
 def header_alone(header: Header, context: Context) -> Iterator[Finding]:
-    """Judge a header without its page."""
+    """Check a header without its page."""
     page = MessagePage(header=header)
     for rule in (request, response, unused_bytes):
         for found in rule(page, context):

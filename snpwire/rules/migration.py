@@ -90,7 +90,7 @@ def guest_context(value: GuestContext, context: Context) -> Iterator[Finding]:
 def _inner_context(
     outer: Any, field: str, inner: GuestContext, context: Context
 ) -> Iterator[Finding]:
-    """Judge a context that lies in a payload."""
+    """Check a context inside a payload."""
     if any(inner.build()):
         for found in guest_context(inner, context):
             place = place_of(outer, field) + found.offset

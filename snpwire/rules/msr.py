@@ -81,14 +81,14 @@ def _name(word: Word) -> str:
 
 
 def message_rules(word: Word) -> Iterator[MsrFinding]:
-    """Judge the message by its own rules."""
+    """Check the message by the rules of its kind."""
     rule = BY_WORD.get(type(word))
     if rule:
         yield from rule(word)
 
 
 def ghcb_gpa(word: MsrGhcbGpa) -> Iterator[MsrFinding]:
-    """Expect a page that is not at 0 (KVM logs it, and resumes the guest without an answer)."""
+    """Expect a page that is not at 0 (KVM logs it, and resumes the guest without a response)."""
     if not word.gfn:
         text = "the GHCB is at 0: KVM takes it for no page and resumes the guest without an answer"
         yield "msr-no-page", Severity.ERROR, text, "Linux 6.12 sev_handle_vmgexit"
@@ -152,7 +152,7 @@ def run_vmpl(word: MsrRunVmplReq) -> Iterator[MsrFinding]:
 
 
 def features(word: MsrHvFeaturesResp) -> Iterator[MsrFinding]:
-    """Expect each feature beside those it needs, and bits that have a name."""
+    """Expect each feature with those that it needs, and bits that have a name."""
     flags = word.flags
     for sentence in without_support(flags):
         yield "feature-dependency", Severity.WARNING, sentence, flags.SPEC
@@ -189,7 +189,7 @@ BY_WORD: dict[type[Word], Callable[..., Iterator[MsrFinding]]] = {
 
 
 def value(msr: Msr, context: Context) -> Iterator[Finding]:
-    """Judge the word that the MSR holds."""
+    """Check the word in the MSR."""
     word = word_of(msr.value)
     for rule in (message, spare_bits, message_rules):
         for code, severity, text, source in rule(word):
@@ -199,7 +199,7 @@ def value(msr: Msr, context: Context) -> Iterator[Finding]:
 def direction(msr: Msr, context: Context) -> Iterator[Finding]:
     """Expect the guest to write requests and the hypervisor responses, where it is known who wrote.
 
-    A request that comes back unchanged is how KVM says that it does not know the message.
+    KVM returns a request unchanged where it does not know the message.
     """
     info = MsrInfo(msr.value & 0xFFF)
     if context.direction is Direction.REQUEST and info in RESPONSES:

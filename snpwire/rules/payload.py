@@ -27,7 +27,7 @@ VMPLS = 4
 def refusal(
     value: Any, code: str, field: str, text: str, status: Status, *, place: int | None = None
 ) -> Finding:
-    """Return a finding about what the firmware refuses, with the status it answers."""
+    """Return a finding about what the firmware refuses, with the status that it returns."""
     said = f"{text}; the firmware answers {status.name}"
     offset = place_of(value, field) if place is None else place
     return Finding(code, Severity.ERROR, field, offset, said, value.SPEC)

@@ -30,7 +30,7 @@ from ..wire.svsm import (
     VtpmRequest,
     VtpmResponse,
 )
-from .certs import astray
+from .certs import misplaced_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ Evidence = tuple[float, str]
 
 
 def empty(data: bytes) -> bool:
-    """Tell whether all of *data* is zero, at the speed that images need."""
+    """Return whether all of *data* is zero, at the speed that images need."""
     return data.count(0) == len(data)
 
 
@@ -149,7 +149,7 @@ def certs(data: bytes) -> Iterator[Evidence]:
             name = CertGuid.from_text(swapped).to_plain()
             yield 0.25, f"{name}'s GUID at {place:#x}, in mixed byte order"
     ended = table.rest[:24] == bytes(24)
-    inside = ended and bool(table.elements) and not any(astray(table))
+    inside = ended and bool(table.elements) and not any(misplaced_entries(table))
     if inside:
         yield 0.35, f"{len(table.elements)} entries point at bytes behind the zero entry"
 

@@ -30,14 +30,14 @@ GUESTS = 1 << 11
 
 
 def is_clean(value: Record) -> bool:
-    """Tell whether all that is reserved is zero, bytes and bits."""
+    """Return whether all reserved bytes and bits are zero."""
     leaves = list(value.leaves())
     gaps = any(any(leaf.value) for leaf in leaves if leaf.gap)
     return not gaps and not any(getattr(leaf.value, "unknown", 0) for leaf in leaves)
 
 
 def is_page(address: int) -> bool:
-    """Tell whether *address* is that of a page that there can be."""
+    """Return whether *address* can be that of a page."""
     return 0 < address < 1 << 52 and address % PAGE == 0
 
 

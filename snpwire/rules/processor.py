@@ -23,7 +23,7 @@ AVIC = "newer Linux, secure AVIC"
 
 
 def jump_table(check: GhcbCheck) -> Iterator[Finding]:
-    """Expect the table to be set or asked for (KVM answers anything else with reason 5)."""
+    """Expect the table to be set or queried (KVM refuses anything else with reason 5)."""
     value = check.page.sw_exit_info_1
     if check.known(INFO1) and value > 1:
         text = f"sw_exit_info_1 is {value:#x}, a jump table is set (0) or asked for (1)"
@@ -105,7 +105,7 @@ def run_vmpl(check: GhcbCheck) -> Iterator[Finding]:
 
 
 def secure_avic(check: GhcbCheck) -> Iterator[Finding]:
-    """Expect a backing page to be registered or given up (newer Linux)."""
+    """Expect a backing page to be registered or released (newer Linux)."""
     if not check.known(INFO1):
         return
     request = SecureAvicRequest(check.page.sw_exit_info_1)

@@ -1,7 +1,7 @@
 """What can be wrong with a page state change buffer, alone or in the shared buffer of a page.
 
 KVM refuses a buffer in the result, not with MALFORMED_INPUT, so no finding here has a reason; the
-text names the result. It judges entries from ``cur_entry`` on and one at a time, so the entries in
+text names the result. It checks entries from ``cur_entry`` on and one at a time, so the entries in
 front of a bad one are done.
 """
 
@@ -29,28 +29,28 @@ ASSIGNED = (PscOperation.PRIVATE, PscOperation.SHARED)
 
 
 class Place(NamedTuple):
-    """Where a buffer lies: in a page or by itself."""
+    """Where a buffer is: in a page or by itself."""
 
     prefix: str = ""
     base: int = 0
     room: int | None = None
-    """How many entries fit where it lies, if that is known."""
+    """How many entries fit there, if that is known."""
     direction: Direction | None = None
 
     def finding(
         self, code: str, severity: Severity, path: str, offset: int, text: str, source: str
     ) -> Finding:
-        """Return a finding, moved to where the buffer lies."""
+        """Return a finding, moved to where the buffer is."""
         return Finding(code, severity, self.prefix + path, self.base + offset, text, source)
 
 
 def buffer_alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
-    """Judge a buffer that came by itself."""
+    """Check a buffer that came by itself."""
     yield from judge(buffer, Place(direction=context.direction))
 
 
 def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
-    """Judge *buffer* where it lies. In an answer, only what a guest looks at is left to judge."""
+    """Check *buffer* where it is; in a response, only what a guest reads."""
     yield from header(buffer, where)
     if where.direction is Direction.RESPONSE:
         yield from progress(buffer, where)

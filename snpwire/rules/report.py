@@ -1,6 +1,6 @@
 """What can be wrong with an attestation report. Its signature is not looked at here.
 
-Reserved bytes and bits that nobody named are warnings and notes, never refusals: genuine reports
+Reserved bytes and bits without a name are warnings and notes, never refusals: genuine reports
 have them (a Turin report has bit 6 of ``platform_info``), and a version to come will have more.
 """
 
@@ -220,7 +220,7 @@ def report_request(request: ReportReq, context: Context) -> Iterator[Finding]:
 
 
 def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
-    """Expect a report after success, judged as one that stands alone, and none after an error."""
+    """Expect a report after success, checked like one by itself, and none after an error."""
     if response.report_size != REPORT_SIZE:
         text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
         yield remark(response, "payload-size", Severity.WARNING, "report_size", text)

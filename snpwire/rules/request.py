@@ -1,6 +1,6 @@
 """What can be wrong with a request: the exit code, what must come with it, what should not.
 
-``RULES`` stands in KVM's order: exit fields, inputs, operands that KVM checks beside them, the exit
+``RULES`` stands in KVM's order: exit fields, inputs, operands that KVM checks with them, the exit
 code, and then what the exit itself finds out.
 """
 
@@ -66,7 +66,7 @@ def needs(check: GhcbCheck) -> tuple[str, ...]:
     """Return the fields that the exit needs for certain.
 
     Where the first operand is not known, that is what all rows of the exit code have in common. The
-    certificate buffer of an extended guest request is judged by ``guest``.
+    certificate buffer of an extended guest request is checked by ``guest_request``.
     """
     if not check.rows or check.code == EXT_GUEST_REQUEST:
         return ()
@@ -128,7 +128,7 @@ BY_CODE = {**ACCESS, **GUEST, **PROCESSOR}
 
 
 def exit_rules(check: GhcbCheck) -> Iterator[Finding]:
-    """Judge the operands by the rules of the exit itself."""
+    """Check the operands by the rules of the exit."""
     if check.known("sw_exit_code"):
         for rule in BY_CODE.get(check.code, ()):
             yield from rule(check)

@@ -1,8 +1,8 @@
-"""What can be wrong with a hypervisor's answer, as the guests see it.
+"""What can be wrong with a hypervisor's response, as the guests see it.
 
-An answer has no reason codes of its own: a guest that cannot use it ends itself, or raises an error
+A response has no reason codes: a guest that cannot use it terminates, or raises an error
 in the kernel. KVM clears the bitmap when it takes a request and marks rax, rbx, rcx, rdx and both
-operands valid when it answers, whether or not the exit returns them.
+operands valid when it responds, whether or not the exit returns them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HV_FEATURES = 0x8000_FFFD
 
 
 def _action(check: GhcbCheck) -> Action | None:
-    """Return what the answer asks of the guest, or None if that is not known."""
+    """Return the action that the response asks of the guest, or None if it is not known."""
     return Action(check.page.sw_exit_info_1 & 0xFFFF_FFFF) if check.known(INFO1) else None
 
 
@@ -146,7 +146,7 @@ def _too_short(check: GhcbCheck) -> Iterator[Finding]:
 
 
 def features(check: GhcbCheck) -> Iterator[Finding]:
-    """Expect each feature beside those it needs (56421, hypervisor features)."""
+    """Expect each feature with those that it needs (56421, hypervisor features)."""
     served = check.known("sw_exit_code", INFO2) and check.code == HV_FEATURES
     if served and _action(check) is Action.NO_ACTION:
         for sentence in without_support(HvFeatures(check.page.sw_exit_info_2)):
@@ -183,7 +183,7 @@ def _ambiguous(check: GhcbCheck) -> bool:
 
 
 def page_states(check: GhcbCheck) -> Iterator[Finding]:
-    """Judge the buffer that a page state change leaves, if it was not refused."""
+    """Check the buffer that a page state change leaves, if it was not refused."""
     if _action(check) is Action.NO_ACTION and check.known(INFO2) and not check.page.sw_exit_info_2:
         yield from shared_psc(check)
 

@@ -84,7 +84,7 @@ def masks(value: VmplMasks, context: Context) -> Iterator[Finding]:
 
 
 def operand(value: RmpOperand, context: Context) -> Iterator[Finding]:
-    """Judge what RMPUPDATE is given, or what RMPREAD wrote where that is the direction."""
+    """Check the operand of RMPUPDATE, or of RMPREAD where the direction is that of a response."""
     written = context.direction is Direction.RESPONSE
     yield from _ones(value, written=written)
     if written:

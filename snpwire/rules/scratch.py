@@ -1,8 +1,8 @@
-"""Where the data of an exit may lie: the scratch area that ``sw_scratch`` points at.
+"""Where the data of an exit may be: the scratch area that ``sw_scratch`` points at.
 
-From protocol version 2 on it lies in the shared buffer of the page itself. Whether an address is in
-that page can be told only by who knows where the page is; without that, the offset within whatever
-page it is in is all that can be judged.
+From protocol version 2 on it is in the shared buffer of the page itself. Whether an address is in
+that page is known only if the page's address is; without that, only the offset within a page can be
+checked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ INT_MAX = 0x7FFF_FFFF
 
 
 def need(check: GhcbCheck) -> int | None:
-    """Return how many bytes the exit asks for, None if none or if that cannot be told."""
+    """Return how many bytes the exit needs; None if none, or if that is not known."""
     info1, info2 = check.page.sw_exit_info_1, check.page.sw_exit_info_2
     if check.code == PSC:
         return PSC_HEADER
@@ -72,7 +72,7 @@ def scratch(check: GhcbCheck) -> Iterator[Finding]:
 
 
 def _inside(check: GhcbCheck, place: int) -> bool:
-    """Tell whether *place* is in the page itself; assumed where nothing says otherwise."""
+    """Return whether *place* is in the page itself; assumed where nothing says otherwise."""
     if check.context.gpa is None:
         return not _first_version(check) or _fits(place & 0xFFF, 0)
     return place >> 12 == check.context.gpa >> 12
@@ -112,9 +112,9 @@ def _outside(check: GhcbCheck, place: int, wanted: int) -> str:
 
 
 def shared_psc(check: GhcbCheck) -> Iterator[Finding]:
-    """Judge the page state change buffer, where it lies in this page.
+    """Check the page state change buffer, if it is in this page.
 
-    An answer keeps the request's address, though nothing marks it valid any more.
+    A response keeps the request's address, though it is no longer marked valid.
     """
     if not check.known("sw_exit_code", "sw_scratch", "shared_buffer") or check.code != PSC:
         return
