@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secure import BUFFER, GCTX, KEYS, LAYOUT, RESPONSE, TABLE, VMSA, Bench, sealed
 
-from snpwire.engine.cpuid_policy import CpuidPolicy, Rule
+from snpwire.engine.cpuid_policy import CpuidPolicy, CpuidRule
 from snpwire.engine.firmware.context import NO_AGENT, FirmwareGuest
 from snpwire.engine.firmware.mailbox import HANDLERS
 from snpwire.engine.firmware.migration import context_record
@@ -41,7 +41,14 @@ def cpuid(fw, *functions, count=None):
 
 
 def test_cpuid_values_are_held_against_the_table_that_was_given():
-    table = {(1, 0): (Rule(most=7), Rule(fixed_bits=0xFF, fixed=3), Rule(allowed=0xF0), Rule())}
+    table = {
+        (1, 0): (
+            CpuidRule(most=7),
+            CpuidRule(fixed_bits=0xFF, fixed=3),
+            CpuidRule(allowed=0xF0),
+            CpuidRule(),
+        )
+    }
     fw = Bench(cpuid=CpuidPolicy(table))
     fw.running()
     wrong = CpuidFunction(eax_in=1, eax=9, ebx=0x1004, ecx=0xFF, edx=0xFFFF_FFFF)

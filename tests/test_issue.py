@@ -25,7 +25,7 @@ def started(profile, *, vlek=False):
     fw = Bench(profile)
     fw.running()
     if vlek:
-        fw.memory.write(0x10_0000, fw.chip.offered_vlek())
+        fw.memory.write(0x10_0000, fw.chip.wrapped_vlek())
         command = VlekLoad(length=0x10, vlek_wrapped_paddr=0x10_0000)
         assert fw.command(CommandId.SNP_VLEK_LOAD, command) == 0
     return fw

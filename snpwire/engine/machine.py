@@ -212,7 +212,7 @@ def configure(
 def load_vlek(machine: Machine) -> None:
     """Have a VLEK of the TEST provider loaded. Raises EngineError."""
     page = machine.host.allocate()
-    offered = machine.firmware.chip.offered_vlek()
+    offered = machine.firmware.chip.wrapped_vlek()
     machine.host.page(page)[: len(offered)] = offered
     command = VlekLoad(length=VlekLoad.SIZE, vlek_wrapped_paddr=page << 12)
     machine.run(CommandId.SNP_VLEK_LOAD, command.build())

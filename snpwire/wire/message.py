@@ -115,18 +115,18 @@ class MessagePage(Record, size=0x1000, spec=SPEC):
 
 
 class Message(NamedTuple):
-    """One request that guests may send, and its answer. Payloads are named by their kinds."""
+    """One request that guests may send, and its response. Payloads are named by their kinds."""
 
     request: MsgType
     response: MsgType
     payloads: Mapping[int, str]
     """The request's payload in each version that exists. Version 0 is refused for all."""
     reply: str
-    """The answer's payload."""
+    """The payload of the response."""
     reply_size: int | None
-    """``msg_size`` of AMD-ASPFW's answer; None where it is the request's."""
+    """``msg_size`` of AMD-ASPFW's response; None where it is the request's."""
     reply_versions: tuple[int, ...] = (1,)
-    """AMD-ASPFW answers in its own highest version; Linux wants that of its request."""
+    """AMD-ASPFW responds in its own highest version; Linux expects that of its request."""
     source: str = "AMD-ASPFW sev_rmp.h"
     note: str = ""
 

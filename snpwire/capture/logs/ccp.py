@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...layout import Record
-from ...wire.command_table import COMMANDS, CommandId, Way, buffer_kind
+from ...wire.command_table import COMMANDS, CommandId, Transfer, buffer_kind
 from ...wire.status import Status
 from .. import dumplines
 from .operands import enum_words, status_words, word_words
@@ -126,7 +126,7 @@ class _Command:
         if kind is None:
             return [] if self._id.known else ["no source names this command"]
         command = COMMANDS[self._id]
-        way = "in" if command.direction is Way.IN else "out"
+        way = "in" if command.direction is Transfer.IN else "out"
         data = self._data[way] or self._data["in"]
         if not data:
             return [self._id.doc]

@@ -105,7 +105,7 @@ def _activate(fw: Processor, address: int, guest: FirmwareGuest, asid: int) -> N
         raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
     if asid > fw.profile.snp_asids:
         raise CommandRefusal(Status.INVALID_ASID)
-    fw.asids.take(asid, page_of(address))
+    fw.asids.bind(asid, page_of(address))
     fw.memory.install(asid, guest.vek_seed)
     guest.asid = asid
     guest.active = guest.state == GuestState.RUNNING

@@ -1,10 +1,10 @@
-"""SNP_GUEST_REQUEST: open a guest's message, have it answered, seal the answer.
+"""SNP_GUEST_REQUEST: open a guest's message, process it, seal the response.
 
 The order of the checks is AMD-ASPFW's (sev_mcmd.c:5184 to 6369). Up to the message itself a failure
-is the command's status: nothing is written, no number used. A failure of the message is told inside
-an answer that is sealed and numbered as any other. What comes after the message can only fail the
-command, and the message has taken effect by then: an answer that would cross its page uses no
-number, one that cannot be written does (``5. Surprises`` of what was observed).
+is the command's status: nothing is written, no sequence number used. A failure of the message is a
+status in a response that is sealed and numbered as any other. After the message only the command
+can fail, and the message has taken effect by then: a response that would cross its page uses no
+sequence number, one that cannot be written does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 _WORD = (1 << 64) - 1
 LAST_COUNT = _WORD - 1
-"""A key whose count is this has no number left. The firmware compares with this one alone."""
+"""A key with this count is exhausted. The firmware compares with this value only."""
 _CONTEXT, _FIRMWARE, _RUNNING = RmpState.CONTEXT, RmpState.FIRMWARE, GuestState.RUNNING
 """Members of an enumeration cost more to name, before Python 3.12, than to compare."""
 _AUTHENTICATED = (
@@ -64,7 +64,7 @@ _FORMAT = (int(Aead.AES_256_GCM), HEADER_VERSION, HEADER_SIZE)
 
 
 def guest_request(fw: Processor, command: GuestRequest) -> None:
-    """Answer the message at one address of the buffer at another."""
+    """Process the message at one address, and write the response at another."""
     gctx_paddr, request_paddr, response_paddr = command
     guest = _guest(fw, gctx_paddr, request_paddr, response_paddr)
     header, size, seqno, msg_type, version, vmpck = _header(fw, request_paddr)
@@ -92,7 +92,7 @@ def guest_request(fw: Processor, command: GuestRequest) -> None:
 
 
 def _seal(cipher: Vmpck, seqno: int, msg_type: int, vmpck: int, payload: bytes) -> bytes:
-    """Return an answer; the reserved bytes of its header are zero."""
+    """Return a sealed response; the reserved bytes of its header are zero."""
     aad = _AAD.pack(*_FORMAT, msg_type, 1, len(payload), vmpck, b"")
     return seal_parts(cipher, seqno.to_bytes(16, "little"), aad, payload)
 
@@ -100,7 +100,7 @@ def _seal(cipher: Vmpck, seqno: int, msg_type: int, vmpck: int, payload: bytes) 
 def _guest(
     fw: Processor, gctx_paddr: int, request_paddr: int, response_paddr: int
 ) -> FirmwareGuest:
-    """Return the guest that sends. The state of the page of its request may be any."""
+    """Return the sender. The page of its request may be in any state."""
     if gctx_paddr & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
@@ -110,7 +110,7 @@ def _guest(
     if holds(gctx) or holds(request) or holds(response):
         raise CommandRefusal(Status.INVALID_PARAM)
     gctx, request, response = gctx >> 12, request >> 12, response >> 12
-    # An address beyond the table is in no state that is wanted here, as a page of the hypervisor.
+    # An address beyond the table is in none of the states required here, as state 0 is not.
     context_lo = entry(gctx)[0] if gctx < pages else 0
     if state_of_entry(context_lo) is not _CONTEXT:
         raise CommandRefusal(Status.INVALID_GUEST)
@@ -129,10 +129,7 @@ def _guest(
 
 
 def _header(fw: Processor, address: int) -> tuple[bytes, int, int, int, int, int]:
-    """Return the header of the request at *address*, and what it says.
-
-    That is the size of the payload, the number, the type, its version, and the key.
-    """
+    """Return the request's header, payload size, sequence number, type, version and key."""
     room = PAGE - HEADER_SIZE - (address & IN_PAGE)
     if room < 0:
         raise CommandRefusal(Status.INVALID_PARAM)
@@ -166,7 +163,7 @@ class MessageHandler(NamedTuple):
 
 
 def _status_only(message: Message) -> Callable[[Status], bytes]:
-    """Return what makes the response to *message* that is a status and zeros."""
+    """Return the function that makes a response to *message* of a status and zeros."""
     size = message.reply_size or 0
     return lambda status: int(status).to_bytes(4, "little").ljust(size, b"\0")
 

@@ -81,7 +81,7 @@ def _allowed(fw: Processor, policy: GuestPolicy, agent: FirmwareGuest | None) ->
 
 
 def finish(fw: Processor, command: LaunchFinish) -> None:
-    """SNP_LAUNCH_FINISH: check the ID block, if there is one, and let the guest run.
+    """SNP_LAUNCH_FINISH: check the ID block, if there is one, and make the guest runnable.
 
     An author key that does not hold leaves the ID block in the context of a guest that is still
     being launched.
@@ -184,17 +184,17 @@ def _assign_page(fw: Processor, command: LaunchUpdate) -> FirmwareGuest:
     if not status and not guest.agreed_asid:
         status = Status.INACTIVE
     page = command.page
-    strange = guest.imi_en and not page.imi_page
-    given = scalar.launch_update(
+    not_imi = guest.imi_en and not page.imi_page
+    assigned = scalar.launch_update(
         fw.table,
         page_of(command.page_paddr),
         int(command.perms),
         scalar.Guest(page_of(command.gctx_paddr), guest.asid, status),
         page_type=int(page.page_type),
         size=page.page_size,
-        content=Status.INVALID_PARAM if strange else Status.SUCCESS,
+        content=Status.INVALID_PARAM if not_imi else Status.SUCCESS,
     )
-    require(given)
+    require(assigned)
     return guest
 
 

@@ -1,8 +1,8 @@
-"""Messages of migration agents: a guest's context leaves one processor and enters another.
+"""Messages of migration agents: a guest's context is exported from one processor to another.
 
-The checks of each message and their order are those that AMD-ASPFW was seen to make, surprises
-included: ABSORB asks neither whether the guest is bound to the agent that sends it nor for the
-incoming root entry, and counts the size last; ABSORB_NOMA takes the incoming counts.
+The checks of each message and their order are those observed of AMD-ASPFW, surprises included:
+ABSORB checks neither that the guest is bound to the agent that sends it nor the incoming root
+entry, and the size last; ABSORB_NOMA takes the incoming counts.
 """
 
 from __future__ import annotations
@@ -29,26 +29,25 @@ from ...wire.migration import (
 from ...wire.status import Status
 from .activation import decommission_guest
 from .context import NO_AGENT, FirmwareGuest
-from .processor import CommandRefusal
+from .processor import CommandRefusal, reserved_set
 
 if TYPE_CHECKING:
     from .context import Sender
     from .processor import Processor
 
 _DONE = bytes(StatusRsp.SIZE)
-_IMI_EN = 1
 
 
 def export_failed(status: Status) -> bytes:
-    """Return the answer without a context: size and version are there all the same."""
+    """Return the response without a context; it has size and version nevertheless."""
     response = ExportRsp(status=status, gctx_size=CONTEXT_SIZE, gctx_version=CONTEXT_VERSION)
     return response.build().ljust(PAYLOAD_MAX, b"\0")
 
 
 def export(fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Give a guest's context out, to its migration agent or to itself."""
+    """MSG_EXPORT_REQ: export a guest's context to its migration agent, or to itself."""
     request = ExportReq.parse(payload)
-    if int(request.select) & ~_IMI_EN or any(payload[0xC:]):
+    if request.select.unknown or reserved_set(request):
         raise CommandRefusal(Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.RUNNING:
@@ -69,9 +68,9 @@ def export(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 
 
 def import_(fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Put a context into a guest that was only created."""
+    """MSG_IMPORT_REQ: import a context into a guest that was only created."""
     request = ImportReq.parse(payload)
-    if request.gctx_paddr & IN_PAGE or any(payload[0x10:0x20]):
+    if request.gctx_paddr & IN_PAGE or reserved_set(request):
         raise CommandRefusal(Status.INVALID_PARAM)
     _check_size(request)
     target = _target(fw, request.gctx_paddr)
@@ -90,9 +89,9 @@ def import_(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 
 
 def absorb(fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Put a context into a guest whose launch was that of a migration image."""
+    """MSG_ABSORB_REQ: import a context into a guest launched as a migration image."""
     request = AbsorbReq.parse(payload)
-    if request.gctx_paddr & IN_PAGE or any(payload[0x10:0x20]):
+    if request.gctx_paddr & IN_PAGE or reserved_set(request):
         raise CommandRefusal(Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.LAUNCH or not target.imi_en:
@@ -111,9 +110,9 @@ def absorb(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 
 
 def absorb_noma(_fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Take a context oneself; identity, flags and the image's digest stay."""
+    """MSG_ABSORB_NOMA_REQ: import a context into the sender; identity, flags and IMD stay."""
     request = AbsorbNomaReq.parse(payload)
-    if any(payload[:0x8]) or any(payload[0x10:0x20]):
+    if reserved_set(request):
         raise CommandRefusal(Status.INVALID_PARAM)
     guest, incoming = sender.guest, request.incoming_gctx
     if guest.agent != NO_AGENT:
@@ -126,9 +125,9 @@ def absorb_noma(_fw: Processor, sender: Sender, payload: bytes) -> bytes:
 
 
 def vmrk(fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Give a guest that is launched its VM root key."""
+    """MSG_VMRK_REQ: set the VM root key of a guest that is launched."""
     request = VmrkReq.parse(payload)
-    if sender.vmpck or any(payload[0x8:0x20]):
+    if sender.vmpck or reserved_set(request):
         raise CommandRefusal(Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.LAUNCH or target.imi_en:
@@ -140,14 +139,14 @@ def vmrk(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 
 
 def _target(fw: Processor, address: int) -> FirmwareGuest:
-    """Return the guest that a message is about. Refuses an address that is none."""
+    """Return the guest that a message names. Refuses an address without a context."""
     if address & IN_PAGE:
         raise CommandRefusal(Status.INVALID_PARAM)
     return fw.guest(address)
 
 
 def _bound(target: FirmwareGuest, sender: Sender) -> bool:
-    """Tell whether the sender is the target's agent. Addresses are compared with their C-bits."""
+    """Return whether the sender is the target's agent. Addresses count with their C-bits."""
     return target.agent == sender.address and target.report_id_ma == sender.guest.report_id
 
 
@@ -165,7 +164,7 @@ def _bind(target: FirmwareGuest, sender: Sender) -> None:
 
 
 def context_record(guest: FirmwareGuest, *, image: bool) -> GuestContext:
-    """Return what leaves of a guest; as an initial migration image, without its root entry."""
+    """Return the exported context; as an initial migration image, without its root entry."""
     counts, keys = guest.counts, guest.vmpcks
     return GuestContext(
         ld=guest.ld,
@@ -196,7 +195,7 @@ def context_record(guest: FirmwareGuest, *, image: bool) -> GuestContext:
 
 
 def _take(guest: FirmwareGuest, incoming: GuestContext) -> None:
-    """Give a guest keys, counts, digest and settings; counts are not looked at."""
+    """Set keys, counts, digest and settings of a guest; counts are not checked."""
     guest.policy = int(incoming.policy)
     guest.oek, guest.oek_iv_count = incoming.oek, incoming.oek_iv_count
     guest.vmpcks = incoming.vmpck0, incoming.vmpck1, incoming.vmpck2, incoming.vmpck3
@@ -214,7 +213,7 @@ def _take(guest: FirmwareGuest, incoming: GuestContext) -> None:
 
 
 def _take_identity(guest: FirmwareGuest, incoming: GuestContext) -> None:
-    """Give a guest what its launch proved of it. That it may not use the VCEK is lost."""
+    """Set what the launch proved of a guest. ``vcek_dis`` is lost."""
     guest.id_block = incoming.id_block
     guest.id_key_digest = incoming.id_key_digest
     guest.author_key_digest = incoming.author_key_digest

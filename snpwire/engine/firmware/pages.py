@@ -98,8 +98,8 @@ def set_state(fw: Processor, command: SetState) -> None:
     fw.require_started()
     table, most = fw.memory.map.rmp, fw.table.pages
     own = range(table.start >> 12, -(-table.stop // PAGE))
-    given = list(page_ranges(fw, command.list_paddr, LARGE_PAGE))
-    parts = [part for pages in given for part in _without(pages, own, most)]
+    ranges = list(page_ranges(fw, command.list_paddr, LARGE_PAGE))
+    parts = [part for pages in ranges for part in _without(pages, own, most)]
     for page in (page for part in parts for page in part):
         if fw.table.entry(page)[0] & ~COUNT != FIRMWARE_LO:
             raise CommandRefusal(Status.INVALID_PAGE_STATE)

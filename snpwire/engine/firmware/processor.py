@@ -1,4 +1,4 @@
-"""What the commands of the firmware share: memory, the table, guests, and how to refuse."""
+"""The state of the secure processor that its commands share: memory, RMP, guests, ASIDs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..cpuid_policy import CpuidPolicy, published
+from ..cpuid_policy import CpuidPolicy, published_policy
 from ..memory import FIRMWARE
 from .chip import TEST_CHIP, Chip
 from .context import FirmwareGuest
@@ -27,7 +27,7 @@ PLACE = ~C_BIT
 """The bits of an address without the C-bit."""
 
 
-class CommandRefusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
+class CommandRefusal(Exception):  # noqa: N818 - no error of the program: a firmware status
     """A check failed; the command, or the message, ends with this status."""
 
     def __init__(self, status: Status) -> None:
@@ -54,7 +54,7 @@ class Processor:
         self.profile = profile
         self.random = random
         self.chip = Chip(profile, secret)
-        self.cpuid = cpuid or published(profile.fms)
+        self.cpuid = cpuid or published_policy(profile.fms)
         self.asids = Asids()
         self.contexts: dict[int, FirmwareGuest] = {}
         memory.install(FIRMWARE, self.chip.id)
@@ -105,7 +105,7 @@ class Processor:
         self.memory.write(place, data)
 
     def context(self, address: int) -> FirmwareGuest:
-        """Return the guest whose context is at *address*, a page known to hold one."""
+        """Return the guest whose context is at *address*, which is in state CONTEXT."""
         page = page_of(address)
         found = self.contexts.get(page)
         if found is None:  # a table that was set up by hand: the page was never written
@@ -113,18 +113,18 @@ class Processor:
         return found
 
     def guest(self, address: int) -> FirmwareGuest:
-        """Return the guest whose context is at *address*. Refuses a page that holds none."""
+        """Return the guest whose context is at *address*. Refuses a page without one."""
         if self.look_up(address)[0] != RmpState.CONTEXT:
             raise CommandRefusal(Status.INVALID_GUEST)
         self.reach(address, PAGE)
         return self.context(address)
 
     def drop_context(self, address: int) -> None:
-        """Drop the context in a page that holds none any more."""
+        """Drop the context of a page that is no context page any more."""
         self.contexts.pop(page_of(address), None)
 
     def scramble(self, address: int) -> None:
-        """Let a context's page read as the noise that it is to all but the firmware."""
+        """Make a context page read as noise to all but the firmware."""
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
 
 
@@ -140,7 +140,7 @@ def reserved_set(record: Record) -> bool:
 
 
 def fits_page(address: int, size: int) -> bool:
-    """Return whether *size* bytes from *address* on end in the page they start in."""
+    """Return whether *size* bytes at *address* do not cross a page."""
     return (address & IN_PAGE) + size <= PAGE
 
 
@@ -162,19 +162,19 @@ class Asids:
         self.highest = highest
 
     def flush(self) -> Status:
-        """Make dirty ASIDs clean; what keeps that from happening is a core's cache."""
+        """Make dirty ASIDs clean, unless a core's cache is not written back yet."""
         if not self.written_back:
             return Status.WBINVD_REQUIRED
         self.clean.update(asid for asid in range(1, self.highest + 1) if asid not in self.owners)
         return Status.SUCCESS
 
-    def take(self, asid: int, page: int) -> None:
-        """Give an ASID to the guest whose context is in *page*."""
+    def bind(self, asid: int, page: int) -> None:
+        """Bind an ASID to the guest whose context is in *page*."""
         self.clean.discard(asid)
         self.owners[asid] = page
 
     def free(self, asid: int, *, used: bool) -> None:
-        """Take an ASID back: dirty if the guest could have run, clean if it could not."""
+        """Unbind an ASID: dirty if the guest could have run, clean if it could not."""
         self.owners.pop(asid, None)
         if used:
             self.written_back = False
@@ -182,5 +182,5 @@ class Asids:
             self.clean.add(asid)
 
     def all_clean(self) -> bool:
-        """Tell whether no ASID is dirty or taken."""
+        """Return whether no ASID is dirty or bound."""
         return len(self.clean) == self.highest

@@ -18,7 +18,7 @@ POINT = 32
 
 
 def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
-    """Return the answer. Refuses a request that is not all zero."""
+    """Return the response. Refuses a request that is not all zero."""
     if any(payload):
         raise CommandRefusal(Status.INVALID_PARAM)
     guest, profile = sender.guest, fw.profile
@@ -30,7 +30,7 @@ def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 def tsc_scale(desired: int, reference: int) -> int:
     """Return the ratio of two frequencies in kHz, 8 bits before the point and 32 behind it.
 
-    What is behind the point is rounded up, what is above 8 bits is lost.
+    The fraction is rounded up, and whole parts above 8 bits are lost.
     """
-    whole, rest = divmod(desired, reference)
-    return (whole & 0xFF) << POINT | -(-(rest << POINT) // reference)
+    quotient, rest = divmod(desired, reference)
+    return (quotient & 0xFF) << POINT | -(-(rest << POINT) // reference)
