@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.crypto.bit_flip import flips
-from snpwire.crypto.diagnosis import diagnose, found
+from snpwire.crypto.diagnosis import diagnose, explanation
 from snpwire.crypto.open_attempt import OpenAttempt
 from snpwire.crypto.sealing import Vmpck, seal_page
 from snpwire.wire.message import Header
@@ -85,5 +85,5 @@ def test_a_bit_of_the_header_is_found_under_any_key(key, data, drawn):
 def test_what_has_a_name_is_named_before_its_bit(at, code):
     attempts = diagnose(KEY, flipped(sealed(96), 8 * at))
 
-    assert found(attempts).code == code
+    assert explanation(attempts).code == code
     assert any(row.code.startswith("auth-bit-") for row in attempts) == (at in (0x36, 0x5F))

@@ -34,6 +34,14 @@ SPLS = {
     ARC + "3.9": "fmcSPL",
 }
 """Security patch levels. The four with a number are reserved; Turin lacks the first of them."""
+COMPONENT_SPLS = {
+    "fmc": "fmcSPL",
+    "boot_loader": "blSPL",
+    "tee": "teeSPL",
+    "snp": "snpSPL",
+    "microcode": "ucodeSPL",
+}
+"""Patch level of each component of a TCB version, in the order of an address at the key server."""
 HWID_SIZES = (64, 8)
 """Turin has 8 bytes, Milan and Genoa 64."""
 

@@ -30,7 +30,7 @@ from ..wire.message import (
 from ..wire.secrets import SecretsPage
 from .bit_flip import flips
 from .open_attempt import Attempt, Mistake, OpenAttempt, fits
-from .sealing import CUT_SHORT, NONCE_TAIL, SIZE, checked
+from .sealing import CUT_SHORT, NONCE_TAIL, SIZE, valid_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,7 +79,7 @@ def diagnose(
         raise MessageError(reason, code=CUT_SHORT)
     header = Header.parse(raw[:HEADER_SIZE])
     base = OpenAttempt(
-        checked(key),
+        valid_key(key),
         _nonce(header.msg_seqno),
         raw[AAD_START:AAD_END],
         raw[HEADER_SIZE : HEADER_SIZE + header.msg_size],
@@ -99,7 +99,7 @@ def diagnose(
         ),
     )
     attempts += [*_tags(base, raw), *_places(base, raw)]
-    if found(attempts) is None:  # a change that has a name says more than a bit of it
+    if explanation(attempts) is None:  # a change that has a name says more than a bit of it
         attempts += flips(base)
     return [*attempts, *_attempts(base, _reserved(base, header)), _sizes(base, raw, header)]
 
@@ -113,7 +113,7 @@ def _attempts(base: OpenAttempt, mistakes: Iterable[Mistake]) -> Iterator[Attemp
             yield mistake.attempt()
 
 
-def found(attempts: list[Attempt]) -> Attempt | None:
+def explanation(attempts: list[Attempt]) -> Attempt | None:
     """Return the first attempt that opens, or None."""
     return next((attempt for attempt in attempts if attempt.opens), None)
 
@@ -138,7 +138,7 @@ def _keys(base: OpenAttempt, others: Mapping[str, bytes]) -> Iterator[Mistake]:
         yield Mistake(f"key {name}", f"auth-key-{code}", meaning, base._replace(key=other))
     for name, other in others.items():
         meaning = f"it is sealed with {name}"
-        yield Mistake(f"key {name}", "auth-key-other", meaning, base._replace(key=checked(other)))
+        yield Mistake(f"key {name}", "auth-key-other", meaning, base._replace(key=valid_key(other)))
 
 
 def _nonces(base: OpenAttempt, raw: bytes, header: Header) -> Iterator[Mistake]:
@@ -204,7 +204,7 @@ def _fields(base: OpenAttempt, header: Header, others: Mapping[str, bytes]) -> I
             yield Mistake(name, code, meaning, trial)
             slot = f"vmpck{int(value)}"
             if field == "msg_vmpck" and slot in others:
-                sealed = trial._replace(key=checked(others[slot]))
+                sealed = trial._replace(key=valid_key(others[slot]))
                 yield Mistake(f"{name} with {slot}", code, f"{meaning}, with {slot}", sealed)
 
 

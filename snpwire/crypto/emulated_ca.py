@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from hashlib import sha384
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -22,17 +23,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ..wire.tcb import TcbLayout
-from .amd_oids import CSP_ID, HWID, PRODUCT_NAME, SPLS, STRUCT_VERSION
+from . import der
+from .amd_oids import COMPONENT_SPLS, CSP_ID, HWID, PRODUCT_NAME, SPLS, STRUCT_VERSION
 from .der import BOOLEAN, IA5, NULL, SET, UTF8
 from .x509 import COMMON_NAME, MGF1, RSASSA_PSS, SHA384
 
 if TYPE_CHECKING:
     from ..wire.tcb import Product
     from .kdf import PrivateKey
-from hashlib import sha384
-from typing import TYPE_CHECKING
-
-from . import der
 
 SALT_SIZE = HASH_SIZE = 48
 _TRAILER = b"\xbc"
@@ -137,7 +135,6 @@ BASIC_CONSTRAINTS, KEY_USAGE = "2.5.29.19", "2.5.29.15"
 _VERSION_3 = item(0xA0, integer(2))
 _CERT_AND_CRL_SIGN = bits(b"\x06", 1)
 _SPL_OF = {name: dotted for dotted, name in SPLS.items()}
-_CLASSIC = {"blSPL": "boot_loader", "teeSPL": "tee", "snpSPL": "snp", "ucodeSPL": "microcode"}
 _RESERVED = ("spl4", "spl5", "spl6", "spl7")
 
 
@@ -267,10 +264,8 @@ def _endorsement(product: Product, tcb: int, name: str) -> list[bytes]:
     """Return AMD's extensions that a VCEK and a VLEK have in common."""
     word = product.layout.word(tcb)
     turin = product.layout is TcbLayout.TURIN
-    levels = {spl: int(getattr(word, part)) for spl, part in _CLASSIC.items()}
-    levels |= dict.fromkeys(_RESERVED[turin:], 0)  # Turin lacks the first of them
-    if turin:
-        levels["fmcSPL"] = int(getattr(word, "fmc"))  # noqa: B009 - of Turin's word alone
+    levels = dict.fromkeys(_RESERVED[turin:], 0)  # Turin lacks the first of them
+    levels |= {COMPONENT_SPLS[part]: int(getattr(word, part)) for part in word.BITS}
     rows = [_extension(STRUCT_VERSION, integer(int(turin)))]
     rows.append(_extension(PRODUCT_NAME, text(IA5, name)))
     rows += [

@@ -11,19 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import UsageError
 from ..product import decide
 from ..wire.report import Report, SigningKey
+from .amd_oids import COMPONENT_SPLS
 
 if TYPE_CHECKING:
     from ..wire.tcb import Product, TcbClassic, TcbTurin
 
 HOST = "https://kdsintf.amd.com"
-PARAMETERS = {
-    "fmcSPL": "fmc",
-    "blSPL": "boot_loader",
-    "teeSPL": "tee",
-    "snpSPL": "snp",
-    "ucodeSPL": "microcode",
-}
-"""In the order of an address."""
 
 
 class Address(NamedTuple):
@@ -70,5 +63,5 @@ def _vcek(base: str, chip_id: bytes, product: Product, query: str) -> Address:
 
 def _query(tcb: TcbClassic | TcbTurin) -> str:
     return "&".join(
-        f"{name}={getattr(tcb, part)}" for name, part in PARAMETERS.items() if part in tcb.BITS
+        f"{name}={getattr(tcb, part)}" for part, name in COMPONENT_SPLS.items() if part in tcb.BITS
     )

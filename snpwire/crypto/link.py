@@ -15,6 +15,6 @@ class Link(NamedTuple):
     reason: str
 
 
-def broken(links: list[Link]) -> list[Link]:
+def failures(links: list[Link]) -> list[Link]:
     """Return the links that fail."""
     return [link for link in links if link.ok is False]

@@ -32,7 +32,7 @@ TCBS = ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb")
 PARTS = {**TcbClassic.BITS, **TcbTurin.BITS}
 
 
-class Policy(NamedTuple):
+class AppraisalPolicy(NamedTuple):
     """The rules, checked to be about things that exist."""
 
     tcbs: Mapping[str, Mapping[str, int]] = {}

@@ -44,7 +44,7 @@ class Vmpck:
     __slots__ = ("_cipher",)
 
     def __init__(self, key: bytes | bytearray | memoryview) -> None:
-        self._cipher = AESGCM(checked(key))
+        self._cipher = AESGCM(valid_key(key))
 
     @classmethod
     def of_firmware(cls, key: bytes) -> Vmpck:
@@ -60,7 +60,7 @@ class Vmpck:
         raise TypeError("a VMPCK cannot be copied or pickled")
 
 
-def checked(key: bytes | bytearray | memoryview) -> bytes:
+def valid_key(key: bytes | bytearray | memoryview) -> bytes:
     """Return the bytes of a VMPCK. Raises KeyFormatError unless there are 32, not all zero."""
     data = bytes(key)
     if len(data) != KEY_SIZE:
@@ -76,14 +76,14 @@ def key_bytes(text: bytes) -> bytes:
     The general reader of hex text was rejected: it repeats in its errors what it could not read.
     """
     if len(text) == KEY_SIZE:
-        return checked(text)
+        return valid_key(text)
     digits = b"".join(text.split()).removeprefix(b"0x")
     try:
         data = bytes.fromhex(digits.decode("ascii"))
     except ValueError:
         reason = f"expected {KEY_SIZE} bytes or {2 * KEY_SIZE} hex digits, got {len(text)} bytes"
         raise KeyFormatError(f"{reason} that are neither") from None
-    return checked(data)
+    return valid_key(data)
 
 
 def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:

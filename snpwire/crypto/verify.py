@@ -14,9 +14,9 @@ from ..product import ProductDecision, TcbLayout, decide
 from ..wire.report import SIGNED, Report, Signature, SignatureAlgo, SigningKey
 from . import certificates as certs
 from . import id_keys
-from .amd_oids import Endorsement, endorsement
-from .certificates import AMD_ROOTS, Chain, Kind, kind_of
-from .link import Link, broken
+from .amd_oids import COMPONENT_SPLS, Endorsement, endorsement
+from .certificates import AMD_ROOTS, CertificateKind, Chain, kind_of
+from .link import Link, failures
 from .signing import check, check_unused
 from .x509 import EcKey
 
@@ -25,22 +25,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .id_keys import OwnerKeys
-    from .policy import Policy
+    from .policy import AppraisalPolicy
     from .x509 import X509, Crl
 
-__all__ = ["Link", "broken", "verify", "verify_chain"]
+__all__ = ["Link", "failures", "verify", "verify_chain"]
 
-COMPONENTS = {
-    "fmc": "fmcSPL",
-    "boot_loader": "blSPL",
-    "tee": "teeSPL",
-    "snp": "snpSPL",
-    "microcode": "ucodeSPL",
-}
-"""Which extension stands for which component of a TCB version."""
 LAYOUTS = {0: TcbLayout.CLASSIC, 1: TcbLayout.TURIN}
 """Layout of a TCB version by a certificate's structVersion."""
-SIGNERS = {SigningKey.VCEK: Kind.VCEK, SigningKey.VLEK: Kind.VLEK}
+SIGNERS = {SigningKey.VCEK: CertificateKind.VCEK, SigningKey.VLEK: CertificateKind.VLEK}
 KNOWN_VERSIONS = range(2, 6)
 
 
@@ -52,7 +44,7 @@ def verify(
     crl: Crl | None = None,
     at: datetime | None = None,
     product: str | None = None,
-    policy: Policy | None = None,
+    policy: AppraisalPolicy | None = None,
     owner: OwnerKeys | None = None,
 ) -> list[Link]:
     """Return every link from *report* up to a root, and to what its reader wants of it.
@@ -184,22 +176,26 @@ def _endorsed(
 def _tcb(report: Report, decision: ProductDecision, given: Endorsement) -> Iterator[Link]:
     word = decision.tcb(report.reported_tcb)
     for component in word.BITS:
-        name = COMPONENTS[component]
+        name = COMPONENT_SPLS[component]
         level, reported = given.spls.get(name), getattr(word, component)
         said = "does not say" if level is None else f"says {level}"
         reason = f"the report says {reported}, {name} of the certificate {said}"
         yield Link(f"tcb-{component.replace('_', '-')}", level == reported, reason)
-    spare = [name for name in given.spls if name not in COMPONENTS.values() and given.spls[name]]
+    spare = [
+        name for name in given.spls if name not in COMPONENT_SPLS.values() and given.spls[name]
+    ]
     spare += [
-        name for part, name in COMPONENTS.items() if part not in word.BITS and name in given.spls
+        name
+        for part, name in COMPONENT_SPLS.items()
+        if part not in word.BITS and name in given.spls
     ]
     fine = not word.unknown and not spare
     reason = "no others are set" if fine else f"others are set: {word.unknown:#x} {' '.join(spare)}"
     yield Link("tcb-others", fine, reason.rstrip())
 
 
-def _hwid(report: Report, given: Endorsement, kind: Kind) -> Link:
-    if kind == Kind.VLEK:
+def _hwid(report: Report, given: Endorsement, kind: CertificateKind) -> Link:
+    if kind == CertificateKind.VLEK:
         return Link("hwid", None, "a VLEK is not bound to a chip")
     if given.hwid is None:
         return Link("hwid", False, "the certificate does not say for which chip it is")

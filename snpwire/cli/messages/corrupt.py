@@ -54,8 +54,8 @@ def before(
     """Apply what is wrong before a message is sealed. Raises UsageError where it cannot be."""
     if not rows:
         return header, payload
-    from ...crypto.changes import Draft
     from ...crypto.corruption import Stage
+    from ...crypto.mutations import Draft
 
     draft = Draft(kind, header, payload)
     for row in rows:

@@ -23,7 +23,7 @@ from ..output import note, say, style
 if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
     from ...crypto.link import Link
-    from ...crypto.policy import Policy
+    from ...crypto.policy import AppraisalPolicy
     from ...crypto.x509 import X509, Crl
     from ...decode.document import Wanted
     from ..input import Source
@@ -47,7 +47,7 @@ class Against(NamedTuple):
 
 def verify(file: str, against: Against, wanted: Wanted, *, json: bool) -> int:
     """Print every link; return 1 if one fails."""
-    from ...crypto.link import broken
+    from ...crypto.link import failures
     from ...crypto.verify import verify as run
 
     _one_stdin(file, against)
@@ -66,7 +66,7 @@ def verify(file: str, against: Against, wanted: Wanted, *, json: bool) -> int:
         policy=policy,
         owner=_owner(against),
     )
-    failed = broken(links)
+    failed = failures(links)
     if json:
         from ...view.json import dumps
 
@@ -173,12 +173,12 @@ def _time(text: str | None) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _policy(file: str) -> Policy:
+def _policy(file: str) -> AppraisalPolicy:
     """Read a policy, JSON or TOML. Raises SourceError, OSError, and UsageError, which name it."""
-    from ...crypto.policy import Policy
+    from ...crypto.policy import AppraisalPolicy
 
     plain = object_of(file)
     try:
-        return Policy.from_plain(plain)
+        return AppraisalPolicy.from_plain(plain)
     except SnpwireError as exc:
         raise SourceError(shown_name(file), exc) from None

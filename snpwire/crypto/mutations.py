@@ -31,7 +31,7 @@ def flip(at: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def sealed(page: bytes) -> bytes:
+def flip_payload(page: bytes) -> bytes:
     """Flip a bit of the sealed payload. Raises UsageError if there is none."""
     if not Header.parse(page[:HEADER_SIZE]).msg_size:
         raise UsageError("there is no payload whose bits could be flipped")
@@ -58,7 +58,7 @@ def header(**fields: Any) -> Callable[[Draft], Draft]:
     return lambda draft: draft._replace(header=draft.header.replace(**fields))
 
 
-def number(change: Callable[[int], int]) -> Callable[[Draft], Draft]:
+def seqno(change: Callable[[int], int]) -> Callable[[Draft], Draft]:
     """Change the sequence number before the message is sealed."""
 
     def changed(draft: Draft) -> Draft:
@@ -93,18 +93,18 @@ def as_response(draft: Draft) -> Draft:
     return header(msg_type=MESSAGES[draft.header.msg_type].response)(draft)
 
 
-def empty(draft: Draft) -> Draft:
+def no_payload(draft: Draft) -> Draft:
     """Leave no payload."""
     return draft._replace(payload=b"")
 
 
-def unaligned(draft: Draft) -> Draft:
+def unaligned_payload(draft: Draft) -> Draft:
     """Add a byte to the payload, or take one away where there is no room."""
     data = draft.payload
     return draft._replace(payload=data + b"\0" if len(data) < PAYLOAD_MAX else data[:-1])
 
 
-def short(draft: Draft) -> Draft:
+def short_payload(draft: Draft) -> Draft:
     """Cut the payload to the least size there is. Raises UsageError if it has it already."""
     if len(draft.payload) <= PAYLOAD_UNIT:
         raise UsageError(f"a payload of {len(draft.payload)} bytes cannot be made shorter")
@@ -125,7 +125,7 @@ def gaps(name: str) -> list[int]:
     return [tile.offset for tile in fixed_part(name).TILES if tile.gap]
 
 
-def reserved(draft: Draft) -> Draft:
+def set_reserved(draft: Draft) -> Draft:
     """Set the first reserved byte of the payload."""
     return draft._replace(payload=flip(gaps(draft.kind)[0])(draft.payload))
 
@@ -150,7 +150,7 @@ def with_bits(mask: int) -> Callable[[Any], Any]:
     return lambda word: type(word)(int(word) | mask)
 
 
-def privileged(draft: Draft) -> Draft:
+def privileged_vmpl(draft: Draft) -> Draft:
     """Ask for VMPL 0. Raises UsageError if the key may."""
     if not draft.header.msg_vmpck:
         raise UsageError("VMPCK 0 may ask for any VMPL", help="--vmpck 1, 2 or 3")
