@@ -1,4 +1,4 @@
-"""Load AMD's certificates, tell which is which, and check one against the next.
+"""Load AMD's certificates, identify each, and check one against the next.
 
 A chain is VCEK (a chip's key for one TCB version), ASK, ARK; or VLEK (a key that a provider had
 loaded), ASVK, ARK. The ARK signs itself, and is trusted because its public key is pinned here, so
@@ -43,7 +43,7 @@ BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 class CertificateKind(StrEnum):
-    """What a certificate is, going by its subject's common name."""
+    """Kind of a certificate, by its subject's common name."""
 
     VCEK = "VCEK"
     VLEK = "VLEK"
@@ -69,11 +69,11 @@ class Chain(NamedTuple):
     intermediate: X509 | None
     root: X509 | None
     notes: tuple[str, ...] = ()
-    """What was done to get here: reordered, left out."""
+    """Changes that were made: reordered, left out."""
 
 
 def kind_of(certificate: X509) -> CertificateKind:
-    """Tell what *certificate* says it is."""
+    """Return the kind of *certificate*, by its subject's name."""
     name = certificate.subject_name
     if name in ("SEV-VCEK", "SEV-VLEK"):
         return CertificateKind(name[4:])
@@ -155,7 +155,7 @@ def _documents(data: bytes, label: bytes) -> list[bytes]:
 
 
 def _base64(text: bytes, line: int) -> bytes:
-    """Read the one way there is to write bytes: what no byte needs of the last digit is zero."""
+    """Decode strict base64: bits of the last digit that belong to no byte are zero."""
     digits = b"".join(text.split())
     where = f"the PEM block that starts in line {line}"
     try:
@@ -168,10 +168,10 @@ def _base64(text: bytes, line: int) -> bytes:
 
 
 def arrange(given: Iterable[X509], wanted: CertificateKind | None = None) -> Chain:
-    """Find out which certificate is which, whatever their order.
+    """Return the certificates in their places, whatever their order.
 
-    Of several that could be the first, one of the *wanted* kind is taken; above it, what the names
-    say issued it, and only if there is none, another of the right kind.
+    Of several that could be the first, one of the *wanted* kind is taken; above it, the issuer by
+    name, or else another of the right kind.
     """
     rows = list({row.der: row for row in given}.values())
     keys = [row for row in rows if kind_of(row) in (CertificateKind.VCEK, CertificateKind.VLEK)]

@@ -1,11 +1,10 @@
-"""Ways to make a guest message wrong on purpose, and what a correct receiver answers to each.
+"""Ways to corrupt a guest message on purpose, and the correct reaction to each.
 
 The table is long because it is a catalogue. A row changes a message before it is sealed, so that it
-authenticates and is wrong all the same; or the key it is sealed with; or the page afterwards. What
-the firmware answers is AMD-ASPFW's behaviour (SNP_GUEST_REQUEST, sev_mcmd.c:5184-6369): a mailbox
-status, which the hypervisor sees and which leaves the count of messages alone, or a status in a
-sealed answer, which moves it. What a guest does with an answer that is wrong so is Linux's
-behaviour (sev-guest.c).
+authenticates all the same; or the key it is sealed with; or the page afterwards. The firmware's
+reaction is AMD-ASPFW's (SNP_GUEST_REQUEST, sev_mcmd.c:5184-6369): a mailbox status, which the
+hypervisor sees and which leaves the message count as it is, or a status in a sealed response, which
+advances it. A guest's reaction to a corrupt response is Linux's (sev-guest.c).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Stage(StrEnum):
-    """When a message is made wrong."""
+    """Stage at which a message is corrupted."""
 
     BEFORE = "before sealing"
     KEY = "the key"
@@ -33,7 +32,7 @@ class Stage(StrEnum):
 
 
 class Corruption(NamedTuple):
-    """One way to make a message wrong."""
+    """One way to corrupt a message."""
 
     name: str
     help: str
@@ -41,37 +40,37 @@ class Corruption(NamedTuple):
     change: Callable[[Any], Any]
     """From draft to draft, from key to key, from page to page, as ``stage`` says."""
     found: str
-    """Code of the finding it leads to or of why it does not open; no two have the same."""
+    """Code of the finding, or of the reason it does not open; unique."""
     mailbox: Status | None = None
-    """What the firmware tells the hypervisor."""
+    """Status that the firmware returns to the hypervisor."""
     inner: Status | None = None
-    """What the firmware tells the guest, in a sealed answer."""
+    """Status that the firmware returns to the guest, in a sealed response."""
     driver: bool | None = None
-    """Whether Linux refuses an answer that is wrong so; None where only requests can be."""
+    """Whether Linux refuses such a response; None where only requests can be corrupted so."""
     kinds: tuple[str, ...] = ()
     """The payloads it is for; any message if empty."""
     note: str = ""
 
     @property
     def response(self) -> str:
-        """Return what a correct receiver answers, in words."""
-        said = []
+        """Return the reaction of a correct receiver, in words."""
+        parts = []
         if self.mailbox is not None:
-            said.append(
+            parts.append(
                 f"{self.mailbox.name} ({int(self.mailbox):#04x}) in the mailbox: count kept"
             )
         elif self.inner is not None:
-            said.append(f"{self.inner.name} ({int(self.inner):#04x}) in its answer: count moves")
+            parts.append(f"{self.inner.name} ({int(self.inner):#04x}) in its answer: count moves")
         else:
-            said.append("AMD-ASPFW does not look, and serves it")
+            parts.append("AMD-ASPFW does not look, and serves it")
         if self.note:
-            said.append(self.note)
+            parts.append(self.note)
         if self.driver is not None:
             does = "EBADMSG, the key is wiped" if self.driver else "does not look"
-            said.append(f"Linux, of an answer: {does}")
+            parts.append(f"Linux, of an answer: {does}")
         elif self.mailbox is not None:
-            said.append("Linux wipes the key")
-        return "; ".join(said)
+            parts.append("Linux wipes the key")
+        return "; ".join(parts)
 
 
 REPORT, KEY = ("report-req",), ("key-req", "key-req-v2")
@@ -527,7 +526,7 @@ CORRUPTIONS: dict[str, Corruption] = {
         ),
     )
 }
-"""Every way there is, by its name."""
+"""Every corruption, by its name."""
 
 
 def named(name: str) -> Corruption:
@@ -540,12 +539,12 @@ def named(name: str) -> Corruption:
 
 
 def fitting(name: str) -> list[Corruption]:
-    """Return those that a message can have whose payload is of kind *name*."""
+    """Return the corruptions for a message whose payload is of kind *name*."""
     return [row for row in CORRUPTIONS.values() if not row.kinds or name in row.kinds]
 
 
 def wrong_alone(name: str) -> list[Corruption]:
-    """Return those that need no key: of a whole message, or of a payload of kind *name* alone."""
+    """Return the corruptions that need no key: of a message, or of a payload of kind *name*."""
     if name == "message":
         return [row for row in CORRUPTIONS.values() if row.stage != Stage.KEY and not row.kinds]
     return [row for row in CORRUPTIONS.values() if name in row.kinds]

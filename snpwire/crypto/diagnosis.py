@@ -1,8 +1,8 @@
-"""Say which mistake would explain a message that does not open, for who has the key in hand.
+"""Name the mistake that explains a message which does not open, for a holder of its key.
 
-Every attempt changes one thing of how a message is opened and asks whether the tag fits then. That
-covers what a sender did wrong and what was changed on the way alike. Two mistakes at once are not
-looked for. Nothing here belongs in a receiver: ``sealing`` tells a sender nothing.
+Each attempt changes one input of opening and checks whether the tag fits. That covers mistakes of
+the sender and changes in transit alike; two mistakes at once are not searched for. Nothing here
+belongs in a receiver: ``sealing`` gives no reason for a failure.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 NEARBY = 8
-"""How far from the header's sequence number others are tried."""
+"""Distance from the header's sequence number up to which others are tried."""
 STARTS = (0x30, 0x40, 0x50, 0x58, 0x64, 0x68, 0x70, 0x80, 0x100)
-"""Where else a payload may have been put."""
+"""Other offsets at which a payload may start."""
 SHORT_TAGS = (15, 14, 13, 12, 8, 4)
 _LIMIT = 1 << 64
 _RESETS: Mapping[str, tuple[int, ...]] = {
@@ -170,7 +170,7 @@ def _nonces(base: OpenAttempt, raw: bytes, header: Header) -> Iterator[Mistake]:
 
 
 def _ranges(base: OpenAttempt, raw: bytes) -> Iterator[Mistake]:
-    """Try other associated data; what a sender had of its tag was zero."""
+    """Try other associated data; the sender's tag was still zero."""
     unsealed = bytes(0x20) + raw[0x20:HEADER_SIZE]
     bare = base._replace(aad=b"")
     yield Mistake("no associated data", "auth-aad-none", "the header is not authenticated", bare)
@@ -182,10 +182,10 @@ def _ranges(base: OpenAttempt, raw: bytes) -> Iterator[Mistake]:
         name = f"aad {start:#04x}..{end - 1:#04x}"
         meaning = f"the associated data are {start:#04x} to {end - 1:#04x}"
         yield Mistake(name, "auth-aad-range", meaning, base._replace(aad=unsealed[start:end]))
-    for payload, said in ((base.plain(), "plain"), (bytes(16), "zero")):
+    for payload, state in ((base.plain(), "plain"), (bytes(16), "zero")):
         for size in (1, 16):
-            name = f"aad 0x30..{AAD_END + size - 1:#04x}, payload {said}"
-            meaning = f"the associated data reach {size} bytes into the payload, {said} by then"
+            name = f"aad 0x30..{AAD_END + size - 1:#04x}, payload {state}"
+            meaning = f"the associated data reach {size} bytes into the payload, {state} by then"
             yield Mistake(
                 name, "auth-aad-payload", meaning, base._replace(aad=base.aad + payload[:size])
             )
@@ -195,7 +195,7 @@ def _ranges(base: OpenAttempt, raw: bytes) -> Iterator[Mistake]:
 
 
 def _fields(base: OpenAttempt, header: Header, others: Mapping[str, bytes]) -> Iterator[Mistake]:
-    """Try other values of fields; another number of the key names another key of a page, too."""
+    """Try other values of fields; another VMPCK number also with that key."""
     for field, values in _RESETS.items():
         code = f"auth-{field.replace('_', '-')}"
         for value in values:

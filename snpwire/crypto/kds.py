@@ -20,19 +20,19 @@ HOST = "https://kdsintf.amd.com"
 
 
 class Address(NamedTuple):
-    """Where something can be had."""
+    """Address of a certificate, a chain or a revocation list."""
 
     name: str
     """``VCEK`` or ``VLEK``, ``chain`` (ASK or ASVK, then ARK, as PEM), ``CRL``."""
     url: str
     reason: str = ""
-    """Why there is no address, where it is empty; or what is particular about it."""
+    """Why there is no address, or a note on it."""
 
 
 def addresses(report: Report, *, product: str | None = None) -> list[Address]:
-    """Return where the certificates of *report* are.
+    """Return the addresses of the certificates of *report*.
 
-    Raises UsageError if it is not signed, or if its product has to be named.
+    Raises UsageError if it is not signed, or if its product is not known.
     """
     decision = decide(report, product=product)
     row = decision.product

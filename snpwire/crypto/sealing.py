@@ -4,9 +4,8 @@ The nonce is ``msg_seqno``, eight bytes little-endian, and four zero bytes; the 
 bytes 0x30 to 0x5F of the header, on opening as they were received; the tag is the first 16 bytes of
 ``auth_tag`` (56860, guest message header; AMD-ASPFW sev_mcmd.c:5184, Linux sev-guest.c).
 
-Only what makes opening meaningless is refused here. That a size is 0 or no multiple of 16, or that
-a reserved byte is set, is for the rules to say; so ``seal`` can make messages that are wrong on
-purpose.
+Only what makes opening meaningless is refused here. A size of 0 or no multiple of 16, or a reserved
+byte that is set, is a finding of the rules; so ``seal`` can make corrupt messages on purpose.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Vmpck:
 
     @classmethod
     def of_firmware(cls, key: bytes) -> Vmpck:
-        """Make a key as the firmware does, which does not mind one that is all zero."""
+        """Make a key as the firmware does, which accepts one that is all zero."""
         made = cls.__new__(cls)
         made._cipher = AESGCM(key)
         return made
@@ -73,7 +72,7 @@ def valid_key(key: bytes | bytearray | memoryview) -> bytes:
 def key_bytes(text: bytes) -> bytes:
     """Read a key file: 32 bytes, or 64 hex digits. Raises KeyFormatError.
 
-    The general reader of hex text was rejected: it repeats in its errors what it could not read.
+    The general reader of hex text was rejected: its errors repeat the text.
     """
     if len(text) == KEY_SIZE:
         return valid_key(text)
@@ -114,14 +113,14 @@ def seal_parts(key: Vmpck, front: bytes, aad: bytes, payload: bytes) -> bytes:
 
 
 def seal_page(key: Vmpck, header: Header, payload: bytes) -> bytes:
-    """Return the message at the start of a page that is zero behind it. Raises MessageError."""
+    """Return the message, padded with zeros to a page. Raises MessageError."""
     return seal(key, header, payload).ljust(PAGE, b"\0")
 
 
 def open_message(key: Vmpck, data: bytes | bytearray | memoryview) -> tuple[Header, bytes]:
     """Authenticate the message that *data* starts with; return its header and its payload.
 
-    What lies behind the payload is not looked at: a message usually has a page to itself. Raises
+    Bytes after the payload are ignored: a message usually has a page to itself. Raises
     AuthError if the tag does not fit, and MessageError if there is no message to open.
     """
     raw = bytes(data)
