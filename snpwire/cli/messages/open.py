@@ -19,7 +19,7 @@ from ..output import terminal_style, write_file, write_json, write_lines, write_
 from .keys import claims_stdin, load_key, other_keys
 
 if TYPE_CHECKING:
-    from ...crypto.attempt import Attempt
+    from ...crypto.open_attempt import Attempt
     from ...finding import Finding
     from ...view.document import Document
     from ...wire.message import Header
