@@ -441,6 +441,14 @@ def test_a_status_that_is_foretold_is_among_those_of_the_commands_checks(drawn):
     assert not found or found[1] in answers
 
 
+def test_a_check_that_bytes_decide_has_one_status_and_is_no_success():
+    decided = [check for checks in CHECKS.values() for check in checks if check.functions]
+
+    assert len(decided) > 30
+    assert all(len(check.statuses) == 1 for check in decided)
+    assert Status.SUCCESS not in {check.statuses[0] for check in decided}
+
+
 # What the firmware did
 
 NOMINAL = {"gctx_page_state": "CONTEXT", "gctx_snp_state": 0, "status_page_state": "FIRMWARE"}

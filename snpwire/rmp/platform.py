@@ -54,10 +54,10 @@ def release_iommu(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
     """
     numbers = page_numbers(pages)
     flat, quads = numbers.reshape(-1), quads_of(writeable(table))
-    strange = table.states(flat) != RmpState.FIRMWARE_IOMMU
-    buffers = np.unique(flat[~strange])
+    other = table.states(flat) != RmpState.FIRMWARE_IOMMU
+    buffers = np.unique(flat[~other])
     quads[buffers << 1] &= without(IMMUTABLE | LOCK | NOTE_STATE)
-    status = first_of((strange | _repeated(flat), Status.INVALID_PAGE_STATE))
+    status = first_of((other | _repeated(flat), Status.INVALID_PAGE_STATE))
     return status.reshape(numbers.shape)
 
 

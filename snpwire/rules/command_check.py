@@ -131,13 +131,15 @@ def reserved(value: Any) -> Iterator[Finding]:
     """Expect zero in every byte and bit that nothing defines, except in a policy."""
     for leaf in value.leaves():
         if leaf.gap and any(leaf.value):
-            found = record.reserved_run(leaf, SOURCE)
-            text = f"{leaf.path}: {found.text}"
-            yield found._replace(code="command-reserved", severity=Severity.ERROR, text=text)
-    for found in record.unknown(value):
-        if found.code == "unknown-bits" and found.path != "policy":
-            text = f"{found.path}: {found.text}"
-            yield Finding("command-bits", Severity.ERROR, found.path, found.offset, text, SOURCE)
+            finding = record.reserved_run(leaf, SOURCE)
+            text = f"{leaf.path}: {finding.text}"
+            yield finding._replace(code="command-reserved", severity=Severity.ERROR, text=text)
+    for finding in record.unknown(value):
+        if finding.code == "unknown-bits" and finding.path != "policy":
+            text = f"{finding.path}: {finding.text}"
+            yield Finding(
+                "command-bits", Severity.ERROR, finding.path, finding.offset, text, SOURCE
+            )
 
 
 def pages(*fields: str) -> BufferCheck:

@@ -49,9 +49,9 @@ def policy(code: str) -> BufferCheck:
     """Expect a policy that does not break the rule *code*."""
 
     def check(value: LaunchStart) -> Iterator[Finding]:
-        for found in _policy(value):
-            if found.code == code:
-                yield found._replace(severity=Severity.ERROR)
+        for finding in _policy(value):
+            if finding.code == code:
+                yield finding._replace(severity=Severity.ERROR)
 
     return check
 
@@ -62,7 +62,7 @@ def _policy(value: LaunchStart) -> Iterator[Finding]:
 
 def start_remarks(value: LaunchStart) -> Iterator[Finding]:
     """Remark on the policy, an agent that is not used, and a frequency in the wrong unit."""
-    yield from (found for found in _policy(value) if found.severity is Severity.NOTE)
+    yield from (finding for finding in _policy(value) if finding.severity is Severity.NOTE)
     fields = (field for field in value.policy.BITS.values() if field.low >= FIRST_NEWER)
     which = " ".join(field.name for field in fields if field.value(value.policy))
     if which:

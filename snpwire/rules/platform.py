@@ -83,8 +83,8 @@ def range_bases(value: RangeList) -> Iterator[Finding]:
     for path, place, one in _ranges(value):
         if one.base % PAGE:
             text = f"{path}.base is {one.base:#x}, no multiple of 0x1000"
-            found = problem(value, "command-alignment", f"{path}.base", text)
-            yield found._replace(offset=place + Range.place("base"))
+            finding = problem(value, "command-alignment", f"{path}.base", text)
+            yield finding._replace(offset=place + Range.place("base"))
 
 
 def range_remarks(value: RangeList) -> Iterator[Finding]:
@@ -94,16 +94,16 @@ def range_remarks(value: RangeList) -> Iterator[Finding]:
         counted, based = place + Range.place("page_count"), place + Range.place("base")
         if not count:
             text = f"{path}.page_count is 0: passed over"
-            found = note(value, "command-range-empty", f"{path}.page_count", text)
-            yield found._replace(offset=counted)
+            finding = note(value, "command-range-empty", f"{path}.page_count", text)
+            yield finding._replace(offset=counted)
         if base % LARGE_PAGE and not base % PAGE:
             text = f"{path}.base is {base:#x}, no multiple of 2 MiB: SNP_PAGE_SET_STATE refuses it"
-            found = warning(value, "command-alignment", f"{path}.base", text)
-            yield found._replace(offset=based)
+            finding = warning(value, "command-alignment", f"{path}.base", text)
+            yield finding._replace(offset=based)
         if base + count * PAGE > ADDRESSES:
             text = f"{path} ends at {base + count * PAGE:#x}, beyond all addresses"
-            found = warning(value, "command-address", f"{path}.page_count", text)
-            yield found._replace(offset=counted)
+            finding = warning(value, "command-address", f"{path}.page_count", text)
+            yield finding._replace(offset=counted)
 
 
 def _ranges(value: RangeList) -> Iterator[tuple[str, int, Any]]:

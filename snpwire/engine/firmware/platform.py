@@ -199,11 +199,11 @@ def config(fw: Processor, command: Config) -> None:
     flags, chip = command.flags, fw.chip
     if flags.unknown or reserved_set(command):
         raise CommandRefusal(Status.INVALID_PARAM)
-    wanted = command.reported_tcb or chip.committed_tcb
-    if _components(chip, wanted) > _components(chip, chip.committed_tcb):
+    tcb = command.reported_tcb or chip.committed_tcb
+    if _components(chip, tcb) > _components(chip, chip.committed_tcb):
         raise CommandRefusal(Status.INVALID_PARAM)
-    chip.derive(wanted)
-    chip.config_tcb = wanted
+    chip.derive(tcb)
+    chip.config_tcb = tcb
     chip.mask_chip_id, chip.mask_chip_key = bool(flags.mask_chip_id), bool(flags.mask_chip_key)
 
 

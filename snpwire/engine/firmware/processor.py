@@ -107,10 +107,10 @@ class Processor:
     def context(self, address: int) -> FirmwareGuest:
         """Return the guest whose context is at *address*, which is in state CONTEXT."""
         page = page_of(address)
-        found = self.contexts.get(page)
-        if found is None:  # a table that was set up by hand: the page was never written
-            found = self.contexts[page] = FirmwareGuest()
-        return found
+        guest = self.contexts.get(page)
+        if guest is None:  # a table that was set up by hand: the page was never written
+            guest = self.contexts[page] = FirmwareGuest()
+        return guest
 
     def guest(self, address: int) -> FirmwareGuest:
         """Return the guest whose context is at *address*. Refuses a page without one."""
