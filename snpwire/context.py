@@ -1,8 +1,8 @@
-"""What must be decided before a GHCB page can be read: which way it travels, and for which exit.
+"""What is known about bytes that are to be read, besides the bytes.
 
-A page does not say whether it is a request or its answer. Under KVM the valid bitmap tells: the
-guest marks ``sw_exit_code`` valid, and KVM clears the bitmap before it answers. Every decision is
-recorded with its reason, and the caller can force it.
+A GHCB page does not say whether it is a request or its response. Under KVM the valid bitmap shows
+it: the guest marks ``sw_exit_code`` valid, and KVM clears the bitmap before it responds. Every
+decision is recorded with its reason, and the caller can force it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from .wire.event import Event, Operand
-from .wire.exits import event_of, events_of, response
-from .wire.operands import ResponseInfo
-
 if TYPE_CHECKING:
+    from .product import EntryLayout, ProductDecision
+    from .wire.event import Event, Operand
     from .wire.ghcb import Page
 
 
@@ -34,16 +32,32 @@ class Decision(NamedTuple):
 
 
 class Context(NamedTuple):
-    """How a page is to be read."""
+    """What is known about bytes; None stands for what is not known."""
 
-    direction: Direction
-    event: Event | None
-    """The table's row for this exit; None for a code that it does not have."""
+    direction: Direction | None = None
+    event: Event | None = None
+    """The table's row for the exit of a GHCB page."""
     decisions: tuple[Decision, ...] = ()
     gpa: int | None = None
-    """Guest-physical address of the page itself, if the caller knows it."""
+    """Guest-physical address of the value itself."""
     absent: frozenset[str] = frozenset()
     """Fields whose value is not known: a log shows only some of them."""
+    product: ProductDecision | None = None
+    """The product of a report, and so how its TCB versions are laid out."""
+    entry_layout: EntryLayout | None = None
+    """Whether the bits of an RMP entry are known on the processor that it is of."""
+
+
+BARE = Context()
+"""Nothing is known but the bytes."""
+
+
+def completed(page: Page, context: Context) -> Context:
+    """Return *context* with direction and event of *page*, decided where they are not known."""
+    if context.direction and context.event:
+        return context
+    found = context_of(page, direction=context.direction, gpa=context.gpa, absent=context.absent)
+    return context._replace(direction=found.direction, event=context.event or found.event)
 
 
 def context_of(
@@ -54,6 +68,8 @@ def context_of(
     absent: frozenset[str] = frozenset(),
 ) -> Context:
     """Decide how *page* is to be read; a *direction* given is taken as it is."""
+    from .wire.exits import event_of, events_of  # the table of exits is for GHCB pages alone
+
     chosen, reason = (direction, "as asked for") if direction else _direction(page, absent)
     decisions = [Decision("direction", chosen, reason)]
     if chosen is Direction.REQUEST:
@@ -63,9 +79,8 @@ def context_of(
         event = rows[0] if rows else None
         if event and len(rows) > 1:
             others = " or ".join(row.name for row in rows[1:])
-            decisions.append(
-                Decision("event", event.name, f"an answer does not tell from {others}")
-            )
+            reason = f"an answer does not tell from {others}"
+            decisions.append(Decision("event", event.name, reason))
     return Context(chosen, event, tuple(decisions), gpa, absent)
 
 
@@ -87,11 +102,12 @@ def operands(page: Page, context: Context) -> dict[str, Operand]:
         if event is None:
             return {}
         return {"sw_exit_info_1": event.info1, "sw_exit_info_2": event.info2, **event.inputs}
-    info1 = page.sw_exit_info_1
-    info2 = response(event, info1)
-    outputs = event.outputs if event else {}
+    from .wire.event import Operand
+    from .wire.exits import response
+    from .wire.operands import ResponseInfo
+
     return {
         "sw_exit_info_1": Operand("action asked of the guest", ResponseInfo),
-        "sw_exit_info_2": info2,
-        **outputs,
+        "sw_exit_info_2": response(event, page.sw_exit_info_1),
+        **(event.outputs if event else {}),
     }

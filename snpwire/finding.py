@@ -1,4 +1,4 @@
-"""What a rule has to say about a decoded value, and how much there is of it."""
+"""Rules, and the findings that they report about a decoded value."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Rule(NamedTuple):
     source: str
 
     def found(self, path: str, offset: int, text: str) -> Finding:
-        """Return the finding that *text* tells of what breaks the rule."""
+        """Return a finding against the rule, described by *text*."""
         return Finding(self.code, self.severity, path, offset, text, self.source)
 
 
@@ -47,7 +47,7 @@ class Finding(NamedTuple):
     source: str
     """Who says so: a document and section, or a program and its function."""
     reason: int = 0
-    """The reason code of the malformed-input answer KVM gives for it; 0 where it gives none."""
+    """The reason code with which KVM refuses it as malformed input; 0 where it does not."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -67,7 +67,7 @@ def bit_list(mask: int) -> str:
 
 
 def nameless_bits(number: int, mask: int) -> str:
-    """Return what is said of the bits *mask* of *number*, set and without a name."""
+    """Return the text about the bits *mask* of *number*, which are set and have no name."""
     return f"{bit_list(mask)} of {number:#x} should be zero: nothing gives a meaning"
 
 

@@ -31,7 +31,7 @@ class ProductDecision(NamedTuple):
     """What was decided about a report, and why."""
 
     product: Product | None
-    """None where the bytes do not tell which it is."""
+    """None where the bytes do not say."""
     layout: TcbLayout
     reason: str
     assumed: bool = False
@@ -62,7 +62,7 @@ class EntryLayout(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Tell whether an entry can be read at all."""
+        """Return whether the bits of an entry are known."""
         return self.choice == MEASURED
 
 

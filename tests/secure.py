@@ -4,7 +4,7 @@ from hashlib import shake_128
 
 from snpwire.crypto.sealing import Vmpck, open_message, seal
 from snpwire.engine.firmware import Firmware
-from snpwire.engine.firmware.context import NO_AGENT, NO_AGENT_ID, Context
+from snpwire.engine.firmware.context import NO_AGENT, NO_AGENT_ID, FirmwareGuest
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
@@ -47,7 +47,7 @@ class Bench(Firmware):
         """Put a running guest at GCTX, its pages beside it; return its context."""
         self.own(GCTX, lo=FIRMWARE_LO | VMSA)
         self.own(RESPONSE)
-        guest = self.contexts[GCTX >> 12] = Context()
+        guest = self.contexts[GCTX >> 12] = FirmwareGuest()
         guest.state, guest.vmpcks, guest.policy = GuestState.RUNNING, KEYS, 0x30000
         guest.agent, guest.report_id_ma = NO_AGENT, NO_AGENT_ID
         for name, value in fields.items():

@@ -78,8 +78,7 @@ def test_a_command_goes_by_number_or_name(text):
     tree = printed("decode", "command", "--id", text, given=REQUEST).splitlines()
 
     assert tree[0] == (
-        "cmd-guest-request  24 bytes  command 0x94 SNP_GUEST_REQUEST:"
-        " answer a message that a guest sealed"
+        "cmd-guest-request  24 bytes  command 0x94 SNP_GUEST_REQUEST: process a guest message"
     )
     assert tree[1] == "command  SNP_GUEST_REQUEST: 0x94, as asked for"
 

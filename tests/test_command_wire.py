@@ -9,7 +9,7 @@ import realfiles
 from snpwire import wire
 from snpwire.block import Block
 from snpwire.wire import launch_commands, mailbox, migration, platform
-from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, Way, buffer_kind
+from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, Transfer, buffer_kind
 from snpwire.wire.status import Status
 
 commands = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda c: c.id.name)
@@ -27,15 +27,15 @@ def test_every_address_in_a_buffer_is_told_of(command):
 def test_what_a_command_points_to_is_a_kind(command):
     kinds = [pointer.kind for pointer in command.pointers if pointer.kind]
 
-    assert {*kinds, *command.answers} <= wire.RECORDS.keys()
+    assert {*kinds, *command.responses} <= wire.RECORDS.keys()
     assert command.source
 
 
 def test_no_command_of_snp_writes_back_its_buffer():
     snp = [command for number, command in COMMANDS.items() if number.name.startswith("SNP_")]
 
-    assert {command.direction for command in snp} == {Way.IN}
-    assert COMMANDS[CommandId.PLATFORM_STATUS].answers == ("sev-platform-status",)
+    assert {command.direction for command in snp} == {Transfer.IN}
+    assert COMMANDS[CommandId.PLATFORM_STATUS].responses == ("sev-platform-status",)
 
 
 def test_every_command_but_those_of_sev_tio_has_a_row():

@@ -7,7 +7,7 @@ from authority import ec_key
 from secure import BUFFER, GCTX, RESPONSE, STATUS, Bench, sealed
 
 from snpwire.crypto.signing import key_digest, sign_id_block
-from snpwire.engine.firmware.launch import extended
+from snpwire.engine.firmware.launch import extend_digest
 from snpwire.rmp.entry import FIRMWARE_LO, GPA_LOW
 from snpwire.wire.command_table import CommandId
 from snpwire.wire.cpuid import CpuidFunction, CpuidPage
@@ -168,8 +168,8 @@ def test_the_digest_is_the_chain_of_what_was_added():
 
     code = sha384(b"code".ljust(0x1000, b"\0")).digest()
     none = (0, 0, 0)
-    first = extended(bytes(48), code, NORMAL, 0, none, 0x7000)
-    assert fw.guest_context.ld == extended(first, bytes(48), ZERO, 0, none, 0x8000)
+    first = extend_digest(bytes(48), code, NORMAL, 0, none, 0x7000)
+    assert fw.guest_context.ld == extend_digest(first, bytes(48), ZERO, 0, none, 0x8000)
     assert fw.memory.read(PAGE_AT, 0x1000, ASID) == bytes(0x1000)
     assert fw.table.state(PAGE_AT >> 12) == RmpState.GUEST_VALID
 
@@ -192,7 +192,7 @@ def test_a_save_area_is_measured_before_it_is_protected_and_timed():
     fw.add(VMSA, area, perms=0)
 
     contents = sha384(area[:0x2F0] + bytes(16) + area[0x300:]).digest()
-    expected = extended(bytes(48), contents, VMSA, 0, (0, 0, 0), 0x1000)
+    expected = extend_digest(bytes(48), contents, VMSA, 0, (0, 0, 0), 0x1000)
     raw = fw.memory.read(PAGE_AT, 0x1000, ASID)
     nonce = int.from_bytes(raw[0x300:0x308], "little")
     assert fw.guest_context.ld == expected

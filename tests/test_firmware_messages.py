@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secure import BUFFER, GCTX, KEYS, LAYOUT, RESPONSE, TABLE, VMSA, Bench, sealed
 
-from snpwire.engine.cpuid_policy import CpuidPolicy, Rule
-from snpwire.engine.firmware.context import NO_AGENT, Context
+from snpwire.engine.cpuid_policy import CpuidPolicy, CpuidRule
+from snpwire.engine.firmware.context import NO_AGENT, FirmwareGuest
 from snpwire.engine.firmware.mailbox import HANDLERS
-from snpwire.engine.firmware.migration import exported
+from snpwire.engine.firmware.migration import context_record
 from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.wire.command_table import CommandId
 from snpwire.wire.cpuid import CpuidFunction, CpuidReqHead, CpuidRspHead
@@ -41,7 +41,14 @@ def cpuid(fw, *functions, count=None):
 
 
 def test_cpuid_values_are_held_against_the_table_that_was_given():
-    table = {(1, 0): (Rule(most=7), Rule(fixed_bits=0xFF, fixed=3), Rule(allowed=0xF0), Rule())}
+    table = {
+        (1, 0): (
+            CpuidRule(most=7),
+            CpuidRule(fixed_bits=0xFF, fixed=3),
+            CpuidRule(allowed=0xF0),
+            CpuidRule(),
+        )
+    }
     fw = Bench(cpuid=CpuidPolicy(table))
     fw.running()
     wrong = CpuidFunction(eax_in=1, eax=9, ebx=0x1004, ecx=0xFF, edx=0xFFFF_FFFF)
@@ -82,7 +89,7 @@ def agent(fw, **fields):
     sender = fw.running()
     sender.report_id = b"\x55" * 32
     fw.own(TARGET, lo=FIRMWARE_LO | VMSA)
-    made = fw.contexts[TARGET >> 12] = Context()
+    made = fw.contexts[TARGET >> 12] = FirmwareGuest()
     made.agent, made.report_id_ma, made.policy = GCTX, sender.report_id, 0x70000
     made.vmpcks = tuple(bytes([number]) * 32 for number in (9, 8, 7, 6))
     for name, value in fields.items():
@@ -104,7 +111,7 @@ def test_a_guest_is_exported_by_its_agent_and_imported_elsewhere():
     response = ExportRsp.parse(payload[: ExportRsp.SIZE])
     gone = fw.table.state(TARGET >> 12)
     fw.own(TARGET, lo=FIRMWARE_LO | VMSA)
-    came = fw.contexts[TARGET >> 12] = Context()
+    came = fw.contexts[TARGET >> 12] = FirmwareGuest()
     request = ImportReq(gctx_paddr=TARGET, incoming_gctx=response.gctx, **SIZED)
     imported = outcome(fw, MsgType.IMPORT_REQ, request)
 
@@ -159,9 +166,11 @@ def test_a_context_is_absorbed_by_the_guest_that_was_launched_for_it():
     fw = Bench()
     target = agent(fw, state=GuestState.LAUNCH, imi_en=True, ld=b"\x44" * 48)
     target.report_id = b"\x99" * 32
-    source = Context()
+    source = FirmwareGuest()
     source.imd, source.ld, source.counts = b"\x44" * 48, b"\x45" * 48, [10, 0, 0, 0]
-    request = AbsorbReq(gctx_paddr=TARGET, incoming_gctx=exported(source, image=False), **SIZED)
+    request = AbsorbReq(
+        gctx_paddr=TARGET, incoming_gctx=context_record(source, image=False), **SIZED
+    )
 
     wrong_size = outcome(fw, MsgType.ABSORB_REQ, request.replace(in_gctx_size=1))
     done = outcome(fw, MsgType.ABSORB_REQ, request)
@@ -176,10 +185,10 @@ def test_a_context_is_absorbed_by_the_guest_that_was_launched_for_it():
 def test_a_guest_that_absorbs_a_context_itself_goes_on_with_its_keys_and_counts():
     fw = Bench()
     guest = fw.running(imd=b"\x44" * 48, ld=b"\x44" * 48)
-    source = Context()
+    source = FirmwareGuest()
     source.imd, source.counts = b"\x44" * 48, [100, 0, 0, 0]
     source.vmpcks = tuple(bytes([number]) * 32 for number in (9, 8, 7, 6))
-    request = AbsorbNomaReq(incoming_gctx=exported(source, image=False), **SIZED)
+    request = AbsorbNomaReq(incoming_gctx=context_record(source, image=False), **SIZED)
 
     fw.send(sealed(MsgType.ABSORB_NOMA_REQ, request, 1))
     header = fw.memory.read(RESPONSE, 0x60)

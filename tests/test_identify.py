@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import BLOCKS, image_of, patched
 from strategies import RECORDS as CLASSES
 
-from snpwire.rules import signs_host
+from snpwire.rules import probes_host
 from snpwire.rules.identify import PROBES, UNKNOWN, Candidate, candidates
 from snpwire.wire import RECORDS
 from snpwire.wire.apic import ApicIdList
@@ -281,7 +281,7 @@ def test_a_tpm_command_is_told_by_the_size_it_repeats():
     assert of("svsm-vtpm-rsp", VtpmResponse(outbuf_size=4).build()) is None
 
 
-HOST = [kind for kind in EXAMPLES if kind in signs_host.PROBES]
+HOST = [kind for kind in EXAMPLES if kind in probes_host.PROBES]
 
 
 @pytest.mark.parametrize("kind", HOST)

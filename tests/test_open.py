@@ -73,7 +73,7 @@ class TestOpening:
     def test_header_and_payload_are_shown_with_what_they_mean(self, key):
         output, errors = opened(key, page())
 
-        assert "REPORT_REQ: ask for an attestation report" in output
+        assert "REPORT_REQ: request for an attestation report" in output
         assert "report-req  96 bytes at 0x60" in output
         assert "0001020304050607" in output
         assert errors == "note: findings: none\n"

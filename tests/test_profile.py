@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire import engine
-from snpwire.engine.cpuid_policy import CpuidPolicy, Rule, cpuid_policy, published
+from snpwire.engine.cpuid_policy import CpuidPolicy, CpuidRule, cpuid_policy, published_policy
 from snpwire.engine.profile import NAMES, profile, profile_named
 from snpwire.errors import InputError, UsageError
 from snpwire.wire.cpuid import CpuidFunction
@@ -89,7 +89,7 @@ def asked(policy, **fields):
 
 
 def test_the_published_table_refuses_a_newer_processor_and_takes_an_older():
-    policy = published(FMS)
+    policy = published_policy(FMS)
 
     newer, _, no = asked(policy, eax_in=1, eax=FMS + 1, ebx=0x800)
     older, _, yes = asked(policy, eax_in=1, eax=FMS - 0x100, ebx=0x800)
@@ -104,36 +104,38 @@ def test_the_published_table_refuses_a_newer_processor_and_takes_an_older():
     ids=hex,
 )
 def test_the_size_of_the_state_follows_xcr0(xcr0, size):
-    found, _, held = asked(published(FMS), eax_in=0xD, xcr0_in=xcr0, eax=3, ebx=size)
+    found, _, held = asked(published_policy(FMS), eax_in=0xD, xcr0_in=xcr0, eax=3, ebx=size)
 
     assert held
     assert found.ebx == size
 
 
 def test_the_size_of_the_compacted_state_counts_what_is_there():
-    found, _, held = asked(published(FMS), eax_in=0xD, ecx_in=1, xcr0_in=0x207, xss_in=0x800)
+    found, _, held = asked(published_policy(FMS), eax_in=0xD, ecx_in=1, xcr0_in=0x207, xss_in=0x800)
 
     assert not held
     assert found.ebx == 0x240 + 0x100 + 0x8 + 0x10
 
 
 def test_each_field_of_a_register_has_its_own_largest_value():
-    found, _, held = asked(published(FMS), eax_in=0x8000_0008, eax=0xFF30)
+    found, _, held = asked(published_policy(FMS), eax_in=0x8000_0008, eax=0xFF30)
 
     assert not held
     assert found.eax == 0x3930
 
 
 @given(
-    st.sampled_from(sorted(published(FMS).leaves)),
+    st.sampled_from(sorted(published_policy(FMS).leaves)),
     st.lists(st.integers(0, 0xFFFF_FFFF), min_size=4, max_size=4),
     st.integers(0, 0x3FF),
 )
 def test_what_comes_back_corrected_is_taken_the_next_time(leaf, values, xcr0):
     fields = dict(zip(("eax", "ebx", "ecx", "edx"), values, strict=True))
 
-    better, _, _ = asked(published(FMS), eax_in=leaf[0], ecx_in=leaf[1], xcr0_in=xcr0, **fields)
-    _, checked, held = published(FMS).check(better.build(), 1)
+    better, _, _ = asked(
+        published_policy(FMS), eax_in=leaf[0], ecx_in=leaf[1], xcr0_in=xcr0, **fields
+    )
+    _, checked, held = published_policy(FMS).check(better.build(), 1)
 
     assert (checked, held) == (1, True)
 
@@ -150,7 +152,7 @@ def test_a_table_of_ones_own_is_read():
 
     policy = cpuid_policy(text, "mine", FMS)
 
-    assert policy.leaves[7, 0][0] == Rule(fixed_bits=0xFFFF_FFFF, fixed=1)
+    assert policy.leaves[7, 0][0] == CpuidRule(fixed_bits=0xFFFF_FFFF, fixed=1)
     assert asked(policy, eax_in=7, eax=1, ebx=0x6F)[0].ebx == 0x50
 
 

@@ -8,7 +8,9 @@ from test_rmp_instructions import table_of
 from snpwire.errors import UsageError
 from snpwire.rmp import scalar as single
 from snpwire.rmp import vector as instructions
-from snpwire.rmp.initial import HOLE, initialise, release_iommu
+from snpwire.rmp.platform import initialise, release_iommu
+from snpwire.rmp.snp_init import HOLE, build, pages_of
+from snpwire.rmp.sparse import SparseEntries
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpLo, RmpState
 from snpwire.wire.status import Status
@@ -201,6 +203,19 @@ def test_the_table_is_built_as_snp_init_builds_it():
     assert table.entry(0x701) == (0x8002_0000_0000_1005, 0)
     assert table.entry(0x600) == (2 << 3, 0)
     assert table.states([0xC00]).tolist() == [RmpState.HYPERVISOR]
+
+
+def test_a_sparse_table_is_built_as_an_array_is():
+    where = range(0x40_0000, 0x50_0000)
+    array, sparse = Table.blank(65_000, base=where.start), SparseEntries(where)
+    memory, own = [range(0x800), range(0xC00, 0x10_0000)], pages_of(where)
+
+    built = [
+        build(table, own, memory, [range(0x900, 0xD00)], [0x700, 0x701])
+        for table in (array, sparse)
+    ]
+    assert built == [Status.SUCCESS] * 2
+    assert [array.entry(n) for n in range(0x1000)] == [sparse.entry(n) for n in range(0x1000)]
 
 
 @pytest.mark.parametrize(

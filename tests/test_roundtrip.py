@@ -11,7 +11,7 @@ from transcripts import call
 from snpwire.block import Block
 from snpwire.capture import read
 from snpwire.context import context_of
-from snpwire.decode.document import Wanted, document
+from snpwire.decode import document
 from snpwire.view import json
 from snpwire.view.document import Document
 from snpwire.wire import RECORDS, kind
@@ -25,7 +25,7 @@ GHCB = kind("ghcb")
 
 def there_and_back(chosen, data, *, full):
     """Decode to JSON text and build from it again, as the two commands do."""
-    doc = document(chosen, chosen.type.parse(data), Wanted(), size=len(data))
+    doc = document(chosen, data)
     return rebuilt(doc, full=full)
 
 

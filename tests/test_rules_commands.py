@@ -8,9 +8,8 @@ from strategies import image_of
 
 from snpwire import wire
 from snpwire.finding import Severity
-from snpwire.rules import TABLE, findings
-from snpwire.rules.commands import CHECKS, refusal
-from snpwire.wire.command_checks import STEPS
+from snpwire.rules import findings, firmware, launch_commands, mailbox, page_commands, platform
+from snpwire.rules.commands import CHECKS, RULES, refusal
 from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
 from snpwire.wire.status import Status
 
@@ -26,6 +25,9 @@ def refused(kind, **fields):
     found = refusal(made(kind, **fields))
 
     return found and (found[0].code, found[0].path, found[1].name)
+
+
+COMMAND_CHAPTERS = (platform, firmware, mailbox, launch_commands, page_commands)
 
 
 def said(kind, **fields):
@@ -396,7 +398,8 @@ LAWFUL = {
     "cmd-hv-report": {"length": 0x18},
     "page-info": {"length": 0x70},
 }
-CHECKED = [name for name in wire.RECORDS if TABLE.get(wire.kind(name).home) == "commands:RULES"]
+JUDGED = {kind for chapter in COMMAND_CHAPTERS for kind in chapter.RULES}
+CHECKED = [name for name, kind in wire.RECORDS.items() if kind.type in JUDGED]
 
 
 @pytest.mark.parametrize("kind", CHECKED)
@@ -409,7 +412,7 @@ def test_every_buffer_of_snp_has_checks():
     snp |= {name for names in OTHER_LAYOUTS.values() for name in names}
 
     assert snp <= set(CHECKED)
-    assert {wire.kind(name).type.__name__ for name in CHECKED} == CHECKS.keys()
+    assert {wire.kind(name).type for name in CHECKED} == RULES.keys()
 
 
 @given(
@@ -428,14 +431,22 @@ def test_any_buffer_can_be_judged(drawn):
     assert all(0 <= f.offset < max(len(image), 1) for f in found)
 
 
-@given(st.sampled_from(list(STEPS)).flatmap(lambda n: st.tuples(st.just(n), st.data())))
+@given(st.sampled_from(list(CHECKS)).flatmap(lambda n: st.tuples(st.just(n), st.data())))
 def test_a_status_that_is_foretold_is_among_those_of_the_commands_checks(drawn):
     number, data = drawn
     kind = buffer_kind(number)
     found = kind and refusal(kind.type.parse(data.draw(image_of(kind.type))))
 
-    answers = {status for step in STEPS[number] for status in step.statuses}
+    answers = {status for check in CHECKS[number] for status in check.statuses}
     assert not found or found[1] in answers
+
+
+def test_a_check_that_bytes_decide_has_one_status_and_is_no_success():
+    decided = [check for checks in CHECKS.values() for check in checks if check.functions]
+
+    assert len(decided) > 30
+    assert all(len(check.statuses) == 1 for check in decided)
+    assert Status.SUCCESS not in {check.statuses[0] for check in decided}
 
 
 # What the firmware did

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from strategies import images
 
-from snpwire.context import Direction
+from snpwire.context import BARE, Context, Direction
 from snpwire.finding import Severity
 from snpwire.rules import findings
 from snpwire.rules.message import direction_of, refusal
@@ -56,11 +56,11 @@ def changed(page=REQUEST, **fields):
     return page.replace(header=page.header.replace(**fields))
 
 
-def codes(value, context=None):
+def codes(value, context=BARE):
     return [found.code for found in findings(value, context)]
 
 
-def only(value, code, context=None):
+def only(value, code, context=BARE):
     """Return the one finding with *code*."""
     (found,) = (found for found in findings(value, context) if found.code == code)
     return found
@@ -81,7 +81,7 @@ def test_a_request_in_order_is_not_refused():
 @pytest.mark.parametrize(("change", "code", "status"), FIRMWARE)
 def test_what_the_firmware_refuses_has_a_code_and_its_status(change, code, status):
     page = changed(**change)
-    found = only(page, code, Direction.REQUEST)
+    found = only(page, code, Context(Direction.REQUEST))
     first = refusal(page)
 
     assert found.severity is Severity.ERROR
@@ -104,7 +104,7 @@ def test_the_first_check_that_fails_is_the_one_that_is_answered(first):
 
 def test_a_page_of_zeros_is_an_error_both_ways():
     for way in Direction:
-        (found,) = findings(MessagePage(), way)
+        (found,) = findings(MessagePage(), Context(way))
         assert (found.code, found.severity) == ("message-empty", Severity.ERROR)
     assert refusal(MessagePage()).status is PARAM
 
@@ -180,7 +180,7 @@ def test_leftovers_in_a_response_are_notes():
     ],
 )
 def test_a_response_is_judged_as_guests_do(change, code, severity):
-    found = only(changed(RESPONSE, **change), code, Direction.RESPONSE)
+    found = only(changed(RESPONSE, **change), code, Context(Direction.RESPONSE))
 
     assert found.severity is severity
     assert "the firmware answers" not in found.text
@@ -213,7 +213,7 @@ def test_the_direction_is_decided_with_a_reason(change, way, reason):
 
 
 def test_a_header_is_judged_without_its_page():
-    found = findings(WRONG.header, Direction.REQUEST)
+    found = findings(WRONG.header, Context(Direction.REQUEST))
 
     assert {f.path for f in found} >= {"algo", "msg_seqno", "msg_type", "reserved_0x028"}
     assert findings(REQUEST.header) == []
@@ -224,9 +224,10 @@ def test_any_page_can_be_judged(data):
     page = MessagePage.parse(data)
 
     for way in (None, *Direction):
-        assert all(found.text and found.source for found in findings(page, way))
+        assert all(found.text and found.source for found in findings(page, Context(way)))
+    asked = Context(Direction.REQUEST)
     assert (refusal(page) is None) == (
-        Severity.ERROR not in {found.severity for found in findings(page, Direction.REQUEST)}
+        Severity.ERROR not in {found.severity for found in findings(page, asked)}
     )
 
 

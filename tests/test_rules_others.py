@@ -1,20 +1,28 @@
 """The rules of the GHCB MSR, of certificate tables, and of the smaller structures."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import BLOCKS, RECORDS, image_of
 
-from snpwire.context import Context, Direction
+from snpwire import rules
+from snpwire.context import BARE, Context, Decision, Direction
+from snpwire.errors import UsageError
 from snpwire.finding import Finding, Severity, bit_list
-from snpwire.rules import TABLE, findings
+from snpwire.product import decide, entry_layout
+from snpwire.rules import findings
 from snpwire.rules import record as rules_record
 from snpwire.wire.apic import ApicIdHeader, ApicIdList
 from snpwire.wire.boot import CC_BLOB_MAGIC, CcBlob
 from snpwire.wire.certs import CertEntry, CertGuid, CertTable, TioBlobEntry, TioGuid, build_table
 from snpwire.wire.doorbell import DoorbellPage, ExtIntInfo
+from snpwire.wire.exits import EVENTS
 from snpwire.wire.guid import MixedGuid, TextGuid
 from snpwire.wire.msr import Msr
+from snpwire.wire.report import Report
 from snpwire.wire.svsm import (
     AttestServices,
     AttestSingleService,
@@ -29,6 +37,7 @@ from snpwire.wire.svsm import (
     VtpmRequest,
     VtpmResponse,
 )
+from snpwire.wire.tcb import PRODUCTS
 
 NOTE, WARNING, ERROR = Severity
 REQUEST = Context(Direction.REQUEST, None)
@@ -36,11 +45,11 @@ RESPONSE = Context(Direction.RESPONSE, None)
 ALL_ONES = ((1 << 52) - 1) << 12
 
 
-def of(code: str, value: object, context: Context | None = None) -> list[Finding]:
+def of(code: str, value: object, context: Context = BARE) -> list[Finding]:
     return [finding for finding in findings(value, context) if finding.code == code]
 
 
-def the(code: str, value: object, context: Context | None = None) -> Finding:
+def the(code: str, value: object, context: Context = BARE) -> Finding:
     (finding,) = of(code, value, context)
     return finding
 
@@ -49,23 +58,47 @@ def shape(finding: Finding) -> tuple[Severity, str, int]:
     return finding.severity, finding.path, finding.offset
 
 
-def test_every_row_of_the_table_names_a_class_that_exists():
-    homes = {f"{kind.__module__.rpartition('.')[2]}:{kind.__name__}" for kind in RECORDS + BLOCKS}
-
-    assert set(TABLE) <= homes
+CHAPTERS = {kind.__module__.rpartition(".")[2] for kind in RECORDS + BLOCKS}
+MODULES = {m.name: import_module(f"snpwire.rules.{m.name}") for m in iter_modules(rules.__path__)}
 
 
-@given(st.data(), st.sampled_from(RECORDS + BLOCKS), st.sampled_from([None, REQUEST, RESPONSE]))
-def test_no_bytes_of_any_kind_break_the_rules_themselves(data, kind, context):
+def test_a_chapter_has_rules_for_classes_of_its_own():
+    for name in CHAPTERS & MODULES.keys():
+        assert {kind.__module__ for kind in MODULES[name].RULES} == {f"snpwire.wire.{name}"}
+
+
+def contexts(kind: type) -> st.SearchStrategy[Context]:
+    """Any of the facts that a context has room for, whether they suit *kind* or not."""
+    paths = [leaf.path for leaf in kind.parse(bytes(kind.SIZE)).leaves()]
+    return st.builds(
+        Context,
+        direction=st.sampled_from([None, *Direction]),
+        event=st.sampled_from([None, *EVENTS]),
+        decisions=st.sampled_from([(), (Decision("direction", "request", "as asked for"),)]),
+        gpa=st.sampled_from([None, 0, 0x1FF4, 0x1FF8]),
+        absent=st.frozensets(st.sampled_from(paths), max_size=3) if paths else st.just(frozenset()),
+        product=st.sampled_from([None, *(decide(Report(), product=p.name) for p in PRODUCTS)]),
+        entry_layout=st.sampled_from([None, entry_layout("genoa"), entry_layout("turin")]),
+    )
+
+
+@given(st.data(), st.sampled_from(RECORDS + BLOCKS))
+def test_no_bytes_of_any_kind_break_the_rules_themselves(data, kind):
     image = data.draw(image_of(kind))
-    given_context = context and context._replace(gpa=data.draw(st.sampled_from([None, 0x1FF4])))
+    context = data.draw(contexts(kind))
 
-    for finding in findings(kind.parse(image), given_context):
+    for finding in findings(kind.parse(image), context):
         assert finding.code
         assert finding.text
         assert finding.source
         assert 0 <= finding.offset <= len(image)
         assert finding.reason in range(7)
+
+
+@pytest.mark.parametrize("context", [None, Direction.REQUEST, entry_layout("genoa")])
+def test_what_is_known_is_a_context_and_nothing_else(context):
+    with pytest.raises(UsageError, match="is no Context"):
+        findings(Msr(value=0), context)
 
 
 # What fits every record

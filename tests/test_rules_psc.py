@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import blocks
 
-from snpwire.context import Context, Direction, context_of
+from snpwire.context import BARE, Context, Direction, context_of
 from snpwire.finding import Finding, Severity
 from snpwire.rules import findings
 from snpwire.wire.ghcb import Page, ValidBitmap
@@ -23,11 +23,11 @@ def buffer(*entries: int, cur: int = 0, end: int | None = None, rest: bytes = b"
     return PscBuffer(head, tuple(PscEntry(entry) for entry in entries), rest)
 
 
-def of(code: str, value: PscBuffer, context: Context | None = None) -> list[Finding]:
+def of(code: str, value: PscBuffer, context: Context = BARE) -> list[Finding]:
     return [finding for finding in findings(value, context) if finding.code == code]
 
 
-def the(code: str, value: PscBuffer, context: Context | None = None) -> Finding:
+def the(code: str, value: PscBuffer, context: Context = BARE) -> Finding:
     (finding,) = of(code, value, context)
     return finding
 
@@ -235,7 +235,7 @@ def test_a_response_keeps_its_buffer():
     assert findings(refused) == []
 
 
-@given(blocks(PscBuffer), st.sampled_from([None, RESPONSE, Context(Direction.REQUEST, None)]))
+@given(blocks(PscBuffer), st.sampled_from([BARE, RESPONSE, Context(Direction.REQUEST, None)]))
 def test_no_buffer_breaks_the_rules_themselves(image, context):
     for finding in findings(PscBuffer.parse(image), context):
         assert 0 <= finding.offset < len(image)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from snpwire.context import BARE, Context
 from snpwire.finding import Severity
 from snpwire.product import decide
 from snpwire.rules import findings
@@ -37,7 +38,7 @@ CALM = GENOA.replace(
 """A report of which there is nothing to say."""
 
 
-def codes(value, context=None):
+def codes(value, context=BARE):
     return [found.code for found in findings(value, context)]
 
 
@@ -222,7 +223,7 @@ def test_the_layout_decides_which_bytes_are_compared():
     assert "tcb-unknown-bits" in codes(other)
     assert any(
         "reported_tcb has snp 1, committed_tcb has 0" in found.text
-        for found in findings(other, turin)
+        for found in findings(other, Context(product=turin))
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transcripts import call
 
-from snpwire.context import Direction
+from snpwire.context import BARE, Context, Direction
 from snpwire.errors import UsageError
 from snpwire.finding import Severity
 from snpwire.product import entry_layout
@@ -33,7 +33,7 @@ def entry(hi=0, **fields):
     return RmpEntry(lo=RmpLo.of(**fields), hi=hi)
 
 
-def said(value, context=None):
+def said(value, context=BARE):
     return [(f.code, f.severity.name.lower(), f.path) for f in findings(value, context)]
 
 
@@ -104,8 +104,8 @@ def test_what_is_odd_about_an_entry_is_found(value, expected):
 def test_an_entry_whose_bits_are_not_known_is_not_judged():
     value = RmpEntry(lo=(1 << 64) - 1, hi=(1 << 64) - 1)
 
-    assert said(value, entry_layout("turin")) == []
-    assert said(value, entry_layout("genoa")) == said(value) != []
+    assert said(value, Context(entry_layout=entry_layout("turin"))) == []
+    assert said(value, Context(entry_layout=entry_layout("genoa"))) == said(value) != []
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def operand(**fields):
     ],
 )
 def test_what_rmpupdate_refuses_is_found(value, expected):
-    assert said(value, Direction.REQUEST) == said(value) == expected
+    assert said(value, Context(Direction.REQUEST)) == said(value) == expected
     errors = [f for f in findings(value) if f.severity is Severity.ERROR]
     assert all(f.text.endswith("; FAIL_INPUT") for f in errors)
 
@@ -172,8 +172,9 @@ def test_what_rmpupdate_refuses_is_found(value, expected):
 def test_what_rmpread_wrote_is_judged_as_a_response():
     odd = operand(assigned=3, asid=2, page_size=2)
 
-    assert said(odd, Direction.RESPONSE) == [("rmp-operand-bits", "warning", "assigned")]
-    assert said(operand(asid=2), Direction.RESPONSE) == [("rmp-invalid", "warning", "assigned")]
+    written = Context(Direction.RESPONSE)
+    assert said(odd, written) == [("rmp-operand-bits", "warning", "assigned")]
+    assert said(operand(asid=2), written) == [("rmp-invalid", "warning", "assigned")]
 
 
 @pytest.mark.parametrize(

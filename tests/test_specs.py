@@ -23,6 +23,7 @@ from snpwire.block import Block
 from snpwire.crypto import amd_oids as extensions
 from snpwire.crypto import kds
 from snpwire.layout import Record
+from snpwire.rules import commands
 from snpwire.wire import (
     certs,
     cpuid,
@@ -38,7 +39,6 @@ from snpwire.wire import (
     tcb,
 )
 from snpwire.wire import command_table as command
-from snpwire.wire.command_checks import STEPS
 from snpwire.wire.event import NOTHING, Count, Gpa, Operand, Unknown, Value, Zero
 from snpwire.wire.events import EVENTS
 from snpwire.wire.exits import KVM_ACCEPTED, ExitCode, event_of
@@ -547,6 +547,39 @@ def test_all_bits_say_what_they_mean(home):
     assert [field.name for field in load(home).BITS.values() if not field.doc] == []
 
 
+ROW_ONLY = re.compile(r"(what|how|which|its|whose|who|where|it|they|them|this)\b", re.IGNORECASE)
+"""Openings of a meaning that only the row beside it explains."""
+TERMS = {"IA32_XSS"}
+"""Terms of the manuals that are a meaning in one word."""
+
+
+def field_meanings():
+    for home, kind in declared(Record, Word, Block).items():
+        fields = kind.FIELDS if issubclass(kind, Record) else ()
+        fields = kind.BITS.values() if issubclass(kind, Word) else fields
+        fields = (kind.ELEMENT,) if issubclass(kind, Block) else fields
+        for field in fields:
+            yield f"{home}.{getattr(field, 'path', '') or field.name}", field.doc
+
+
+def test_a_meaning_stands_alone():
+    members = {
+        f"{home}.{member.name}": member.doc
+        for home, kind in declared(OpenEnum).items()
+        for member in kind
+    }
+    meanings = dict(field_meanings()) | members
+
+    assert len(meanings) > 1400
+    assert {name: doc for name, doc in meanings.items() if ROW_ONLY.match(doc)} == {}
+
+
+def test_the_meaning_of_a_field_is_more_than_a_word():
+    short = [name for name, doc in field_meanings() if len(doc.split()) < 2 and doc not in TERMS]
+
+    assert short == []
+
+
 @pytest.mark.parametrize("family", GUIDS)
 def test_guids_have_names_text_and_order_of_their_rows(family):
     kind = load(GUIDS[family])
@@ -623,14 +656,14 @@ def test_a_command_agrees_with_its_row(row):
 
 
 def test_steps_are_those_of_the_specification():
-    assert len(rows("steps")) == len(STEPS)
-    assert {row["command"] for row in rows("steps")} == {number.name for number in STEPS}
+    assert len(rows("steps")) == len(commands.CHECKS)
+    assert {row["command"] for row in rows("steps")} == {number.name for number in commands.CHECKS}
 
 
 @pytest.mark.parametrize("row", rows("steps"), ids=lambda row: row["command"])
 def test_a_command_is_checked_in_the_order_of_its_row(row):
     expected = [line.partition(": ")[0] for line in row["order"]]
-    steps = STEPS[command.CommandId[row["command"]]]
+    steps = commands.CHECKS[command.CommandId[row["command"]]]
 
     assert [" or ".join(s.name for s in step.statuses) or "-" for step in steps] == expected
     assert all(step.text for step in steps)

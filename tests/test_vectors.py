@@ -10,7 +10,7 @@ import pytest
 
 from snpwire.bits import Flags, OpenEnum
 from snpwire.cli.documents import read
-from snpwire.decode.document import Wanted
+from snpwire.cli.options import ContextOptions, PieceOptions
 from snpwire.view.json import document
 
 HERE = Path(__file__).parent / "vectors"
@@ -24,7 +24,7 @@ TEXTS = {name: row for name, row in VECTORS.items() if "of" in row}
 
 
 def decoded(name, kind):
-    return read(kind, str(HERE / name), Wanted())[0]
+    return read(kind, str(HERE / name), PieceOptions(), ContextOptions())[0]
 
 
 def test_every_file_is_what_the_table_describes():
@@ -102,7 +102,7 @@ def test_a_log_shows_some_fields_of_the_page_it_was_made_of(name):
 
 
 def test_pages_of_an_image_are_found_by_number():
-    doc, source = read("ghcb", str(HERE / "image.bin"), Wanted(page=2))
+    doc, source = read("ghcb", str(HERE / "image.bin"), PieceOptions(page=2), ContextOptions())
 
     assert doc.value == decoded("guest-request.bin", "ghcb").value
     assert source.base == 0x2000

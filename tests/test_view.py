@@ -12,7 +12,7 @@ from strategies import image_of
 
 from snpwire.block import Block
 from snpwire.context import Direction
-from snpwire.decode.document import Wanted, document
+from snpwire.decode import Hints, document
 from snpwire.errors import InputError, SnpwireError, UsageError
 from snpwire.finding import Finding, Severity
 from snpwire.view import json
@@ -42,7 +42,7 @@ def images(name):
 
 def doc_of(name, data):
     chosen = kind(name)
-    return document(chosen, chosen.type.parse(data), Wanted(), size=len(data))
+    return document(chosen, data)
 
 
 def unfolded(rows):
@@ -412,7 +412,7 @@ def test_every_exit_is_shown_both_ways(event, way, marked, operands):
         valid_bitmap=((1 << 128) - 1) * marked,
     )
 
-    doc = document(kind("ghcb"), page, Wanted(direction=way), size=4096)
+    doc = document(kind("ghcb"), page, Hints(direction=way))
 
     assert all(line.isprintable() for line in tree(doc))
     said = json.document(doc, full=True)

@@ -13,8 +13,8 @@ from strategies import image_of
 from transcripts import call
 
 from snpwire.cli.documents import read
-from snpwire.context import Direction
-from snpwire.decode.document import Wanted, document
+from snpwire.cli.options import ContextOptions, PieceOptions
+from snpwire.decode import Hints, document
 from snpwire.errors import UsageError
 from snpwire.view.explain import Question, explain
 from snpwire.view.hex import annotated, legend
@@ -69,7 +69,7 @@ def decoded(*words, given=b""):
 
 def doc_of(name, data, **wanted):
     chosen = kind(name)
-    return document(chosen, chosen.type.parse(data), Wanted(**wanted), size=len(data))
+    return document(chosen, data, Hints(**wanted))
 
 
 # Real reports
@@ -280,7 +280,12 @@ def test_a_message_says_its_payload_and_its_nonce():
 
 
 def test_a_request_that_is_refused_says_what_is_answered():
-    doc = read("message", str(HERE / "message-wrong.bin"), Wanted(direction=Direction.REQUEST))[0]
+    doc = read(
+        "message",
+        str(HERE / "message-wrong.bin"),
+        PieceOptions(),
+        ContextOptions(direction="request"),
+    )[0]
 
     assert (doc.refused.code, doc.status) == ("message-header-version", "INVALID_PARAM")
     assert list(tree(doc))[-1] == "the firmware answers INVALID_PARAM: message-header-version"

@@ -26,7 +26,7 @@ from snpwire.wire.rmp import state_of
 
 if TYPE_CHECKING:
     from snpwire.engine.firmware import Firmware
-    from snpwire.engine.firmware.context import Context
+    from snpwire.engine.firmware.context import FirmwareGuest
 
 PAGE = 0x1000
 REPORT_AT = ReportRsp.SIZE - Signature.SIZE - SIGNED
@@ -225,7 +225,7 @@ def sequences(row: Row) -> Case:
     return Case("sequences", row["name"], expected, found)
 
 
-def _step(fw: Firmware, gctx: int, sender: Context, step: Row, platform: Row) -> Row:
+def _step(fw: Firmware, gctx: int, sender: FirmwareGuest, step: Row, platform: Row) -> Row:
     where = step["response_paddr"]
     fw.table.set(where >> 12, ENTRIES["FIRMWARE"], 0)
     fw.memory.write(step["request_paddr"] & -PAGE, bytes(PAGE))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snpwire.engine.firmware import Firmware
-    from snpwire.engine.firmware.context import Context
+    from snpwire.engine.firmware.context import FirmwareGuest
 
 GCTX = 0x100_0000
 PERMISSIONS = 0x1122_3344_5566_7788
@@ -52,7 +52,7 @@ def _content(step: Row) -> bytes:
     return b"".join(number.to_bytes(4, "little") + base[4:] for number in range(512))
 
 
-def _step(fw: Firmware, made: Context, step: Row) -> Row:
+def _step(fw: Firmware, made: FirmwareGuest, step: Row) -> Row:
     address = step["page_paddr"]
     page = address >> 12
     fw.random = _listed(step.get("rng_draws", []))

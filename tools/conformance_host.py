@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from snpwire.crypto.kdf import Sticks
 from snpwire.engine.firmware import Firmware
-from snpwire.engine.firmware.context import Context
+from snpwire.engine.firmware.context import FirmwareGuest
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO, HV_FIXED_LO
@@ -132,9 +132,9 @@ def settings(fw: Firmware, platform: Row, tcb: int) -> None:
         chip.vlek = bytes.fromhex(platform["vlek"][7])
 
 
-def guest(fields: Row) -> Context:
+def guest(fields: Row) -> FirmwareGuest:
     """Return a context with the fields of a row; those left out are zero."""
-    made = Context()
+    made = FirmwareGuest()
     for name, own in NUMBERS.items():
         setattr(made, own, fields.get(name, 0))
     made.state = GuestState(fields.get("snp_state", 0))
@@ -160,7 +160,7 @@ def guest(fields: Row) -> Context:
     return made
 
 
-def described(made: Context) -> Iterator[tuple[str, object]]:
+def described(made: FirmwareGuest) -> Iterator[tuple[str, object]]:
     """Yield what a row says of a context, by the row's names."""
     for name, own in NUMBERS.items():
         yield name, int(getattr(made, own))

@@ -9,7 +9,7 @@ from conformance_host import Row, guest, host
 
 from snpwire.crypto import kdf as derive
 from snpwire.engine.firmware import key as guest_key
-from snpwire.engine.firmware.context import Asker
+from snpwire.engine.firmware.context import Sender
 from snpwire.errors import KeyFormatError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _guest_key(row: Row) -> str:
     if fw.chip.vcek_hash(row["committed_tcb"]).hex() != row["vcek_hash"]:
         return "another VCEK"
     payload = bytes.fromhex(row["payload"]).ljust(0x20, b"\0")[:0x20]
-    return guest_key.response(fw, Asker(guest(row["gctx"]), 0, 0), payload)[0x20:].hex()
+    return guest_key.response(fw, Sender(guest(row["gctx"]), 0, 0), payload)[0x20:].hex()
 
 
 DERIVED: dict[str, Callable[[Row], str | None]] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fuzz_properties import answered, expect, file_of
 from fuzz_seeds import TESTS
 
+from snpwire.cli.command import form_of
 from snpwire.decode import command as commands
 from snpwire.errors import DecodeError
 from snpwire.rmp.table import Table
@@ -40,7 +41,7 @@ def buffer(data: bytes) -> None:
         fits = commands.fits(number, len(body))
         expect(fits or code == 3, "decode command: a size that does not fit is taken")
     if code < 2 and shown == ["--json"]:
-        schema, form = commands.form_of(json.loads(out), words[1])
+        schema, form = form_of(json.loads(out), words[1])
         value: Any = form.from_plain(views.fields_of(json.loads(out), schema))
         expect(value.build() == body, "a byte is lost")
         again, _ = answered(["encode", "command", "-", *words], out)

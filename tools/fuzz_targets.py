@@ -21,9 +21,9 @@ from fuzz_mutations import BYTES, FIELDS
 from fuzz_properties import VIEWS, answered, expect, file_of, judged, rebuilt, tiled
 from fuzz_seeds import KINDS
 
-from snpwire.capture import hextext, kernel_log, kvm_ghcb
+from snpwire.capture import DecodedText, hextext, kernel_log, kvm_ghcb
 from snpwire.context import Direction
-from snpwire.decode.document import Wanted, document
+from snpwire.decode import Hints, document
 from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
 from snpwire.layout import Record
 from snpwire.rules.identify import candidates
@@ -64,7 +64,7 @@ def hex_text(data: bytes) -> None:
 
 def _reading(
     data: bytes, form: str, sizes: Callable[[int], bool] | None = None
-) -> hextext.Reading | None:
+) -> DecodedText | None:
     try:
         reading = hextext.read(data, form, sizes=sizes)
     except InputError as exc:
@@ -122,11 +122,11 @@ def decode(data: bytes) -> None:
     value: Any = kind.type.parse(image)
     rebuilt(value, image, json.loads(json.dumps(value.to_plain())))
     tiled(value, image)
-    wanted = Wanted()
+    hints = Hints()
     if name == "ghcb":
         place = value.sw_scratch & ~0xFFF
-        wanted = Wanted(direction=WAYS[how % 4], gpa=(None, place, 0x1000)[how // 4 % 3])
-    doc = document(kind, value, wanted, size=len(image), base=how)
+        hints = Hints(direction=WAYS[how % 4], gpa=(None, place, 0x1000)[how // 4 % 3])
+    doc = document(kind, image, hints, base=how)
     judged(doc)
     VIEWS[how // 12 % len(VIEWS)](doc)
 

@@ -78,14 +78,9 @@ def decode(
     fail_on: FailOn = None,
 ) -> int:
     """Decode bytes to fields, with findings."""
-    from ..context import Direction
-    from ..decode.document import Wanted
     from .decode import decode as run
 
-    direction, gpa, product, family, command = context
-    way = Direction(direction) if direction else None
-    wanted = Wanted(*piece, way, gpa, product, redact, command, family)
-    return run(kind, file, wanted, **view._asdict(), fail_on=fail_on)
+    return run(kind, file, piece, context, view, redact=redact, fail_on=fail_on)
 
 
 @app.command(
@@ -184,10 +179,9 @@ def diff(
     command: Command = None,
 ) -> int:
     """Compare two values, field by field."""
-    from ..decode.document import Wanted
     from .diff import diff as run
 
-    return run(kind, left, right, Wanted(*piece, id=command), json=json)
+    return run(kind, left, right, piece, command=command, json=json)
 
 
 @app.command(

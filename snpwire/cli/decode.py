@@ -5,33 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..bits import nearest
-from ..decode.command import COMMAND
 from ..errors import UsageError
+from ..wire import COMMAND
 from .documents import read
 from .output import terminal_style, write_lines, write_note
 
 if TYPE_CHECKING:
-    from ..decode.document import Wanted
     from ..finding import Finding
     from ..layout import Leaf
     from ..view.document import Document
+    from .options import ContextOptions, PieceOptions, ViewOptions
 
 
 def decode(
     name: str,
     file: str,
-    wanted: Wanted,
+    piece: PieceOptions,
+    context: ContextOptions,
+    view: ViewOptions,
     *,
-    hexdump: bool,
-    json: str | None,
-    fields: str | None,
-    everything: bool,
+    redact: bool,
     fail_on: str | None,
 ) -> int:
     """Print one decoded value; return 1 if a finding reaches *fail_on*."""
-    doc, source = read(name, file, wanted)
-    for said in source.notes:
-        write_note(said)
+    doc, source = read(name, file, piece, context)
+    doc = doc.without_secrets() if redact else doc
+    hexdump, json, fields, everything = view
+    write_note(*source.notes)
     only = None if fields is None else selected(doc, fields.split(","))
     if json is not None:
         from ..view.json import document, dumps
@@ -73,7 +73,7 @@ def selected(doc: Document, paths: list[str]) -> list[Leaf]:
 
 
 def reaches(findings: tuple[Finding, ...], threshold: str) -> bool:
-    """Tell whether a finding is at least as severe as *threshold*."""
+    """Return whether a finding is at least as severe as *threshold*."""
     from ..finding import Severity
 
     return any(found.severity >= Severity[threshold.upper()] for found in findings)

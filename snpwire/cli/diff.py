@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING
 
 from ..view.diff import change_lines, change_objects, changes, pairs
 from .documents import read
+from .options import ContextOptions
 from .output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
-    from ..decode.document import Wanted
+    from .options import PieceOptions
 
 
-def diff(name: str, left: str, right: str, wanted: Wanted, *, json: bool) -> int:
+def diff(
+    name: str, left: str, right: str, piece: PieceOptions, *, command: str | None, json: bool
+) -> int:
     """Print the fields that differ; return 1 if there are any."""
-    (left_doc, source), (right_doc, other) = read(name, left, wanted), read(name, right, wanted)
+    context = ContextOptions(command=command)
+    left_doc, source = read(name, left, piece, context)
+    right_doc, other = read(name, right, piece, context)
     write_note(*source.notes, *other.notes)
     if left_doc.absent or right_doc.absent:
         write_note("fields that one input does not show are not compared")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..decode.command import COMMAND
 from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
-from ..wire import kind
+from ..wire import COMMAND, kind
 from .input import SourceError, contents, shown_name
 from .messages.corrupt import LIST, corrupt_bytes, write_catalogue
 from .output import write_file, write_lines
@@ -31,7 +30,7 @@ def encode(
 ) -> int:
     """Build one value and write it; nothing is written on an error."""
     if name == COMMAND:
-        from ..decode.command import form_of
+        from .command import form_of
 
         if corrupt:
             raise UsageError("--corrupt is for guest messages, not for commands")

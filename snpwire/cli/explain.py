@@ -13,7 +13,10 @@ from ..wire import kind
 from .output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..finding import Finding
+    from ..view.table import Row
 
 
 def layout(name: str, form: str) -> int:
@@ -26,7 +29,7 @@ def layout(name: str, form: str) -> int:
 
 def run(what: str, question: Question, *, json: bool) -> int:
     """Print the meaning of a number, and findings on it."""
-    rows = list(explain(what, question))
+    rows = [*explain(what, question), *_checks(what, question)]
     found = _findings(what, question)
     if json:
         from ..view.json import finding
@@ -41,6 +44,19 @@ def run(what: str, question: Question, *, json: bool) -> int:
     return 0
 
 
+def _checks(what: str, question: Question) -> Iterator[Row]:
+    """Return what the firmware checks before a command; nothing for another topic."""
+    if what != "command":
+        return iter(())
+    from ..rules.command_check import SOURCE
+    from ..rules.commands import CHECKS
+    from ..view.topics.command import check_rows
+    from ..wire.command_table import command_named
+
+    checks = CHECKS.get(command_named(question.text), ())
+    return check_rows([(check.statuses, check.text) for check in checks], SOURCE)
+
+
 def _findings(what: str, question: Question) -> list[Finding]:
     """Return the findings on a value of the GHCB MSR or an RMP entry; no rules judge others."""
     from ..rules import findings
@@ -50,8 +66,9 @@ def _findings(what: str, question: Question) -> list[Finding]:
 
         return findings(Msr(value=question.number()))
     if what == "rmp":
+        from ..context import Context
         from ..product import entry_layout
         from ..view.topics.rmp import entry_of
 
-        return findings(entry_of(question), entry_layout(question.family))
+        return findings(entry_of(question), Context(entry_layout=entry_layout(question.family)))
     return []

@@ -1,6 +1,6 @@
-"""``decode command`` and ``encode command``: the number of a command chooses the structure.
+"""How the buffer of a firmware command is read: by the number of the command.
 
-The driver's dumps and the registers say which command it is; the bytes of a buffer do not.
+The driver's dumps and the registers have the number; the bytes of a buffer do not.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from construct import Bytes
 
 from ..codec import codec_of, from_hex
 from ..context import Decision
-from ..errors import EncodeError, UsageError, shown
+from ..errors import EncodeError, shown
 from ..layout import Leaf
-from ..wire import Kind, kind
-from ..wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind, command_named
+from ..wire import COMMAND, Kind, kind
+from ..wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
+from . import NO_HINTS, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMAND = "command"
-"""What stands for KIND where ``--id`` chooses it."""
-NAME_IT = "--id 0x94, or --id SNP_GUEST_REQUEST"
+    from ..view.document import Document
+    from .interpretation import Hints
 
 
 class Undeclared:
@@ -57,18 +57,6 @@ class Undeclared:
         yield Leaf("bytes", 0, size, doc, self.data, codec_of(Bytes(size)), gap=False)
 
 
-def named(text: str | None) -> CommandId:
-    """Return the command that ``--id`` names. Raises UsageError, also where it takes no buffer."""
-    if text is None:
-        raise UsageError("which command is it? Its buffer does not say", help=NAME_IT)
-    number = command_named(text)
-    command = COMMANDS.get(number)
-    if command and not command.buffer:
-        hint = f"explain command {number.name} tells what it does"
-        raise UsageError(f"{titled(number)} takes no buffer", help=hint)
-    return number
-
-
 def titled(number: CommandId) -> str:
     """Return the number and the name of a command."""
     return f"{int(number):#04x} {number.name}"
@@ -81,44 +69,38 @@ def layouts(number: CommandId) -> tuple[str, ...]:
 
 
 def fits(number: CommandId, size: int) -> bool:
-    """Tell whether *size* bytes can be the command's buffer."""
+    """Return whether *size* bytes can be the command's buffer."""
     names = layouts(number)
     return not names or any(kind(name).type.fits(size) for name in names)
 
 
-def parsed(number: CommandId, data: bytes) -> tuple[Kind, Any, tuple[Decision, ...]]:
-    """Return a buffer with its kind, which the command names, and why. Raises DecodeError."""
+def command_document(
+    number: CommandId, data: bytes, hints: Hints = NO_HINTS, *, base: int = 0
+) -> Document:
+    """Return the document of a command's buffer, of the kind that its size tells.
+
+    Raises DecodeError.
+    """
+    row, value, decisions = _parsed(number, data)
+    doc = document(row, value, hints, base=base)
+    decisions = (*decisions, *doc.context.decisions)
+    return doc._replace(context=doc.context._replace(decisions=decisions))
+
+
+def _parsed(number: CommandId, data: bytes) -> tuple[Kind, Any, tuple[Decision, ...]]:
+    """Return a buffer with its kind, which the command names, and why."""
     found = buffer_kind(number, len(data))
     title = f"{titled(number)}: {number.doc}"
-    said: tuple[Decision, ...] = (
+    decisions: tuple[Decision, ...] = (
         Decision(COMMAND, number.name, f"{int(number):#04x}, as asked for"),
     )
     if found is None:
         reason = "the buffers of SEV-TIO are not declared, so that this is shown as bytes"
         unread = Decision("layout", "unknown", reason)
-        return Kind(COMMAND, "", title), Undeclared(data), (*said, unread)
+        return Kind(COMMAND, "", title), Undeclared(data), (*decisions, unread)
     value = found.type.parse(data)
     if found.name in OTHER_LAYOUTS.get(number, ()):
         packed = kind(layouts(number)[0]).type.SIZE
         reason = f"{len(data)} bytes: AMD-ASPFW reads so many, Linux packs it into {packed}"
-        said = (*said, Decision("layout", found.name, reason))
-    return found._replace(title=f"command {title}"), value, said
-
-
-def form_of(plain: Any, text: str | None) -> tuple[str, Any]:
-    """Return the schema and the class that JSON is to be built with. Raises UsageError.
-
-    What ``decode`` printed names its kind, so that it needs no ``--id``.
-    """
-    schema = plain.get("schema") if isinstance(plain, dict) else None
-    given = schema.removesuffix("/1") if isinstance(schema, str) else ""
-    if text is None:
-        known = {name for number in COMMANDS for name in layouts(number)}
-        if given in known - {""}:
-            return given, kind(given).type
-        if given != COMMAND:
-            raise UsageError("which command is it? Nothing says", help=NAME_IT)
-        return COMMAND, Undeclared
-    names = layouts(named(text))
-    name = given if given in names else next(iter(names), COMMAND)
-    return (name, kind(name).type) if names else (COMMAND, Undeclared)
+        decisions = (*decisions, Decision("layout", found.name, reason))
+    return found._replace(title=f"command {title}"), value, decisions

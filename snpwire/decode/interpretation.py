@@ -1,134 +1,43 @@
-"""How the structures of guest messages are read: which way, and for which product.
-
-Each reading is what a document needs beside its value; the rules are given what was decided.
-"""
+"""How a value is read: what the caller knows about it, and what follows for a document."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..context import Decision, Direction
-from ..wire.rmp import HIDDEN, states_of
+from ..context import BARE, Context
 
 if TYPE_CHECKING:
+    from ..context import Direction
     from ..finding import Finding
-    from ..product import ProductDecision
-    from ..view.document import Mark
+    from ..view.document import Inner, Mark
     from ..view.meaning import Meaning
 
-LAYOUT = "tcb layout"
-LAST = 5
-"""The highest version of a report that is known."""
+
+class Hints(NamedTuple):
+    """What a caller knows about bytes, whatever they say; None where they are to be asked."""
+
+    direction: Direction | None = None
+    gpa: int | None = None
+    """Guest-physical address of the bytes."""
+    product: str | None = None
+    """The product whose TCB versions they have, by name."""
+    family: str | None = None
+    """The processor whose reverse map table it is, by name."""
+    absent: frozenset[str] = frozenset()
+    """Fields of a GHCB page whose value is not known."""
+
+    def context(self) -> Context:
+        """Return what rules may know without looking at the bytes."""
+        return Context(self.direction, gpa=self.gpa)
 
 
-class Reading(NamedTuple):
-    """What was decided about a value, and what follows from it."""
+class Interpretation(NamedTuple):
+    """What was decided about a value, and what follows from it; the fields are a document's."""
 
-    decisions: tuple[Decision, ...] = ()
+    context: Context = BARE
     meanings: dict[str, Meaning] = {}
-    marks: tuple[Mark, ...] = ()
-    product: ProductDecision | None = None
-    given: Any = None
-    """What the rules are given."""
     refused: Finding | None = None
     status: str = ""
+    inner: tuple[Inner, ...] = ()
+    marks: tuple[Mark, ...] = ()
     unknown: tuple[str, ...] = ()
-    """What the structure cannot tell."""
-
-
-def reading(name: str, value: Any, direction: Direction | None, product: str | None) -> Reading:
-    """Decide how *value*, of the kind called *name*, is to be read. Raises UsageError."""
-    if name == "message":
-        return _message(value, direction)
-    if name == "report":
-        return _report(value, product, "")
-    if name == "report-rsp":
-        written = any(value.report.build())
-        return _report(value.report, product, "report.") if written else Reading()
-    from ..view.report import tcb_fields
-
-    return _versions(name, value, product) if tcb_fields(value) else Reading()
-
-
-def _message(page: Any, forced: Direction | None) -> Reading:
-    from ..rules.message import direction_of, refusal
-    from ..view.message import message_marks, message_meanings
-
-    decision = direction_of(page, forced)
-    way = Direction(decision.choice)
-    refused = refusal(page) if way is Direction.REQUEST else None
-    return Reading(
-        (decision,),
-        message_meanings(page),
-        message_marks(page),
-        given=way,
-        refused=refused and refused.finding,
-        status=refused.status.name if refused else "",
-    )
-
-
-def _report(report: Any, product: str | None, prefix: str) -> Reading:
-    from ..product import decide
-    from ..view.document import Mark
-    from ..view.report import report_meanings
-    from ..wire.report import SIGNED
-
-    decision = decide(report, product=product)
-    decisions = [Decision(LAYOUT, decision.layout, decision.reason)]
-    if report.version > LAST:
-        reason = f"version {report.version} is not known; what is known of {LAST} is read"
-        decisions.insert(0, Decision("version", str(LAST), reason))
-    meanings = report_meanings(report, decision, prefix)
-    signed = (Mark("signed", 0, SIGNED, "what the signature covers"),)
-    marks = () if prefix else signed
-    return Reading(tuple(decisions), meanings, marks, decision, decision)
-
-
-def _versions(name: str, value: Any, product: str | None) -> Reading:
-    """Read the TCB versions of what does not say whose they are, if the caller does."""
-    from ..product import ProductDecision, product_named
-    from ..view.report import tcb_meanings
-
-    if product is None:
-        reason = f"a {name} does not say which product it is for; --product does"
-        return Reading((Decision(LAYOUT, "unknown", reason),))
-    row = product_named(product)
-    decision = ProductDecision(row, row.layout, "as asked for")
-    decisions = (Decision(LAYOUT, row.layout, decision.reason),)
-    return Reading(decisions, tcb_meanings(value, decision), product=decision)
-
-
-UNTOLD = (*HIDDEN, "subpage_count", "vmpl0", "vmpl1", "vmpl2", "vmpl3")
-"""Fields of an entry that RMPREAD does not tell."""
-
-
-def rmp_reading(name: str, value: Any, family: str | None) -> Reading:
-    """Decide how *value*, of the kind called *name*, is to be read. Raises UsageError."""
-    from ..view.topics.rmp import segment_meanings
-
-    if name == "rmp":
-        return _entry(value, family)
-    if name == "rmpread":
-        return _read(value)
-    if name == "rmpupdate":
-        return Reading(given=Direction.REQUEST)
-    return Reading(meanings=segment_meanings(value))
-
-
-def _entry(value: Any, family: str | None) -> Reading:
-    from ..product import entry_layout
-    from ..view.topics.rmp import rmp_meanings
-
-    layout = entry_layout(family)
-    said = (Decision("rmp layout", layout.choice, layout.reason),)
-    return Reading(said, rmp_meanings(value, known=layout.known), given=layout)
-
-
-def _read(value: Any) -> Reading:
-    from ..view.topics.rmp import read_meanings
-
-    states = states_of(value)
-    names = " or ".join(state.name for state in states)
-    reason = "RMPREAD does not tell which" if len(states) > 1 else "what RMPREAD tells is enough"
-    said = (Decision("state", names, reason),)
-    return Reading(said, read_meanings(value), given=Direction.RESPONSE, unknown=UNTOLD)

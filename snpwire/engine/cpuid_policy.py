@@ -1,20 +1,20 @@
-"""Which CPUID values the firmware lets a guest believe: a table of leaves, which the user can give.
+"""The CPUID policy: which CPUID values the firmware accepts for a guest, a table of leaves.
 
-Of each register of a leaf the table says which bits must be as they are, which may be set at all,
-and how large it may be; what it does not say is not checked. A leaf of the architectural ranges
-that is not in the table must be zero in all four registers, and a leaf outside those ranges is
-passed over (AMD-ASPFW cpuid_lookup.c).
+For each register of a leaf the table says which bits are fixed, which may be set at all, and the
+maximum; what it does not say is not checked. A leaf of the architectural ranges that is not in the
+table must be zero in all four registers, and a leaf outside those ranges is not checked (AMD-ASPFW
+cpuid_lookup.c).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
-from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
 from ..errors import InputError, named, shown
+from ..wire.cpuid import CpuidFunction
 from .toml import loads
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ REGISTERS = ("eax", "ebx", "ecx", "edx")
 RANGES = (range(0x1_0000), range(0x8000_0000, 0x8001_0000))
 """Leaves that are checked."""
 FMS_RESERVED = 0xF000_F000
-_FUNCTION = Struct("<LLQQLLLLQ")
+_FUNCTION = CpuidFunction.ENGINE
 _ALL = 0xFFFF_FFFF
 _X87_SSE = 0x240
 _AVX, _KREGS, _ZMM_LOW, _ZMM_HIGH, _MPK = 1 << 2, 1 << 5, 1 << 6, 1 << 7, 1 << 9
@@ -37,8 +37,8 @@ _SUPERVISOR = ((1 << 11, 0x10), (1 << 12, 0x18))
 SIZES = ("xsave", "xsaves")
 
 
-class Rule(NamedTuple):
-    """What one register of a leaf may be."""
+class CpuidRule(NamedTuple):
+    """The values that one register of a leaf may have."""
 
     fixed_bits: int = 0
     """Bits that must be as in ``fixed``."""
@@ -49,12 +49,12 @@ class Rule(NamedTuple):
     fields: tuple[tuple[int, int], ...] = ()
     """Masks, and the largest value of each."""
     size: str = ""
-    """``xsave`` or ``xsaves``: the size of the state that XCR0 and XSS make it to be."""
+    """``xsave`` or ``xsaves``: the size of the state that XCR0 and XSS select."""
     fms: int | None = None
-    """Family, model and stepping of the processor; a guest may believe in it or an older one."""
+    """Family, model and stepping of the processor; a guest may see it or an older one."""
 
-    def corrected(self, value: int, xcr0: int = 0, xss: int = 0) -> int:
-        """Return *value* where it will do, or the nearest that would."""
+    def correct(self, value: int, xcr0: int = 0, xss: int = 0) -> int:
+        """Return *value* if it is accepted, or the nearest accepted value."""
         if self.size:
             return _size(self.size, xcr0, xss)
         if self.fms is not None:
@@ -66,21 +66,21 @@ class Rule(NamedTuple):
         return value & ~self.fixed_bits | self.fixed
 
 
-ZERO = (Rule(allowed=0),) * 4
+ZERO = (CpuidRule(allowed=0),) * 4
 
 
 class CpuidPolicy:
-    """A table of leaves; each has a rule for each of its registers."""
+    """A table of leaves, with a rule for each register."""
 
-    def __init__(self, leaves: Mapping[tuple[int, int], tuple[Rule, ...]]) -> None:
+    def __init__(self, leaves: Mapping[tuple[int, int], tuple[CpuidRule, ...]]) -> None:
         self.leaves = dict(leaves)
 
     def check(self, functions: bytes, count: int) -> tuple[bytes, int, bool]:
-        """Return *functions* as they would be accepted, how many were checked, whether all held.
+        """Return *functions* as they would be accepted, the number checked, and if all were valid.
 
         A reserved field that is set is refused, and not corrected.
         """
-        held, checked = True, 0
+        valid, checked = True, 0
         raw = bytearray(functions)
         for at in range(0, count * _FUNCTION.size, _FUNCTION.size):
             eax_in, ecx_in, xcr0, xss, *values, reserved = _FUNCTION.unpack_from(raw, at)
@@ -88,16 +88,16 @@ class CpuidPolicy:
                 continue
             checked += 1
             rules = self.leaves.get((eax_in, ecx_in), ZERO)
-            better = [
-                rule.corrected(value, xcr0, xss) for rule, value in zip(rules, values, strict=True)
+            accepted = [
+                rule.correct(value, xcr0, xss) for rule, value in zip(rules, values, strict=True)
             ]
-            held = held and better == values and not reserved
-            _FUNCTION.pack_into(raw, at, eax_in, ecx_in, xcr0, xss, *better, reserved)
-        return bytes(raw), checked, held
+            valid = valid and accepted == values and not any(reserved)
+            _FUNCTION.pack_into(raw, at, eax_in, ecx_in, xcr0, xss, *accepted, reserved)
+        return bytes(raw), checked, valid
 
 
 @lru_cache
-def published(fms: int) -> CpuidPolicy:
+def published_policy(fms: int) -> CpuidPolicy:
     """Return the table that AMD published, Genoa's, for a processor with this EAX of leaf 1."""
     text = files(__package__).joinpath("profiles", "genoa-cpuid.toml").read_text()
     return cpuid_policy(text, "genoa-cpuid", fms)
@@ -112,10 +112,10 @@ def cpuid_policy(text: str, name: str, fms: int) -> CpuidPolicy:
         raise InputError(
             f"CPUID table {name}: {f'{named(odd)} is unknown' if odd else 'leaf is missing'}"
         )
-    leaves: dict[tuple[int, int], tuple[Rule, ...]] = {}
+    leaves: dict[tuple[int, int], tuple[CpuidRule, ...]] = {}
     for index, row in enumerate(rows):
         place = f"CPUID table {name}: leaf {index}"
-        key = _asked(place, row)
+        key = _leaf(place, row)
         if key in leaves:
             raise InputError(f"{place}: {key[0]:#x} with ecx {key[1]} is there already")
         place = f"CPUID table {name}: leaf {key[0]:#x} ecx {key[1]}"
@@ -126,32 +126,32 @@ def cpuid_policy(text: str, name: str, fms: int) -> CpuidPolicy:
     return CpuidPolicy(leaves)
 
 
-def _asked(place: str, row: Any) -> tuple[int, int]:
-    """Return EAX and ECX that a row is for."""
-    given = row.pop("in", None) if isinstance(row, dict) else None
-    if isinstance(given, list) and len(given) == 2 and all(map(_is_word, given)):
-        return given[0], given[1]
-    raise InputError(f"{place}: in is no pair of EAX and ECX but {shown(given)}")
+def _leaf(place: str, row: Any) -> tuple[int, int]:
+    """Return EAX and ECX of a row."""
+    leaf = row.pop("in", None) if isinstance(row, dict) else None
+    if isinstance(leaf, list) and len(leaf) == 2 and all(map(_is_word, leaf)):
+        return leaf[0], leaf[1]
+    raise InputError(f"{place}: in is no pair of EAX and ECX but {shown(leaf)}")
 
 
 def _is_word(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _ALL
 
 
-def _rule(place: str, given: Any, fms: int) -> Rule:
+def _rule(place: str, value: Any, fms: int) -> CpuidRule:
     """Return the rule for one register."""
-    if _is_word(given):
-        return Rule(fixed_bits=_ALL, fixed=given)
-    if not isinstance(given, dict):
-        raise InputError(f"{place} is neither a number nor a table but {shown(given)}")
-    read = {name: _part(f"{place}.{named(name)}", name, value) for name, value in given.items()}
-    if read.pop("fms", False):
-        read["fms"] = fms
-    return Rule(**read)
+    if _is_word(value):
+        return CpuidRule(fixed_bits=_ALL, fixed=value)
+    if not isinstance(value, dict):
+        raise InputError(f"{place} is neither a number nor a table but {shown(value)}")
+    parts = {name: _part(f"{place}.{named(name)}", name, part) for name, part in value.items()}
+    if parts.pop("fms", False):
+        parts["fms"] = fms
+    return CpuidRule(**parts)
 
 
 def _part(place: str, name: str, value: Any) -> Any:
-    """Return one part of a rule. Raises InputError for one that cannot be."""
+    """Return one part of a rule. Raises InputError."""
     if name in ("fixed_bits", "fixed", "allowed", "most") and _is_word(value):
         return value
     if (name == "size" and value in SIZES) or (name == "fms" and isinstance(value, bool)):
@@ -160,13 +160,13 @@ def _part(place: str, name: str, value: Any) -> Any:
         pairs = [tuple(pair) for pair in value if isinstance(pair, list) and len(pair) == 2]
         if len(pairs) == len(value) and all(_is_word(a) and a and _is_word(b) for a, b in pairs):
             return tuple(pairs)
-    if name not in Rule._fields:
-        raise InputError(f"{place} is unknown", help=nearest(name, Rule._fields))
+    if name not in CpuidRule._fields:
+        raise InputError(f"{place} is unknown", help=nearest(name, CpuidRule._fields))
     raise InputError(f"{place} cannot be {shown(value)}")
 
 
 def _size(kind: str, xcr0: int, xss: int) -> int:
-    """Return the size of the state that the two registers make it to be."""
+    """Return the size of the state that XCR0 and XSS select."""
     if kind == "xsave":
         return next((size for bit, size in _XSAVE if xcr0 & bit), _X87_SSE)
     return _X87_SSE + sum(
@@ -178,9 +178,9 @@ def _size(kind: str, xcr0: int, xss: int) -> int:
 
 
 def _age(eax: int) -> tuple[int, int, int]:
-    """Return family, model and stepping in the order that they are compared in.
+    """Return family, model and stepping in the order of comparison.
 
-    The firmware adds the two parts of a model where others put them side by side.
+    The firmware adds the two parts of a model where others concatenate them.
     """
     family = (eax >> 8 & 0xF) + (eax >> 20 & 0xFF)
     return family, (eax >> 4 & 0xF) + (eax >> 16 & 0xF), eax & 0xF

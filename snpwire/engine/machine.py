@@ -210,7 +210,7 @@ def configure(
 def load_vlek(machine: Machine) -> None:
     """Load a VLEK of the TEST provider. Raises EngineError."""
     page = machine.host.allocate()
-    offered = machine.firmware.chip.offered_vlek()
+    offered = machine.firmware.chip.wrapped_vlek()
     machine.host.page(page)[: len(offered)] = offered
     command = VlekLoad(length=VlekLoad.SIZE, vlek_wrapped_paddr=page << 12)
     machine.run(CommandId.SNP_VLEK_LOAD, command.build())

@@ -1,10 +1,9 @@
-"""What differs from product to product, and from firmware to firmware, as data.
+"""Profiles: what differs between products and between versions of firmware, as data.
 
-The profiles that come with the package are TOML files beside this module; a user's own has the same
-parts. What the model does is the same in all: it is made from AMD's published firmware, so that a
-newer profile states versions and layouts, not every check that newer firmware may have added.
-
-Requests of version 2 are in no profile: nobody published what a firmware answers to them.
+The profiles of the package are TOML files in ``profiles``; a user's own has the same parts. The
+model is the same in all: it follows AMD's published firmware, so a newer profile states versions
+and layouts, not checks that newer firmware may have added. Requests of version 2 are in no profile:
+AMD has not published the responses to them.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..bits import nearest
 from ..errors import EncodeError, InputError, SnpwireError, UsageError, named, shown
 from ..product import product_named
+from ..wire.message import MESSAGES, MsgType
 from ..wire.report import PlatformInfo
 from .toml import loads
 
@@ -39,7 +39,7 @@ class Profile(NamedTuple):
     build: int
     report_version: int
     tcb: int
-    """TCB version that runs, and is committed."""
+    """The current TCB version, which is also the committed one."""
     platform_info: int
     mitigations: int
     policy_bits: int
@@ -51,7 +51,7 @@ class Profile(NamedTuple):
     """Frequency that a guest's TSC scale refers to."""
     tsc_factor: int
     messages: int
-    """A bit for each guest message, as SNP_FEATURE_INFO tells them."""
+    """A bit for each guest message, as SNP_FEATURE_INFO reports them."""
     features_ebx: int
     features_ecx: int
 
@@ -63,9 +63,9 @@ class Profile(NamedTuple):
         return family, (eax >> 12 & 0xF0) | (eax >> 4 & 0xF), eax & 0xF
 
     def takes(self, msg_type: int) -> bool:
-        """Tell whether the firmware takes guest messages of a type."""
-        feature, answers = divmod(msg_type - 1, 2)
-        return msg_type > 0 and not answers and bool(self.messages >> feature & 1)
+        """Return whether the firmware takes guest messages of a type."""
+        message = MESSAGES.get(MsgType(msg_type))
+        return message is not None and bool(self.messages & message.feature)
 
 
 @lru_cache
@@ -96,7 +96,7 @@ class _Reader:
         firmware, asids = self._table("firmware"), self._table("asids")
         tsc, features = self._table("tsc"), self._table("features")
         highest = asids._number("highest", 10)
-        found = Profile(
+        profile = Profile(
             name=self.name,
             product=product,
             fms=self._number("fms", 32),
@@ -117,8 +117,8 @@ class _Reader:
             features_ecx=features._number("ecx", 32),
         )
         for table in (firmware, asids, tsc, features, self):
-            table._done()
-        return found
+            table._check_empty()
+        return profile
 
     def _take(self, part: str) -> Any:
         try:
@@ -165,7 +165,7 @@ class _Reader:
         table = self._table("tcb")
         word = product.layout.word
         levels = {name: table._number(name, 8) for name in word.BITS}
-        table._done()
+        table._check_empty()
         return int(word.of(**levels))
 
     def _platform_info(self) -> int:
@@ -176,6 +176,6 @@ class _Reader:
             reason = exc if isinstance(exc, SnpwireError) else f": {exc}"
             raise InputError(f"profile {self.name}: platform_info{reason}") from None
 
-    def _done(self) -> None:
+    def _check_empty(self) -> None:
         for part in self.parts:
             raise self._error(named(part), "is unknown")

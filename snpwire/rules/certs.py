@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
-from ..wire.certs import SPEC, CertEntry, CertGuid
+from ..wire.certs import SPEC, CertEntry, CertGuid, CertTable, TioBlobEntry
 from ..wire.guid import MixedGuid
 from . import record
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.certs import CertTable
 
 SIZE = CertEntry.SIZE
 LINUX_MAX = 0x4000
@@ -25,7 +24,7 @@ LINUX_MAX = 0x4000
 KNOWN = frozenset(CertGuid.NAMES.values())
 
 
-def end(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
+def end(table: CertTable, context: Context) -> Iterator[Finding]:
     """Expect an entry of zeros behind the last one (56421 rev 2.03, 4.1.8.1)."""
     count = len(table.elements)
     tail = table.rest[:SIZE]
@@ -40,7 +39,7 @@ def end(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("certs-empty", Severity.NOTE, "rest", 0, text, SPEC)
 
 
-def size(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
+def size(table: CertTable, context: Context) -> Iterator[Finding]:
     """Expect a table that fits the buffer a Linux guest has for it."""
     length = SIZE * len(table.elements) + len(table.rest)
     if length > LINUX_MAX:
@@ -49,7 +48,7 @@ def size(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("certs-size", Severity.WARNING, "entries", 0, text, source)
 
 
-def guids(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
+def guids(table: CertTable, context: Context) -> Iterator[Finding]:
     """Expect known GUIDs, in the order of their text, each once."""
     seen: dict[bytes, int] = {}
     for index, entry in enumerate(table.elements):
@@ -72,8 +71,8 @@ def guids(table: CertTable, context: Context | None = None) -> Iterator[Finding]
             yield Finding("certs-repeated-guid", Severity.WARNING, path, offset, text, SPEC)
 
 
-def astray(table: CertTable) -> Iterator[tuple[int, str, str]]:
-    """Yield each entry that points astray: its index, the field that does, and how."""
+def misplaced_entries(table: CertTable) -> Iterator[tuple[int, str, str]]:
+    """Yield each misplaced entry: its index, the wrong field, and what is wrong."""
     count = len(table.elements)
     first = SIZE * (count + (table.rest[:SIZE] == bytes(SIZE)))
     last = SIZE * count + len(table.rest)
@@ -86,9 +85,9 @@ def astray(table: CertTable) -> Iterator[tuple[int, str, str]]:
             yield index, "length", f"ends at {end:#x}, outside the {last:#x} bytes there are"
 
 
-def ranges(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
+def ranges(table: CertTable, context: Context) -> Iterator[Finding]:
     """Expect each entry to point behind the table, at bytes that are there."""
-    for index, field, how in astray(table):
+    for index, field, how in misplaced_entries(table):
         name = table.elements[index].guid.to_plain()
         place = SIZE * index + (0x10 if field == "offset" else 0x14)
         path = f"entries[{index}].{field}"
@@ -100,8 +99,8 @@ def ranges(table: CertTable, context: Context | None = None) -> Iterator[Finding
             yield Finding("certs-nothing", Severity.WARNING, path, place, text, SPEC)
 
 
-def overlaps(table: CertTable, context: Context | None = None) -> Iterator[Finding]:
-    """Expect bytes of its own for each entry."""
+def overlaps(table: CertTable, context: Context) -> Iterator[Finding]:
+    """Expect entries that share no bytes."""
     reach, owner = 0, -1
     rows = sorted((e.offset, n, e.length) for n, e in enumerate(table.elements) if e.length)
     for start, index, length in rows:
@@ -113,11 +112,13 @@ def overlaps(table: CertTable, context: Context | None = None) -> Iterator[Findi
             reach, owner = start + length, index
 
 
-def blob(entry: object, context: Context | None = None) -> Iterator[Finding]:
+def blob(entry: object, context: Context) -> Iterator[Finding]:
     """Find that SEV-TIO is a draft."""
     text = "SEV-TIO tables are in posted Linux patches alone"
     yield Finding("draft", Severity.NOTE, "guid", 0, text, "Linux, posted patches for SEV-TIO")
 
 
-RULES = (end, size, guids, ranges, overlaps)
-TIO = (blob, *record.RULES)
+RULES = {
+    CertTable: (end, size, guids, ranges, overlaps),
+    TioBlobEntry: (blob, *record.RULES),
+}

@@ -1,47 +1,38 @@
-"""What can be wrong with the buffer of a command, in the order of the firmware's own checks.
+"""What the firmware checks before it carries out a command, and what it refuses in a buffer.
 
-Of AMD-ASPFW (Genoa, ABI 1.55.25), which newer firmware may differ from. All of its checks are in
-``wire.command_checks``; those of the platform, of pages and of the guest are not decided here.
+The rows are in the modules of the buffers: ``platform``, ``firmware``, ``launch_commands`` and
+``page_commands``; ``command_check`` says how to read them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..wire.status import Status
-from . import launch_commands, page_commands, platform_commands
+from . import firmware, launch_commands, mailbox, page_commands, platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from ..wire.command_table import CommandId
+    from .command_check import BufferRules, CommandCheck, FailedCheck
 
-    from ..finding import Finding
-    from .verdict import Check, Verdict
-
-CHECKS: dict[str, tuple[Check, ...]] = {
-    **platform_commands.CHECKS,
+CHECKS: dict[CommandId, tuple[CommandCheck, ...]] = {
+    **platform.CHECKS,
+    **firmware.CHECKS,
     **launch_commands.CHECKS,
     **page_commands.CHECKS,
 }
-"""The checks of each class, by its name."""
+"""The checks of each command of SNP whose handler was read, in the firmware's order."""
+RULES: dict[type, tuple[BufferRules]] = {
+    **platform.RULES,
+    **firmware.RULES,
+    **mailbox.RULES,
+    **launch_commands.RULES,
+    **page_commands.RULES,
+}
+"""The rule of each buffer."""
 
 
-def verdicts(value: Any) -> Iterator[Verdict]:
-    """Yield what is wrong with a buffer in the order of the firmware's checks."""
-    for check in CHECKS[type(value).__name__]:
-        yield from check(value)
-
-
-def refusal(value: Any) -> tuple[Finding, Status] | None:
-    """Return the first check that a buffer fails and the status for it; None if there is none."""
-    if type(value).__name__ not in CHECKS:
-        return None
-    found = (v for v in verdicts(value) if v.status is not None)
-    return next(((v.finding, v.status or Status.SUCCESS) for v in found), None)
-
-
-def judged(value: Any, context: object = None) -> Iterator[Finding]:
-    """Find what is wrong with a buffer."""
-    return (verdict.finding for verdict in verdicts(value))
-
-
-RULES = (judged,)
+def refusal(value: Any) -> FailedCheck | None:
+    """Return the first check of the firmware that a buffer fails; None if there is none."""
+    for rule in RULES.get(type(value), ()):
+        return next(rule.failures(value), None)
+    return None

@@ -1,25 +1,28 @@
-"""What can be wrong with a CPUID page."""
+"""What can be wrong with a CPUID page, and with a CPUID request and its response."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
-from ..wire.cpuid import MAX_FUNCTIONS, SPEC, CpuidFunction
+from ..wire.cpuid import MAX_FUNCTIONS, SPEC, CpuidFunction, CpuidPage, CpuidReq, CpuidRsp
+from ..wire.status import Status
 from . import record
+from .payload import refusal, remark, request_reserved, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.cpuid import CpuidPage
 
 FIRST = 0x10
 XSAVE_LEAF = 0xD
 LINUX = "Linux snp_cpuid, setup_cpuid_table"
+LEAVES = ((0x0, 0xFFFF), (0x8000_0000, 0x8000_FFFF))
+"""The CPUID leaves that the firmware checks."""
 
 
-def count(page: CpuidPage, context: Context | None = None) -> Iterator[Finding]:
+def count(page: CpuidPage, context: Context) -> Iterator[Finding]:
     """Expect 1 to 64 functions."""
     if page.count > MAX_FUNCTIONS:
         text = (
@@ -32,7 +35,7 @@ def count(page: CpuidPage, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("cpuid-count", Severity.WARNING, "count", 0, text, LINUX)
 
 
-def functions(page: CpuidPage, context: Context | None = None) -> Iterator[Finding]:
+def functions(page: CpuidPage, context: Context) -> Iterator[Finding]:
     """Expect each function once, and nothing behind the last."""
     seen: dict[tuple[int, ...], int] = {}
     for index, function in enumerate(page.functions):
@@ -52,4 +55,35 @@ def functions(page: CpuidPage, context: Context | None = None) -> Iterator[Findi
             yield Finding("cpuid-xcr0", Severity.NOTE, path, place, text, LINUX)
 
 
-RULES = (count, functions, *record.RULES)
+def cpuid_request(request: CpuidReq, context: Context) -> Iterator[Finding]:
+    """Expect at most 64 functions, all of them there, of leaves that are checked."""
+    head = request.head
+    if head.count > MAX_FUNCTIONS:
+        text = f"count is {head.count}, there are at most {MAX_FUNCTIONS}"
+        yield refusal(request, "cpuid-count", "count", text, Status.INVALID_PARAM)
+    elif head.count > len(request.elements):
+        yield from record.cut_short(request)
+    elif not head.count:
+        text = "count is 0: nothing is asked"
+        yield remark(request, "cpuid-count", Severity.NOTE, "count", text)
+    for index, function in enumerate(request.elements):
+        leaf = function.eax_in
+        if not any(first <= leaf <= last for first, last in LEAVES):
+            place, path = request.SIZE + 0x30 * index, f"functions[{index}].eax_in"
+            text = f"{path} is {leaf:#x}, a leaf that the firmware does not check"
+            yield Finding("cpuid-leaf", Severity.NOTE, path, place, text, request.SPEC)
+
+
+def cpuid_response(response: CpuidRsp, context: Context) -> Iterator[Finding]:
+    """Expect as many functions as are counted; a value that was replaced makes it an error."""
+    yield from record.cut_short(response)
+    if response.head.status == Status.INVALID_PARAM and response.head.count:
+        text = "status is INVALID_PARAM with functions behind it: at least one value was replaced"
+        yield remark(response, "cpuid-replaced", Severity.NOTE, "status", text)
+
+
+RULES = {
+    CpuidPage: (count, functions, *record.RULES),
+    CpuidReq: (request_reserved, cpuid_request, record.rest),
+    CpuidRsp: (status, cpuid_response, *record.RULES, record.rest),
+}

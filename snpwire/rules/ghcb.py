@@ -1,7 +1,7 @@
 """What can be wrong with a GHCB page, whichever way it travels.
 
 The rules of a request stand in the order of KVM's own checks, so the first finding with a reason is
-what KVM 6.12 answers: ``refusal`` returns it. KVM looks neither at ``protocol_version`` nor at
+why KVM 6.12 refuses the page: ``refusal`` returns it. KVM checks neither ``protocol_version`` nor
 reserved bytes; those rules come last and carry no reason.
 """
 
@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..context import Direction, context_of
+from ..context import BARE, Direction, completed
 from ..finding import Finding, Severity, bit_list
-from ..wire.ghcb import SPEC, Usage
+from ..wire.ghcb import SPEC, HypervPage, Page, Usage
 from . import record
-from .case import INVALID_USAGE, VALIDATE, Case
+from .ghcb_page import INVALID_USAGE, VALIDATE, GhcbCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..context import Context
-    from ..wire.ghcb import HypervPage, Page
 
 VENDOR_LAYOUT = (Usage.HYPERV_HYPERCALL, Usage.HYPERV_VTL_RETURN)
 DISPUTED = ("rip", "rsp")
@@ -27,39 +26,39 @@ COCONUT_BITS = 0b11 << 126
 SNP_CODES = range(0x8000_0010, 0x8000_0022)
 
 
-def usage(case: Case) -> Iterator[Finding]:
+def usage(check: GhcbCheck) -> Iterator[Finding]:
     """Expect usage 0: it alone has this layout, and KVM takes no other."""
-    value = case.page.ghcb_usage
-    if not case.known("ghcb_usage") or value == Usage.STANDARD:
+    value = check.page.ghcb_usage
+    if not check.known("ghcb_usage") or value == Usage.STANDARD:
         return
     text = f"ghcb_usage is {int(value):#x}, KVM takes 0 alone"
     if value in VENDOR_LAYOUT:
         text += f"; {value.name} has a layout of its own, the page is not judged further"
-    if case.context.direction is Direction.REQUEST:
-        yield case.finding(
+    if check.context.direction is Direction.REQUEST:
+        yield check.finding(
             "usage", Severity.ERROR, "ghcb_usage", text, VALIDATE, reason=INVALID_USAGE
         )
     else:
-        yield case.finding("usage", Severity.WARNING, "ghcb_usage", text, VALIDATE)
+        yield check.finding("usage", Severity.WARNING, "ghcb_usage", text, VALIDATE)
 
 
-def protocol_version(case: Case) -> Iterator[Finding]:
+def protocol_version(check: GhcbCheck) -> Iterator[Finding]:
     """Expect protocol version 1 or 2 (OpenVMM refuses others, KVM does not look)."""
-    version = case.page.protocol_version
-    if not case.known("protocol_version"):
+    version = check.page.protocol_version
+    if not check.known("protocol_version"):
         return
     if version not in (1, 2):
         text = f"protocol_version is {version}, there are 1 and 2; OpenVMM refuses it, KVM does not"
-        yield case.warning("protocol-version", "protocol_version", text, "OpenVMM, MSHV backend")
-    elif version == 1 and case.known("sw_exit_code") and case.code in SNP_CODES:
+        yield check.warning("protocol-version", "protocol_version", text, "OpenVMM, MSHV backend")
+    elif version == 1 and check.known("sw_exit_code") and check.code in SNP_CODES:
         text = "protocol_version is 1, SNP exits belong to 2; linux-svsm writes 1 all the same"
-        yield case.note("protocol-version", "protocol_version", text, "AMDESE linux-svsm")
+        yield check.note("protocol-version", "protocol_version", text, "AMDESE linux-svsm")
 
 
-def bitmap(case: Case) -> Iterator[Finding]:
+def bitmap(check: GhcbCheck) -> Iterator[Finding]:
     """Expect bits that stand for a field (56421, valid bitmap)."""
-    valid = case.page.valid_bitmap
-    if not case.known("valid_bitmap"):
+    valid = check.page.valid_bitmap
+    if not check.known("valid_bitmap"):
         return
     own = valid.unknown & COCONUT_BITS
     if own:
@@ -86,24 +85,24 @@ def _in_bitmap(mask: int, code: str, severity: Severity, text: str, source: str)
     return Finding(code, severity, "valid_bitmap", 0x3F0 + lowest // 8, text, source)
 
 
-def x87_state(case: Case) -> Iterator[Finding]:
+def x87_state(check: GhcbCheck) -> Iterator[Finding]:
     """Find an address of x87 state, which the bitmap cannot mark (56421, valid bitmap)."""
-    value = case.page.x87_state_gpa
-    if value and case.known("x87_state_gpa"):
+    value = check.page.x87_state_gpa
+    if value and check.known("x87_state_gpa"):
         text = f"x87_state_gpa is {value:#x}: no bit of valid_bitmap can mark it valid"
-        yield case.note("no-valid-bit", "x87_state_gpa", text, SPEC)
+        yield check.note("no-valid-bit", "x87_state_gpa", text, SPEC)
 
 
-def reserved(case: Case) -> Iterator[Finding]:
+def reserved(check: GhcbCheck) -> Iterator[Finding]:
     """Expect reserved bytes to be zero (56421, GHCB page layout; KVM does not look)."""
-    yield from record.reserved(case.page, case.context)
+    yield from record.reserved(check.page, check.context)
 
 
 BOTH = (protocol_version, bitmap, x87_state, reserved)
 """Rules for either direction, behind those of the direction itself."""
 
 
-def _rules(direction: Direction) -> tuple[Callable[[Case], Iterator[Finding]], ...]:
+def _rules(direction: Direction | None) -> tuple[Callable[[GhcbCheck], Iterator[Finding]], ...]:
     if direction is Direction.REQUEST:
         from . import request
 
@@ -113,18 +112,18 @@ def _rules(direction: Direction) -> tuple[Callable[[Case], Iterator[Finding]], .
     return (*response.RULES, *BOTH)
 
 
-def judge(page: Page, context: Context | None = None) -> Iterator[Finding]:
+def judge(page: Page, context: Context = BARE) -> Iterator[Finding]:
     """Yield the findings of a page in the order in which KVM makes its checks."""
-    case = Case(page, context or context_of(page))
-    yield from usage(case)
-    if case.known("ghcb_usage") and page.ghcb_usage in VENDOR_LAYOUT:
+    check = GhcbCheck(page, completed(page, context))
+    yield from usage(check)
+    if check.known("ghcb_usage") and page.ghcb_usage in VENDOR_LAYOUT:
         return
-    for rule in _rules(case.context.direction):
-        yield from rule(case)
+    for rule in _rules(check.context.direction):
+        yield from rule(check)
 
 
-def refusal(page: Page, context: Context | None = None) -> Finding | None:
-    """Return the finding for which KVM 6.12 answers MALFORMED_INPUT, or None if it goes on.
+def refusal(page: Page, context: Context = BARE) -> Finding | None:
+    """Return the finding for which KVM 6.12 refuses the page as malformed, or None.
 
     Findings that are warnings or notes count where they carry a reason: KVM 6.12 does refuse them.
     What the page cannot show is taken as in order (is the guest SNP, is the page registered), and
@@ -133,7 +132,7 @@ def refusal(page: Page, context: Context | None = None) -> Finding | None:
     return next((finding for finding in judge(page, context) if finding.reason), None)
 
 
-def hyperv(page: HypervPage, context: Context | None = None) -> Iterator[Finding]:
+def hyperv(page: HypervPage, context: Context) -> Iterator[Finding]:
     """Expect a hypercall page to say so in its usage (OpenVMM)."""
     if page.ghcb_usage != Usage.HYPERV_HYPERCALL:
         text = f"ghcb_usage is {int(page.ghcb_usage):#x}, a hypercall page has 1"
@@ -144,5 +143,7 @@ def hyperv(page: HypervPage, context: Context | None = None) -> Iterator[Finding
         yield Finding("protocol-version", Severity.WARNING, "protocol_version", 0xFFA, text, source)
 
 
-RULES = (judge,)
-HYPERV = (hyperv, record.reserved)
+RULES = {
+    Page: (judge,),
+    HypervPage: (hyperv, record.reserved),
+}

@@ -1,10 +1,10 @@
-"""What some bytes may be: candidates, and the plain facts that speak for each.
+"""What some bytes may be: candidates, and the evidence for each.
 
-Scores order the candidates and no more. Some kinds have so little shape (a doorbell page, a calling
-area, a list of ids, a jump table, command buffers, an entry of the reverse map table) that nothing
-can speak for them loudly. A candidate always decodes as its kind.
+Scores only order the candidates. Some kinds have so little shape (a doorbell page, a calling area,
+a list of ids, a jump table, command buffers, an entry of the reverse map table) that the evidence
+for them weighs little. A candidate always decodes as its kind.
 
-A larger image is not searched: one of several pages is told apart only by cutting it out.
+A larger image is not searched: to identify one of several pages, cut it out.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..wire.address import PAGE
-from . import signs, signs_guest, signs_host
-from .signs import empty
+from . import probes, probes_guest, probes_host
+from .probes import empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .signs import Fact
+    from .probes import Evidence
 
-PROBES = signs.PROBES | signs_guest.PROBES | signs_host.PROBES
+PROBES = probes.PROBES | probes_guest.PROBES | probes_host.PROBES
 """Each kind that is looked for."""
 UNKNOWN = "unknown"
 """Kind of the one candidate that says why there is no other."""
@@ -32,12 +32,12 @@ class Candidate(NamedTuple):
     kind: str
     """Name in ``wire.RECORDS``, or ``unknown``."""
     score: float
-    """From 0 to 1; it orders candidates and means nothing else."""
+    """From 0 to 1; it only orders candidates."""
     evidence: tuple[str, ...]
 
 
 def candidates(data: bytes) -> list[Candidate]:
-    """Return what *data* may be, best first; never empty, since UNKNOWN says why nothing is."""
+    """Return what *data* may be, best first; UNKNOWN where no kind fits, with the reason."""
     data = bytes(data)
     probes = () if empty(data) else PROBES.items()
     found = [candidate for name, probe in probes for candidate in _ask(name, probe, data)]
@@ -46,11 +46,13 @@ def candidates(data: bytes) -> list[Candidate]:
     return sorted(found, key=lambda candidate: -candidate.score)
 
 
-def _ask(name: str, probe: Callable[[bytes], Iterator[Fact]], data: bytes) -> Iterator[Candidate]:
-    facts = list(probe(data))
-    if facts:
-        score = min(sum(weight for weight, _ in facts), 1.0)
-        yield Candidate(name, round(score, 2), tuple(text for _, text in facts))
+def _ask(
+    name: str, probe: Callable[[bytes], Iterator[Evidence]], data: bytes
+) -> Iterator[Candidate]:
+    evidence = list(probe(data))
+    if evidence:
+        score = min(sum(weight for weight, _ in evidence), 1.0)
+        yield Candidate(name, round(score, 2), tuple(text for _, text in evidence))
 
 
 def _reason(data: bytes) -> str:

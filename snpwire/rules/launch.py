@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity
-from ..wire.launch import ID_BLOCK_VERSION, Curve
+from ..wire.launch import ID_BLOCK_VERSION, Curve, IdAuth, IdBlock, IdKey
 from ..wire.report import SignatureAlgo
 from ..wire.status import Status
 from . import record
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.launch import IdAuth, IdBlock, IdKey
     from ..wire.report import Signature
 
 FIRMWARE = "AMD-ASPFW sev_mcmd.c, SNP_LAUNCH_FINISH"
@@ -30,7 +29,7 @@ def _refused(code: str, field: str, place: int, text: str, status: Status) -> Fi
     return Finding(code, Severity.ERROR, field, place, said, FIRMWARE)
 
 
-def id_block(block: IdBlock, context: Context | None = None) -> Iterator[Finding]:
+def id_block(block: IdBlock, context: Context) -> Iterator[Finding]:
     """Expect version 1, a digest, and a policy that a launch would take."""
     if block.version != ID_BLOCK_VERSION:
         text = f"version is {block.version}, there is 1; AMD-ASPFW does not look"
@@ -42,14 +41,14 @@ def id_block(block: IdBlock, context: Context | None = None) -> Iterator[Finding
     yield from policy_findings(block.policy, "policy", 0x58)
 
 
-def id_auth(auth: IdAuth, context: Context | None = None) -> Iterator[Finding]:
+def id_auth(auth: IdAuth, context: Context) -> Iterator[Finding]:
     """Expect a signature over the ID block, and one over the ID key where there is an author."""
     if auth.id_key_algo != SignatureAlgo.ECDSA_P384_SHA384:
         text = f"id_key_algo is {auth.id_key_algo:d}, it has to be 1"
         yield _refused("idauth-algorithm", "id_key_algo", 0x000, text, Status.INVALID_PARAM)
-    yield from _signed(auth.id_block_sig, "id_block_sig", 0x040, auth.id_key, "id_key", 0x240)
+    yield from _signature(auth.id_block_sig, "id_block_sig", 0x040, auth.id_key, "id_key", 0x240)
     if auth.auth_key_algo == SignatureAlgo.ECDSA_P384_SHA384:
-        yield from _signed(
+        yield from _signature(
             auth.id_key_sig, "id_key_sig", 0x680, auth.author_key, "author_key", 0x880
         )
     elif auth.auth_key_algo != SignatureAlgo.INVALID:
@@ -61,10 +60,10 @@ def id_auth(auth: IdAuth, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("idauth-author", Severity.NOTE, "auth_key_algo", place, text, source)
 
 
-def _signed(
+def _signature(
     signature: Signature, path: str, offset: int, key: IdKey, key_path: str, key_offset: int
 ) -> Iterator[Finding]:
-    """Judge a signature and the key that made it."""
+    """Check a signature and its key."""
     bad = Status.BAD_SIGNATURE
     if not any(signature.build()):
         yield _refused("idauth-signature", path, offset, f"{path} is zero", bad)
@@ -81,10 +80,12 @@ def _signed(
             yield _refused("idauth-key", place, at + USED, text, bad)
 
 
-def foreign(auth: IdAuth, context: Context | None = None) -> Iterator[Finding]:
+def reserved_bytes(auth: IdAuth, context: Context) -> Iterator[Finding]:
     """Find reserved bytes that are not zero, signatures aside, which have a rule of their own."""
     return (found for found in record.reserved(auth) if "_sig." not in found.path)
 
 
-ID_BLOCK = (id_block, *record.RULES)
-ID_AUTH = (id_auth, foreign)
+RULES = {
+    IdBlock: (id_block, *record.RULES),
+    IdAuth: (id_auth, reserved_bytes),
+}

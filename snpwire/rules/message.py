@@ -1,8 +1,8 @@
-"""What can be wrong with a guest message, as far as its page tells without the key.
+"""What can be wrong with a guest message, as far as its page shows without the key.
 
 The firmware's checks of a request are in the order of AMD-ASPFW (Genoa, 1.55.25), each with the
-status that it answers; between the VMPCK and the sequence number it authenticates, which is not
-done here. An answer is judged as Linux and coconut-svsm do when they receive it. Which of the two a
+status that it returns; between the VMPCK and the sequence number it authenticates, which is not
+done here. A response is checked as Linux and coconut-svsm check it. Which of the two a
 page is follows from its type.
 """
 
@@ -34,6 +34,8 @@ from . import record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..context import Context
+
 FIRMWARE = "AMD-ASPFW sev_mcmd.c:5184, SNP_GUEST_REQUEST"
 LINUX = "Linux sev-guest.c, verify_and_dec_payload"
 COCONUT = "coconut-svsm greq/msg.rs"
@@ -45,8 +47,8 @@ LIMIT = (1 << 64) - 1
 FIRST_TIO = MsgType.TIO_TDI_INFO_REQ
 
 
-class Refusal(NamedTuple):
-    """A check that a request fails, and the status the firmware answers for it."""
+class MessageRefusal(NamedTuple):
+    """A check that a request fails, and the status that the firmware returns for it."""
 
     finding: Finding
     status: Status
@@ -66,12 +68,12 @@ def direction_of(page: MessagePage, forced: Direction | None = None) -> Decision
     return Decision("direction", way, reason)
 
 
-def refusal(page: MessagePage) -> Refusal | None:
+def refusal(page: MessagePage) -> MessageRefusal | None:
     """Return the check for which the firmware refuses a request: the first in its order."""
     return next(checks(page), None)
 
 
-def checks(page: MessagePage) -> Iterator[Refusal]:
+def checks(page: MessagePage) -> Iterator[MessageRefusal]:
     """Yield each check that the firmware makes and a request fails, in the firmware's order."""
     header = page.header
     if not any(page.build()):
@@ -93,12 +95,14 @@ def _finding(code: str, severity: Severity, field: str, text: str, source: str) 
     return Finding(code, severity, path, place, said, source)
 
 
-def _refused(code: str, field: str, text: str, status: Status = Status.INVALID_PARAM) -> Refusal:
+def _refused(
+    code: str, field: str, text: str, status: Status = Status.INVALID_PARAM
+) -> MessageRefusal:
     said = f"{text}; the firmware answers {status.name}"
-    return Refusal(_finding(code, Severity.ERROR, field, said, FIRMWARE), status)
+    return MessageRefusal(_finding(code, Severity.ERROR, field, said, FIRMWARE), status)
 
 
-def _form(header: Header) -> Iterator[Refusal]:
+def _form(header: Header) -> Iterator[MessageRefusal]:
     """Expect header and payload of the one form there is."""
     size = header.msg_size
     algorithm = "message-algorithm" if header.algo else "message-algorithm-invalid"
@@ -119,13 +123,13 @@ def _form(header: Header) -> Iterator[Refusal]:
         yield _refused("message-too-long", "msg_size", text)
 
 
-def _key(header: Header) -> Iterator[Refusal]:
+def _key(header: Header) -> Iterator[MessageRefusal]:
     if header.msg_vmpck >= VMPCKS:
         text = f"msg_vmpck is {header.msg_vmpck}, there are keys 0 to {VMPCKS - 1}"
         yield _refused("message-vmpck", "msg_vmpck", text)
 
 
-def _sequence(header: Header) -> Iterator[Refusal]:
+def _sequence(header: Header) -> Iterator[MessageRefusal]:
     """Expect an odd number, below the limit: one more than a count that is even."""
     number, full = header.msg_seqno, Status.AEAD_OFLOW
     if number == 0:
@@ -139,7 +143,7 @@ def _sequence(header: Header) -> Iterator[Refusal]:
         yield _refused("message-seqno-limit", "msg_seqno", text, full)
 
 
-def _version(header: Header) -> Iterator[Refusal]:
+def _version(header: Header) -> Iterator[MessageRefusal]:
     row, version = MESSAGES.get(header.msg_type), header.msg_version
     if version == 0:
         text = "msg_version is 0: versions begin with 1"
@@ -150,7 +154,7 @@ def _version(header: Header) -> Iterator[Refusal]:
         yield _refused("message-version", "msg_version", text)
 
 
-def _type(header: Header) -> Iterator[Refusal]:
+def _type(header: Header) -> Iterator[MessageRefusal]:
     kind = header.msg_type
     if kind in REQUEST_OF:
         text = f"msg_type {kind:d} is {kind.name}, an answer: the firmware takes requests"
@@ -164,9 +168,13 @@ def _type(header: Header) -> Iterator[Refusal]:
         yield _refused(code, "msg_type", text)
 
 
-def request(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def _way(page: MessagePage, context: Context) -> Direction:
+    return context.direction or Direction(direction_of(page).choice)
+
+
+def request(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Expect what the firmware expects of a request, and what guests send."""
-    if (direction or direction_of(page).choice) == Direction.RESPONSE:
+    if _way(page, context) is Direction.RESPONSE:
         return
     yield from (refused.finding for refused in checks(page))
     header = page.header
@@ -182,9 +190,9 @@ def request(page: MessagePage, direction: Direction | None = None) -> Iterator[F
         yield _finding("message-version-new", Severity.WARNING, "msg_version", text, FIRMWARE)
 
 
-def response(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
-    """Expect what guests expect of an answer; they compare it with their request besides."""
-    if (direction or direction_of(page).choice) != Direction.RESPONSE:
+def response(page: MessagePage, context: Context) -> Iterator[Finding]:
+    """Expect what guests expect of a response; they also compare it with their request."""
+    if _way(page, context) is Direction.REQUEST:
         return
     header = page.header
     if not any(page.build()):
@@ -206,7 +214,7 @@ def response(page: MessagePage, direction: Direction | None = None) -> Iterator[
 
 
 def _guest_says(finding: Finding) -> Finding:
-    """Turn what the firmware would say of a request into what guests say of an answer."""
+    """Turn the firmware's finding about a request into the guests' about a response."""
     what = finding.text.partition("; the firmware")[0]
     if finding.code == "message-too-long":
         return finding._replace(text=what, source=LINUX)
@@ -216,7 +224,7 @@ def _guest_says(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.WARNING, text=text, source=COCONUT)
 
 
-def sealed(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
+def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
     """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
     header = page.header
     size = min(header.msg_size, PAYLOAD_MAX)
@@ -242,9 +250,9 @@ def sealed(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
         yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
 
 
-def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Finding]:
-    """Find bytes that nobody uses and that are not zero; in an answer they are leftovers."""
-    answered = (direction or direction_of(page).choice) == Direction.RESPONSE
+def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
+    """Find unused bytes that are not zero; in a response they are leftovers."""
+    answered = _way(page, context) is Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
     tail = page.header.auth_tag[TAG_SIZE:]
     if any(tail):
@@ -262,13 +270,15 @@ def unused(page: MessagePage, direction: Direction | None = None) -> Iterator[Fi
             yield found._replace(code=code, severity=severity, text=text)
 
 
-def alone(header: Header, direction: Direction | None = None) -> Iterator[Finding]:
-    """Judge a header without its page."""
+def header_alone(header: Header, context: Context) -> Iterator[Finding]:
+    """Check a header without its page."""
     page = MessagePage(header=header)
-    for rule in (request, response, unused):
-        for found in rule(page, direction):
+    for rule in (request, response, unused_bytes):
+        for found in rule(page, context):
             yield found._replace(path=found.path.removeprefix("header."))
 
 
-RULES = (request, response, sealed, unused)
-HEADER = (alone,)
+RULES = {
+    MessagePage: (request, response, payload, unused_bytes),
+    Header: (header_alone,),
+}

@@ -6,91 +6,106 @@ from typing import TYPE_CHECKING, Any
 
 from ..finding import Finding, Severity
 from ..wire.address import PAGE
-from ..wire.migration import CONTEXT_SIZE, CONTEXT_VERSION
+from ..wire.migration import (
+    CONTEXT_SIZE,
+    CONTEXT_VERSION,
+    AbsorbNomaReq,
+    AbsorbReq,
+    ExportReq,
+    ExportRsp,
+    GuestContext,
+    ImportReq,
+    StatusRsp,
+    VmrkReq,
+)
 from ..wire.status import Status
 from . import record
-from .payloads import ANSWERED, noted, place_of, refused, strict
+from .payload import RESPONSE, place_of, refusal, remark, request_reserved
 from .policy import policy_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..wire.migration import ExportRsp, GuestContext, ImportReq, VmrkReq
+    from ..context import Context
 
 KEYS = 4
 
 
-def address(request: Any, context: object = None) -> Iterator[Finding]:
+def context_address(request: Any, context: Context) -> Iterator[Finding]:
     """Expect the address of a page."""
     if request.gctx_paddr % PAGE:
         text = f"gctx_paddr is {request.gctx_paddr:#x}, no page starts there"
-        yield refused(request, "payload-address", "gctx_paddr", text, Status.INVALID_PARAM)
+        yield refusal(request, "payload-address", "gctx_paddr", text, Status.INVALID_PARAM)
 
 
-def incoming(request: Any, context: object = None) -> Iterator[Finding]:
+def incoming_context(request: Any, context: Context) -> Iterator[Finding]:
     """Expect a context of the one size and version that is known."""
     for field, wanted in (("in_gctx_size", CONTEXT_SIZE), ("in_gctx_version", CONTEXT_VERSION)):
         value = getattr(request, field)
         if value != wanted:
             text = f"{field} is {value:#x}, it has to be {wanted:#x}"
             code = f"payload-context-{field.rpartition('_')[2]}"
-            yield refused(request, code, field, text, Status.INVALID_PARAM)
-    yield from _within(request, "incoming_gctx", request.incoming_gctx)
+            yield refusal(request, code, field, text, Status.INVALID_PARAM)
+    yield from _inner_context(request, "incoming_gctx", request.incoming_gctx, context)
 
 
-def root_entry(request: ImportReq, context: object = None) -> Iterator[Finding]:
+def root_entry(request: ImportReq, context: Context) -> Iterator[Finding]:
     """Expect an import to bring the root of its swapped pages."""
     if not request.incoming_gctx.root_md_entry.mdata.valid:
         path = "incoming_gctx.root_md_entry.mdata"
         text = f"{path} is not valid: an import needs the root of the swapped pages"
         code, place = "payload-root", 0x20 + 0x1E0 + 0x20
-        yield refused(request, code, path, text, Status.INVALID_MDATA_ENTRY, place=place)
+        yield refusal(request, code, path, text, Status.INVALID_MDATA_ENTRY, place=place)
 
 
-def exported(response: ExportRsp, context: object = None) -> Iterator[Finding]:
+def exported_context(response: ExportRsp, context: Context) -> Iterator[Finding]:
     """Expect a context of the one size and version that is known."""
     for field, wanted in (("gctx_size", CONTEXT_SIZE), ("gctx_version", CONTEXT_VERSION)):
         value = getattr(response, field)
         if value != wanted:
             text = f"{field} is {value:#x}, {wanted:#x} is known; it is set after an error too"
             code = f"payload-context-{field.rpartition('_')[2]}"
-            yield noted(response, code, Severity.WARNING, field, text)
+            yield remark(response, code, Severity.WARNING, field, text)
     if not response.status:
-        yield from _within(response, "gctx", response.gctx)
+        yield from _inner_context(response, "gctx", response.gctx, context)
 
 
-def root_key(request: VmrkReq, context: object = None) -> Iterator[Finding]:
+def root_key(request: VmrkReq, context: Context) -> Iterator[Finding]:
     """Expect a key that is not zero."""
     if not any(request.vmrk):
-        yield noted(request, "payload-key", Severity.WARNING, "vmrk", "vmrk is zero")
+        yield remark(request, "payload-key", Severity.WARNING, "vmrk", "vmrk is zero")
 
 
-def guest_context(value: GuestContext, context: object = None) -> Iterator[Finding]:
+def guest_context(value: GuestContext, context: Context) -> Iterator[Finding]:
     """Expect even counts, and a policy that a launch would take; no import looks at it."""
     for index in range(KEYS):
         field = f"msg_count{index}"
         if getattr(value, field) % 2:
             text = f"{field} is {getattr(value, field):#x}, it is even between messages"
-            yield noted(value, "context-count", Severity.WARNING, field, text)
+            yield remark(value, "context-count", Severity.WARNING, field, text)
     for found in policy_findings(value.policy, "policy", place_of(value, "policy")):
         yield found._replace(severity=min(found.severity, Severity.WARNING))
 
 
-def _within(outer: Any, field: str, inner: GuestContext) -> Iterator[Finding]:
-    """Judge a context that lies in a payload."""
+def _inner_context(
+    outer: Any, field: str, inner: GuestContext, context: Context
+) -> Iterator[Finding]:
+    """Check a context inside a payload."""
     if any(inner.build()):
-        for found in guest_context(inner):
+        for found in guest_context(inner, context):
             place = place_of(outer, field) + found.offset
             yield found._replace(path=f"{field}.{found.path}", offset=place)
     else:
-        yield noted(outer, "payload-context", Severity.WARNING, field, f"{field} is all zero")
+        yield remark(outer, "payload-context", Severity.WARNING, field, f"{field} is all zero")
 
 
-CONTEXT = (guest_context, *record.RULES)
-EXPORT_REQ = (strict, address)
-EXPORT_RSP = (exported, *ANSWERED)
-IMPORT_REQ = (strict, address, incoming, root_entry)
-ABSORB_REQ = (strict, address, incoming)
-ABSORB_NOMA_REQ = (strict, incoming)
-VMRK_REQ = (strict, address, root_key)
-STATUS_RSP = ANSWERED
+RULES = {
+    ExportReq: (request_reserved, context_address),
+    ExportRsp: (exported_context, *RESPONSE),
+    ImportReq: (request_reserved, context_address, incoming_context, root_entry),
+    AbsorbReq: (request_reserved, context_address, incoming_context),
+    AbsorbNomaReq: (request_reserved, incoming_context),
+    VmrkReq: (request_reserved, context_address, root_key),
+    StatusRsp: RESPONSE,
+    GuestContext: (guest_context, *record.RULES),
+}

@@ -16,6 +16,7 @@ from ..wire.msr import (
     REQUESTS,
     RESPONSES,
     SPEC,
+    Msr,
     MsrGhcbGpa,
     MsrHvFeaturesResp,
     MsrInfo,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from ..bits import Word
     from ..context import Context
-    from ..wire.msr import Msr
 
 KVM = "Linux 6.12 sev_handle_vmgexit_msr_protocol"
 LARGE_PAGE = 1 << 56
@@ -46,11 +46,11 @@ LARGE_PAGE = 1 << 56
 ALL_ONES = NO_PREFERENCE
 HYPERV = range(0xF00, 0xF04)
 
-Said = tuple[str, Severity, str, str]
+MsrFinding = tuple[str, Severity, str, str]
 """Code, severity, text and source of a finding: the path and the offset are always the same."""
 
 
-def message(word: Word) -> Iterator[Said]:
+def message(word: Word) -> Iterator[MsrFinding]:
     """Expect a message that is known."""
     info = MsrInfo(int(word) & 0xFFF)
     if info is MsrInfo.RESERVED_AP_JUMP_TABLE:
@@ -64,7 +64,7 @@ def message(word: Word) -> Iterator[Said]:
         yield "msr-unknown", Severity.ERROR, text, KVM
 
 
-def spare_bits(word: Word) -> Iterator[Said]:
+def spare_bits(word: Word) -> Iterator[MsrFinding]:
     """Expect zero in bits without a name."""
     unknown = word.unknown
     if isinstance(word, MsrPscReq) and unknown & LARGE_PAGE:
@@ -80,21 +80,21 @@ def _name(word: Word) -> str:
     return MsrInfo(int(word) & 0xFFF).name
 
 
-def own(word: Word) -> Iterator[Said]:
-    """Judge the message by its own rules."""
+def message_rules(word: Word) -> Iterator[MsrFinding]:
+    """Check the message by the rules of its kind."""
     rule = BY_WORD.get(type(word))
     if rule:
         yield from rule(word)
 
 
-def ghcb_gpa(word: MsrGhcbGpa) -> Iterator[Said]:
-    """Expect a page that is not at 0 (KVM logs it, and resumes the guest without an answer)."""
+def ghcb_gpa(word: MsrGhcbGpa) -> Iterator[MsrFinding]:
+    """Expect a page that is not at 0 (KVM logs it, and resumes the guest without a response)."""
     if not word.gfn:
         text = "the GHCB is at 0: KVM takes it for no page and resumes the guest without an answer"
         yield "msr-no-page", Severity.ERROR, text, "Linux 6.12 sev_handle_vmgexit"
 
 
-def sev_info(word: MsrSevInfoResp) -> Iterator[Said]:
+def sev_info(word: MsrSevInfoResp) -> Iterator[MsrFinding]:
     """Expect versions in order, of those there are, and an encryption bit above the low frames."""
     low, high = word.min_version, word.max_version
     if low > high:
@@ -108,28 +108,28 @@ def sev_info(word: MsrSevInfoResp) -> Iterator[Said]:
         yield "msr-encryption-bit", Severity.WARNING, text, "APM volume 2, CPUID 0x8000001f"
 
 
-def preferred(word: MsrPrefGhcbGpaResp) -> Iterator[Said]:
+def preferred(word: MsrPrefGhcbGpaResp) -> Iterator[MsrFinding]:
     """Find that there is no preference (KVM always says so)."""
     if word.gfn == ALL_ONES:
         text = "all ones: the hypervisor has no preference; KVM always says so"
         yield "msr-no-preference", Severity.NOTE, text, KVM
 
 
-def registered(word: MsrRegGhcbGpaResp) -> Iterator[Said]:
+def registered(word: MsrRegGhcbGpaResp) -> Iterator[MsrFinding]:
     """Find what may be a refusal."""
     if word.gfn == ALL_ONES:
         text = "all ones: not the frame that was asked for, so a refusal; the value is not verified"
         yield "msr-refused", Severity.NOTE, text, "not verified"
 
 
-def unregistered(word: MsrUnregGhcbGpaResp) -> Iterator[Said]:
+def unregistered(word: MsrUnregGhcbGpaResp) -> Iterator[MsrFinding]:
     """Find that nothing was unregistered (OpenVMM)."""
     if word.gfn in (0, ALL_ONES):
         what = "0: no page was registered" if word.gfn == 0 else "all ones: it failed"
         yield "msr-refused", Severity.NOTE, f"{what}, as OpenVMM has it", "OpenVMM"
 
 
-def page_state(word: MsrPscReq) -> Iterator[Said]:
+def page_state(word: MsrPscReq) -> Iterator[MsrFinding]:
     """Expect a page to be made private or shared; the MSR has no other operation (edk2)."""
     operation = PscOperation(word.operation)
     if operation not in (PscOperation.PRIVATE, PscOperation.SHARED):
@@ -138,21 +138,21 @@ def page_state(word: MsrPscReq) -> Iterator[Said]:
         yield "psc-operation", Severity.ERROR, text, "56421, GHCB MSR protocol; edk2"
 
 
-def result(word: MsrPscResp | MsrRunVmplResp) -> Iterator[Said]:
+def result(word: MsrPscResp | MsrRunVmplResp) -> Iterator[MsrFinding]:
     """Find that a request failed."""
     if word.error_code:
         text = f"error_code is {word.error_code:#x}: the request failed"
         yield "msr-failed", Severity.NOTE, text, SPEC
 
 
-def run_vmpl(word: MsrRunVmplReq) -> Iterator[Said]:
+def run_vmpl(word: MsrRunVmplReq) -> Iterator[MsrFinding]:
     """Expect a privilege level of 0 to 3."""
     if word.vmpl > 3:
         yield "run-vmpl", Severity.WARNING, f"vmpl is {word.vmpl}, a VMPL is 0 to 3", SPEC
 
 
-def features(word: MsrHvFeaturesResp) -> Iterator[Said]:
-    """Expect each feature beside those it needs, and bits that have a name."""
+def features(word: MsrHvFeaturesResp) -> Iterator[MsrFinding]:
+    """Expect each feature with those that it needs, and bits that have a name."""
     flags = word.flags
     for sentence in without_support(flags):
         yield "feature-dependency", Severity.WARNING, sentence, flags.SPEC
@@ -161,7 +161,7 @@ def features(word: MsrHvFeaturesResp) -> Iterator[Said]:
         yield "unknown-bits", Severity.WARNING, text, flags.SPEC
 
 
-def termination(word: MsrTermReq) -> Iterator[Said]:
+def termination(word: MsrTermReq) -> Iterator[MsrFinding]:
     """Expect a reason out of a set of codes that somebody defines."""
     owner, reason = TermSet(word.reason_set), word.reason
     source = "56421, termination; Linux, linux-svsm"
@@ -173,7 +173,7 @@ def termination(word: MsrTermReq) -> Iterator[Said]:
         yield "termination-reason", Severity.NOTE, text, source
 
 
-BY_WORD: dict[type[Word], Callable[..., Iterator[Said]]] = {
+BY_WORD: dict[type[Word], Callable[..., Iterator[MsrFinding]]] = {
     MsrGhcbGpa: ghcb_gpa,
     MsrSevInfoResp: sev_info,
     MsrPrefGhcbGpaResp: preferred,
@@ -188,21 +188,19 @@ BY_WORD: dict[type[Word], Callable[..., Iterator[Said]]] = {
 }
 
 
-def value(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
-    """Judge the word that the MSR holds."""
+def value(msr: Msr, context: Context) -> Iterator[Finding]:
+    """Check the word in the MSR."""
     word = word_of(msr.value)
-    for rule in (message, spare_bits, own):
+    for rule in (message, spare_bits, message_rules):
         for code, severity, text, source in rule(word):
             yield Finding(code, severity, "value", 0, text, source)
 
 
-def direction(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
+def direction(msr: Msr, context: Context) -> Iterator[Finding]:
     """Expect the guest to write requests and the hypervisor responses, where it is known who wrote.
 
-    A request that comes back unchanged is how KVM says that it does not know the message.
+    KVM returns a request unchanged where it does not know the message.
     """
-    if context is None:
-        return
     info = MsrInfo(msr.value & 0xFFF)
     if context.direction is Direction.REQUEST and info in RESPONSES:
         text = f"{info.name} is a response, a guest does not write it"
@@ -212,4 +210,6 @@ def direction(msr: Msr, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("msr-direction", Severity.WARNING, "value", 0, text, KVM)
 
 
-RULES = (value, direction)
+RULES = {
+    Msr: (value, direction),
+}

@@ -1,95 +1,281 @@
-"""Checks of the buffers of commands that change pages."""
+"""What the firmware checks before commands that change pages, and what can be wrong with them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..wire.address import LARGE_PAGE, PAGE
-from ..wire.page_commands import SwapPageType
+from ..wire.command import CommandId as Id
+from ..wire.migration import MetadataEntry
+from ..wire.page_commands import (
+    MdInit,
+    Move,
+    Reclaim,
+    SetState,
+    SwapIn,
+    SwapOut,
+    SwapPageType,
+    Unsmash,
+)
 from ..wire.status import Status
-from .verdict import Verdict, aligned, clear, length, note, pages, reachable, refuse
+from .command_check import (
+    NO_ASID,
+    NO_GUEST,
+    NOT_BEGUN,
+    OFF,
+    THREE,
+    THREE_IN_RMP,
+    aligned,
+    length,
+    note,
+    pages,
+    problem,
+    reachable,
+    reserved,
+    row,
+    rule,
+    unreached,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..wire.page_commands import Reclaim, SwapIn, SwapOut, Unsmash
-    from .verdict import Check
-
-ENTRY = 0x40
-"""Bytes of a metadata entry."""
+    from ..finding import Finding
+    from .command_check import BufferRules, CommandCheck
 
 
-def entry(value: SwapOut | SwapIn) -> Iterator[Verdict]:
-    """Expect the metadata entry apart from both pages, unless the context holds it (check 5)."""
-    place, flags = value.mdata_paddr, value.flags
-    if flags.root_mdata_en:
-        if place:
-            text = f"mdata_paddr is {place:#x}, and root_mdata_en is set: the context has the entry"
-            yield note(value, "command-metadata", "mdata_paddr", text)
-        return
-    yield from aligned(ENTRY, "mdata_paddr")(value)
-    size = LARGE_PAGE if flags.page_size else PAGE
-    for field in ("src_paddr", "dst_paddr"):
+def entry_alignment(value: SwapOut | SwapIn) -> Iterator[Finding]:
+    """Expect the metadata entry to be aligned, unless the context holds it."""
+    if not value.flags.root_mdata_en:
+        yield from aligned(MetadataEntry.SIZE, "mdata_paddr")(value)
+
+
+def entry_overlap(value: SwapOut | SwapIn) -> Iterator[Finding]:
+    """Expect the metadata entry apart from both pages, unless the context holds it."""
+    place, size = value.mdata_paddr, LARGE_PAGE if value.flags.page_size else PAGE
+    for field in () if value.flags.root_mdata_en else ("src_paddr", "dst_paddr"):
         page = getattr(value, field)
-        if page < place + ENTRY and place < page + size:
+        if page < place + MetadataEntry.SIZE and place < page + size:
             text = f"mdata_paddr is {place:#x}, within the page at {field}"
-            yield refuse(value, "command-metadata", "mdata_paddr", text)
+            yield problem(value, "command-metadata", "mdata_paddr", text)
 
 
-def goes_out(value: SwapOut) -> Iterator[Verdict]:
-    """Expect a type of page that is known (SWAP_OUT, check 15)."""
+def unused_entry(value: SwapOut | SwapIn) -> Iterator[Finding]:
+    """Note an address of a metadata entry that the context holds."""
+    if value.flags.root_mdata_en and value.mdata_paddr:
+        text = (
+            f"mdata_paddr is {value.mdata_paddr:#x}, and root_mdata_en is set: the context has the"
+            " entry"
+        )
+        yield note(value, "command-metadata", "mdata_paddr", text)
+
+
+def page_type_out(value: SwapOut) -> Iterator[Finding]:
+    """Expect a type of page that exists."""
     kind = SwapPageType(value.flags.page_type)
     if not kind.known:
         text = f"flags.page_type is {int(kind)}, there are 0 to 2"
-        yield refuse(value, "command-page-type", "flags", text, Status.INVALID_PAGE_STATE)
+        yield problem(value, "command-page-type", "flags", text)
 
 
-def comes_in(value: SwapIn) -> Iterator[Verdict]:
-    """Expect a type that is known, and data alone where it lies (SWAP_IN, checks 10 to 16)."""
-    flags, kind = value.flags, SwapPageType(value.flags.page_type)
+def page_type_in(value: SwapIn) -> Iterator[Finding]:
+    """Expect a type of page that an entry can have."""
+    kind = SwapPageType(value.flags.page_type)
     if not kind.known:
         text = f"flags.page_type is {int(kind)}, no entry has that"
-        yield refuse(value, "command-page-type", "flags", text, Status.INVALID_MDATA_ENTRY)
-    elif flags.swap_in_place and kind is not SwapPageType.DATA:
-        text = f"flags have swap_in_place, and page_type is {kind.name}: data alone can be"
-        yield refuse(value, "command-in-place", "flags", text)
-    elif flags.swap_in_place and value.src_paddr != value.dst_paddr:
+        yield problem(value, "command-page-type", "flags", text)
+
+
+def in_place_address(value: SwapIn) -> Iterator[Finding]:
+    """Expect one address for data that is opened in place."""
+    flags = value.flags
+    is_data = SwapPageType(flags.page_type) is SwapPageType.DATA
+    if flags.swap_in_place and is_data and value.src_paddr != value.dst_paddr:
         text = f"dst_paddr is {value.dst_paddr:#x}, not src_paddr, and swap_in_place is set"
-        yield refuse(value, "command-in-place", "dst_paddr", text, Status.INVALID_ADDRESS)
-    if kind is SwapPageType.VMSA and flags.page_size:
+        yield problem(value, "command-in-place", "dst_paddr", text)
+
+
+def in_place_type(value: SwapIn) -> Iterator[Finding]:
+    """Expect only data to be opened in place."""
+    kind = SwapPageType(value.flags.page_type)
+    if value.flags.swap_in_place and kind.known and kind is not SwapPageType.DATA:
+        text = f"flags have swap_in_place, and page_type is {kind.name}: data alone can be"
+        yield problem(value, "command-in-place", "flags", text)
+
+
+def vmsa_size(value: SwapIn) -> Iterator[Finding]:
+    """Expect a VMSA of 4 KiB."""
+    is_vmsa = SwapPageType(value.flags.page_type) is SwapPageType.VMSA
+    if is_vmsa and value.flags.page_size:
         text = "flags.page_type is VMSA, which has 4 KiB, and page_size is 2 MiB"
-        yield refuse(value, "command-page-size", "flags", text, Status.INVALID_PAGE_SIZE)
+        yield problem(value, "command-page-size", "flags", text)
 
 
-def reclaimed(value: Reclaim) -> Iterator[Verdict]:
-    """Expect a large page where one begins (PAGE_RECLAIM, check 6)."""
+def large_page(value: Reclaim) -> Iterator[Finding]:
+    """Expect a 2 MiB page to be aligned."""
     address = value.page.page_paddr << 12
     if value.page.page_size and address % LARGE_PAGE:
         text = f"page is {address:#x}, no multiple of 2 MiB, and page_size is 2 MiB"
-        yield refuse(value, "command-alignment", "page", text, Status.INVALID_ADDRESS)
+        yield problem(value, "command-alignment", "page", text)
 
 
-def joined(value: Unsmash) -> Iterator[Verdict]:
-    """Expect an address alone: bit 0 is no size, whatever a comment in Linux says."""
+def first_page(value: Unsmash) -> Iterator[Finding]:
+    """Expect only an address: bit 0 is no page size, whatever a comment in Linux says."""
     if value.page_paddr % LARGE_PAGE == 1:
         text = f"page_paddr is {value.page_paddr:#x}: bit 0 is no page size to AMD-ASPFW"
-        yield refuse(value, "command-alignment", "page_paddr", text)
+        yield problem(value, "command-alignment", "page_paddr", text)
     else:
         yield from aligned(LARGE_PAGE, "page_paddr")(value)
 
 
-THREE = ("gctx_paddr", "src_paddr", "dst_paddr")
-CHECKS: dict[str, tuple[Check, ...]] = {
-    "SwapOut": (pages(*THREE), clear, entry, goes_out, reachable(*THREE)),
-    "SwapIn": (pages(*THREE), clear, entry, comes_in, reachable(*THREE)),
-    "Move": (pages(*THREE), clear, reachable(*THREE)),
-    "MdInit": (pages("gctx_paddr", "page_paddr"), reachable("gctx_paddr", "page_paddr")),
-    "SetState": (
-        length("length", 0x10, Status.INVALID_LENGTH),
-        clear,
-        pages("list_paddr"),
-        reachable("list_paddr"),
+SWAP = (
+    row(
+        Status.INVALID_PARAM,
+        "mdata_paddr is not 64-byte aligned, or its entry is in either page; without root_mdata_en,"
+        " as in the next two",
+        entry_alignment,
+        entry_overlap,
     ),
-    "Reclaim": (clear, reclaimed),
-    "Unsmash": (joined, reachable("page_paddr")),
+    row(Status.INVALID_PAGE_STATE, "the page of mdata_paddr is no METADATA"),
+    row(Status.INVALID_PAGE_OWNER, "that page is another context's"),
+)
+CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
+    Id.SNP_PAGE_RECLAIM: (
+        row(Status.INVALID_PARAM, "one of bits 11:1 is set", reserved),
+        OFF,
+        unreached("the page cannot be reached"),
+        row(Status.INVALID_ADDRESS, "the page lies in the RMP"),
+        row(Status.INVALID_PAGE_SIZE, "the RMP has the page at another size"),
+        row(Status.INVALID_ADDRESS, "a 2 MiB page is not aligned", large_page),
+        row(Status.SUCCESS, "immutable is 0 already; nothing is changed"),
+        row(Status.INVALID_PAGE_STATE, "the page is CONTEXT, HV_FIXED, FIRMWARE_IOMMU or INVALID"),
+    ),
+    Id.SNP_PAGE_UNSMASH: (
+        row(Status.INVALID_PARAM, "one of bits 20:0 is set", first_page),
+        OFF,
+        row(Status.INVALID_PARAM, "the first page lies in the RMP"),
+        row(Status.INVALID_PAGE_STATE, "the first page is beyond the RMP"),
+        row(Status.INVALID_ADDRESS, "the 2 MiB reach into the RMP"),
+        row(
+            Status.INVALID_PAGE_STATE,
+            "one of 512 has 2 MiB, is not immutable, is a VMSA, or no guest's",
+        ),
+        row(Status.INVALID_PAGE_STATE, "the first guest address is not aligned to 2 MiB"),
+        row(
+            Status.INVALID_PAGE_STATE,
+            "they differ in state, ASID or permissions, or are not consecutive",
+        ),
+    ),
+    Id.SNP_PAGE_SET_STATE: (
+        row(Status.INVALID_LENGTH, "length is not 0x10", length("length")),
+        row(
+            Status.INVALID_PARAM,
+            "something reserved, or one of bits 11:0 of list_paddr, is set",
+            reserved,
+            pages("list_paddr"),
+        ),
+        OFF,
+        row(Status.INVALID_ADDRESS, "list_paddr cannot be reached"),
+        row(
+            Status.INVALID_PARAM,
+            "the list: reserved, above 255, across its page, a base not of 2 MiB",
+        ),
+        row(Status.SUCCESS, "a part in the RMP is skipped"),
+        row(Status.INVALID_PAGE_STATE, "a page is not FIRMWARE"),
+        row(Status.INVALID_ADDRESS, "the RMP cannot be written"),
+    ),
+    Id.SNP_PAGE_MD_INIT: (
+        row(
+            Status.INVALID_PARAM,
+            "one of bits 11:0 of either address is set",
+            pages("gctx_paddr", "page_paddr"),
+        ),
+        OFF,
+        row(Status.INVALID_PARAM, "either address lies in the RMP"),
+        NO_GUEST,
+        row(Status.INVALID_PAGE_STATE, "the page is not FIRMWARE"),
+        NOT_BEGUN,
+    ),
+    Id.SNP_PAGE_MOVE: (
+        row(
+            Status.INVALID_PARAM,
+            "one of bits 11:0 of an address, or something reserved, is set",
+            pages(*THREE),
+            reserved,
+        ),
+        OFF,
+        THREE_IN_RMP,
+        NO_GUEST,
+        row(Status.INVALID_PAGE_SIZE, "the RMP has either page at another size"),
+        NOT_BEGUN,
+        NO_ASID,
+        row(
+            Status.INVALID_PAGE_STATE,
+            "not PRE_GUEST or PRE_SWAP to PRE_GUEST, nor METADATA to FIRMWARE",
+        ),
+        row(Status.INVALID_PAGE_OWNER, "a guest's page: either is another ASID's"),
+        row(Status.INVALID_PAGE_OWNER, "metadata: the page is another context's"),
+    ),
+    Id.SNP_PAGE_SWAP_OUT: (
+        row(
+            Status.INVALID_PARAM,
+            "one of bits 11:0 of an address, or bit 3 or 63:5 of flags, is set",
+            pages(*THREE),
+            reserved,
+        ),
+        OFF,
+        THREE_IN_RMP,
+        NO_GUEST,
+        *SWAP,
+        row(Status.INVALID_PAGE_SIZE, "the RMP has a page at another size"),
+        NOT_BEGUN,
+        NO_ASID,
+        row(Status.INVALID_PAGE_STATE, "data or VMSA: source or destination is in no state for it"),
+        row(Status.INVALID_PAGE_OWNER, "data or VMSA: the page is another ASID's"),
+        row(Status.INVALID_PAGE_STATE, "metadata: source or destination is in no state for it"),
+        row(Status.INVALID_PAGE_OWNER, "metadata: the page is another context's"),
+        row(Status.INVALID_PAGE_STATE, "page_type is 3", page_type_out),
+        row(Status.AEAD_OFLOW, "the IVs are exhausted"),
+    ),
+    Id.SNP_PAGE_SWAP_IN: (
+        row(
+            Status.INVALID_PARAM,
+            "one of bits 11:0 of an address, 0x20, or bits 63:5 of flags, is set",
+            pages(*THREE),
+            reserved,
+        ),
+        OFF,
+        THREE_IN_RMP,
+        NO_GUEST,
+        *SWAP,
+        NOT_BEGUN,
+        NO_ASID,
+        row(
+            Status.INVALID_MDATA_ENTRY,
+            "the entry is not valid, or of another type than page_type",
+            page_type_in,
+        ),
+        row(Status.INVALID_PAGE_SIZE, "a page or the entry has another size"),
+        row(Status.INVALID_PAGE_STATE, "data: the destination is not PRE_GUEST"),
+        row(
+            Status.INVALID_ADDRESS,
+            "swap_in_place, and src_paddr is not dst_paddr",
+            in_place_address,
+        ),
+        row(Status.INVALID_PARAM, "swap_in_place, and metadata or VMSA", in_place_type),
+        row(Status.INVALID_PAGE_STATE, "metadata: the destination is not FIRMWARE"),
+        row(Status.INVALID_PAGE_SIZE, "VMSA, and 2 MiB", vmsa_size),
+        row(Status.INVALID_PAGE_STATE, "VMSA: the destination is not PRE_GUEST"),
+        row(Status.INVALID_PAGE_OWNER, "data or VMSA: the destination is another ASID's"),
+        row(Status.BAD_MEASUREMENT, "the page does not match the tag of its entry"),
+    ),
+}
+RULES: dict[type, tuple[BufferRules]] = {
+    SwapOut: rule(CHECKS[Id.SNP_PAGE_SWAP_OUT], unused_entry, reachable(*THREE)),
+    SwapIn: rule(CHECKS[Id.SNP_PAGE_SWAP_IN], unused_entry, reachable(*THREE)),
+    Move: rule(CHECKS[Id.SNP_PAGE_MOVE], reachable(*THREE)),
+    MdInit: rule(CHECKS[Id.SNP_PAGE_MD_INIT], reachable("gctx_paddr", "page_paddr")),
+    SetState: rule(CHECKS[Id.SNP_PAGE_SET_STATE], reachable("list_paddr")),
+    Reclaim: rule(CHECKS[Id.SNP_PAGE_RECLAIM]),
+    Unsmash: rule(CHECKS[Id.SNP_PAGE_UNSMASH], reachable("page_paddr")),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.operands import ApCreationRequest, DoorbellRequest, SecureAvicRequest
 from .access import HANDLE
-from .case import INVALID_INPUT, Case
+from .ghcb_page import INVALID_INPUT, GhcbCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,36 +22,36 @@ APIC_IDS = "newer Linux, edk2, linux-svsm"
 AVIC = "newer Linux, secure AVIC"
 
 
-def jump_table(case: Case) -> Iterator[Finding]:
-    """Expect the table to be set or asked for (KVM answers anything else with reason 5)."""
-    value = case.page.sw_exit_info_1
-    if case.known(INFO1) and value > 1:
+def jump_table(check: GhcbCheck) -> Iterator[Finding]:
+    """Expect the table to be set or queried (KVM refuses anything else with reason 5)."""
+    value = check.page.sw_exit_info_1
+    if check.known(INFO1) and value > 1:
         text = f"sw_exit_info_1 is {value:#x}, a jump table is set (0) or asked for (1)"
-        yield case.error("jump-table-request", INFO1, text, HANDLE, INVALID_INPUT)
+        yield check.error("jump-table-request", INFO1, text, HANDLE, INVALID_INPUT)
 
 
-def creation(case: Case) -> Iterator[Finding]:
+def creation(check: GhcbCheck) -> Iterator[Finding]:
     """Expect a processor to be created, on INIT or at once, or destroyed (KVM)."""
-    if not case.known(INFO1):
+    if not check.known(INFO1):
         return
-    low = case.page.sw_exit_info_1 & LOW_HALF
+    low = check.page.sw_exit_info_1 & LOW_HALF
     request = ApCreationRequest(low & 0xFFFF)
     if not request.known:
         text = f"request {int(request)} in sw_exit_info_1 is none: there are 0 to 2"
-        yield case.error("ap-request", INFO1, text, AP_CREATION, INVALID_INPUT)
+        yield check.error("ap-request", INFO1, text, AP_CREATION, INVALID_INPUT)
         return
     if low >> 16:
         text = (
             f"the low half of sw_exit_info_1 is {low:#x}, VMPL {low >> 16 & 0xF}: KVM 6.12"
             " takes the whole half for the request; coconut-svsm and newer KVM have a VMPL here"
         )
-        yield case.warning("ap-vmpl", INFO1, text, AP_CREATION, INVALID_INPUT)
-    if request is not ApCreationRequest.DESTROY and case.known(INFO2):
-        yield from _vmsa(case)
+        yield check.warning("ap-vmpl", INFO1, text, AP_CREATION, INVALID_INPUT)
+    if request is not ApCreationRequest.DESTROY and check.known(INFO2):
+        yield from _vmsa(check)
 
 
-def _vmsa(case: Case) -> Iterator[Finding]:
-    vmsa = case.page.sw_exit_info_2
+def _vmsa(check: GhcbCheck) -> Iterator[Finding]:
+    vmsa = check.page.sw_exit_info_2
     if vmsa == 0:
         problem = "there is no VMSA"
     elif vmsa % PAGE:
@@ -61,71 +61,71 @@ def _vmsa(case: Case) -> Iterator[Finding]:
     else:
         return
     text = f"sw_exit_info_2 is {vmsa:#x}: {problem}"
-    yield case.error("ap-vmsa", INFO2, text, AP_CREATION, INVALID_INPUT)
+    yield check.error("ap-vmsa", INFO2, text, AP_CREATION, INVALID_INPUT)
 
 
-def doorbell(case: Case) -> Iterator[Finding]:
+def doorbell(check: GhcbCheck) -> Iterator[Finding]:
     """Expect one of four requests, and a page where it sets one (newer Linux)."""
-    if not case.known(INFO1):
+    if not check.known(INFO1):
         return
-    request = DoorbellRequest(case.page.sw_exit_info_1)
-    page = case.page.sw_exit_info_2
+    request = DoorbellRequest(check.page.sw_exit_info_1)
+    page = check.page.sw_exit_info_2
     if not request.known:
         text = f"sw_exit_info_1 is {int(request):#x}, doorbell requests are 0 to 3"
-        yield case.error("doorbell-request", INFO1, text, DOORBELL)
-    elif not case.known(INFO2):
+        yield check.error("doorbell-request", INFO1, text, DOORBELL)
+    elif not check.known(INFO2):
         return
     elif request is DoorbellRequest.SET and page % PAGE:
         text = f"sw_exit_info_2 is {page:#x}: the doorbell page does not start on 4 KiB"
-        yield case.error("doorbell-page", INFO2, text, DOORBELL)
+        yield check.error("doorbell-page", INFO2, text, DOORBELL)
     elif request is not DoorbellRequest.SET and page:
         text = f"sw_exit_info_2 is {page:#x}, only SET has a use for it"
-        yield case.note("operand-not-zero", INFO2, text, DOORBELL)
+        yield check.note("operand-not-zero", INFO2, text, DOORBELL)
 
 
-def apic_ids(case: Case) -> Iterator[Finding]:
+def apic_ids(check: GhcbCheck) -> Iterator[Finding]:
     """Expect a buffer and its pages, or neither (newer Linux, edk2, linux-svsm)."""
-    buffer, room = case.page.sw_exit_info_1, case.page.rax
-    if not case.known(INFO1):
+    buffer, room = check.page.sw_exit_info_1, check.page.rax
+    if not check.known(INFO1):
         return
     if buffer % PAGE:
         text = f"sw_exit_info_1 is {buffer:#x}: the buffer does not start on 4 KiB"
-        yield case.warning("apic-id-buffer", INFO1, text, APIC_IDS)
-    if case.holds("rax") and bool(buffer) != bool(room):
+        yield check.warning("apic-id-buffer", INFO1, text, APIC_IDS)
+    if check.holds("rax") and bool(buffer) != bool(room):
         text = f"sw_exit_info_1 is {buffer:#x} and rax {room:#x}: both or neither"
-        yield case.warning("apic-id-buffer", INFO1, text, APIC_IDS)
+        yield check.warning("apic-id-buffer", INFO1, text, APIC_IDS)
 
 
-def run_vmpl(case: Case) -> Iterator[Finding]:
+def run_vmpl(check: GhcbCheck) -> Iterator[Finding]:
     """Expect a privilege level of 0 to 3, in the low half."""
-    value = case.page.sw_exit_info_1
-    if case.known(INFO1) and value > 3:
+    value = check.page.sw_exit_info_1
+    if check.known(INFO1) and value > 3:
         text = f"sw_exit_info_1 is {value:#x}, a VMPL is 0 to 3"
-        yield case.warning("run-vmpl", INFO1, text, "56421, SNP run VMPL; Linux, coconut-svsm")
+        yield check.warning("run-vmpl", INFO1, text, "56421, SNP run VMPL; Linux, coconut-svsm")
 
 
-def secure_avic(case: Case) -> Iterator[Finding]:
-    """Expect a backing page to be registered or given up (newer Linux)."""
-    if not case.known(INFO1):
+def secure_avic(check: GhcbCheck) -> Iterator[Finding]:
+    """Expect a backing page to be registered or released (newer Linux)."""
+    if not check.known(INFO1):
         return
-    request = SecureAvicRequest(case.page.sw_exit_info_1)
+    request = SecureAvicRequest(check.page.sw_exit_info_1)
     if not request.known:
         text = f"sw_exit_info_1 is {int(request):#x}, a page is registered (0) or given up (1)"
-        yield case.error("secure-avic-request", INFO1, text, AVIC)
-    elif request is SecureAvicRequest.REGISTER_GPA and case.holds("rbx") and case.page.rbx % PAGE:
-        text = f"rbx is {case.page.rbx:#x}: the APIC backing page does not start on 4 KiB"
-        yield case.error("secure-avic-page", "rbx", text, AVIC)
+        yield check.error("secure-avic-request", INFO1, text, AVIC)
+    elif request is SecureAvicRequest.REGISTER_GPA and check.holds("rbx") and check.page.rbx % PAGE:
+        text = f"rbx is {check.page.rbx:#x}: the APIC backing page does not start on 4 KiB"
+        yield check.error("secure-avic-page", "rbx", text, AVIC)
 
 
-def vector(case: Case) -> Iterator[Finding]:
+def vector(check: GhcbCheck) -> Iterator[Finding]:
     """Expect a vector of at most 255 (draft)."""
-    value = case.page.sw_exit_info_1
-    if case.known(INFO1) and value > 0xFF:
+    value = check.page.sw_exit_info_1
+    if check.known(INFO1) and value > 0xFF:
         text = f"sw_exit_info_1 is {value:#x}, a vector is at most 0xff"
-        yield case.warning("vector", INFO1, text, "coconut-svsm, draft")
+        yield check.warning("vector", INFO1, text, "coconut-svsm, draft")
 
 
-CODES: dict[int, tuple[Callable[[Case], Iterator[Finding]], ...]] = {
+CODES: dict[int, tuple[Callable[[GhcbCheck], Iterator[Finding]], ...]] = {
     0x8000_0005: (jump_table,),
     0x8000_0013: (creation,),
     0x8000_0014: (doorbell,),

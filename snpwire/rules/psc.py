@@ -1,7 +1,7 @@
 """What can be wrong with a page state change buffer, alone or in the shared buffer of a page.
 
 KVM refuses a buffer in the result, not with MALFORMED_INPUT, so no finding here has a reason; the
-text names the result. It judges entries from ``cur_entry`` on and one at a time, so the entries in
+text names the result. It checks entries from ``cur_entry`` on and one at a time, so the entries in
 front of a bad one are done.
 """
 
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..context import Direction
 from ..finding import Finding, Severity, bit_list
 from ..wire.operands import PscOperation, PscReturn
-from ..wire.psc import MAX_ENTRIES, SPEC
+from ..wire.psc import MAX_ENTRIES, SPEC, PscBuffer, PscEntry
 from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.psc import PscBuffer, PscEntry
 
 BEGIN = "Linux 6.12 snp_begin_psc"
 GUEST = "Linux 6.12 vmgexit_psc"
@@ -30,29 +29,28 @@ ASSIGNED = (PscOperation.PRIVATE, PscOperation.SHARED)
 
 
 class Place(NamedTuple):
-    """Where a buffer lies: in a page or by itself."""
+    """Where a buffer is: in a page or by itself."""
 
     prefix: str = ""
     base: int = 0
     room: int | None = None
-    """How many entries fit where it lies, if that is known."""
-    direction: Direction = Direction.REQUEST
+    """How many entries fit there, if that is known."""
+    direction: Direction | None = None
 
     def finding(
         self, code: str, severity: Severity, path: str, offset: int, text: str, source: str
     ) -> Finding:
-        """Return a finding, moved to where the buffer lies."""
+        """Return a finding, moved to where the buffer is."""
         return Finding(code, severity, self.prefix + path, self.base + offset, text, source)
 
 
-def alone(buffer: PscBuffer, context: Context | None = None) -> Iterator[Finding]:
-    """Judge a buffer that came by itself."""
-    direction = context.direction if context else Direction.REQUEST
-    yield from judge(buffer, Place(direction=direction))
+def buffer_alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
+    """Check a buffer that came by itself."""
+    yield from judge(buffer, Place(direction=context.direction))
 
 
 def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
-    """Judge *buffer* where it lies. In an answer, only what a guest looks at is left to judge."""
+    """Check *buffer* where it is; in a response, only what a guest reads."""
     yield from header(buffer, where)
     if where.direction is Direction.RESPONSE:
         yield from progress(buffer, where)
@@ -146,4 +144,6 @@ def _moved(finding: Finding, where: Place) -> Finding:
     return finding._replace(path=where.prefix + finding.path, offset=where.base + finding.offset)
 
 
-RULES = (alone,)
+RULES = {
+    PscBuffer: (buffer_alone,),
+}

@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..bits import OpenEnum, Word
+from ..context import BARE, Context
 from ..finding import Finding, Severity, nameless_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..context import Context
     from ..layout import Leaf
 
 SHOWN = 16
 """How many bytes a finding shows of a run."""
 
 
-def reserved(value: Any, context: Context | None = None) -> Iterator[Finding]:
+def reserved(value: Any, context: Context = BARE) -> Iterator[Finding]:
     """Find bytes that no field claims and that are not zero."""
-    absent = context.absent if context else frozenset()
     for leaf in value.leaves():
-        if leaf.gap and leaf.path != "rest" and leaf.path not in absent and any(leaf.value):
+        if leaf.gap and leaf.path != "rest" and leaf.path not in context.absent and any(leaf.value):
             yield reserved_run(leaf, value.SPEC)
 
 
@@ -45,7 +44,7 @@ def shown_bytes(data: bytes) -> str:
     return data[:SHOWN].hex(" ") + (" ..." if len(data) > SHOWN else "")
 
 
-def unknown(value: Any, context: Context | None = None) -> Iterator[Finding]:
+def unknown(value: Any, context: Context = BARE) -> Iterator[Finding]:
     """Find codes without a name, and set bits without one."""
     return unknown_except(value, ())
 
@@ -81,7 +80,7 @@ def unknown_bits(word: Word, path: str, offset: int, source: str) -> Iterator[Fi
         yield Finding("unknown-bits", Severity.WARNING, path, offset, text, source)
 
 
-def rest(value: Any, context: Context | None = None) -> Iterator[Finding]:
+def rest(value: Any, context: Context = BARE) -> Iterator[Finding]:
     """Find bytes behind the last element that are not zero."""
     body = value.rest.lstrip(b"\0")
     if body:
@@ -92,7 +91,7 @@ def rest(value: Any, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("bytes-behind", Severity.NOTE, "rest", place, text, value.SPEC)
 
 
-def cut_short(value: Any, context: Context | None = None) -> Iterator[Finding]:
+def cut_short(value: Any, context: Context = BARE) -> Iterator[Finding]:
     """Find that the head announces more elements than there are bytes for."""
     announced = value.announced(value.head, b"")
     if announced > len(value.elements):

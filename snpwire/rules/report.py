@@ -1,6 +1,6 @@
 """What can be wrong with an attestation report. Its signature is not looked at here.
 
-Reserved bytes and bits that nobody named are warnings and notes, never refusals: genuine reports
+Reserved bytes and bits without a name are warnings and notes, never refusals: genuine reports
 have them (a Turin report has bit 6 of ``platform_info``), and a version to come will have more.
 """
 
@@ -9,22 +9,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..finding import Finding, Severity, bit_list
-from ..product import ProductDecision, decide
-from ..wire.report import Report, SignatureAlgo, SigningKey
+from ..product import decide
+from ..wire.report import (
+    REPORT_SIZE,
+    Report,
+    ReportReq,
+    ReportRsp,
+    SignatureAlgo,
+    SigningKey,
+)
 from . import record
+from .payload import key_sel, place_of, remark, request_reserved, status, vmpl
 from .policy import policy_findings
 from .signature import signature_findings
-from .tcb import order, spare
+from .tcb import order, unused_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ..context import Context
+    from ..product import ProductDecision
 
 
 GO = "go-sev-guest abi.go"
 VIRTEE = "virtee/sev, which refuses such a report"
 PEERS = f"{GO}, virtee/sev"
 FIRMWARE = "AMD-ASPFW sev_mcmd.c, MSG_REPORT_REQ"
-LAST = 5
+LAST_VERSION = 5
 """The highest version that is known."""
 NO_AGENT = b"\xff" * 32
 HOST_ASKED = 0xFFFF_FFFF
@@ -49,15 +60,15 @@ def _note(code: str, field: str, text: str, source: str = Report.SPEC) -> Findin
     return _finding(code, Severity.NOTE, field, text, source)
 
 
-def version(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def version(report: Report, context: Context) -> Iterator[Finding]:
     """Expect version 2 to 5."""
     number = report.version
     if number < 2:
         text = f"version is {number}: no report has it, go-sev-guest and virtee/sev refuse it"
         yield _error("report-version", "version", text)
-    elif number > LAST:
+    elif number > LAST_VERSION:
         text = (
-            f"version {number} is not known: it is read as version {LAST},"
+            f"version {number} is not known: it is read as version {LAST_VERSION},"
             " and what it added is among the reserved bytes"
         )
         yield _warning("report-version-new", "version", text)
@@ -66,12 +77,12 @@ def version(report: Report, context: ProductDecision | None = None) -> Iterator[
         yield _note("report-version-unpublished", "version", text)
 
 
-def policy(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def policy(report: Report, context: Context) -> Iterator[Finding]:
     """Expect a policy that a launch would take."""
     yield from policy_findings(report.policy, "policy", 0x008)
 
 
-def platform(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def platform(report: Report, context: Context) -> Iterator[Finding]:
     """Find bits of the platform without a name."""
     if report.platform_info.unknown:
         which = bit_list(report.platform_info.unknown)
@@ -79,7 +90,7 @@ def platform(report: Report, context: ProductDecision | None = None) -> Iterator
         yield _note("platform-unknown-bits", "platform_info", text)
 
 
-def keys(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def keys(report: Report, context: Context) -> Iterator[Finding]:
     """Expect one of three signing keys, and a signature where there is a key."""
     info = report.key_info
     yield from record.unknown_bits(info, "key_info", 0x48, GO)
@@ -102,7 +113,7 @@ def keys(report: Report, context: ProductDecision | None = None) -> Iterator[Fin
         yield _error("report-signature-missing", "signature", text, FIRMWARE)
 
 
-def signature(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def signature(report: Report, context: Context) -> Iterator[Finding]:
     """Expect ECDSA over P-384, and two numbers that fit the curve."""
     if report.signature_algo != SignatureAlgo.ECDSA_P384_SHA384:
         text = f"signature_algo is {report.signature_algo:d}, it has to be 1"
@@ -110,19 +121,19 @@ def signature(report: Report, context: ProductDecision | None = None) -> Iterato
     yield from signature_findings(report.signature, "signature", 0x2A0)
 
 
-def reserved(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def reserved(report: Report, context: Context) -> Iterator[Finding]:
     """Find bytes that are reserved in the report's version and not zero (go-sev-guest)."""
     for leaf in report.leaves():
         if leaf.gap and any(leaf.value) and not leaf.path.startswith("signature"):
             found = record.reserved_run(leaf, GO)
-            later = "; what a later version added?" if report.version > LAST else ""
+            later = "; what a later version added?" if report.version > LAST_VERSION else ""
             yield found._replace(text=found.text + later)
     if report.version == 2:
         for name in CPUID_FIELDS:
             if getattr(report, name):
                 text = f"{name} is {getattr(report, name):#x}, reserved in version 2"
                 yield _warning("reserved-not-zero", name, text, GO)
-    if report.version < LAST:
+    if report.version < LAST_VERSION:
         for name in VECTORS:
             if getattr(report, name):
                 text = (
@@ -132,12 +143,12 @@ def reserved(report: Report, context: ProductDecision | None = None) -> Iterator
                 yield _note("report-early-vector", name, text)
 
 
-def _decision(report: Report, context: object) -> ProductDecision:
-    """Return the caller's decision, or one's own: what decides about a page tells nothing here."""
-    return context if isinstance(context, ProductDecision) else decide(report)
+def _decision(report: Report, context: Context) -> ProductDecision:
+    """Return the caller's decision, or one from the report alone."""
+    return context.product or decide(report)
 
 
-def chip(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def chip(report: Report, context: Context) -> Iterator[Finding]:
     """Find a masked chip id."""
     decision = _decision(report, context)
     used = decision.product.chip_id_size if decision.product else None
@@ -151,7 +162,7 @@ def chip(report: Report, context: ProductDecision | None = None) -> Iterator[Fin
         yield _warning("report-chip-id", "chip_id", text, "virtee/sev, certificates of AMD")
 
 
-def owner(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def owner(report: Report, context: Context) -> Iterator[Finding]:
     """Expect the author key's digest if, and only if, there is an author key."""
     there = any(report.author_key_digest)
     field = "author_key_digest"
@@ -166,7 +177,7 @@ def owner(report: Report, context: ProductDecision | None = None) -> Iterator[Fi
         yield _warning("report-id-key", "id_key_digest", text, FIRMWARE)
 
 
-def guest(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def guest(report: Report, context: Context) -> Iterator[Finding]:
     """Expect a VMPL, an id, a measurement, and an agent where the policy allows one."""
     if report.vmpl == HOST_ASKED:
         text = "vmpl is all ones: the host asked for this report, as far as is known"
@@ -182,25 +193,54 @@ def guest(report: Report, context: ProductDecision | None = None) -> Iterator[Fi
         yield _warning("report-agent", "report_id_ma", text, FIRMWARE)
 
 
-def tcb(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def tcb(report: Report, context: Context) -> Iterator[Finding]:
     """Expect TCB versions that fit their layout, and that are in order."""
     decision = _decision(report, context)
     if decision.assumed:
         text = f"the layout of the TCB versions is assumed: {decision.reason}"
         yield _warning("tcb-layout-assumed", "current_tcb", text, VIRTEE)
-    yield from spare(report, decision)
+    yield from unused_bits(report, decision)
     yield from order(report, decision)
 
 
-def empty(report: Report, context: ProductDecision | None = None) -> Iterator[Finding]:
+def empty(report: Report, context: Context) -> Iterator[Finding]:
     """Find a report that was never written, and then nothing else."""
     if not any(report.build()):
         text = "all of the report is zero: none was written"
         yield _error("report-empty", "version", text, FIRMWARE)
         return
-    for rule in _RULES:
+    for rule in STANDING_ALONE:
         yield from rule(report, context)
 
 
-_RULES = (version, policy, platform, keys, signature, reserved, chip, owner, guest, tcb)
-RULES = (empty,)
+def report_request(request: ReportReq, context: Context) -> Iterator[Finding]:
+    """Expect a key that there is, and a VMPL."""
+    yield from vmpl(request)
+    yield from key_sel(request, "payload-key-sel")
+
+
+def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
+    """Expect a report after success, checked like one by itself, and none after an error."""
+    if response.report_size != REPORT_SIZE:
+        text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
+        yield remark(response, "payload-size", Severity.WARNING, "report_size", text)
+    place = place_of(response, "report")
+    if not response.status:
+        for found in empty(response.report, context):
+            yield found._replace(path=f"report.{found.path}", offset=place + found.offset)
+    elif any(response.report.build()):
+        text = f"report is not zero, and status is {response.status.name}"
+        yield remark(response, "payload-report", Severity.WARNING, "report", text)
+
+
+def response_reserved(response: ReportRsp, context: Context) -> Iterator[Finding]:
+    """Find reserved bytes outside of the report, which has a rule for its own."""
+    return (found for found in record.reserved(response) if not found.path.startswith("report."))
+
+
+STANDING_ALONE = (version, policy, platform, keys, signature, reserved, chip, owner, guest, tcb)
+RULES = {
+    Report: (empty,),
+    ReportReq: (request_reserved, report_request),
+    ReportRsp: (status, report_response, response_reserved),
+}

@@ -1,6 +1,6 @@
 """What can be wrong with a request: the exit code, what must come with it, what should not.
 
-``RULES`` stands in KVM's order: exit fields, inputs, operands that KVM checks beside them, the exit
+``RULES`` stands in KVM's order: exit fields, inputs, operands that KVM checks with them, the exit
 code, and then what the exit itself finds out.
 """
 
@@ -16,9 +16,9 @@ from ..wire.exits import ExitCode
 from ..wire.ghcb import SPEC, Page
 from . import record
 from .access import CODES as ACCESS
-from .case import INVALID_EVENT, MISSING_INPUT, VALIDATE, Case
-from .guest import CODES as GUEST
-from .guest import pages
+from .ghcb_page import INVALID_EVENT, MISSING_INPUT, VALIDATE, GhcbCheck
+from .guest_request import CODES as GUEST
+from .guest_request import pages
 from .processor import CODES as PROCESSOR
 from .scratch import scratch, shared_psc
 
@@ -43,71 +43,71 @@ DRAFTS = {
 """Exit codes that no published revision is known to define, and what is known of them."""
 
 
-def exit_fields(case: Case) -> Iterator[Finding]:
+def exit_fields(check: GhcbCheck) -> Iterator[Finding]:
     """Expect the code and both operands to be marked valid (KVM, second check)."""
     for field in EXIT_FIELDS:
-        if case.lacks(field):
+        if check.lacks(field):
             text = f"{field} is not marked valid, every exit needs it"
-            yield case.finding(
+            yield check.finding(
                 "exit-field-missing", Severity.ERROR, field, text, VALIDATE, reason=MISSING_INPUT
             )
 
 
-def inputs(case: Case) -> Iterator[Finding]:
+def inputs(check: GhcbCheck) -> Iterator[Finding]:
     """Expect the fields an exit needs to be marked valid (56421; KVM)."""
-    for field in needs(case):
-        if case.lacks(field):
+    for field in needs(check):
+        if check.lacks(field):
             text = f"{field} is not marked valid, this exit needs it"
-            source = VALIDATE if case.served else case.rows[0].source
-            yield case.error("missing-input", field, text, source, MISSING_INPUT)
+            source = VALIDATE if check.served else check.rows[0].source
+            yield check.error("missing-input", field, text, source, MISSING_INPUT)
 
 
-def needs(case: Case) -> tuple[str, ...]:
+def needs(check: GhcbCheck) -> tuple[str, ...]:
     """Return the fields that the exit needs for certain.
 
     Where the first operand is not known, that is what all rows of the exit code have in common. The
-    certificate buffer of an extended guest request is judged by ``guest``.
+    certificate buffer of an extended guest request is checked by ``guest_request``.
     """
-    if not case.rows or case.code == EXT_GUEST_REQUEST:
+    if not check.rows or check.code == EXT_GUEST_REQUEST:
         return ()
-    if not case.known("sw_exit_info_1"):
-        common = set.intersection(*(set(row.required) for row in case.rows))
-        return () if case.code == AP_CREATION else tuple(sorted(common))
-    if case.code == AP_CREATION and case.page.sw_exit_info_1 & 0xFFFF_FFFF == AP_DESTROY:
+    if not check.known("sw_exit_info_1"):
+        common = set.intersection(*(set(row.required) for row in check.rows))
+        return () if check.code == AP_CREATION else tuple(sorted(common))
+    if check.code == AP_CREATION and check.page.sw_exit_info_1 & 0xFFFF_FFFF == AP_DESTROY:
         return ()
-    return case.context.event.required if case.context.event else ()
+    return check.context.event.required if check.context.event else ()
 
 
-def extended_state(case: Case) -> Iterator[Finding]:
+def extended_state(check: GhcbCheck) -> Iterator[Finding]:
     """Expect XCR0 and IA32_XSS with CPUID leaf 0xD (KVM needs the first, newer KVM reads both)."""
-    if not case.known("sw_exit_code") or case.code != CPUID or not case.holds("rax"):
+    if not check.known("sw_exit_code") or check.code != CPUID or not check.holds("rax"):
         return
-    rax = case.page.rax
-    if rax == LEAF_D and case.lacks("xcr0"):
+    rax = check.page.rax
+    if rax == LEAF_D and check.lacks("xcr0"):
         text = "xcr0 is not marked valid, CPUID leaf 0xd needs it"
-        yield case.error("missing-input", "xcr0", text, reason=MISSING_INPUT)
+        yield check.error("missing-input", "xcr0", text, reason=MISSING_INPUT)
     if rax != LEAF_D and rax & 0xFFFF_FFFF == LEAF_D:
         text = f"rax is {rax:#x}: KVM compares all 64 bits, so it does not ask xcr0 for this leaf"
-        yield case.note("cpuid-leaf", "rax", text, VALIDATE)
-    if rax == LEAF_D and case.lacks("xss") and _version(case) == 2:
+        yield check.note("cpuid-leaf", "rax", text, VALIDATE)
+    if rax == LEAF_D and check.lacks("xss") and _version(check) == 2:
         text = "xss is not marked valid; protocol 2 has it for CPUID leaf 0xd, newer KVM uses it"
-        yield case.note("xss-missing", "xss", text, "56421, CPUID; newer KVM")
+        yield check.note("xss-missing", "xss", text, "56421, CPUID; newer KVM")
 
 
-def _version(case: Case) -> int:
-    return case.page.protocol_version if case.known("protocol_version") else 0
+def _version(check: GhcbCheck) -> int:
+    return check.page.protocol_version if check.known("protocol_version") else 0
 
 
-def exit_code(case: Case) -> Iterator[Finding]:
+def exit_code(check: GhcbCheck) -> Iterator[Finding]:
     """Expect an exit that KVM serves (its last check; the list is that of Linux 6.12)."""
-    if not case.known("sw_exit_code"):
+    if not check.known("sw_exit_code"):
         return
-    code, source = case.code, VALIDATE
+    code, source = check.code, VALIDATE
     name = ExitCode(code).name
     draft = DRAFTS.get(code)
-    if case.served:
+    if check.served:
         return
-    if case.rows or draft:
+    if check.rows or draft:
         text = f"exit {code:#x} ({name}) is known, but KVM 6.12 does not take it"
         severity = Severity.NOTE
     elif ExitCode(code).known:
@@ -117,47 +117,47 @@ def exit_code(case: Case) -> Iterator[Finding]:
         text = f"exit {code:#x} is none that is known"
         severity = Severity.ERROR
     kind = "event-not-served" if severity is Severity.NOTE else "event-unknown"
-    yield case.finding(kind, severity, "sw_exit_code", text, source, reason=INVALID_EVENT)
+    yield check.finding(kind, severity, "sw_exit_code", text, source, reason=INVALID_EVENT)
     if draft:
         text = f"exit {code:#x} is in no published revision that is known: {draft}"
-        yield case.note("event-draft", "sw_exit_code", text, "draft")
+        yield check.note("event-draft", "sw_exit_code", text, "draft")
 
 
 BY_CODE = {**ACCESS, **GUEST, **PROCESSOR}
 """What the exits find out for themselves."""
 
 
-def own(case: Case) -> Iterator[Finding]:
-    """Judge the operands by the rules of the exit itself."""
-    if case.known("sw_exit_code"):
-        for rule in BY_CODE.get(case.code, ()):
-            yield from rule(case)
+def exit_rules(check: GhcbCheck) -> Iterator[Finding]:
+    """Check the operands by the rules of the exit."""
+    if check.known("sw_exit_code"):
+        for rule in BY_CODE.get(check.code, ()):
+            yield from rule(check)
 
 
-def meanings(case: Case) -> Iterator[Finding]:
+def meanings(check: GhcbCheck) -> Iterator[Finding]:
     """Expect zero in operands without a use, and in bits without a name."""
-    if not case.known("sw_exit_code", "sw_exit_info_1"):
+    if not check.known("sw_exit_code", "sw_exit_info_1"):
         return
-    for field, operand in operands(case.page, case.context).items():
-        if not case.known(field) or (field not in EXIT_FIELDS and case.lacks(field)):
+    for field, operand in operands(check.page, check.context).items():
+        if not check.known(field) or (field not in EXIT_FIELDS and check.lacks(field)):
             continue
-        value = operand.type(getattr(case.page, field))
+        value = operand.type(getattr(check.page, field))
         if isinstance(value, Zero) and value:
             text = f"{field} is {int(value):#x}, this exit has no use for it"
-            yield case.note("operand-not-zero", field, text, SPEC)
+            yield check.note("operand-not-zero", field, text, SPEC)
         elif isinstance(value, Word):
             tile = Page.tile(field)
             yield from record.unknown_bits(value, field, tile.offset if tile else 0, value.SPEC)
 
 
-def leftovers(case: Case) -> Iterator[Finding]:
+def leftovers(check: GhcbCheck) -> Iterator[Finding]:
     """Find values that are not marked valid (Linux leaves what earlier exits wrote)."""
-    judged = {*EXIT_FIELDS, *needs(case), *(name for row in case.rows for name in row.required)}
-    for name in case.page.valid_bitmap.BITS:
-        value = getattr(case.page, name)
-        if value and case.known(name) and case.lacks(name) and name not in judged:
+    judged = {*EXIT_FIELDS, *needs(check), *(name for row in check.rows for name in row.required)}
+    for name in check.page.valid_bitmap.BITS:
+        value = getattr(check.page, name)
+        if value and check.known(name) and check.lacks(name) and name not in judged:
             text = f"{name} is {value:#x} and not marked valid: Linux leaves stale registers"
-            yield case.note("not-marked-valid", name, text, "Linux 6.12 vc_ghcb_invalidate")
+            yield check.note("not-marked-valid", name, text, "Linux 6.12 vc_ghcb_invalidate")
 
 
 RULES = (
@@ -166,7 +166,7 @@ RULES = (
     extended_state,
     pages,
     exit_code,
-    own,
+    exit_rules,
     scratch,
     shared_psc,
     meanings,

@@ -8,7 +8,17 @@ from ..context import Direction
 from ..finding import Finding, Severity, bit_list
 from ..wire import rmp_faults as faults
 from ..wire.address import LARGE_PAGE, PAGE, REGION
-from ..wire.rmp import ASIDS, RmpState, state_of, states_of
+from ..wire.rmp import (
+    ASIDS,
+    RmpEntry,
+    RmpLo,
+    RmpOperand,
+    RmpState,
+    SegmentTable,
+    VmplMasks,
+    state_of,
+    states_of,
+)
 from ..wire.rmp_faults import FIRMWARE
 from ..wire.rmp_words import CHANGING, LAST_ASID
 from . import record
@@ -16,8 +26,7 @@ from . import record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..product import EntryLayout
-    from ..wire.rmp import RmpEntry, RmpLo, RmpOperand, SegmentTable, VmplMasks
+    from ..context import Context
     from ..wire.rmp_faults import EntryFault
 
 UPDATE = "RMPUPDATE (Microsoft, VeriSMo); the order of its checks is not verified"
@@ -30,16 +39,21 @@ def _finding(fault: EntryFault, lo: RmpLo) -> Finding:
     return fault.rule.found("lo", 0, fault.text(lo))
 
 
-def state(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Finding]:
+def _is_known(context: Context) -> bool:
+    """Return whether the bits of an entry are known on the processor that it is of."""
+    return context.entry_layout is None or context.entry_layout.known
+
+
+def state(entry: RmpEntry, context: Context) -> Iterator[Finding]:
     """Expect a state that the firmware knows, and say why there is none."""
-    if (layout is None or layout.known) and state_of(entry.lo, entry.hi) is RmpState.INVALID:
+    if _is_known(context) and state_of(entry.lo, entry.hi) is RmpState.INVALID:
         yield _finding(faults.STATELESS, entry.lo)
 
 
-def owner(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Finding]:
+def owner(entry: RmpEntry, context: Context) -> Iterator[Finding]:
     """Expect an ASID that a guest can have, and an address that its page can have."""
     lo = entry.lo
-    if layout is not None and not layout.known:
+    if not _is_known(context):
         return
     if lo.asid == CHANGING:
         yield _finding(faults.CHANGING, lo)
@@ -53,25 +67,25 @@ def owner(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Findin
         yield _finding(faults.LOCKED, lo)
 
 
-def rights(entry: RmpEntry, layout: EntryLayout | None = None) -> Iterator[Finding]:
+def rights(entry: RmpEntry, context: Context) -> Iterator[Finding]:
     """Expect masks of bits that have a name, and no write without read."""
-    if layout is not None and not layout.known:
+    if not _is_known(context):
         return
     yield from record.unknown_bits(entry.hi, "hi", 8, FIRMWARE)
     for level, text in faults.odd_masks(entry.hi):
         yield faults.RIGHTS.found("hi", 8 + level, text)
 
 
-def masks(value: VmplMasks, context: object = None) -> Iterator[Finding]:
+def masks(value: VmplMasks, context: Context) -> Iterator[Finding]:
     """Expect masks of bits that have a name, and no write without read."""
     for level in range(4):
         for text in faults.odd_mask(getattr(value, f"vmpl{level}"), level):
             yield faults.RIGHTS.found(f"vmpl{level}", level, text)
 
 
-def operand(value: RmpOperand, context: object = None) -> Iterator[Finding]:
-    """Judge what RMPUPDATE is given, or what RMPREAD wrote where that is the direction."""
-    written = context is Direction.RESPONSE
+def operand(value: RmpOperand, context: Context) -> Iterator[Finding]:
+    """Check the operand of RMPUPDATE, or of RMPREAD where the direction is that of a response."""
+    written = context.direction is Direction.RESPONSE
     yield from _ones(value, written=written)
     if written:
         if states_of(value) == (RmpState.INVALID,):
@@ -130,7 +144,7 @@ def _update(value: RmpOperand) -> Iterator[Finding]:
         yield _of(value, "rmp-operand-reclaim", Severity.NOTE, "assigned", text)
 
 
-def segments(value: SegmentTable, context: object = None) -> Iterator[Finding]:
+def segments(value: SegmentTable, context: Context) -> Iterator[Finding]:
     """Expect a page of segments, with memory and entries, that do not overlap."""
     size = len(value.build())
     if size != PAGE:
@@ -156,7 +170,9 @@ def segments(value: SegmentTable, context: object = None) -> Iterator[Finding]:
             seen.append((index, first, last))
 
 
-ENTRY = (state, owner, rights)
-OPERAND = (operand,)
-SEGMENTS = (segments,)
-MASKS = (masks,)
+RULES = {
+    RmpEntry: (state, owner, rights),
+    RmpOperand: (operand,),
+    SegmentTable: (segments,),
+    VmplMasks: (masks,),
+}

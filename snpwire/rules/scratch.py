@@ -1,8 +1,8 @@
-"""Where the data of an exit may lie: the scratch area that ``sw_scratch`` points at.
+"""Where the data of an exit may be: the scratch area that ``sw_scratch`` points at.
 
-From protocol version 2 on it lies in the shared buffer of the page itself. Whether an address is in
-that page can be told only by who knows where the page is; without that, the offset within whatever
-page it is in is all that can be judged.
+From protocol version 2 on it is in the shared buffer of the page itself. Whether an address is in
+that page is known only if the page's address is; without that, only the offset within a page can be
+checked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..context import Direction
 from ..wire.ghcb import SHARED_END, SHARED_START
 from ..wire.operands import IoioInfo
-from .case import INVALID_SCRATCH_AREA, Case
+from .ghcb_page import INVALID_SCRATCH_AREA, GhcbCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,15 +28,15 @@ MMIO_MAX = 8
 INT_MAX = 0x7FFF_FFFF
 
 
-def need(case: Case) -> int | None:
-    """Return how many bytes the exit asks for, None if none or if that cannot be told."""
-    info1, info2 = case.page.sw_exit_info_1, case.page.sw_exit_info_2
-    if case.code == PSC:
+def need(check: GhcbCheck) -> int | None:
+    """Return how many bytes the exit needs; None if none, or if that is not known."""
+    info1, info2 = check.page.sw_exit_info_1, check.page.sw_exit_info_2
+    if check.code == PSC:
         return PSC_HEADER
-    if case.code in MMIO and case.known("sw_exit_info_2"):
-        refused = info2 > MMIO_MAX and not _first_version(case)
+    if check.code in MMIO and check.known("sw_exit_info_2"):
+        refused = info2 > MMIO_MAX and not _first_version(check)
         return None if refused else info2 or None
-    if case.code == 0x7B and case.known("sw_exit_info_1", "sw_exit_info_2"):
+    if check.code == 0x7B and check.known("sw_exit_info_1", "sw_exit_info_2"):
         total = string_bytes(info1, info2)
         return total or None if IoioInfo(info1).string and max(info2, total) <= INT_MAX else None
     return None
@@ -50,47 +50,47 @@ def string_bytes(info1: int, count: int) -> int:
     return count * (info1 >> 4 & 0b111)
 
 
-def _first_version(case: Case) -> bool:
-    return not case.known("protocol_version") or case.page.protocol_version == 1
+def _first_version(check: GhcbCheck) -> bool:
+    return not check.known("protocol_version") or check.page.protocol_version == 1
 
 
-def scratch(case: Case) -> Iterator[Finding]:
+def scratch(check: GhcbCheck) -> Iterator[Finding]:
     """Expect room, in the page's shared buffer (KVM; 56421)."""
-    if not case.known("sw_exit_code") or not case.holds("sw_scratch"):
+    if not check.known("sw_exit_code") or not check.holds("sw_scratch"):
         return
-    wanted = need(case)
+    wanted = need(check)
     if wanted is None:
         return
-    place = case.page.sw_scratch
-    problem = _problem(case, place, wanted)
+    place = check.page.sw_scratch
+    problem = _problem(check, place, wanted)
     if problem:
         text = f"sw_scratch is {place:#x}: {problem}"
-        yield case.error("scratch-area", "sw_scratch", text, SETUP, INVALID_SCRATCH_AREA)
-    elif place & 0xFFF != SHARED_START and _inside(case, place):
+        yield check.error("scratch-area", "sw_scratch", text, SETUP, INVALID_SCRATCH_AREA)
+    elif place & 0xFFF != SHARED_START and _inside(check, place):
         text = f"sw_scratch is {place:#x}; OpenVMM takes the start of the shared buffer alone"
-        yield case.note("scratch-not-at-start", "sw_scratch", text, "OpenVMM, MSHV backend")
+        yield check.note("scratch-not-at-start", "sw_scratch", text, "OpenVMM, MSHV backend")
 
 
-def _inside(case: Case, place: int) -> bool:
-    """Tell whether *place* is in the page itself; assumed where nothing says otherwise."""
-    if case.context.gpa is None:
-        return not _first_version(case) or _fits(place & 0xFFF, 0)
-    return place >> 12 == case.context.gpa >> 12
+def _inside(check: GhcbCheck, place: int) -> bool:
+    """Return whether *place* is in the page itself; assumed where nothing says otherwise."""
+    if check.context.gpa is None:
+        return not _first_version(check) or _fits(place & 0xFFF, 0)
+    return place >> 12 == check.context.gpa >> 12
 
 
 def _fits(offset: int, wanted: int) -> bool:
     return offset >= SHARED_START and offset + wanted <= SHARED_END
 
 
-def _problem(case: Case, place: int, wanted: int) -> str:
+def _problem(check: GhcbCheck, place: int, wanted: int) -> str:
     """Return what is wrong with *wanted* bytes at *place*, or an empty string."""
     if place == 0:
         return "there is no scratch area"
-    if not _inside(case, place):
-        return _outside(case, place, wanted)
+    if not _inside(check, place):
+        return _outside(check, place, wanted)
     offset = place & 0xFFF
-    unsure = case.context.gpa is None
-    if _fits(offset, wanted) or (unsure and _first_version(case) and wanted <= OUTSIDE_MAX):
+    unsure = check.context.gpa is None
+    if _fits(offset, wanted) or (unsure and _first_version(check) and wanted <= OUTSIDE_MAX):
         return ""
     room = max(SHARED_END - offset, 0) if offset >= SHARED_START else 0
     text = (
@@ -100,9 +100,9 @@ def _problem(case: Case, place: int, wanted: int) -> str:
     return text + ("; the page's own address is not known" if unsure else "")
 
 
-def _outside(case: Case, place: int, wanted: int) -> str:
-    if not _first_version(case):
-        gpa = case.context.gpa or 0
+def _outside(check: GhcbCheck, place: int, wanted: int) -> str:
+    if not _first_version(check):
+        gpa = check.context.gpa or 0
         return f"it is not in the page itself, which is at {gpa:#x}; protocol 2 allows no other"
     if wanted > OUTSIDE_MAX:
         return f"outside the page KVM allows {OUTSIDE_MAX} bytes, this exit needs {wanted}"
@@ -111,23 +111,23 @@ def _outside(case: Case, place: int, wanted: int) -> str:
     return ""
 
 
-def shared_psc(case: Case) -> Iterator[Finding]:
-    """Judge the page state change buffer, where it lies in this page.
+def shared_psc(check: GhcbCheck) -> Iterator[Finding]:
+    """Check the page state change buffer, if it is in this page.
 
-    An answer keeps the request's address, though nothing marks it valid any more.
+    A response keeps the request's address, though it is no longer marked valid.
     """
-    if not case.known("sw_exit_code", "sw_scratch", "shared_buffer") or case.code != PSC:
+    if not check.known("sw_exit_code", "sw_scratch", "shared_buffer") or check.code != PSC:
         return
-    if case.context.direction is Direction.REQUEST and case.lacks("sw_scratch"):
+    if check.context.direction is Direction.REQUEST and check.lacks("sw_scratch"):
         return
-    place = case.page.sw_scratch
+    place = check.page.sw_scratch
     offset = place & 0xFFF
-    if not _inside(case, place) or not _fits(offset, PSC_HEADER):
+    if not _inside(check, place) or not _fits(offset, PSC_HEADER):
         return
     from ..wire.psc import PscBuffer
     from .psc import Place, judge
 
-    data = case.page.shared_buffer[offset - SHARED_START :]
+    data = check.page.shared_buffer[offset - SHARED_START :]
     room = (len(data) - PSC_HEADER) // 8
-    where = Place("shared_buffer.psc.", offset, room, case.context.direction)
+    where = Place("shared_buffer.psc.", offset, room, check.context.direction)
     yield from judge(PscBuffer.parse(data), where)

@@ -28,7 +28,7 @@ def _finding(code: str, severity: Severity, field: str, text: str, source: str =
     return Finding(code, severity, field, place, text, source or SecretsPage.SPEC)
 
 
-def version(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]:
+def version(page: SecretsPage, context: Context) -> Iterator[Finding]:
     """Expect a version that is known, and no field of a later one."""
     if page.version not in VERSIONS:
         text = f"version is {page.version}, known are 2, 3 and 4"
@@ -40,7 +40,7 @@ def version(page: SecretsPage, context: Context | None = None) -> Iterator[Findi
             yield _finding("secrets-early-field", Severity.WARNING, field, text)
 
 
-def keys(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]:
+def keys(page: SecretsPage, context: Context) -> Iterator[Finding]:
     """Find keys that are zero, and keys that are the same."""
     seen: dict[bytes, str] = {}
     zero = [index for index, key in enumerate(page.vmpcks) if not any(key)]
@@ -57,7 +57,7 @@ def keys(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]
             yield _finding("secrets-key-repeated", Severity.WARNING, field, text)
 
 
-def counts(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]:
+def counts(page: SecretsPage, context: Context) -> Iterator[Finding]:
     """Expect even counts below the limit, and say both readings where they differ."""
     area = page.os_area
     for index, (low, wide) in enumerate(zip(area.counts, area.wide_counts, strict=True)):
@@ -78,7 +78,7 @@ def counts(page: SecretsPage, context: Context | None = None) -> Iterator[Findin
             yield Finding("secrets-count-halves", Severity.WARNING, high, at, text, area.SPEC)
 
 
-def svsm(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]:
+def svsm(page: SecretsPage, context: Context) -> Iterator[Finding]:
     """Expect an SVSM on whole pages and above the guest, or none at all."""
     if not page.svsm_size:
         for field in ("svsm_base", "svsm_caa", "svsm_max_version", "svsm_guest_vmpl"):
@@ -95,7 +95,7 @@ def svsm(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]
         yield _finding("secrets-svsm", Severity.WARNING, "svsm_guest_vmpl", text)
 
 
-def empty(page: SecretsPage, context: Context | None = None) -> Iterator[Finding]:
+def empty(page: SecretsPage, context: Context) -> Iterator[Finding]:
     """Find a page that was never written, and then nothing else."""
     if not any(page.build()):
         text = "all of the page is zero: the firmware did not write it"
@@ -105,4 +105,6 @@ def empty(page: SecretsPage, context: Context | None = None) -> Iterator[Finding
         yield from rule(page, context)
 
 
-RULES = (empty,)
+RULES = {
+    SecretsPage: (empty,),
+}

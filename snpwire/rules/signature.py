@@ -17,7 +17,7 @@ SPEC = "56860, ECDSA P-384 signature; go-sev-guest, virtee/sev"
 
 
 def signature_findings(signature: Signature, path: str, offset: int) -> Iterator[Finding]:
-    """Expect two numbers of 48 bytes, and zeros behind them; all zero is for the caller to say."""
+    """Expect two numbers of 48 bytes, and zeros behind them; all zero is the caller's to report."""
     if not any(signature.build()):
         return
     for name, start, data in (("r", 0x00, signature.r), ("s", 0x48, signature.s)):

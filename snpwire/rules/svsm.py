@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 from ..finding import Finding, Severity
 from ..wire.address import PAGE, REGION
 from ..wire.guid import TextGuid
-from ..wire.svsm import COCONUT, SPEC, ServiceGuid
+from ..wire.svsm import (
+    COCONUT,
+    SPEC,
+    AttestServices,
+    AttestSingleService,
+    Caa,
+    PvalidateRequest,
+    ServiceGuid,
+    ServicesManifest,
+    VtpmRequest,
+    VtpmResponse,
+)
 from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..context import Context
-    from ..wire.svsm import (
-        AttestServices,
-        AttestSingleService,
-        Caa,
-        PvalidateRequest,
-        ServicesManifest,
-        VtpmRequest,
-        VtpmResponse,
-    )
 
 MAX_ENTRIES = 510
 """How many entries a PVALIDATE request may have."""
@@ -33,7 +35,7 @@ ENTRY = 24
 KNOWN = frozenset(ServiceGuid.NAMES.values())
 
 
-def calling_area(caa: Caa, context: Context | None = None) -> Iterator[Finding]:
+def calling_area(caa: Caa, context: Context) -> Iterator[Finding]:
     """Expect flags of 0 and 1 (Linux, edk2; coconut-svsm has a third)."""
     for name, offset in (("call_pending", 0), ("mem_available", 1)):
         value = getattr(caa, name)
@@ -45,7 +47,7 @@ def calling_area(caa: Caa, context: Context | None = None) -> Iterator[Finding]:
         yield Finding("caa-eoi", Severity.NOTE, "no_eoi_required", 2, text, COCONUT)
 
 
-def pvalidate_head(request: PvalidateRequest, context: Context | None = None) -> Iterator[Finding]:
+def pvalidate_head(request: PvalidateRequest, context: Context) -> Iterator[Finding]:
     """Expect at most 510 entries, and a next one among them or behind the last."""
     entries, following = request.head.entries, request.head.next
     if entries > MAX_ENTRIES:
@@ -62,9 +64,9 @@ def pvalidate_head(request: PvalidateRequest, context: Context | None = None) ->
         yield Finding("pvalidate-next", Severity.ERROR, "next", 2, text, SPEC)
 
 
-def pvalidate_place(request: PvalidateRequest, context: Context | None = None) -> Iterator[Finding]:
+def pvalidate_place(request: PvalidateRequest, context: Context) -> Iterator[Finding]:
     """Expect a request that starts on 8 bytes and stays in its page, where its address is known."""
-    if context is None or context.gpa is None:
+    if context.gpa is None:
         return
     start, size = context.gpa % PAGE, request.SIZE + 8 * request.head.entries
     if start % 8:
@@ -75,9 +77,7 @@ def pvalidate_place(request: PvalidateRequest, context: Context | None = None) -
         yield Finding("pvalidate-place", Severity.ERROR, "entries", 0, text, SPEC)
 
 
-def pvalidate_entries(
-    request: PvalidateRequest, context: Context | None = None
-) -> Iterator[Finding]:
+def pvalidate_entries(request: PvalidateRequest, context: Context) -> Iterator[Finding]:
     """Expect pages of 4 KiB or of 2 MiB, the latter in line."""
     for index, entry in enumerate(request.elements):
         path, offset = f"list[{index}]", request.SIZE + 8 * index
@@ -96,14 +96,12 @@ def _nonce(size: int, prefix: str) -> Iterator[Finding]:
         yield Finding("attest-nonce", Severity.ERROR, f"{prefix}nonce_size", 0x18, text, SPEC)
 
 
-def attest(request: AttestServices, context: Context | None = None) -> Iterator[Finding]:
+def attest(request: AttestServices, context: Context) -> Iterator[Finding]:
     """Expect a nonce of 64 bytes (Linux reads four bytes of its length, coconut-svsm two)."""
     yield from _nonce(request.nonce_size, "")
 
 
-def attest_single(
-    request: AttestSingleService, context: Context | None = None
-) -> Iterator[Finding]:
+def attest_single(request: AttestSingleService, context: Context) -> Iterator[Finding]:
     """Expect a nonce of 64 bytes, and a service that is known."""
     yield from _nonce(request.services.nonce_size, "services.")
     yield from _service(request.service_guid, "service_guid", 0x40)
@@ -126,7 +124,7 @@ def _length(manifest: ServicesManifest) -> int:
     return ENTRY * (1 + len(manifest.elements)) + len(manifest.rest)
 
 
-def manifest_head(manifest: ServicesManifest, context: Context | None = None) -> Iterator[Finding]:
+def manifest_head(manifest: ServicesManifest, context: Context) -> Iterator[Finding]:
     """Expect the manifest's own GUID, and the size that is there (coconut-svsm)."""
     size = _length(manifest)
     head = manifest.head
@@ -139,7 +137,7 @@ def manifest_head(manifest: ServicesManifest, context: Context | None = None) ->
         yield Finding("manifest-size", severity, "total_size", 0x10, text, COCONUT)
 
 
-def manifest_rows(manifest: ServicesManifest, context: Context | None = None) -> Iterator[Finding]:
+def manifest_rows(manifest: ServicesManifest, context: Context) -> Iterator[Finding]:
     """Expect rows that name a service and point behind the table, at bytes that are there."""
     size, table = _length(manifest), ENTRY * (1 + len(manifest.elements))
     for index, row in enumerate(manifest.elements):
@@ -154,7 +152,7 @@ def manifest_rows(manifest: ServicesManifest, context: Context | None = None) ->
             yield Finding(code, Severity.ERROR, f"{path}.offset", place + 0x10, text, COCONUT)
 
 
-def vtpm_request(request: VtpmRequest, context: Context | None = None) -> Iterator[Finding]:
+def vtpm_request(request: VtpmRequest, context: Context) -> Iterator[Finding]:
     """Expect TPM_SEND_COMMAND at locality 0, of a length that fits (coconut-svsm)."""
     if request.command != SEND_COMMAND:
         text = f"command is {request.command}, there is 8 (TPM_SEND_COMMAND)"
@@ -167,17 +165,25 @@ def vtpm_request(request: VtpmRequest, context: Context | None = None) -> Iterat
         yield Finding("vtpm-size", Severity.ERROR, "inbuf_size", 5, text, COCONUT)
 
 
-def vtpm_response(response: VtpmResponse, context: Context | None = None) -> Iterator[Finding]:
+def vtpm_response(response: VtpmResponse, context: Context) -> Iterator[Finding]:
     """Expect a length that fits (coconut-svsm)."""
     if response.outbuf_size > len(response.outbuf):
         text = f"outbuf_size is {response.outbuf_size}, at most {len(response.outbuf)} fit the page"
         yield Finding("vtpm-size", Severity.ERROR, "outbuf_size", 0, text, COCONUT)
 
 
-CAA = (calling_area, *record.RULES)
-PVALIDATE = (pvalidate_head, pvalidate_place, pvalidate_entries, record.reserved, record.rest)
-ATTEST = (attest, *record.RULES)
-ATTEST_SINGLE = (attest_single, *record.RULES)
-MANIFEST = (manifest_head, manifest_rows, record.cut_short)
-VTPM_REQUEST = (vtpm_request, *record.RULES)
-VTPM_RESPONSE = (vtpm_response, *record.RULES)
+RULES = {
+    Caa: (calling_area, *record.RULES),
+    PvalidateRequest: (
+        pvalidate_head,
+        pvalidate_place,
+        pvalidate_entries,
+        record.reserved,
+        record.rest,
+    ),
+    AttestServices: (attest, *record.RULES),
+    AttestSingleService: (attest_single, *record.RULES),
+    ServicesManifest: (manifest_head, manifest_rows, record.cut_short),
+    VtpmRequest: (vtpm_request, *record.RULES),
+    VtpmResponse: (vtpm_response, *record.RULES),
+}

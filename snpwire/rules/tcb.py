@@ -27,7 +27,7 @@ def _place(field: str) -> int:
     return tile.offset if tile else 0
 
 
-def spare(report: Report, decision: ProductDecision) -> Iterator[Finding]:
+def unused_bits(report: Report, decision: ProductDecision) -> Iterator[Finding]:
     """Expect zeros between the components, as the layout has them."""
     for field in TCBS:
         word = decision.tcb(getattr(report, field))

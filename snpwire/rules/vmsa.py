@@ -25,7 +25,7 @@ def _finding(code: str, severity: Severity, field: str, text: str, source: str =
     return Finding(code, severity, field, tile.offset if tile else 0, text, source)
 
 
-def state(vmsa: Vmsa, context: Context | None = None) -> Iterator[Finding]:
+def state(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
     """Expect what a processor needs to run the guest at all."""
     if not vmsa.efer & EFER_SVME:
         text = f"efer is {vmsa.efer:#x}: VMRUN fails without SVME, bit 12"
@@ -46,7 +46,7 @@ def state(vmsa: Vmsa, context: Context | None = None) -> Iterator[Finding]:
         yield _finding("vmsa-cpl", Severity.WARNING, "cpl", f"cpl is {vmsa.cpl}, there are 0 to 3")
 
 
-def snp(vmsa: Vmsa, context: Context | None = None) -> Iterator[Finding]:
+def snp(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
     """Expect a VMPL, and features that go with SNP."""
     features = vmsa.sev_features
     if vmsa.vmpl > 3:
@@ -72,7 +72,7 @@ def snp(vmsa: Vmsa, context: Context | None = None) -> Iterator[Finding]:
         yield _finding("vmsa-protected", Severity.NOTE, "reg_prot_nonce", text, Vmsa.SPEC)
 
 
-def empty(vmsa: Vmsa, context: Context | None = None) -> Iterator[Finding]:
+def empty(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
     """Find a page that was never written, and then nothing else."""
     if not any(vmsa.build()):
         text = "all of the page is zero: no save area"
@@ -82,4 +82,6 @@ def empty(vmsa: Vmsa, context: Context | None = None) -> Iterator[Finding]:
         yield from rule(vmsa, context)
 
 
-RULES = (empty,)
+RULES = {
+    Vmsa: (empty,),
+}

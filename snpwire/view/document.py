@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..context import BARE, Context
 from .meaning import Meaning, plain_meaning
 from .secret import redacted_leaf, secret_fields
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..block import Block
-    from ..context import Context, Decision
+    from ..context import Decision
     from ..finding import Finding
     from ..layout import Leaf, Record
     from ..product import ProductDecision
@@ -44,7 +45,7 @@ class Document(NamedTuple):
     kind: Kind
     value: Record | Block
     size: int
-    context: Context | None = None
+    context: Context = BARE
     meanings: dict[str, Meaning] = {}
     findings: tuple[Finding, ...] = ()
     inner: tuple[Inner, ...] = ()
@@ -54,10 +55,6 @@ class Document(NamedTuple):
     """The finding for which the receiver refuses it: the first in the order of its checks."""
     status: str = ""
     """Status that the firmware then returns; empty if KVM is the receiver."""
-    chosen: tuple[Decision, ...] = ()
-    """Decisions about a value without context."""
-    product: ProductDecision | None = None
-    """Product and layout of TCB versions, where decided."""
     marks: tuple[Mark, ...] = ()
     redacted: frozenset[str] = frozenset()
     """Paths of fields whose values are not shown."""
@@ -67,12 +64,22 @@ class Document(NamedTuple):
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """Return every decision that the bytes alone did not make."""
-        return self.context.decisions if self.context else self.chosen
+        return self.context.decisions
 
     @property
     def absent(self) -> frozenset[str]:
         """Return the fields whose value is unknown."""
-        return self.context.absent if self.context else frozenset()
+        return self.context.absent
+
+    @property
+    def product(self) -> ProductDecision | None:
+        """Return the product and layout of TCB versions, where decided."""
+        return self.context.product
+
+    @property
+    def is_ghcb(self) -> bool:
+        """Return whether it is a GHCB page, which has an exit and a valid bitmap."""
+        return self.kind.name == "ghcb"
 
     def leaves(self) -> Iterator[Leaf]:
         """Yield every known value; a redacted field has its place and no value."""

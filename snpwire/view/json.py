@@ -47,7 +47,7 @@ def _fields(doc: Document, full: bool, only: Iterable[Leaf] | None) -> Any:
 
 def _exit(doc: Document) -> dict[str, Any]:
     """Return the event and operands of a GHCB page, nothing for other kinds."""
-    if doc.context is None:
+    if not doc.is_ghcb:
         return {}
     event = doc.context.event
     return {"event": event.name if event else None, "operands": _operands(doc.meanings)}

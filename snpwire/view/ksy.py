@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import Bits, Flags, OpenEnum, Word
 from ..layout import Record
+from ..wire.certs import CertTable
+from ..wire.psc import PscBuffer
+from ..wire.rmp import SegmentTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,9 +47,9 @@ class Counter(NamedTuple):
     instance: tuple[str, ...] = ()
 
 
-COUNTERS = {
-    "PscBuffer": Counter("end_entry + 1"),
-    "CertTable": Counter(
+COUNTERS: dict[type[Block], Counter] = {
+    PscBuffer: Counter("end_entry + 1"),
+    CertTable: Counter(
         "entries_room == 0 ? 0 : (entries_ahead.last == [{zeros}] "
         "? entries_ahead.size - 1 : entries_ahead.size)",
         (
@@ -59,7 +62,7 @@ COUNTERS = {
             "  doc: Entries up to the first that is all zero",
         ),
     ),
-    "SegmentTable": Counter(
+    SegmentTable: Counter(
         "(segments_used.length + {size} - 1) / {size}",
         (
             "segments_used:",
@@ -70,7 +73,7 @@ COUNTERS = {
         ),
     ),
 }
-"""A row for every block that overrides ``announced``, by the name of its class."""
+"""A row for every block that overrides ``announced``."""
 
 
 def identifier(name: str) -> str:
@@ -241,7 +244,7 @@ def _block(block: type[Block]) -> Iterator[str]:
 def _counted(block: type[Block]) -> Iterator[str]:
     """Yield the instances that compute the number of elements, as ``Block.parse`` does."""
     name, size = identifier(block.NAME), block.ELEMENT.size
-    counter = COUNTERS.get(block.__name__) or Counter(identifier(block.COUNT))
+    counter = COUNTERS.get(block) or Counter(identifier(block.COUNT))
     filled = {"size": size, "zeros": ", ".join(["0"] * size)}
     yield from (line.format(**filled) for line in counter.instance)
     values = {

@@ -71,7 +71,7 @@ def refusal_text(finding: Finding, status: str = "") -> str:
 def heading(doc: Document) -> str:
     """Return the first line: kind, size, context."""
     where = f" at {doc.base:#x}" if doc.base else ""
-    if doc.context is None:
+    if not doc.is_ghcb:
         return f"{doc.kind.name}  {doc.size} bytes{where}  {doc.kind.title}"
     value = doc.value
     usage = value.ghcb_usage  # type: ignore[union-attr]
@@ -108,7 +108,7 @@ def _rows(doc: Document, everything: bool) -> Iterator[Row]:
 def _zero_groups(doc: Document) -> frozenset[str]:
     """Return the fields or groups that are all zero, if the record has very many fields."""
     leaves = list(doc.leaves())
-    if doc.context or len(leaves) <= MANY or not isinstance(doc.value, Record):
+    if doc.is_ghcb or len(leaves) <= MANY or not isinstance(doc.value, Record):
         return frozenset()
     groups = {_group(leaf) for leaf in leaves}
     return frozenset(groups - {_group(leaf) for leaf in leaves if any_bit(leaf.value)})
@@ -121,7 +121,7 @@ def _group(leaf: Leaf) -> str:
 
 def _is_shown(doc: Document, leaf: Leaf, meaning: Meaning) -> bool:
     """Return whether a value is shown: it is set, or marked valid where there is a bitmap."""
-    unmarked = doc.context is not None and not meaning.valid and not doc.absent
+    unmarked = doc.is_ghcb and not meaning.valid and not doc.absent
     return any_bit(leaf.value) or not (leaf.gap or unmarked)
 
 

@@ -1,7 +1,7 @@
-"""Commands of the secure processor's firmware: what goes with each, by its number or name.
+"""Commands of the secure processor's firmware with their buffers, by number or name.
 
 The buffers of SEV-TIO are not declared, so ``COMMANDS`` lacks its commands; all others are in it,
-those too that take no buffer.
+including those without a buffer.
 """
 
 from __future__ import annotations
@@ -11,19 +11,40 @@ from typing import TYPE_CHECKING
 from ..bits import integer, nearest
 from ..errors import UsageError, cut, shown
 from . import kind as kind_named
-from .command import Command, CommandId, Pointer, Way
+from .command import (
+    BOTH,
+    OUT,
+    Command,
+    CommandId,
+    Pointer,
+    Transfer,
+    changes,
+    command,
+    reads,
+    writes,
+)
+from .command import CommandId as Id
 
 if TYPE_CHECKING:
     from . import Kind
-from .command import BOTH, OUT, changes, command, reads, writes
-from .command import CommandId as Id
+
+__all__ = [
+    "COMMANDS",
+    "OTHER_LAYOUTS",
+    "Command",
+    "CommandId",
+    "Pointer",
+    "Transfer",
+    "buffer_kind",
+    "command_named",
+]
 
 DISPATCH = "AMD-ASPFW sev_dispatch.c"
-SENT = (writes("hdr_paddr"), reads("guest_paddr"), writes("trans_paddr"))
-RECEIVED = (reads("hdr_paddr"), writes("guest_paddr"), reads("trans_paddr"))
-COPIED = (reads("src_paddr"), writes("dst_paddr"))
+SEND = (writes("hdr_paddr"), reads("guest_paddr"), writes("trans_paddr"))
+RECEIVE = (reads("hdr_paddr"), writes("guest_paddr"), reads("trans_paddr"))
+COPY = (reads("src_paddr"), writes("dst_paddr"))
 
-ROWS = (
+SEV = (
     command(Id.INIT, "cmd-sev-init", changes("tmr_paddr")),
     command(Id.SHUTDOWN),
     command(Id.PLATFORM_RESET),
@@ -59,7 +80,7 @@ ROWS = (
     command(Id.ACTIVATE, "cmd-sev-activate"),
     command(Id.DEACTIVATE, "cmd-sev-handle"),
     command(Id.GUEST_STATUS, "cmd-sev-guest-status", direction=BOTH),
-    command(Id.COPY, "cmd-sev-copy", *COPIED),
+    command(Id.COPY, "cmd-sev-copy", *COPY),
     command(Id.ACTIVATE_EX, "cmd-sev-activate-ex", reads("ids_paddr")),
     command(
         Id.LAUNCH_START,
@@ -77,7 +98,7 @@ ROWS = (
         direction=BOTH,
         on_length=True,
     ),
-    command(Id.LAUNCH_SECRET, "cmd-sev-transport", *RECEIVED),
+    command(Id.LAUNCH_SECRET, "cmd-sev-transport", *RECEIVE),
     command(Id.LAUNCH_FINISH, "cmd-sev-handle"),
     command(
         Id.ATTESTATION,
@@ -96,8 +117,8 @@ ROWS = (
         direction=BOTH,
         on_length=True,
     ),
-    command(Id.SEND_UPDATE_DATA, "cmd-sev-transport", *SENT, direction=BOTH, on_length=True),
-    command(Id.SEND_UPDATE_VMSA, "cmd-sev-transport", *SENT, direction=BOTH, on_length=True),
+    command(Id.SEND_UPDATE_DATA, "cmd-sev-transport", *SEND, direction=BOTH, on_length=True),
+    command(Id.SEND_UPDATE_VMSA, "cmd-sev-transport", *SEND, direction=BOTH, on_length=True),
     command(Id.SEND_FINISH, "cmd-sev-handle"),
     command(Id.SEND_CANCEL, "cmd-sev-handle"),
     command(
@@ -107,24 +128,21 @@ ROWS = (
         reads("session_paddr"),
         direction=BOTH,
     ),
-    command(Id.RECEIVE_UPDATE_DATA, "cmd-sev-transport", *RECEIVED),
-    command(Id.RECEIVE_UPDATE_VMSA, "cmd-sev-transport", *RECEIVED),
+    command(Id.RECEIVE_UPDATE_DATA, "cmd-sev-transport", *RECEIVE),
+    command(Id.RECEIVE_UPDATE_VMSA, "cmd-sev-transport", *RECEIVE),
     command(Id.RECEIVE_FINISH, "cmd-sev-handle"),
-    command(Id.DBG_DECRYPT, "cmd-sev-dbg", *COPIED),
-    command(Id.DBG_ENCRYPT, "cmd-sev-dbg", *COPIED),
+    command(Id.DBG_DECRYPT, "cmd-sev-dbg", *COPY),
+    command(Id.DBG_ENCRYPT, "cmd-sev-dbg", *COPY),
     command(
         Id.SWAP_OUT,
         "cmd-sev-swap-out",
-        *COPIED,
+        *COPY,
         writes("mdata_paddr", "sev-swap-mdata"),
         direction=BOTH,
         on_length=True,
     ),
-    command(Id.SWAP_IN, "cmd-sev-swap-in", *COPIED, changes("mdata_paddr", "sev-swap-mdata")),
+    command(Id.SWAP_IN, "cmd-sev-swap-in", *COPY, changes("mdata_paddr", "sev-swap-mdata")),
 )
-SEV = tuple(row._replace(source=DISPATCH) for row in ROWS)
-
-
 PATCHES = "patches to Linux, 2025 and 2026"
 GCTX = changes("gctx_paddr")
 GUEST = reads("gctx_paddr")
@@ -252,36 +270,27 @@ SNP = (
 )
 
 
-__all__ = [
-    "COMMANDS",
-    "OTHER_LAYOUTS",
-    "Command",
-    "CommandId",
-    "Pointer",
-    "Way",
-    "buffer_kind",
-    "command_named",
-]
-
-COMMANDS: dict[CommandId, Command] = {command.id: command for command in (*SNP, *SEV)}
-"""Every command whose buffer is known, or known not to be."""
+COMMANDS: dict[CommandId, Command] = {
+    command.id: command for command in (*SNP, *(row._replace(source=DISPATCH) for row in SEV))
+}
+"""Every command whose buffer is known, or known not to exist."""
 
 LISTED = "a number as in 0x94, or a name as in SNP_GUEST_REQUEST"
 
 OTHER_LAYOUTS: dict[CommandId, tuple[str, ...]] = {
     CommandId.SNP_ACTIVATE: ("cmd-activate-padded",),
 }
-"""Kinds of a buffer that not everybody lays out as its command's row says."""
+"""Other kinds of a buffer, for a layout that is disputed."""
 
 
 def buffer_kind(command_id: int, size: int | None = None) -> Kind | None:
     """Return the kind of a command's buffer; None where it has none, or none is declared.
 
-    *command_id* is any number, as a log or a register gives it. The buffer is what the firmware
-    reads when the command begins; where ``COMMANDS[...].direction`` is not ``in``, the same bytes
-    hold the answer afterwards, so that a driver's dumps before and after it are of this one kind.
-    *size* chooses among layouts where there are several; one that none has chooses the first,
-    which is Linux's: whether the bytes fit is the reader's to ask (``kind.type.fits``).
+    *command_id* is any number, as a log or a register has it. The buffer is what the firmware reads
+    when the command begins; where ``COMMANDS[...].direction`` is not ``in``, the same bytes hold
+    the response afterwards, so that dumps before and after it are of one kind. *size* chooses among
+    several layouts, the first of which is Linux's and the default; whether the bytes fit is for the
+    caller to check (``kind.type.fits``).
     """
     number = CommandId(command_id)
     command = COMMANDS.get(number)
@@ -292,9 +301,9 @@ def buffer_kind(command_id: int, size: int | None = None) -> Kind | None:
 
 
 def command_named(text: str) -> CommandId:
-    """Return the command that a number or a name, in any case, stands for.
+    """Return the command of a number or a name, in any case.
 
-    Raises UsageError for what is no command, with the nearest ones.
+    Raises UsageError, with the nearest commands.
     """
     name = text.upper().replace("-", "_").removeprefix("SEV_CMD_")
     if name in CommandId.__members__:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...layout import Record
-from ...wire.command_table import COMMANDS, CommandId, Way, buffer_kind
+from ...wire.command_table import COMMANDS, CommandId, Transfer, buffer_kind
 from ...wire.status import Status
 from .. import dumplines
 from .operands import enum_words, status_words, word_words
@@ -56,7 +56,7 @@ class _Command:
         return False
 
     def _row(self, number: int, way: str, text: str) -> bool:
-        row = dumplines.parse(number, text)
+        row = dumplines.dump_line(number, text).row
         if row is None or row.offset is None or int(row.offset, 16) != len(self._data[way]):
             return False
         if way == "in" and self._data["out"]:
@@ -126,7 +126,7 @@ class _Command:
         if kind is None:
             return [] if self._id.known else ["no source names this command"]
         command = COMMANDS[self._id]
-        way = "in" if command.direction is Way.IN else "out"
+        way = "in" if command.direction is Transfer.IN else "out"
         data = self._data[way] or self._data["in"]
         if not data:
             return [self._id.doc]
@@ -194,7 +194,7 @@ def _stray(way: str) -> Any:
     """Return what tells a row whose command is not in the log."""
 
     def tell(fields: dict[str, Any], past: Past) -> Told:
-        row = dumplines.parse(1, f"{int(fields['offset']):08x}: {fields.pop('rest')}")
+        row = dumplines.dump_line(1, f"{int(fields['offset']):08x}: {fields.pop('rest')}").row
         data = b"" if row is None else row.data(words=True)
         return Told(
             f"({way})  {int(fields['offset']):#x}  {data.hex(' ') or 'no bytes'}",

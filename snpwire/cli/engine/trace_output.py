@@ -59,16 +59,13 @@ class TracePrinter:
 
     def _tree(self, item: TraceBytes) -> list[str]:
         """Return the lines of ``decode`` for a page."""
-        from ...decode.document import Wanted, document
+        from ...decode import Hints, document
         from ...view.tree import tree
-        from ...wire import kind
 
         if not item.kind:
             return [f"{len(item.data)} bytes: {item.data[:32].hex()}"]
-        chosen = kind(item.kind)
-        value = chosen.type.parse(item.data)
-        wanted = Wanted(product=self._product if item.kind in TCB_KINDS else None)
-        doc = document(chosen, value, wanted, size=len(item.data))
+        hints = Hints(product=self._product if item.kind in TCB_KINDS else None)
+        doc = document(item.kind, item.data, hints)
         return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
     def verdict(self, turn: int, verdict: Check) -> None:

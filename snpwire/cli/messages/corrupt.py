@@ -96,8 +96,10 @@ def _before(
     rows: list[Corruption], kind: str, header: Header, payload: bytes
 ) -> tuple[Header, bytes]:
     """Apply the corruptions that come before sealing. Raises UsageError if one cannot apply."""
-    from ...crypto.changes import Draft
+    if not rows:
+        return header, payload
     from ...crypto.corruption import Stage
+    from ...crypto.mutations import Draft
 
     draft = Draft(kind, header, payload)
     for row in rows:

@@ -100,7 +100,7 @@ def _from_text(text: bytes) -> bytes:
 
 def _from_page(page: bytes, slot: int) -> Key:
     from ...crypto.diagnosis import slots
-    from ...crypto.sealing import checked
+    from ...crypto.sealing import valid_key
     from ...wire.secrets import SecretsPage
 
     if not any(page):
@@ -109,7 +109,7 @@ def _from_page(page: bytes, slot: int) -> Key:
     if slot >= len(keys):
         raise KeyFormatError(f"a secrets page has keys 0 to {len(keys) - 1}, not {slot}")
     try:
-        data = checked(keys[slot])
+        data = valid_key(keys[slot])
     except KeyFormatError as exc:
         raise KeyFormatError(f"vmpck{slot}: {exc}") from None
     return Key(data, {name: key for name, key in slots(page).items() if name != f"vmpck{slot}"})

@@ -6,12 +6,12 @@ import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ...decode.document import Wanted, document
+from ...decode import Hints, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
-from ...rules.opened_message import behind, judged
+from ...rules.plaintext import plaintext_findings, tail_findings
 from ...wire import RECORDS
 from ...wire.address import PAGE
-from ...wire.message import HEADER_SIZE, MessagePage, payload_kind
+from ...wire.message import HEADER_SIZE, payload_kind
 from ..decode import summary
 from ..encode import write_bytes
 from ..input import SourceError, cut, load
@@ -19,7 +19,7 @@ from ..output import terminal_style, write_file, write_json, write_lines, write_
 from .keys import claims_stdin, load_key, other_keys
 
 if TYPE_CHECKING:
-    from ...crypto.attempt import Attempt
+    from ...crypto.open_attempt import Attempt
     from ...finding import Finding
     from ...view.document import Document
     from ...wire.message import Header
@@ -64,11 +64,11 @@ def open_message(
 def _print(source: Source, header: Header, payload: bytes, options: OpenOptions) -> None:
     """Print header and payload, and the findings on both."""
     write_note(*source.notes)
-    known = Wanted(product=options.product)
+    known = Hints(product=options.product)
     page = _page_document(source, known)
     name = payload_kind(header.msg_type, header.msg_version)
     inner, found = _payload_document(name, payload, source.base, known)
-    found += judged(header, inner.value if inner else None, options.seqno)
+    found += plaintext_findings(header, inner.value if inner else None, options.seqno)
     if options.redact:
         page, inner = page.without_secrets(), inner and inner.without_secrets()
     if options.json:
@@ -91,11 +91,11 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
     write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 
-def _page_document(source: Source, known: Wanted) -> Document:
+def _page_document(source: Source, known: Hints) -> Document:
     """Return the document of the message page, zero-padded to its size."""
     data = source.data[:PAGE].ljust(PAGE, b"\0")
-    size = min(len(source.data), PAGE)
-    return document(RECORDS["message"], MessagePage.parse(data), known, size=size, base=source.base)
+    page = document("message", data, known, base=source.base)
+    return page._replace(size=min(len(source.data), PAGE))
 
 
 def _show(top: Document, inner: Document | None, plain: list[str]) -> None:
@@ -116,7 +116,7 @@ def _hex_lines(name: str, payload: bytes, *, redact: bool) -> list[str]:
 
 
 def _payload_document(
-    name: str, payload: bytes, base: int, known: Wanted
+    name: str, payload: bytes, base: int, known: Hints
 ) -> tuple[Document | None, list[Finding]]:
     """Return the document of a payload, and findings on the bytes after a fixed-size record."""
     if not name:
@@ -124,11 +124,10 @@ def _payload_document(
     kind = RECORDS[name]
     size = len(payload) if hasattr(kind.type, "ELEMENT") else kind.type.SIZE
     try:
-        value = kind.type.parse(payload[:size])
+        doc = document(kind, payload[:size], known, base=base + HEADER_SIZE)
     except DecodeError:
         return None, []  # the page has the finding that it is too short
-    doc = document(kind, value, known, size=size, base=base + HEADER_SIZE)
-    return doc, behind(payload[size:], name)
+    return doc, tail_findings(payload[size:], name)
 
 
 def _failed(source: Source, header: Header, key: Key, options: OpenOptions) -> int:

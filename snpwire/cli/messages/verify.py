@@ -23,7 +23,7 @@ from ..output import terminal_style, write_json, write_lines, write_note
 if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
     from ...crypto.link import Link
-    from ...crypto.policy import Policy
+    from ...crypto.policy import AppraisalPolicy
     from ...crypto.x509 import X509, Crl
     from ..input import Source
     from ..options import PieceOptions
@@ -34,7 +34,7 @@ WORDS = {True: "ok", False: "FAILED", None: "not checked"}
 
 def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool) -> int:
     """Print every link; return 1 if one fails."""
-    from ...crypto.link import broken
+    from ...crypto.link import failures
     from ...crypto.verify import verify as run
 
     _check_stdin(file, options)
@@ -50,7 +50,7 @@ def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool
         roots=_roots(options.root),
         owner=_owner(options),
     )
-    failed = broken(links)
+    failed = failures(links)
     if json:
         rows = [link._asdict() for link in links]
         write_json({"schema": "verify/1", "verified": not failed, "links": rows})
@@ -154,12 +154,12 @@ def _time(text: str | None) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _policy(file: str) -> Policy:
+def _policy(file: str) -> AppraisalPolicy:
     """Read a policy, JSON or TOML. Raises SourceError, OSError, and UsageError, which name it."""
-    from ...crypto.policy import Policy
+    from ...crypto.policy import AppraisalPolicy
 
     plain = object_of(file)
     try:
-        return Policy.from_plain(plain)
+        return AppraisalPolicy.from_plain(plain)
     except SnpwireError as exc:
         raise SourceError(shown_name(file), exc) from None

@@ -1,39 +1,44 @@
-"""Commands that give a guest an ASID, take it back, and tell what a guest is."""
+"""Commands that create a guest's context, bind it to an ASID, report on it and end it."""
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...rmp import scalar as single
+from ...rmp import scalar
 from ...wire.address import IN_PAGE, PAGE, page_of
-from ...wire.launch_commands import Activate, ActivateEx, GuestFlags, GuestStatus
+from ...wire.launch_commands import GuestFlags, GuestStatus
 from ...wire.migration import GuestState
 from ...wire.rmp import COUNTERS, RmpState
 from ...wire.status import Status
-from .context import Context
-from .pages import done, undone
+from .context import FirmwareGuest
+from .pages import rollback
 from .platform import status_page
-from .processor import Refusal, fits_page
+from .processor import CommandRefusal, fits_page, require, reserved_set
 
 if TYPE_CHECKING:
+    from ...wire.launch_commands import (
+        Activate,
+        ActivateEx,
+        Decommission,
+        GctxCreate,
+        GuestStatusCommand,
+    )
     from .processor import Processor
 
 MAX_IDS = 1024
-_TWO = Struct("<QQ")
 
 
-def create(fw: Processor, raw: bytes) -> None:
-    """SNP_GCTX_CREATE: make a page of the firmware the context of a new guest."""
-    address = int.from_bytes(raw, "little")
+def create(fw: Processor, command: GctxCreate) -> None:
+    """SNP_GCTX_CREATE: make a firmware page the context of a new guest."""
+    address = command.gctx_paddr
     if address & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     fw.look_up(address)
-    with undone(fw, page_of(address)):
-        done(single.gctx_create(fw.table, page_of(address)))
+    with rollback(fw, page_of(address)):
+        require(scalar.gctx_create(fw.table, page_of(address)))
         fw.reach(address, PAGE)
-    guest = Context()
+    guest = FirmwareGuest()
     guest.vek_seed = fw.random(32)
     guest.launch_tcb = fw.chip.committed_tcb
     guest.launch_mit_vector = fw.profile.mitigations
@@ -41,107 +46,104 @@ def create(fw: Processor, raw: bytes) -> None:
     fw.scramble(address)
 
 
-def activate(fw: Processor, raw: bytes) -> None:
-    """SNP_ACTIVATE: give a guest an ASID. Raises Refusal."""
-    command = Activate.parse(raw[: Activate.SIZE])
-    guest = _begun(fw, command.gctx_paddr)
+def activate(fw: Processor, command: Activate) -> None:
+    """SNP_ACTIVATE: give a guest an ASID."""
+    guest = _guest_to_activate(fw, command.gctx_paddr)
     _activate(fw, command.gctx_paddr, guest, command.asid)
 
 
-def activate_ex(fw: Processor, raw: bytes) -> None:
-    """SNP_ACTIVATE_EX: the same on some cores; all cores are one complex here. Raises Refusal."""
-    command = ActivateEx.parse(raw)
-    if command.ex_len != ActivateEx.SIZE or any(raw[0x4:0x8]) or command.gctx_paddr & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
-    guest = _begun(fw, command.gctx_paddr)
+def activate_ex(fw: Processor, command: ActivateEx) -> None:
+    """SNP_ACTIVATE_EX: the same on some cores; all cores are one complex here."""
+    wrong_length = command.ex_len != command.SIZE
+    if wrong_length or reserved_set(command) or command.gctx_paddr & IN_PAGE:
+        raise CommandRefusal(Status.INVALID_PARAM)
+    guest = _guest_to_activate(fw, command.gctx_paddr)
     bound = guest.active or guest.pending
     if not bound:
-        _counted(fw, command.asid)
+        _check_counter(fw, command.asid)
     if not 0 < command.asid <= fw.profile.highest_asid:
-        raise Refusal(Status.INVALID_ASID)
+        raise CommandRefusal(Status.INVALID_ASID)
     if not 0 < command.numids <= MAX_IDS:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     fw.load(command.ids_paddr, 4 * command.numids)
     if bound:
         if guest.asid != command.asid:
-            raise Refusal(Status.ACTIVE)
+            raise CommandRefusal(Status.ACTIVE)
         return
     _activate(fw, command.gctx_paddr, guest, command.asid)
 
 
-def _begun(fw: Processor, address: int) -> Context:
-    """Return the guest that is to be activated, whose launch has begun at least."""
+def _guest_to_activate(fw: Processor, address: int) -> FirmwareGuest:
+    """Return the guest to activate. Refuses one whose launch has not begun."""
     if address & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     guest = fw.guest(address)
     if guest.state == GuestState.INIT:
-        raise Refusal(Status.INVALID_GUEST_STATE)
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
     return guest
 
 
-def _counted(fw: Processor, asid: int) -> None:
-    """Refuse an ASID that has no counter, or whose counter says that pages are still assigned."""
+def _check_counter(fw: Processor, asid: int) -> None:
+    """Refuse an ASID that has no counter, or whose counter shows pages still assigned."""
     if asid >= COUNTERS:
-        raise Refusal(Status.INVALID_ASID)
+        raise CommandRefusal(Status.INVALID_ASID)
     counters = fw.table.counters
     if counters is not None and counters[asid]:
-        raise Refusal(Status.INVALID_CONFIG)
+        raise CommandRefusal(Status.INVALID_CONFIG)
 
 
-def _activate(fw: Processor, address: int, guest: Context, asid: int) -> None:
-    _counted(fw, asid)
+def _activate(fw: Processor, address: int, guest: FirmwareGuest, asid: int) -> None:
+    _check_counter(fw, asid)
     if not 0 < asid <= fw.profile.highest_asid:
-        raise Refusal(Status.INVALID_ASID)
+        raise CommandRefusal(Status.INVALID_ASID)
     if asid in fw.asids.owners:
-        raise Refusal(Status.ASID_OWNED)
+        raise CommandRefusal(Status.ASID_OWNED)
     if guest.active or guest.pending:
-        raise Refusal(Status.ACTIVE)
+        raise CommandRefusal(Status.ACTIVE)
     if asid not in fw.asids.clean:
-        raise Refusal(Status.DF_FLUSH_REQUIRED)
+        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
     if asid > fw.profile.snp_asids:
-        raise Refusal(Status.INVALID_ASID)
-    fw.asids.take(asid, page_of(address))
+        raise CommandRefusal(Status.INVALID_ASID)
+    fw.asids.bind(asid, page_of(address))
     fw.memory.install(asid, guest.vek_seed)
     guest.asid = asid
     guest.active = guest.state == GuestState.RUNNING
     guest.pending = not guest.active
 
 
-def decommission(fw: Processor, raw: bytes) -> None:
-    """SNP_DECOMMISSION: give a guest up. Raises Refusal."""
-    address = int.from_bytes(raw, "little")
+def decommission(fw: Processor, command: Decommission) -> None:
+    """SNP_DECOMMISSION: end a guest and free its ASID."""
+    address = command.gctx_paddr
     if address & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     decommission_guest(fw, address, fw.guest(address))
 
 
-def decommission_guest(fw: Processor, address: int, guest: Context) -> None:
-    """Free a guest's ASID, forget what the firmware forgets of it, and turn its page back."""
+def decommission_guest(fw: Processor, address: int, guest: FirmwareGuest) -> None:
+    """Free a guest's ASID, wipe its context and make the context page a firmware page again."""
     if guest.agreed_asid:
         fw.asids.free(guest.asid, used=guest.active)
     if guest.state != GuestState.INIT:
         fw.chip.guest_count = (fw.chip.guest_count - 1) & 0xFFFF_FFFF
     guest.wipe()
-    single.decommission(fw.table, page_of(address))
+    scalar.decommission(fw.table, page_of(address))
 
 
-def df_flush(fw: Processor, _raw: bytes) -> None:
-    """SNP_DF_FLUSH: make ASIDs usable again once caches are written back. Raises Refusal."""
-    status = fw.asids.flush()
-    if status:
-        raise Refusal(status)
+def df_flush(fw: Processor, _command: None) -> None:
+    """SNP_DF_FLUSH: make ASIDs usable again once caches are written back."""
+    require(fw.asids.flush())
 
 
-def guest_status(fw: Processor, raw: bytes) -> None:
-    """SNP_GUEST_STATUS: tell policy, ASID and state of a guest. Raises Refusal."""
-    address, place = _TWO.unpack(raw)
+def guest_status(fw: Processor, command: GuestStatusCommand) -> None:
+    """SNP_GUEST_STATUS: report policy, ASID and state of a guest."""
+    address, place = command.gctx_paddr, command.status_paddr
     if address & IN_PAGE or not fits_page(place, GuestStatus.SIZE):
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     if fw.look_up(address)[0] != RmpState.CONTEXT:
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST)
     status_page(fw, place)
     guest = fw.guest(address)
     response = GuestStatus(

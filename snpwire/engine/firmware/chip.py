@@ -1,4 +1,4 @@
-"""The platform's lasting state: TCB versions, settings, and the secrets its keys come from."""
+"""The platform's persistent state: TCB versions, settings, and the secrets of its keys."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from ..profile import Profile
 
 TEST_CHIP = sha384(b"snpwire TEST chip").digest()
-"""The secret of the chip that is emulated unless another is given. Everybody knows it."""
+"""The default secret of the emulated chip. It is public."""
 TEST_PROVIDER = sha384(b"snpwire TEST provider").digest()
-"""The secret that the VLEK of the emulated provider is made from."""
+"""The secret of the emulated provider's VLEK."""
 CHIP_ID_SIZE = 64
 
 
 class Chip:
-    """One processor, its settings, and how far SNP is started."""
+    """One processor: its versions, settings and keys, and the state of SNP."""
 
     def __init__(self, profile: Profile, secret: bytes = TEST_CHIP) -> None:
         self.profile = profile
         self.secret = secret
         self.state = PlatformState.UNINIT
         self.rmp_tcb: int | None = None
-        """TCB version that was committed when the table was written; None before that."""
+        """TCB version that was committed when the RMP was written; None before that."""
         self.current_tcb = self.committed_tcb = profile.tcb
         self.running_version = (profile.api_major, profile.api_minor, profile.build)
         self.committed_version = self.running_version
@@ -40,7 +40,7 @@ class Chip:
         self.mask_chip_id = self.mask_chip_key = False
         self.platform_info = profile.platform_info
         self.vlek: bytes | None = None
-        """The hash that the VLEK is made from, once one is loaded."""
+        """The hash that the VLEK is derived from, once one is loaded."""
         self.vlek_tcb = 0
         self.guest_count = 0
         size = profile.product.chip_id_size or CHIP_ID_SIZE
@@ -49,7 +49,7 @@ class Chip:
         """The chip's hashes for the committed TCB version."""
 
     def commit(self) -> None:
-        """Let what runs now be what cannot be undone; a reported TCB version is forgotten."""
+        """Make the running versions the rollback floor; the reported TCB version is reset."""
         self.committed_tcb = self.current_tcb
         self.committed_version = self.running_version
         self.sticks = sticks(self.secret, self.committed_tcb)
@@ -58,18 +58,18 @@ class Chip:
 
     @property
     def reported_tcb(self) -> int:
-        """Return the TCB version that keys and reports stand for."""
+        """Return the TCB version of keys and reports."""
         return self.config_tcb or self.committed_tcb
 
     def derive(self, tcb: int | None = None) -> None:
-        """Make the VCEK anew: for *tcb*, or for the committed one with the microcode that runs."""
+        """Derive the VCEK for *tcb*, or for the committed one with the running microcode."""
         if tcb is None:
             running = self.tcb(self.current_tcb).microcode
             tcb = int(self.tcb(self.committed_tcb).replace(microcode=running))
         self.vcek_tcb = tcb
 
     def vcek_hash(self, tcb: int) -> bytes:
-        """Return the hash that the VCEK of a TCB version is made from."""
+        """Return the hash that the VCEK of a TCB version is derived from."""
         return chip_hash(self.sticks, tcb)
 
     def vcek(self) -> PrivateKey:
@@ -77,9 +77,9 @@ class Chip:
         return key_pair(self.vcek_hash(self.vcek_tcb), VCEK_LABEL)
 
     def certificates(self, *, own: bool = False) -> dict[str, bytes]:
-        """Return the certificates of the key that signs, DER, by their names in a table.
+        """Return the certificates of the signing key, DER, by their names in a table.
 
-        That is a VLEK if one is loaded, unless the chip's *own* key is meant.
+        It is a VLEK if one is loaded, unless the chip's *own* key is asked for.
         """
         product, tcb = self.profile.product, self.vcek_tcb
         key = None if own else self.vlek_key()
@@ -88,13 +88,13 @@ class Chip:
             return {"VLEK": vlek(product, key, self.vlek_tcb), "ASK": middle, "ARK": root}
         return {"VCEK": vcek(product, self.vcek(), tcb, self.id), "ASK": middle, "ARK": root}
 
-    def offered_vlek(self) -> bytes:
+    def wrapped_vlek(self) -> bytes:
         """Return a VLEK for the reported TCB version, wrapped for this chip by a TEST provider.
 
-        It is what SNP_VLEK_LOAD takes. The provider's secret is the same for all chips.
+        SNP_VLEK_LOAD takes it. The provider's secret is the same for all chips.
         """
-        held = sticks(TEST_PROVIDER, self.reported_tcb)
-        hashes = b"".join((*held.hashes[:-1], chip_hash(held, self.reported_tcb)))
+        provider = sticks(TEST_PROVIDER, self.reported_tcb)
+        hashes = b"".join((*provider.hashes[:-1], chip_hash(provider, self.reported_tcb)))
         iv = sha384(self.id).digest()[:12]
         return wrap_vlek(self.vcek_hash(self.vcek_tcb), hashes, tcb=self.reported_tcb, iv=iv)
 
@@ -107,8 +107,7 @@ class Chip:
         return self.profile.product.layout.word(number)
 
     def within(self, tcb: int, limit: int) -> bool:
-        """Tell whether no component of *tcb* is above that of *limit*, and no reserved bit set."""
-        given, most = self.tcb(tcb), self.tcb(limit)
-        if given.unknown:
-            return False
-        return all(part.value(given) <= part.value(most) for part in type(given).BITS.values())
+        """Return whether *tcb* exceeds *limit* in no component and has no reserved bit set."""
+        word, most = self.tcb(tcb), self.tcb(limit)
+        parts = type(word).BITS.values()
+        return not word.unknown and all(part.value(word) <= part.value(most) for part in parts)

@@ -1,7 +1,7 @@
-"""A guest context: what the firmware knows of one guest, in the page that the host gave for it.
+"""A guest context: what the firmware knows about one guest, in a page that the host donated.
 
 In the page the context is encrypted with a key that only the firmware has. The model keeps the
-context itself beside the memory, by the number of its page, and lets the page read as noise.
+context itself apart from the memory, by the number of its page, and lets the page read as noise.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ NO_AGENT_ID = b"\xff" * 32
 _DIGEST, _KEY = bytes(48), bytes(32)
 
 
-class Context:
-    """One guest. The fields of the first group are lost when it is decommissioned, no others."""
+class FirmwareGuest:
+    """One guest. Decommissioning clears only what ``wipe`` names."""
 
     __slots__ = (
         "_ciphers",
@@ -73,7 +73,7 @@ class Context:
         self.launch_tcb = self.launch_mit_vector = 0
 
     def wipe(self) -> None:
-        """Forget what the firmware forgets of a guest that is decommissioned: not its keys."""
+        """Clear what decommissioning clears: not the message keys."""
         self.asid = self.policy = self.oek_iv_count = 0
         self.active = self.pending = self.es = False
         self.state = GuestState.INIT
@@ -98,14 +98,14 @@ class Context:
 
     @property
     def agreed_asid(self) -> int:
-        """Return the ASID if the guest has one, or will have once its launch ends; else 0."""
+        """Return the ASID that the guest is bound to, or will be once its launch ends; else 0."""
         return self.asid if self.active or self.pending else 0
 
 
-class Asker(NamedTuple):
-    """Who sent a message."""
+class Sender(NamedTuple):
+    """The sender of a message."""
 
-    guest: Context
+    guest: FirmwareGuest
     address: int
-    """Of the context, as the command gave it: with its C-bit."""
+    """Address of the context as in the command, with its C-bit."""
     vmpck: int

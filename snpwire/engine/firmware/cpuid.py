@@ -1,34 +1,33 @@
-"""MSG_CPUID_REQ: check CPUID values against the policy, and say which would do.
+"""MSG_CPUID_REQ: check CPUID values against the CPUID policy, and return accepted ones.
 
-A request that is refused whole answers a count of 0; one with a value that will not do answers all
-values as they would, and the count of those that were checked. The answer is as long as the request
+A request refused as a whole gets a count of 0. One with an unacceptable value gets all values as
+they would be accepted, and the count of those checked. The response is as long as the request
 (AMD-ASPFW sev_mcmd.c, cpuid_lookup.c).
 """
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING
 
-from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidReqHead
+from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidReqHead, CpuidRspHead
 from ...wire.status import Status
 
 if TYPE_CHECKING:
-    from .context import Asker
+    from .context import Sender
     from .processor import Processor
 
-_HEAD = Struct("<LLQ")
+_REQUEST, _RESPONSE = CpuidReqHead.ENGINE, CpuidRspHead.ENGINE
+_LARGEST = CpuidReqHead.SIZE + MAX_FUNCTIONS * CpuidFunction.SIZE
 
 
-def response(fw: Processor, _asker: Asker, payload: bytes) -> bytes:
-    """Return the answer, which says itself how it went."""
+def response(fw: Processor, _sender: Sender, payload: bytes) -> bytes:
+    """Return the response, status included."""
     size = len(payload)
-    most = CpuidReqHead.SIZE + MAX_FUNCTIONS * CpuidFunction.SIZE
-    whole = payload[:most].ljust(most, b"\0")
-    count, low, high = _HEAD.unpack_from(whole)
-    if low or high or count > MAX_FUNCTIONS:
-        return _HEAD.pack(Status.INVALID_PARAM, 0, 0).ljust(size, b"\0")[:size]
+    whole = payload[:_LARGEST].ljust(_LARGEST, b"\0")
+    count, reserved = _REQUEST.unpack_from(whole)
+    if any(reserved) or count > MAX_FUNCTIONS:
+        return _RESPONSE.pack(Status.INVALID_PARAM, 0, b"").ljust(size, b"\0")[:size]
     functions = whole[CpuidReqHead.SIZE : CpuidReqHead.SIZE + count * CpuidFunction.SIZE]
-    better, checked, held = fw.cpuid.check(functions, count)
-    status = Status.SUCCESS if held else Status.INVALID_PARAM
-    return (_HEAD.pack(status, checked, 0) + better).ljust(size, b"\0")[:size]
+    accepted, checked, valid = fw.cpuid.check(functions, count)
+    status = Status.SUCCESS if valid else Status.INVALID_PARAM
+    return (_RESPONSE.pack(status, checked, b"") + accepted).ljust(size, b"\0")[:size]

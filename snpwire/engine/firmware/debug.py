@@ -1,7 +1,7 @@
 """Commands that read and write the memory of a guest whose policy allows debugging.
 
-Both go by 4 KiB whatever the size of the page. DBG_ENCRYPT asks for the platform before anything
-else, and not for the state of the page it reads (AMD-ASPFW sev_mcmd.c).
+Both copy 4 KiB whatever the size of the page. DBG_ENCRYPT checks the platform state before anything
+else, and not the state of the page it reads (AMD-ASPFW sev_mcmd.c).
 """
 
 from __future__ import annotations
@@ -12,66 +12,64 @@ from ...rmp.entry import VMSA, covering_entry
 from ...rmp.scalar.firmware import asid_of
 from ...rmp.sparse import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
-from ...wire.launch_commands import Dbg
 from ...wire.report import GuestPolicy
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .processor import Refusal
-from .vmsa import shown
+from .processor import CommandRefusal
+from .vmsa import without_nonce
 
 if TYPE_CHECKING:
-    from .context import Context
+    from ...wire.launch_commands import Dbg
+    from .context import FirmwareGuest
     from .processor import Processor
 
 GUESTS = (*STILL, RmpState.GUEST_INVALID, RmpState.GUEST_VALID)
 
 
-def decrypt(fw: Processor, raw: bytes) -> None:
-    """SNP_DBG_DECRYPT: copy 4 KiB out of a guest's encryption. Raises Refusal."""
-    command = Dbg.parse(raw)
-    _aligned(command)
-    fw.started()
+def decrypt(fw: Processor, command: Dbg) -> None:
+    """SNP_DBG_DECRYPT: copy 4 KiB out of a guest's encryption."""
+    _check_alignment(command)
+    fw.require_started()
     fw.look_up(command.gctx_paddr)
-    source, lo = _resolved(fw, command.src_paddr)
-    target, _ = _resolved(fw, command.dst_paddr)
+    source, lo = _resolve(fw, command.src_paddr)
+    target, _ = _resolve(fw, command.dst_paddr)
     _context(fw, command)
     if source not in GUESTS or target != RmpState.FIRMWARE:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    guest = _debugged(fw, command, lo)
+        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    guest = _guest_to_debug(fw, command, lo)
     fw.reach(command.src_paddr, PAGE)
     data = fw.memory.read(command.src_paddr & ~C_BIT, PAGE, guest.asid)
-    fw.store(command.dst_paddr, shown(data) if lo & VMSA else data)
+    fw.store(command.dst_paddr, without_nonce(data) if lo & VMSA else data)
 
 
-def encrypt(fw: Processor, raw: bytes) -> None:
-    """SNP_DBG_ENCRYPT: copy 4 KiB into a guest's encryption. Raises Refusal."""
-    command = Dbg.parse(raw)
-    fw.started()
-    _aligned(command)
+def encrypt(fw: Processor, command: Dbg) -> None:
+    """SNP_DBG_ENCRYPT: copy 4 KiB into a guest's encryption."""
+    fw.require_started()
+    _check_alignment(command)
     fw.look_up(command.gctx_paddr)
-    _resolved(fw, command.src_paddr)
-    target, lo = _resolved(fw, command.dst_paddr)
+    _resolve(fw, command.src_paddr)
+    target, lo = _resolve(fw, command.dst_paddr)
     _context(fw, command)
     if target not in STILL:
-        raise Refusal(Status.INVALID_PAGE_STATE)
-    guest = _debugged(fw, command, lo)
+        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    guest = _guest_to_debug(fw, command, lo)
     data = fw.load(command.src_paddr, PAGE)
     fw.reach(command.dst_paddr, PAGE)
     fw.memory.write(command.dst_paddr & ~C_BIT, data, guest.asid)
 
 
-def _aligned(command: Dbg) -> None:
+def _check_alignment(command: Dbg) -> None:
     if (command.gctx_paddr | command.src_paddr | command.dst_paddr) & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
 
 
 def _context(fw: Processor, command: Dbg) -> None:
     if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST)
 
 
-def _resolved(fw: Processor, address: int) -> tuple[RmpState, int]:
-    """Return the state of a page and its entry, or those of the 2 MiB it is part of."""
+def _resolve(fw: Processor, address: int) -> tuple[RmpState, int]:
+    """Return state and entry of a page, or of the 2 MiB page it is part of."""
     state, lo = fw.look_up(address)
     if state == RmpState.DEFAULT:
         return state, lo
@@ -79,13 +77,13 @@ def _resolved(fw: Processor, address: int) -> tuple[RmpState, int]:
     return state_of_entry(lo), lo
 
 
-def _debugged(fw: Processor, command: Dbg, lo: int) -> Context:
-    """Return the guest that a page is of. Refuses one that may not be debugged, or has no ASID."""
+def _guest_to_debug(fw: Processor, command: Dbg, lo: int) -> FirmwareGuest:
+    """Return the guest that owns a page. Refuses one without debug policy or ASID."""
     guest = fw.guest(command.gctx_paddr)
     if asid_of(lo) != guest.asid:
-        raise Refusal(Status.INVALID_PAGE_OWNER)
+        raise CommandRefusal(Status.INVALID_PAGE_OWNER)
     if not GuestPolicy(guest.policy).debug:
-        raise Refusal(Status.POLICY_FAILURE)
+        raise CommandRefusal(Status.POLICY_FAILURE)
     if not guest.agreed_asid:
-        raise Refusal(Status.INACTIVE)
+        raise CommandRefusal(Status.INACTIVE)
     return guest

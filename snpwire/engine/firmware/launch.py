@@ -1,68 +1,58 @@
-"""Commands that begin and end a guest's launch, and the ID block checked at its end."""
+"""SNP_LAUNCH_START, _UPDATE and _FINISH: policy and keys, measured pages, ID block."""
 
 from __future__ import annotations
 
 from hashlib import sha384
-from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...crypto.signing import check_by, key_digest
 from ...errors import SignatureError
-from ...rmp import scalar as single
+from ...rmp import scalar
 from ...rmp.entry import GPA, GPA_LOW, LARGE
 from ...wire.address import C_BIT, IN_PAGE, PAGE, REGION, page_of
-from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction
+from ...wire.cpuid import MAX_FUNCTIONS, CpuidFunction, CpuidPage
 from ...wire.launch import IdAuth, IdBlock
-from ...wire.launch_commands import (
-    LaunchFinish,
-    LaunchFinishFlags,
-    LaunchPageType,
-    LaunchStart,
-    LaunchUpdate,
-    PageInfo,
-)
+from ...wire.launch_commands import LaunchPageType, PageInfo
 from ...wire.migration import GuestState
 from ...wire.report import GuestPolicy, PlatformInfo, SignatureAlgo
 from ...wire.rmp import RmpState
 from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
-from .context import NO_AGENT, NO_AGENT_ID, Context
-from .pages import done, undone
-from .processor import Refusal
-from .vmsa import TWEAKED, measured, prepared
-
-if TYPE_CHECKING:
-    from .context import Context
-    from .processor import Processor
+from .context import NO_AGENT, NO_AGENT_ID, FirmwareGuest
+from .pages import rollback
+from .processor import CommandRefusal, require, reserved_set
+from .vmsa import TWEAKED, initial_vmsa, vmsa_to_measure
 
 if TYPE_CHECKING:
     from ...wire.launch import IdKey
+    from ...wire.launch_commands import (
+        LaunchFinish,
+        LaunchFinishFlags,
+        LaunchStart,
+        LaunchUpdate,
+    )
     from ...wire.report import Signature
     from .processor import Processor
 
 _KEY = 32
-_MA_EN, _IMI_EN = 1, 2
-_START_RESERVED = ~(_MA_EN | _IMI_EN)
-_FINISH_RESERVED = ~7
 
 
-def start(fw: Processor, raw: bytes) -> None:
-    """SNP_LAUNCH_START: bind a guest to its policy and give it keys. Raises Refusal.
+def start(fw: Processor, command: LaunchStart) -> None:
+    """SNP_LAUNCH_START: bind a guest to its policy and give it keys.
 
     A policy that is refused leaves the guest marked as one with encrypted state.
     """
-    command = LaunchStart.parse(raw)
-    flags = int(command.flags)
-    if (command.gctx_paddr | command.ma_gctx_paddr) & IN_PAGE or flags & _START_RESERVED:
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+    flags = command.flags
+    if (command.gctx_paddr | command.ma_gctx_paddr) & IN_PAGE or flags.unknown:
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     guest = fw.guest(command.gctx_paddr)
     if guest.state != GuestState.INIT:
-        raise Refusal(Status.INVALID_GUEST_STATE)
-    agent = fw.guest(command.ma_gctx_paddr) if flags & _MA_EN else None
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    agent = fw.guest(command.ma_gctx_paddr) if flags.ma_en else None
     guest.es = True
     if not _allowed(fw, command.policy, agent):
-        raise Refusal(Status.POLICY_FAILURE)
+        raise CommandRefusal(Status.POLICY_FAILURE)
     guest.policy = int(command.policy)
     guest.agent = command.ma_gctx_paddr if agent else NO_AGENT
     guest.oek = fw.random(_KEY)
@@ -70,15 +60,15 @@ def start(fw: Processor, raw: bytes) -> None:
     guest.vmrk = fw.random(_KEY)
     guest.report_id = fw.random(_KEY)
     guest.report_id_ma = agent.report_id if agent else NO_AGENT_ID
-    guest.imi_en = bool(flags & _IMI_EN)
+    guest.imi_en = bool(flags.imi_en)
     guest.gosvw = command.gosvw
     guest.desired_tsc_freq = command.desired_tsc_freq
     fw.chip.guest_count += 1
     guest.state = GuestState.LAUNCH
 
 
-def _allowed(fw: Processor, policy: GuestPolicy, agent: Context | None) -> bool:
-    """Tell whether a launch may have *policy*. All of it is one test to the firmware."""
+def _allowed(fw: Processor, policy: GuestPolicy, agent: FirmwareGuest | None) -> bool:
+    """Return whether a launch may have *policy*. To the firmware all of it is one check."""
     newest = fw.chip.running_version[:2]
     return not (
         (agent and (not policy.migrate_ma or agent.agent != NO_AGENT))
@@ -90,22 +80,21 @@ def _allowed(fw: Processor, policy: GuestPolicy, agent: Context | None) -> bool:
     )
 
 
-def finish(fw: Processor, raw: bytes) -> None:
-    """SNP_LAUNCH_FINISH: check the ID block, if there is one, and let the guest run.
+def finish(fw: Processor, command: LaunchFinish) -> None:
+    """SNP_LAUNCH_FINISH: check the ID block, if there is one, and make the guest runnable.
 
     An author key that does not hold leaves the ID block in the context of a guest that is still
-    being launched. Raises Refusal.
+    being launched.
     """
-    command = LaunchFinish.parse(raw)
     flags = command.flags
-    if command.gctx_paddr & IN_PAGE or int(flags) & _FINISH_RESERVED:
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+    if command.gctx_paddr & IN_PAGE or flags.unknown:
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     guest = fw.guest(command.gctx_paddr)
     if guest.state != GuestState.LAUNCH or guest.imi_en:
-        raise Refusal(Status.INVALID_GUEST_STATE)
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
     if not (guest.active or guest.pending):
-        raise Refusal(Status.INACTIVE)
+        raise CommandRefusal(Status.INACTIVE)
     if flags.id_block_en:
         block = fw.load(command.id_block_paddr, IdBlock.SIZE)
         auth = fw.load(command.id_auth_paddr, IdAuth.SIZE)
@@ -114,7 +103,7 @@ def finish(fw: Processor, raw: bytes) -> None:
     _settle(guest, flags)
 
 
-def _settle(guest: Context, flags: LaunchFinishFlags) -> None:
+def _settle(guest: FirmwareGuest, flags: LaunchFinishFlags) -> None:
     guest.id_block_en = bool(flags.id_block_en)
     guest.author_key_en = bool(flags.auth_key_en)
     guest.vcek_dis = bool(flags.vcek_dis)
@@ -123,72 +112,71 @@ def _settle(guest: Context, flags: LaunchFinishFlags) -> None:
     guest.state = GuestState.RUNNING
 
 
-def _identify(guest: Context, raw: bytes, auth: IdAuth, *, author: bool) -> None:
-    """Check an ID block against its guest, then its signatures; keep what holds."""
+def _identify(guest: FirmwareGuest, raw: bytes, auth: IdAuth, *, author: bool) -> None:
+    """Check an ID block against its guest, then its signatures; record what verifies."""
     block = IdBlock.parse(raw)
     if block.ld != guest.ld:
-        raise Refusal(Status.BAD_MEASUREMENT)
+        raise CommandRefusal(Status.BAD_MEASUREMENT)
     if block.policy != guest.policy:
-        raise Refusal(Status.POLICY_FAILURE)
+        raise CommandRefusal(Status.POLICY_FAILURE)
     known = SignatureAlgo.ECDSA_P384_SHA384
     if auth.id_key_algo != known or (author and auth.auth_key_algo != known):
-        raise Refusal(Status.INVALID_PARAM)
-    _signed("ID key", raw, auth.id_block_sig, auth.id_key)
+        raise CommandRefusal(Status.INVALID_PARAM)
+    _check_signature("ID key", raw, auth.id_block_sig, auth.id_key)
     guest.id_block = block
     guest.id_key_digest = key_digest(auth.id_key)
     if author:
-        _signed("author key", auth.id_key.build(), auth.id_key_sig, auth.author_key)
+        _check_signature("author key", auth.id_key.build(), auth.id_key_sig, auth.author_key)
         guest.author_key_digest = key_digest(auth.author_key)
 
 
-def _signed(name: str, data: bytes, signature: Signature, key: IdKey) -> None:
+def _check_signature(name: str, data: bytes, signature: Signature, key: IdKey) -> None:
     try:
         check_by(name, data, signature, key)
     except SignatureError:
-        raise Refusal(Status.BAD_SIGNATURE) from None
+        raise CommandRefusal(Status.BAD_SIGNATURE) from None
 
 
 SECRETS_VERSION = 3
-_PAGE_INFO = Struct("<48s48sHBBBBBBQ")
 _NO_CONTENTS = bytes(48)
 _MEASURED = (LaunchPageType.NORMAL, LaunchPageType.VMSA)
-_LAUNCH_PAGE_RESERVED, _PERMS_RESERVED = ~0x1F, 0xFF
-_CPUID_HEAD = Struct("<LLQ")
-_CPUID_ROOM = MAX_FUNCTIONS * CpuidFunction.SIZE
+_CPUID_HEAD = CpuidPage.struct("count", "reserved_0x004")
+_FUNCTIONS = slice(
+    CpuidPage.place("functions"), CpuidPage.place("functions") + MAX_FUNCTIONS * CpuidFunction.SIZE
+)
+"""The functions in a page of CPUID values."""
 
 
 class _Kind(NamedTuple):
-    """What every page of one command has in common."""
+    """What all pages of one command have in common."""
 
     type: int
     imi: int
     perms: tuple[int, int, int]
 
 
-def update(fw: Processor, raw: bytes) -> None:
-    """Add a page to a guest that is launched. Raises Refusal."""
-    command = LaunchUpdate.parse(raw)
+def update(fw: Processor, command: LaunchUpdate) -> None:
+    """SNP_LAUNCH_UPDATE: add a page to a guest that is launched."""
     page, perms = command.page, command.perms
     low = (command.gctx_paddr | command.page_paddr) & IN_PAGE
-    reserved = int(page) & _LAUNCH_PAGE_RESERVED or int(perms) & _PERMS_RESERVED
-    if low or reserved or any(raw[0xC:0x10]) or any(raw[0x1C:]):
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+    if low or page.unknown or perms.unknown or reserved_set(command):
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST)
     _, lo = fw.look_up(command.page_paddr)
-    with undone(fw, page_of(command.page_paddr)):
-        guest = _given(fw, command)
+    with rollback(fw, page_of(command.page_paddr)):
+        guest = _assign_page(fw, command)
         allowed = perms.vmpl1_perms, perms.vmpl2_perms, perms.vmpl3_perms
         kind = _Kind(int(page.page_type), page.imi_page, allowed)
         gpa = (lo & GPA) >> GPA_LOW << 12
         for index in range(REGION if lo & LARGE else 1):
             at = index * PAGE
-            _add(fw, guest, command.page_paddr + at, kind, gpa + at)
+            _add_page(fw, guest, command.page_paddr + at, kind, gpa + at)
 
 
-def _given(fw: Processor, command: LaunchUpdate) -> Context:
-    """Give a page to the guest that is launched, and return the guest. Raises Refusal."""
+def _assign_page(fw: Processor, command: LaunchUpdate) -> FirmwareGuest:
+    """Assign a page to the guest that is launched, and return the guest."""
     guest = fw.context(command.gctx_paddr)
     status = fw.memory.reach(command.gctx_paddr, PAGE)
     if not status and guest.state != GuestState.LAUNCH:
@@ -196,34 +184,36 @@ def _given(fw: Processor, command: LaunchUpdate) -> Context:
     if not status and not guest.agreed_asid:
         status = Status.INACTIVE
     page = command.page
-    strange = guest.imi_en and not page.imi_page
-    given = single.launch_update(
+    not_imi = guest.imi_en and not page.imi_page
+    assigned = scalar.launch_update(
         fw.table,
         page_of(command.page_paddr),
         int(command.perms),
-        single.PageOwner(page_of(command.gctx_paddr), guest.asid, status),
+        scalar.PageOwner(page_of(command.gctx_paddr), guest.asid, status),
         page_type=int(page.page_type),
         size=page.page_size,
-        content=Status.INVALID_PARAM if strange else Status.SUCCESS,
+        content=Status.INVALID_PARAM if not_imi else Status.SUCCESS,
     )
-    done(given)
+    require(assigned)
     return guest
 
 
-def _add(fw: Processor, guest: Context, address: int, kind: _Kind, gpa: int) -> None:
-    """Measure 4 KiB, change them as their type has it, and encrypt them where they lie."""
+def _add_page(fw: Processor, guest: FirmwareGuest, address: int, kind: _Kind, gpa: int) -> None:
+    """Measure 4 KiB, fill them by their type, and encrypt them in place."""
     data = fw.load(address, PAGE)
     contents = _NO_CONTENTS
     if kind.type in _MEASURED:
-        contents = sha384(measured(data) if kind.type == LaunchPageType.VMSA else data).digest()
-    data = _filled(fw, guest, address, kind.type, data)
-    guest.ld = extended(guest.ld, contents, kind.type, kind.imi, kind.perms, gpa)
+        contents = sha384(
+            vmsa_to_measure(data) if kind.type == LaunchPageType.VMSA else data
+        ).digest()
+    data = _initial_contents(fw, guest, address, kind.type, data)
+    guest.ld = extend_digest(guest.ld, contents, kind.type, kind.imi, kind.perms, gpa)
     if kind.imi:
-        guest.imd = extended(guest.imd, contents, kind.type, kind.imi, kind.perms, gpa)
+        guest.imd = extend_digest(guest.imd, contents, kind.type, kind.imi, kind.perms, gpa)
     fw.memory.write(address & ~C_BIT, data, guest.asid)
 
 
-def extended(
+def extend_digest(
     digest: bytes,
     contents: bytes,
     page_type: int,
@@ -232,14 +222,18 @@ def extended(
     gpa: int,
 ) -> bytes:
     """Return the digest after one more page of 4 KiB."""
-    info = _PAGE_INFO.pack(digest, contents, PageInfo.SIZE, page_type, imi_page, 0, *perms, gpa)
+    info = PageInfo.ENGINE.pack(
+        digest, contents, PageInfo.SIZE, page_type, imi_page, b"", *perms, gpa
+    )
     return sha384(info).digest()
 
 
-def _filled(fw: Processor, guest: Context, address: int, page_type: int, data: bytes) -> bytes:
-    """Return what a page of this type holds for the guest. Refuses CPUID values that are wrong."""
+def _initial_contents(
+    fw: Processor, guest: FirmwareGuest, address: int, page_type: int, data: bytes
+) -> bytes:
+    """Return the page as the guest finds it. Refuses unacceptable CPUID values."""
     if page_type == LaunchPageType.VMSA:
-        return prepared(fw, guest, data)
+        return initial_vmsa(fw, guest, data)
     if page_type == LaunchPageType.ZERO:
         return bytes(PAGE)
     if page_type == LaunchPageType.SECRETS:
@@ -249,7 +243,7 @@ def _filled(fw: Processor, guest: Context, address: int, page_type: int, data: b
     return data
 
 
-def _secrets(fw: Processor, guest: Context) -> bytes:
+def _secrets(fw: Processor, guest: FirmwareGuest) -> bytes:
     keys = {f"vmpck{number}": key for number, key in enumerate(guest.vmpcks)}
     return SecretsPage(
         version=SECRETS_VERSION,
@@ -263,12 +257,11 @@ def _secrets(fw: Processor, guest: Context) -> bytes:
 
 
 def _check_cpuid(fw: Processor, address: int, data: bytes) -> None:
-    """Refuse a page of CPUID values; where values will not do, write back those that would."""
-    count, low, high = _CPUID_HEAD.unpack_from(data)
-    if low or high or count > MAX_FUNCTIONS:
-        raise Refusal(Status.INVALID_PARAM)
-    start = _CPUID_HEAD.size
-    better, _, held = fw.cpuid.check(data[start : start + _CPUID_ROOM], count)
-    if not held:
-        fw.store(address, data[:start] + better + data[start + _CPUID_ROOM :])
-        raise Refusal(Status.INVALID_PARAM)
+    """Refuse a page with unacceptable CPUID values, and write accepted ones into it."""
+    count, reserved = _CPUID_HEAD.unpack_from(data)
+    if any(reserved) or count > MAX_FUNCTIONS:
+        raise CommandRefusal(Status.INVALID_PARAM)
+    accepted, _, valid = fw.cpuid.check(data[_FUNCTIONS], count)
+    if not valid:
+        fw.store(address, data[: _FUNCTIONS.start] + accepted + data[_FUNCTIONS.stop :])
+        raise CommandRefusal(Status.INVALID_PARAM)

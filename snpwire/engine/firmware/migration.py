@@ -1,8 +1,8 @@
-"""Messages of migration agents: a guest's context leaves one processor and enters another.
+"""Messages of migration agents: a guest's context is exported from one processor to another.
 
-The checks of each message and their order are those that AMD-ASPFW was seen to make, surprises
-included: ABSORB asks neither whether the guest is bound to the agent that sends it nor for the
-incoming root entry, and counts the size last; ABSORB_NOMA takes the incoming counts.
+The checks of each message and their order are those observed of AMD-ASPFW, surprises included:
+ABSORB checks neither that the guest is bound to the agent that sends it nor the incoming root
+entry, and the size last; ABSORB_NOMA takes the incoming counts.
 """
 
 from __future__ import annotations
@@ -28,144 +28,143 @@ from ...wire.migration import (
 )
 from ...wire.status import Status
 from .activation import decommission_guest
-from .context import NO_AGENT, Context
-from .processor import Refusal
+from .context import NO_AGENT, FirmwareGuest
+from .processor import CommandRefusal, reserved_set
 
 if TYPE_CHECKING:
-    from .context import Asker
+    from .context import Sender
     from .processor import Processor
 
 _DONE = bytes(StatusRsp.SIZE)
-_IMI_EN = 1
 
 
 def export_failed(status: Status) -> bytes:
-    """Return the answer without a context: size and version are there all the same."""
+    """Return the response without a context; it has size and version nevertheless."""
     response = ExportRsp(status=status, gctx_size=CONTEXT_SIZE, gctx_version=CONTEXT_VERSION)
     return response.build().ljust(PAYLOAD_MAX, b"\0")
 
 
-def export(fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Give a guest's context out, to its migration agent or to itself. Raises Refusal."""
+def export(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """MSG_EXPORT_REQ: export a guest's context to its migration agent, or to itself."""
     request = ExportReq.parse(payload)
-    if int(request.select) & ~_IMI_EN or any(payload[0xC:]):
-        raise Refusal(Status.INVALID_PARAM)
+    if request.select.unknown or reserved_set(request):
+        raise CommandRefusal(Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.RUNNING:
-        raise Refusal(Status.INVALID_GUEST_STATE)
-    itself = request.gctx_paddr == asker.address and target.agent == NO_AGENT
-    if not (itself and not asker.vmpck) and not _bound(target, asker):
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    itself = request.gctx_paddr == sender.address and target.agent == NO_AGENT
+    if not (itself and not sender.vmpck) and not _bound(target, sender):
+        raise CommandRefusal(Status.INVALID_GUEST)
     image = bool(request.select)
     response = ExportRsp(
         status=Status.SUCCESS,
         gctx_size=CONTEXT_SIZE,
         gctx_version=CONTEXT_VERSION,
-        gctx=exported(target, image=image),
+        gctx=context_record(target, image=image),
     )
     if not image:
         decommission_guest(fw, request.gctx_paddr, target)
     return response.build().ljust(PAYLOAD_MAX, b"\0")
 
 
-def import_(fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Put a context into a guest that was only created. Raises Refusal."""
+def import_(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """MSG_IMPORT_REQ: import a context into a guest that was only created."""
     request = ImportReq.parse(payload)
-    if request.gctx_paddr & IN_PAGE or any(payload[0x10:0x20]):
-        raise Refusal(Status.INVALID_PARAM)
-    _sized(request)
+    if request.gctx_paddr & IN_PAGE or reserved_set(request):
+        raise CommandRefusal(Status.INVALID_PARAM)
+    _check_size(request)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.INIT:
-        raise Refusal(Status.INVALID_GUEST_STATE)
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
     incoming = request.incoming_gctx
     if not incoming.root_md_entry.mdata.valid:
-        raise Refusal(Status.INVALID_MDATA_ENTRY)
+        raise CommandRefusal(Status.INVALID_MDATA_ENTRY)
     _take(target, incoming)
     _take_identity(target, incoming)
     target.imd = incoming.imd
     target.report_id = fw.random(32)
     target.imi_en = False
-    _owned(target, asker)
+    _bind(target, sender)
     return _DONE
 
 
-def absorb(fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Put a context into a guest whose launch was that of a migration image. Raises Refusal."""
+def absorb(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """MSG_ABSORB_REQ: import a context into a guest launched as a migration image."""
     request = AbsorbReq.parse(payload)
-    if request.gctx_paddr & IN_PAGE or any(payload[0x10:0x20]):
-        raise Refusal(Status.INVALID_PARAM)
+    if request.gctx_paddr & IN_PAGE or reserved_set(request):
+        raise CommandRefusal(Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.LAUNCH or not target.imi_en:
-        raise Refusal(Status.INVALID_GUEST_STATE)
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
     if target.root_md_entry.mdata.valid:
-        raise Refusal(Status.INVALID_MDATA_ENTRY)
+        raise CommandRefusal(Status.INVALID_MDATA_ENTRY)
     incoming = request.incoming_gctx
     if incoming.imd != target.ld:
-        raise Refusal(Status.BAD_MEASUREMENT)
-    _sized(request)
+        raise CommandRefusal(Status.BAD_MEASUREMENT)
+    _check_size(request)
     _take(target, incoming)
     _take_identity(target, incoming)
     target.imd = incoming.imd
-    _owned(target, asker)
+    _bind(target, sender)
     return _DONE
 
 
-def absorb_noma(_fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Take a context oneself; identity, flags and the image's digest stay. Raises Refusal."""
+def absorb_noma(_fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """MSG_ABSORB_NOMA_REQ: import a context into the sender; identity, flags and IMD stay."""
     request = AbsorbNomaReq.parse(payload)
-    if any(payload[:0x8]) or any(payload[0x10:0x20]):
-        raise Refusal(Status.INVALID_PARAM)
-    guest, incoming = asker.guest, request.incoming_gctx
+    if reserved_set(request):
+        raise CommandRefusal(Status.INVALID_PARAM)
+    guest, incoming = sender.guest, request.incoming_gctx
     if guest.agent != NO_AGENT:
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST)
     if incoming.imd != guest.ld or incoming.imd != guest.imd:
-        raise Refusal(Status.BAD_MEASUREMENT)
-    _sized(request)
+        raise CommandRefusal(Status.BAD_MEASUREMENT)
+    _check_size(request)
     _take(guest, incoming)
     return _DONE
 
 
-def vmrk(fw: Processor, asker: Asker, payload: bytes) -> bytes:
-    """Give a guest that is launched its VM root key. Raises Refusal."""
+def vmrk(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+    """MSG_VMRK_REQ: set the VM root key of a guest that is launched."""
     request = VmrkReq.parse(payload)
-    if asker.vmpck or any(payload[0x8:0x20]):
-        raise Refusal(Status.INVALID_PARAM)
+    if sender.vmpck or reserved_set(request):
+        raise CommandRefusal(Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
     if target.state != GuestState.LAUNCH or target.imi_en:
-        raise Refusal(Status.INVALID_GUEST_STATE)
-    if not _bound(target, asker):
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    if not _bound(target, sender):
+        raise CommandRefusal(Status.INVALID_GUEST)
     target.vmrk = request.vmrk
     return _DONE
 
 
-def _target(fw: Processor, address: int) -> Context:
-    """Return the guest that a message is about. Refuses an address that is none."""
+def _target(fw: Processor, address: int) -> FirmwareGuest:
+    """Return the guest that a message names. Refuses an address without a context."""
     if address & IN_PAGE:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     return fw.guest(address)
 
 
-def _bound(target: Context, asker: Asker) -> bool:
-    """Tell whether the asker is the target's agent. Addresses are compared with their C-bits."""
-    return target.agent == asker.address and target.report_id_ma == asker.guest.report_id
+def _bound(target: FirmwareGuest, sender: Sender) -> bool:
+    """Return whether the sender is the target's agent. Addresses count with their C-bits."""
+    return target.agent == sender.address and target.report_id_ma == sender.guest.report_id
 
 
-def _sized(request: ImportReq | AbsorbReq | AbsorbNomaReq) -> None:
+def _check_size(request: ImportReq | AbsorbReq | AbsorbNomaReq) -> None:
     if (request.in_gctx_size, request.in_gctx_version) != (CONTEXT_SIZE, CONTEXT_VERSION):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
 
 
-def _owned(target: Context, asker: Asker) -> None:
-    """Make the asker the agent of a guest, which runs from now on."""
-    target.agent = asker.address
-    target.report_id_ma = asker.guest.report_id
+def _bind(target: FirmwareGuest, sender: Sender) -> None:
+    """Make the sender the agent of a guest, which runs from now on."""
+    target.agent = sender.address
+    target.report_id_ma = sender.guest.report_id
     target.es = True
     target.state = GuestState.RUNNING
 
 
-def exported(guest: Context, *, image: bool) -> GuestContext:
-    """Return what leaves of a guest; as an initial migration image, without its root entry."""
+def context_record(guest: FirmwareGuest, *, image: bool) -> GuestContext:
+    """Return the exported context; as an initial migration image, without its root entry."""
     counts, keys = guest.counts, guest.vmpcks
     return GuestContext(
         ld=guest.ld,
@@ -195,8 +194,8 @@ def exported(guest: Context, *, image: bool) -> GuestContext:
     )
 
 
-def _take(guest: Context, incoming: GuestContext) -> None:
-    """Give a guest keys, counts, digest and settings; counts are not looked at."""
+def _take(guest: FirmwareGuest, incoming: GuestContext) -> None:
+    """Set keys, counts, digest and settings of a guest; counts are not checked."""
     guest.policy = int(incoming.policy)
     guest.oek, guest.oek_iv_count = incoming.oek, incoming.oek_iv_count
     guest.vmpcks = incoming.vmpck0, incoming.vmpck1, incoming.vmpck2, incoming.vmpck3
@@ -213,8 +212,8 @@ def _take(guest: Context, incoming: GuestContext) -> None:
     guest.launch_tcb = incoming.launch_tcb
 
 
-def _take_identity(guest: Context, incoming: GuestContext) -> None:
-    """Give a guest what its launch proved of it. That it may not use the VCEK is lost."""
+def _take_identity(guest: FirmwareGuest, incoming: GuestContext) -> None:
+    """Set what the launch proved of a guest. ``vcek_dis`` is lost."""
     guest.id_block = incoming.id_block
     guest.id_key_digest = incoming.id_key_digest
     guest.author_key_digest = incoming.author_key_digest

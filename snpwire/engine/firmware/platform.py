@@ -1,7 +1,7 @@
-"""Commands that start SNP and tell its state.
+"""Commands that start, stop, configure and report on SNP.
 
-Checks that ask the cores and their registers cannot fail here: the emulated host is set up as SNP
-needs it, and has no IOMMU. Those that the host's own bytes can fail are here, in AMD-ASPFW's order.
+Checks of cores and their registers cannot fail here: the emulated host is set up as SNP needs it,
+and has no IOMMU. Those that the host's own bytes can fail are here, in AMD-ASPFW's order.
 """
 
 from __future__ import annotations
@@ -11,167 +11,132 @@ from typing import TYPE_CHECKING
 
 from ...crypto.wrapping import unwrap_vlek
 from ...errors import AuthError
-from ...rmp.entry import FIRMWARE_LO, HV_FIXED_LO, ONE_MORE
-from ...rmp.sparse import fill
-from ...wire.address import C_BIT, PAGE, REGION, RESERVED
-from ...wire.firmware import FeatureInfo, FeatureInfoCommand, VlekLoad, VlekWrapped
+from ...rmp.snp_init import build, pages_of
+from ...wire.address import C_BIT, PAGE
+from ...wire.firmware import FeatureInfo, VlekWrapped
 from ...wire.platform import (
     MAX_RANGES,
-    Commit,
-    Config,
-    InitEx,
+    InitFlags,
     PlatformFlags,
     PlatformState,
     PlatformStatus,
     Range,
     RangeListHeader,
     RmpFlags,
-    ShutdownEx,
 )
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .processor import Refusal, fits_page
-
-if TYPE_CHECKING:
-    from .chip import Chip
-    from .processor import Processor
+from .processor import CommandRefusal, fits_page, require, reserved_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .processor import Processor
-
-if TYPE_CHECKING:
+    from ...wire.firmware import FeatureInfoCommand, VlekLoad
+    from ...wire.platform import Commit, Config, InitEx, PlatformStatusCommand, ShutdownEx
+    from .chip import Chip
     from .processor import Processor
 
 MEGABYTE = 1 << 20
-_INIT_RMP, _LIST_EN = 1, 2
-_IOMMU, _X86 = 1, 2
-_KNOWN_FLAGS = _INIT_RMP | _LIST_EN
+_KNOWN_FLAGS = InitFlags.init_rmp.mask | InitFlags.list_paddr_en.mask
+"""Newer firmware knows more."""
 
 
-def init(fw: Processor, _raw: bytes) -> None:
-    """Start SNP with the table written anew. Raises Refusal."""
-    _begin(fw, rebuild=True, listed=False)
+def init(fw: Processor, _command: None) -> None:
+    """SNP_INIT: start SNP with a new RMP."""
+    _check_start(fw, rebuild=True, listed=False)
     _build(fw, [])
-    _started(fw)
+    _enter_init(fw)
 
 
-def init_ex(fw: Processor, raw: bytes) -> None:
-    """Start SNP as the buffer says. Raises Refusal.
+def init_ex(fw: Processor, command: InitEx) -> None:
+    """SNP_INIT_EX: start SNP as the buffer says.
 
-    A list that is wrong is taken up to its first wrong element, without a word.
+    A malformed range list counts up to its first malformed element, silently.
     """
-    command = InitEx.parse(raw)
-    flags = int(command.flags)
-    if flags & ~_KNOWN_FLAGS or any(raw[0x4:0x8]) or any(raw[0x10:]):
-        raise Refusal(Status.INVALID_PARAM)
-    rebuild, listed = bool(flags & _INIT_RMP), bool(flags & _LIST_EN)
-    _begin(fw, rebuild=rebuild, listed=listed)
+    flags = command.flags
+    if flags & ~_KNOWN_FLAGS or command.max_snp_asid or reserved_set(command):
+        raise CommandRefusal(Status.INVALID_PARAM)
+    rebuild, listed = bool(flags.init_rmp), bool(flags.list_paddr_en)
+    _check_start(fw, rebuild=rebuild, listed=listed)
     if rebuild:
         fixed: list[range] = []
-        with suppress(Refusal):
+        with suppress(CommandRefusal):
             if listed:
                 fixed.extend(page_ranges(fw, command.list_paddr, PAGE))
         _build(fw, fixed)
-    _started(fw)
+    _enter_init(fw)
 
 
-def _started(fw: Processor) -> None:
+def _enter_init(fw: Processor) -> None:
     fw.chip.state = PlatformState.INIT
     fw.chip.guest_count = 0
     fw.chip.derive()
     fw.asids.restart(fw.profile.highest_asid)
 
 
-def _begin(fw: Processor, *, rebuild: bool, listed: bool) -> None:
+def _check_start(fw: Processor, *, rebuild: bool, listed: bool) -> None:
     """Make the checks of a start."""
     if fw.chip.state != PlatformState.UNINIT:
-        raise Refusal(Status.INVALID_PLATFORM_STATE)
+        raise CommandRefusal(Status.INVALID_PLATFORM_STATE)
     if not rebuild and fw.chip.rmp_tcb != fw.chip.committed_tcb:
-        raise Refusal(Status.RMP_INIT_REQUIRED)
+        raise CommandRefusal(Status.RMP_INIT_REQUIRED)
     if listed and not rebuild:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     where, table = fw.memory.map, fw.memory.map.rmp
     if not table:
-        raise Refusal(Status.INVALID_CONFIG)
-    status = where.check(table.start, len(table), rmp=False)
-    if status:
-        raise Refusal(status)
+        raise CommandRefusal(Status.INVALID_CONFIG)
+    require(where.check(table.start, len(table), rmp=False))
     if table.start % MEGABYTE or len(table) % MEGABYTE:
-        raise Refusal(Status.INVALID_CONFIG)
+        raise CommandRefusal(Status.INVALID_CONFIG)
 
 
 def _build(fw: Processor, fixed: list[range]) -> None:
-    """Write the table anew: memory the hypervisor's, the table the firmware's, the rest fixed."""
-    own = _pages(fw.memory.map.rmp)
-    if own.stop > fw.table.pages or any(_overlap(own, pages) for pages in fixed):
-        raise Refusal(Status.RMP_INITIALIZATION_FAILED)
-    fill(fw.table, range(fw.table.pages), HV_FIXED_LO, 0)
-    for region in fw.memory.map.dram:
-        fill(fw.table, _pages(region), 0, 0)
-    for pages in (*fixed, *map(_pages, fw.memory.map.tmrs), _pages(fw.memory.map.aseg)):
-        fill(fw.table, pages, HV_FIXED_LO, 0)
-    fill(fw.table, _pages(RESERVED), HV_FIXED_LO, 0)
-    fill(fw.table, own, FIRMWARE_LO, 0)
-    for first in range(own.start & -REGION, own.stop, REGION):
-        others = range(max(own.start, first + 1), min(own.stop, first + REGION))
-        lo, hi = fw.table.entry(first)
-        fw.table.set(first, lo | len(others) * ONE_MORE, hi)
-    counters = fw.table.counters
-    if counters is not None:
-        counters[:] = [0] * len(counters)
+    """Write the RMP anew, *fixed* pages being HV_FIXED."""
+    area = fw.memory.map
+    closed = (*fixed, *map(pages_of, area.tmrs), pages_of(area.aseg))
+    require(build(fw.table, pages_of(area.rmp), map(pages_of, area.dram), closed))
     fw.chip.rmp_tcb = fw.chip.committed_tcb
 
 
-def _pages(area: range) -> range:
-    return range(area.start >> 12, -(-area.stop // PAGE))
-
-
-def _overlap(first: range, second: range) -> bool:
-    return first.start < second.stop and second.start < first.stop
-
-
-def shutdown(fw: Processor, _raw: bytes) -> None:
-    """SNP_SHUTDOWN: stop SNP. Raises Refusal."""
+def shutdown(fw: Processor, _command: None) -> None:
+    """SNP_SHUTDOWN: stop SNP."""
     if fw.chip.state == PlatformState.INIT:
         _stop(fw)
 
 
-def shutdown_ex(fw: Processor, raw: bytes) -> None:
-    """SNP_SHUTDOWN_EX: stop SNP, and what the buffer names with it. Raises Refusal.
+def shutdown_ex(fw: Processor, command: ShutdownEx) -> None:
+    """SNP_SHUTDOWN_EX: stop SNP, and what the buffer names besides.
 
-    Without a platform that was started nothing is looked at, the buffer included. ASIDs that are
-    not clean come before what is wrong with the buffer.
+    Before SNP is started nothing is checked, not even the buffer. ASIDs that are not clean are
+    checked before the buffer.
     """
-    command = ShutdownEx.parse(raw)
     if fw.chip.state == PlatformState.UNINIT:
         return
     if not fw.asids.all_clean():
-        raise Refusal(Status.DF_FLUSH_REQUIRED)
-    flags = int(command.flags)
-    alone = flags & _X86 and not flags & _IOMMU
-    if command.length != ShutdownEx.SIZE or flags & ~(_IOMMU | _X86) or alone:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
+    flags = command.flags
+    cores_alone = flags.x86_snp_shutdown and not flags.iommu_snp_shutdown
+    if command.length != command.SIZE or flags.unknown or cores_alone:
+        raise CommandRefusal(Status.INVALID_PARAM)
     _stop(fw)
-    if flags & _IOMMU:
+    if flags.iommu_snp_shutdown:
         fw.chip.rmp_tcb = None
 
 
 def _stop(fw: Processor) -> None:
-    """Forget guests and the VLEK; the table stays as it is."""
+    """Forget guests and the VLEK; the RMP stays as it is."""
     if not fw.asids.all_clean():
-        raise Refusal(Status.DF_FLUSH_REQUIRED)
+        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
     fw.chip.state = PlatformState.UNINIT
     fw.chip.vlek = None
     fw.contexts.clear()
 
 
-def status(fw: Processor, raw: bytes) -> None:
-    """Tell the platform's state. Raises Refusal."""
-    address = int.from_bytes(raw, "little")
+def status(fw: Processor, command: PlatformStatusCommand) -> None:
+    """SNP_PLATFORM_STATUS: report state, version and TCB of the platform."""
+    address = command.status_paddr
     if not fits_page(address, PlatformStatus.SIZE):
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     if fw.chip.state == PlatformState.INIT:
         status_page(fw, address)
     chip = fw.chip
@@ -196,9 +161,9 @@ def status(fw: Processor, raw: bytes) -> None:
 
 
 def status_page(fw: Processor, address: int) -> None:
-    """Refuse a page for an answer that is neither the firmware's nor outside the table."""
+    """Refuse a page to write to that is neither firmware-owned nor beyond the RMP."""
     if fw.look_up(address)[0] not in (RmpState.FIRMWARE, RmpState.DEFAULT):
-        raise Refusal(Status.INVALID_PAGE_STATE)
+        raise CommandRefusal(Status.INVALID_PAGE_STATE)
 
 
 def page_ranges(fw: Processor, address: int, unit: int) -> Iterator[range]:
@@ -207,41 +172,39 @@ def page_ranges(fw: Processor, address: int, unit: int) -> Iterator[range]:
     Refuses the list, or the first element that is wrong, with INVALID_PARAM.
     """
     head = fw.load(address, RangeListHeader.SIZE)
-    count = RangeListHeader.parse(head).n
+    header = RangeListHeader.parse(head)
+    count = header.n
     size = RangeListHeader.SIZE + count * Range.SIZE
-    if any(head[4:]) or count > MAX_RANGES or not fits_page(address, size):
-        raise Refusal(Status.INVALID_PARAM)
+    if reserved_set(header) or count > MAX_RANGES or not fits_page(address, size):
+        raise CommandRefusal(Status.INVALID_PARAM)
     for index in range(count):
-        raw = fw.load(address + RangeListHeader.SIZE + index * Range.SIZE, Range.SIZE)
-        element = Range.parse(raw)
+        place = address + RangeListHeader.SIZE + index * Range.SIZE
+        element = Range.parse(fw.load(place, Range.SIZE))
         base = element.base & ~C_BIT
-        if any(raw[0xC:]) or base % unit:
-            raise Refusal(Status.INVALID_PARAM)
+        if reserved_set(element) or base % unit:
+            raise CommandRefusal(Status.INVALID_PARAM)
         if element.page_count:
             yield range(base >> 12, (base >> 12) + element.page_count)
 
 
 HASH_SIZE = 48
-_CONFIG_RESERVED = ~3
-_MASK_ID, _MASK_KEY = 1, 2
 
 
-def config(fw: Processor, raw: bytes) -> None:
-    """SNP_CONFIG: set the TCB version to report, and what is hidden. Raises Refusal.
+def config(fw: Processor, command: Config) -> None:
+    """SNP_CONFIG: set the reported TCB version, and what reports and keys mask.
 
-    The version is compared component by component, the first that differs deciding, so that a later
-    one may be above the committed one's.
+    Versions are compared component by component, and the first that differs decides, so that a
+    later component may be above the committed one.
     """
-    command = Config.parse(raw)
-    flags, chip = int(command.flags), fw.chip
-    if flags & _CONFIG_RESERVED or any(raw[0xC:]):
-        raise Refusal(Status.INVALID_PARAM)
-    wanted = command.reported_tcb or chip.committed_tcb
-    if _components(chip, wanted) > _components(chip, chip.committed_tcb):
-        raise Refusal(Status.INVALID_PARAM)
-    chip.derive(wanted)
-    chip.config_tcb = wanted
-    chip.mask_chip_id, chip.mask_chip_key = bool(flags & _MASK_ID), bool(flags & _MASK_KEY)
+    flags, chip = command.flags, fw.chip
+    if flags.unknown or reserved_set(command):
+        raise CommandRefusal(Status.INVALID_PARAM)
+    tcb = command.reported_tcb or chip.committed_tcb
+    if _components(chip, tcb) > _components(chip, chip.committed_tcb):
+        raise CommandRefusal(Status.INVALID_PARAM)
+    chip.derive(tcb)
+    chip.config_tcb = tcb
+    chip.mask_chip_id, chip.mask_chip_key = bool(flags.mask_chip_id), bool(flags.mask_chip_key)
 
 
 def _components(chip: Chip, tcb: int) -> list[int]:
@@ -249,45 +212,43 @@ def _components(chip: Chip, tcb: int) -> list[int]:
     return [part.value(word) for part in type(word).BITS.values()]
 
 
-def commit(fw: Processor, raw: bytes) -> None:
-    """SNP_COMMIT: refuse older firmware from now on. Raises Refusal."""
-    if Commit.parse(raw).length != Commit.SIZE:
-        raise Refusal(Status.INVALID_PARAM)
+def commit(fw: Processor, command: Commit) -> None:
+    """SNP_COMMIT: make the running firmware the rollback floor."""
+    if command.length != command.SIZE:
+        raise CommandRefusal(Status.INVALID_PARAM)
     fw.chip.commit()
 
 
-def load_vlek(fw: Processor, raw: bytes) -> None:
-    """SNP_VLEK_LOAD: take a wrapped VLEK. Raises Refusal."""
-    command = VlekLoad.parse(raw)
-    strange = command.length != VlekLoad.SIZE or command.vlek_wrapped_version
-    if strange or any(raw[0x5:0x8]):
-        raise Refusal(Status.INVALID_PARAM)
+def load_vlek(fw: Processor, command: VlekLoad) -> None:
+    """SNP_VLEK_LOAD: load a wrapped VLEK."""
+    malformed = command.length != command.SIZE or command.vlek_wrapped_version
+    if malformed or reserved_set(command):
+        raise CommandRefusal(Status.INVALID_PARAM)
     wrapped = fw.load(command.vlek_wrapped_paddr, VlekWrapped.SIZE)
     chip = fw.chip
     if VlekWrapped.parse(wrapped).tcb_version != chip.reported_tcb:
-        raise Refusal(Status.BAD_SVN)
+        raise CommandRefusal(Status.BAD_SVN)
     try:
         hashes = unwrap_vlek(chip.vcek_hash(chip.vcek_tcb), wrapped)
     except AuthError:
-        raise Refusal(Status.BAD_MEASUREMENT) from None
+        raise CommandRefusal(Status.BAD_MEASUREMENT) from None
     chip.vlek, chip.vlek_tcb = hashes[-HASH_SIZE:], chip.reported_tcb
 
 
-def feature_info(fw: Processor, raw: bytes) -> None:
-    """SNP_FEATURE_INFO: tell the features of the firmware. Raises Refusal."""
-    command = FeatureInfoCommand.parse(raw)
+def feature_info(fw: Processor, command: FeatureInfoCommand) -> None:
+    """SNP_FEATURE_INFO: report the features of the firmware."""
     address = command.feature_info_paddr
-    if command.length != FeatureInfoCommand.SIZE:
-        raise Refusal(Status.INVALID_PARAM)
+    if command.length != command.SIZE:
+        raise CommandRefusal(Status.INVALID_PARAM)
     if address % 4 or not fits_page(address, FeatureInfo.SIZE):
-        raise Refusal(Status.INVALID_ADDRESS)
+        raise CommandRefusal(Status.INVALID_ADDRESS)
     if fw.chip.state != PlatformState.UNINIT:
         status_page(fw, address)
     profile = fw.profile
     parts = (
-        (1, profile.features_ebx, profile.features_ecx, 0),
-        (profile.messages, 0, 0, 0),
+        FeatureInfo(eax=1, ebx=profile.features_ebx, ecx=profile.features_ecx),
+        FeatureInfo(eax=profile.messages),
     )
     if command.ecx_in >= len(parts):
-        raise Refusal(Status.INVALID_PARAM)
-    fw.store(address, b"".join(word.to_bytes(4, "little") for word in parts[command.ecx_in]))
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.store(address, parts[command.ecx_in].build())

@@ -1,4 +1,4 @@
-"""What the commands of the firmware share: memory, the table, guests, and how to refuse."""
+"""The state of the secure processor that its commands share: memory, RMP, guests, ASIDs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from ..cpuid_policy import CpuidPolicy, published
+from ..cpuid_policy import CpuidPolicy, published_policy
 from ..memory import FIRMWARE
 from .chip import TEST_CHIP, Chip
-from .context import Context
+from .context import FirmwareGuest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...layout import Record
     from ...rmp.sparse import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
 
 _INIT, _DEFAULT = PlatformState.INIT, RmpState.DEFAULT
 PLACE = ~C_BIT
-"""What of an address says where it is."""
+"""The bits of an address without the C-bit."""
 
 
-class Refusal(Exception):  # noqa: N818 - no error of the program: what the firmware answers
+class CommandRefusal(Exception):  # noqa: N818 - no error of the program: a firmware status
     """A check failed; the command, or the message, ends with this status."""
 
     def __init__(self, status: Status) -> None:
@@ -53,15 +54,15 @@ class Processor:
         self.profile = profile
         self.random = random
         self.chip = Chip(profile, secret)
-        self.cpuid = cpuid or published(profile.fms)
+        self.cpuid = cpuid or published_policy(profile.fms)
         self.asids = Asids()
-        self.contexts: dict[int, Context] = {}
+        self.contexts: dict[int, FirmwareGuest] = {}
         memory.install(FIRMWARE, self.chip.id)
 
-    def started(self) -> None:
+    def require_started(self) -> None:
         """Refuse unless SNP is initialised."""
         if self.chip.state != _INIT:
-            raise Refusal(Status.INVALID_PLATFORM_STATE)
+            raise CommandRefusal(Status.INVALID_PLATFORM_STATE)
 
     def look_up(self, address: int) -> tuple[RmpState, int]:
         """Return the state of a page and the first quadword of its entry, 0 where it has none.
@@ -71,7 +72,7 @@ class Processor:
         place = address & PLACE
         table = self.table
         if table.holds(place):
-            raise Refusal(Status.INVALID_PARAM)
+            raise CommandRefusal(Status.INVALID_PARAM)
         page = place >> 12
         if page >= table.pages:
             return _DEFAULT, 0
@@ -80,9 +81,7 @@ class Processor:
 
     def reach(self, address: int, size: int) -> None:
         """Refuse an access that the memory map does not allow."""
-        status = self.memory.reach(address, size)
-        if status:
-            raise Refusal(status)
+        require(self.memory.reach(address, size))
 
     def load(self, address: int, size: int) -> bytes:
         """Return *size* bytes of plain memory. Refuses what the memory map does not allow."""
@@ -105,32 +104,43 @@ class Processor:
         self.reach(address, len(data))
         self.memory.write(place, data)
 
-    def context(self, address: int) -> Context:
-        """Return the guest whose context is at *address*, a page known to hold one."""
+    def context(self, address: int) -> FirmwareGuest:
+        """Return the guest whose context is at *address*, which is in state CONTEXT."""
         page = page_of(address)
-        found = self.contexts.get(page)
-        if found is None:  # a table that was set up by hand: the page was never written
-            found = self.contexts[page] = Context()
-        return found
+        guest = self.contexts.get(page)
+        if guest is None:  # a table that was set up by hand: the page was never written
+            guest = self.contexts[page] = FirmwareGuest()
+        return guest
 
-    def guest(self, address: int) -> Context:
-        """Return the guest whose context is at *address*. Refuses a page that holds none."""
+    def guest(self, address: int) -> FirmwareGuest:
+        """Return the guest whose context is at *address*. Refuses a page without one."""
         if self.look_up(address)[0] != RmpState.CONTEXT:
-            raise Refusal(Status.INVALID_GUEST)
+            raise CommandRefusal(Status.INVALID_GUEST)
         self.reach(address, PAGE)
         return self.context(address)
 
-    def forget(self, address: int) -> None:
-        """Drop the context in a page that holds none any more."""
+    def drop_context(self, address: int) -> None:
+        """Drop the context of a page that is no context page any more."""
         self.contexts.pop(page_of(address), None)
 
     def scramble(self, address: int) -> None:
-        """Let a context's page read as the noise that it is to all but the firmware."""
+        """Make a context page read as noise to all but the firmware."""
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
 
 
+def require(status: Status) -> None:
+    """Refuse unless *status* is success."""
+    if status:
+        raise CommandRefusal(status)
+
+
+def reserved_set(record: Record) -> bool:
+    """Return whether a byte is set that no field of *record* claims."""
+    return any(any(raw) for tile, raw in zip(record.TILES, record, strict=True) if tile.gap)
+
+
 def fits_page(address: int, size: int) -> bool:
-    """Tell whether *size* bytes from *address* on end in the page they start in."""
+    """Return whether *size* bytes at *address* do not cross a page."""
     return (address & IN_PAGE) + size <= PAGE
 
 
@@ -152,19 +162,19 @@ class Asids:
         self.highest = highest
 
     def flush(self) -> Status:
-        """Make dirty ASIDs clean; what keeps that from happening is a core's cache."""
+        """Make dirty ASIDs clean, unless a core's cache is not written back yet."""
         if not self.written_back:
             return Status.WBINVD_REQUIRED
         self.clean.update(asid for asid in range(1, self.highest + 1) if asid not in self.owners)
         return Status.SUCCESS
 
-    def take(self, asid: int, page: int) -> None:
-        """Give an ASID to the guest whose context is in *page*."""
+    def bind(self, asid: int, page: int) -> None:
+        """Bind an ASID to the guest whose context is in *page*."""
         self.clean.discard(asid)
         self.owners[asid] = page
 
     def free(self, asid: int, *, used: bool) -> None:
-        """Take an ASID back: dirty if the guest could have run, clean if it could not."""
+        """Unbind an ASID: dirty if the guest could have run, clean if it could not."""
         self.owners.pop(asid, None)
         if used:
             self.written_back = False
@@ -172,5 +182,5 @@ class Asids:
             self.clean.add(asid)
 
     def all_clean(self) -> bool:
-        """Tell whether no ASID is dirty or taken."""
+        """Return whether no ASID is dirty or bound."""
         return len(self.clean) == self.highest

@@ -1,8 +1,8 @@
 """Commands that move a guest's page, or seal it and open it again elsewhere.
 
-What happens to entries, and the checks that read them, are in ``snpwire.rmp.scalar``; here are the
-page itself, its metadata entry and the guest's context. A page is sealed with the guest's key for
-pages that are away, under a number that is used once (AMD-ASPFW sev_mcmd.c).
+Changes of RMP entries, and the checks that read them, are in ``snpwire.rmp.scalar``; here are the
+page itself, its metadata entry and the guest's context. A page is sealed with the guest's offline
+encryption key (OEK) under an IV that is used once (AMD-ASPFW sev_mcmd.c).
 """
 
 from __future__ import annotations
@@ -11,62 +11,60 @@ from typing import TYPE_CHECKING
 
 from ...crypto.wrapping import unwrap_page, wrap_page
 from ...errors import AuthError
-from ...rmp import scalar as single
+from ...rmp import scalar
 from ...rmp.entry import GPA, VALIDATED
 from ...rmp.scalar.firmware import asid_of, entry_or_zero
 from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, page_of
 from ...wire.migration import MetadataEntry, MetadataMdata
-from ...wire.page_commands import Move, SwapIn, SwapOut, SwapPageType
+from ...wire.page_commands import SwapOutFlags, SwapPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .pages import done, guest_of, undone
-from .processor import Refusal
-from .vmsa import timed
+from .pages import guest_of, rollback
+from .processor import CommandRefusal, require, reserved_set
+from .vmsa import with_tsc
 
 if TYPE_CHECKING:
+    from ...wire.page_commands import Move, SwapIn, SwapOut
     from .processor import Processor
 
-LAST_NUMBER = (1 << 64) - 2
-"""A key for swapped pages whose count is this has no number left."""
-_MOVE_RESERVED, _OUT_RESERVED, _IN_RESERVED = ~1, ~0b10111, ~0b11111
-_ROOT = 1 << 4
+LAST_IV = (1 << 64) - 2
+"""An OEK whose IV count is this is exhausted."""
+_ROOT = SwapOutFlags.root_mdata_en.mask
 _GPA_FIELD = MetadataMdata.gpa.mask
 _NO_MDATA = -1
 
 
-def move(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_MOVE: move a guest's page, or one of its metadata. Raises Refusal."""
-    command = Move.parse(raw)
+def move(fw: Processor, command: Move) -> None:
+    """SNP_PAGE_MOVE: move a guest's page, or one of its metadata."""
     flags = int(command.flags)
-    _started(fw, command, flags & _MOVE_RESERVED or any(raw[0xC:0x10]))
+    _check_fields(fw, command)
     guest = guest_of(fw, command.gctx_paddr, active=True)
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     key = guest.asid if asid_of(entry_or_zero(fw.table, source)[0]) else 0
-    with undone(fw, source, target):
-        done(single.page_move(fw.table, source, target, guest, size=flags))
+    with rollback(fw, source, target):
+        require(scalar.page_move(fw.table, source, target, guest, size=flags))
         _store(fw, command.dst_paddr, _load(fw, command.src_paddr, flags, key), key)
 
 
-def swap_out(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_SWAP_OUT: seal a guest's page and put it elsewhere. Raises Refusal."""
-    command = SwapOut.parse(raw)
+def swap_out(fw: Processor, command: SwapOut) -> None:
+    """SNP_PAGE_SWAP_OUT: seal a guest's page and write it elsewhere."""
     flags = int(command.flags)
-    _started(fw, command, flags & _OUT_RESERVED)
-    guest, mdata = _keeper(fw, command, flags)
+    _check_fields(fw, command)
+    guest, mdata = _owner_and_entry_page(fw, command, flags)
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
     lo, rights = entry_or_zero(fw.table, source)
     kind = command.flags.page_type
-    with undone(fw, source):
-        done(single.swap_out(fw.table, source, target, flags, guest, mdata))
+    with rollback(fw, source):
+        require(scalar.swap_out(fw.table, source, target, flags, guest, mdata))
         context = fw.context(command.gctx_paddr)
-        if context.oek_iv_count == LAST_NUMBER:
-            raise Refusal(Status.AEAD_OFLOW)
+        if context.oek_iv_count == LAST_IV:
+            raise CommandRefusal(Status.AEAD_OFLOW)
         iv = context.oek_iv_count
         context.oek_iv_count += 1
         key = 0 if kind == SwapPageType.METADATA else guest.asid
         data, tag = wrap_page(context.oek, iv, _load(fw, command.src_paddr, flags & 1, key))
         _store(fw, command.dst_paddr, data, 0)
-        mdata_word, perms = _described(SwapPageType(kind), lo, rights, flags & 1)
+        mdata_word, perms = _metadata_words(SwapPageType(kind), lo, rights, flags & 1)
         entry = MetadataEntry(
             software_data=command.software_data,
             iv=iv,
@@ -74,63 +72,67 @@ def swap_out(fw: Processor, raw: bytes) -> None:
             mdata=mdata_word,
             vmpl_perms=perms,
         )
-        _keep(fw, command, flags, entry)
+        _write_entry(fw, command, flags, entry)
 
 
-def swap_in(fw: Processor, raw: bytes) -> None:
-    """SNP_PAGE_SWAP_IN: open a sealed page and give it back to its guest. Raises Refusal."""
-    command = SwapIn.parse(raw)
+def swap_in(fw: Processor, command: SwapIn) -> None:
+    """SNP_PAGE_SWAP_IN: open a sealed page and return it to its guest."""
     flags = int(command.flags)
-    _started(fw, command, flags & _IN_RESERVED or any(raw[0x20:0x28]))
-    guest, mdata = _keeper(fw, command, flags)
+    _check_fields(fw, command)
+    guest, mdata = _owner_and_entry_page(fw, command, flags)
     source, target = page_of(command.src_paddr), page_of(command.dst_paddr)
-    entry = _kept(fw, command, flags, guest)
+    entry = _read_entry(fw, command, flags, guest)
     kind = command.flags.page_type
-    with undone(fw, target):
+    with rollback(fw, target):
         words = int(entry.mdata), entry.vmpl_perms
-        done(single.swap_in(fw.table, source, target, flags, guest, entry=words, mdata=mdata))
+        require(scalar.swap_in(fw.table, source, target, flags, guest, entry=words, mdata=mdata))
         context = fw.context(command.gctx_paddr)
         data = _load(fw, command.src_paddr, flags & 1, 0)
         try:
             plain = unwrap_page(context.oek, entry.iv, data, entry.auth_tag)
         except AuthError:
-            raise Refusal(Status.BAD_MEASUREMENT) from None
+            raise CommandRefusal(Status.BAD_MEASUREMENT) from None
         if kind == SwapPageType.VMSA:
-            plain = timed(fw, context, plain, offset=context.psp_tsc_offset)
+            plain = with_tsc(fw, context, plain, offset=context.psp_tsc_offset)
         key = 0 if kind == SwapPageType.METADATA else guest.asid
         _store(fw, command.dst_paddr, plain, key)
         spent = MetadataMdata(int(entry.mdata) & ~MetadataMdata.valid.mask)
-        _keep(fw, command, flags, entry.replace(mdata=spent))
+        _write_entry(fw, command, flags, entry.replace(mdata=spent))
 
 
-def _started(fw: Processor, command: Move | SwapOut | SwapIn, reserved: int | bool) -> None:
+def _check_fields(fw: Processor, command: Move | SwapOut | SwapIn) -> None:
     """Make the checks that all three commands begin with."""
     addresses = command.gctx_paddr, command.src_paddr, command.dst_paddr
+    reserved = command.flags.unknown or reserved_set(command)
     if reserved or any(address & IN_PAGE for address in addresses):
-        raise Refusal(Status.INVALID_PARAM)
-    fw.started()
+        raise CommandRefusal(Status.INVALID_PARAM)
+    fw.require_started()
     for address in addresses:
         fw.look_up(address)
 
 
-def _keeper(fw: Processor, command: SwapOut | SwapIn, flags: int) -> tuple[single.PageOwner, int]:
-    """Return the guest, and the page of the metadata entry unless that is in its context."""
+def _owner_and_entry_page(
+    fw: Processor, command: SwapOut | SwapIn, flags: int
+) -> tuple[scalar.PageOwner, int]:
+    """Return the guest, and the page of the metadata entry; -1 where its context has the entry."""
     guest = guest_of(fw, command.gctx_paddr, active=True)
     if flags & _ROOT:
         return guest, _NO_MDATA
     if fw.table.state(guest.context) != RmpState.CONTEXT:
-        raise Refusal(Status.INVALID_GUEST)
+        raise CommandRefusal(Status.INVALID_GUEST)
     entry, size = command.mdata_paddr, LARGE_PAGE if flags & 1 else PAGE
     fw.look_up(entry)
     others = command.src_paddr, command.dst_paddr
     overlaps = any(entry < at + size and at < entry + MetadataEntry.SIZE for at in others)
     if entry % MetadataEntry.SIZE or overlaps:
-        raise Refusal(Status.INVALID_PARAM)
+        raise CommandRefusal(Status.INVALID_PARAM)
     return guest, page_of(entry)
 
 
-def _described(kind: SwapPageType, lo: int, rights: int, size: int) -> tuple[MetadataMdata, int]:
-    """Return what a metadata entry says of a page, and its permissions."""
+def _metadata_words(
+    kind: SwapPageType, lo: int, rights: int, size: int
+) -> tuple[MetadataMdata, int]:
+    """Return the ``mdata`` word and the permissions of the metadata entry of a page."""
     if kind is SwapPageType.METADATA:
         return MetadataMdata(_GPA_FIELD).replace(valid=1, metadata=1, page_size=size), 0
     word = MetadataMdata(lo & GPA).replace(
@@ -142,15 +144,17 @@ def _described(kind: SwapPageType, lo: int, rights: int, size: int) -> tuple[Met
     return word, rights
 
 
-def _keep(fw: Processor, command: SwapOut | SwapIn, flags: int, entry: MetadataEntry) -> None:
+def _write_entry(
+    fw: Processor, command: SwapOut | SwapIn, flags: int, entry: MetadataEntry
+) -> None:
     if flags & _ROOT:
         fw.context(command.gctx_paddr).root_md_entry = entry
     else:
         fw.store(command.mdata_paddr, entry.build())
 
 
-def _kept(fw: Processor, command: SwapIn, flags: int, guest: single.PageOwner) -> MetadataEntry:
-    """Return the metadata entry; a zero one where something is refused before it is read."""
+def _read_entry(fw: Processor, command: SwapIn, flags: int, guest: scalar.PageOwner) -> MetadataEntry:
+    """Return the metadata entry; a zero one where a check before its reading will refuse."""
     if guest.status or fw.table.state(guest.context) != RmpState.CONTEXT:
         return MetadataEntry()
     if flags & _ROOT:

@@ -1,14 +1,16 @@
-"""What the firmware does to the save area of a guest's processor: measure, protect, time it."""
+"""What the firmware does to a VMSA: measure it, protect its registers, set its TSC."""
 
 from __future__ import annotations
 
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from ...wire.operands import SevFeatures
+from ...wire.vmsa import Vmsa
 from .tsc import tsc_scale
 
 if TYPE_CHECKING:
-    from .context import Context
+    from .context import FirmwareGuest
     from .processor import Processor
 
 TWEAKED = bytes.fromhex(
@@ -24,50 +26,52 @@ TWEAKED = bytes.fromhex(
 """Quadwords that register protection changes, a bit each, lowest first."""
 _WORDS = tuple(n for n in range(8 * len(TWEAKED)) if TWEAKED[n >> 3] >> (n & 7) & 1)
 _WORD = Struct("<Q")
-_SCALE, _OFFSET, _NONCE, _ZEROS, _CRC, _FEATURES = 0x2F0, 0x2F8, 0x300, 0x380, 0x388, 0x3B0
-_SECURE_TSC, _REG_PROT = 1 << 9, 1 << 14
+_SCALE, _NONCE, _ZEROS, _CRC, _FEATURES = map(
+    Vmsa.place, ("guest_tsc_scale", "reg_prot_nonce", "zeros", "crc_paddr", "sev_features")
+)
+_SECURE_TSC, _REG_PROT = SevFeatures.secure_tsc.mask, SevFeatures.vmsa_reg_prot.mask
 _NO_CRC = b"\xff" * 8
 
 
-def measured(data: bytes) -> bytes:
-    """Return a save area as it is measured: with no scale and offset of the TSC."""
+def vmsa_to_measure(data: bytes) -> bytes:
+    """Return a VMSA as it is measured: without scale and offset of the TSC."""
     return data[:_SCALE] + bytes(16) + data[_NONCE:]
 
 
-def prepared(fw: Processor, guest: Context, data: bytes) -> bytes:
-    """Return a save area as a guest starts with it."""
+def initial_vmsa(fw: Processor, guest: FirmwareGuest, data: bytes) -> bytes:
+    """Return a VMSA as a guest starts with it."""
     area = bytearray(data)
-    if _features(area) & _REG_PROT:
+    if _sev_features(area) & _REG_PROT:
         area[_NONCE : _NONCE + 8] = fw.random(8)
         _mix(area)
-    area = bytearray(timed(fw, guest, bytes(area), offset=0))
+    area = bytearray(with_tsc(fw, guest, bytes(area), offset=0))
     _WORD.pack_into(area, _ZEROS, 0)
     area[_CRC : _CRC + 8] = _NO_CRC
     return bytes(area)
 
 
-def timed(fw: Processor, guest: Context, data: bytes, *, offset: int) -> bytes:
-    """Return a save area with scale and offset of the TSC, if the guest has a secure one."""
-    if not _features(data) & _SECURE_TSC:
+def with_tsc(fw: Processor, guest: FirmwareGuest, data: bytes, *, offset: int) -> bytes:
+    """Return a VMSA with scale and offset of the TSC, if the guest has Secure TSC."""
+    if not _sev_features(data) & _SECURE_TSC:
         return data
     scale = tsc_scale(guest.desired_tsc_freq, fw.profile.tsc_khz)
     return data[:_SCALE] + _WORD.pack(scale) + _WORD.pack(offset) + data[_NONCE:]
 
 
-def shown(data: bytes) -> bytes:
-    """Return a save area without the nonce that register protection mixed into it."""
+def without_nonce(data: bytes) -> bytes:
+    """Return a VMSA without the nonce that register protection mixed into it."""
     area = bytearray(data)
-    if _features(area) & _REG_PROT:
+    if _sev_features(area) & _REG_PROT:
         _mix(area)
     return bytes(area)
 
 
-def _features(area: bytes | bytearray) -> int:
+def _sev_features(area: bytes | bytearray) -> int:
     return int(_WORD.unpack_from(area, _FEATURES)[0])
 
 
 def _mix(area: bytearray) -> None:
-    """Mix the nonce of a save area into the quadwords that are protected."""
+    """XOR the nonce of a VMSA into the quadwords that are protected."""
     nonce = _WORD.unpack_from(area, _NONCE)[0]
     for word in _WORDS:
         _WORD.pack_into(area, 8 * word, _WORD.unpack_from(area, 8 * word)[0] ^ nonce)

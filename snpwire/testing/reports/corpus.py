@@ -81,10 +81,10 @@ class Sample(NamedTuple):
 
     def failing(self) -> tuple[str, ...]:
         """Return the links that ``snpwire verify`` finds failing; ``size`` for no report."""
-        from ...crypto.link import broken
+        from ...crypto.link import failures
 
         try:
-            return tuple(link.name for link in broken(self.links()))
+            return tuple(link.name for link in failures(self.links()))
         except DecodeError:
             return ("size",)
 

@@ -1,88 +1,85 @@
-"""What ``explain`` says of commands, and of the registers by which they reach the firmware."""
+"""Topics of ``explain``: commands, and the mailbox registers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError, shown
-from ...wire.command_table import COMMANDS, OTHER_LAYOUTS, Way, command_named
+from ...wire.command_table import COMMANDS, OTHER_LAYOUTS, Transfer, command_named
 from ..table import Row
 from ..text import int_text
 from .topics import Question, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ...wire.command_table import Command, Pointer
+    from ...wire.status import Status
 
-WAYS = {
-    Way.IN: "the firmware reads it",
-    Way.OUT: "the firmware writes it",
-    Way.BOTH: "the firmware reads it and writes it back",
+TRANSFERS = {
+    Transfer.IN: "the firmware reads it",
+    Transfer.OUT: "the firmware writes it",
+    Transfer.BOTH: "the firmware reads it and writes it back",
 }
 
 
 def command(question: Question) -> Iterator[Row]:
-    """Explain a command: its buffer, what that points to, what is written."""
+    """Explain a command: its buffer, and what that points to."""
     number = command_named(question.text)
     yield Row("", "", f"{int(number):#04x}", number.name, number.doc)
-    found = COMMANDS.get(number)
-    if found is None:
-        yield Row("", "", "buffer", "unknown", "the buffers of SEV-TIO are not declared")
+    row = COMMANDS.get(number)
+    if row is None:
+        yield Row("", "", "buffer", "unknown", "SEV-TIO is not supported")
         return
-    yield from _buffer(found)
-    for pointer in found.pointers:
+    yield from _buffer(row)
+    for pointer in row.pointers:
         yield Row("", "", f"  {pointer.field}", pointer.kind or "page", _pointed(pointer))
-    yield Row("", "", "source", found.source, "")
-    yield from _steps(found)
+    yield Row("", "", "source", row.source, "")
 
 
-def _steps(found: Command) -> Iterator[Row]:
-    """Yield what the firmware checks, in its order, with what it answers."""
-    from ...wire.command_checks import SOURCE, STEPS
-
-    steps = STEPS.get(found.id, ())
-    if steps:
-        yield Row("", "", "checks", f"{len(steps)}", f"in this order ({SOURCE}, ABI 1.55.25)")
-    for place, step in enumerate(steps, 1):
-        response = " or ".join(status.name for status in step.statuses)
-        yield Row("", "", f"  {place:>2}", response or "handed on", step.text)
+def check_rows(checks: Sequence[tuple[tuple[Status, ...], str]], source: str) -> Iterator[Row]:
+    """Yield the statuses and texts of what the firmware checks, in its order."""
+    if checks:
+        yield Row("", "", "checks", f"{len(checks)}", f"in this order ({source}, ABI 1.55.25)")
+    for place, (statuses, text) in enumerate(checks, 1):
+        names = " or ".join(status.name for status in statuses)
+        yield Row("", "", f"  {place:>2}", names or "handed on", text)
 
 
-def _buffer(found: Command) -> Iterator[Row]:
+def _buffer(row: Command) -> Iterator[Row]:
     from ...wire import kind
 
-    if not found.buffer:
+    if not row.buffer:
         yield Row("", "", "buffer", "none", "")
         return
-    for name in (found.buffer, *OTHER_LAYOUTS.get(found.id, ())):
+    for name in (row.buffer, *OTHER_LAYOUTS.get(row.id, ())):
         size = kind(name).type.SIZE
-        yield Row("", "", "buffer", name, f"{size:#x} bytes; {WAYS[found.direction]}")
-    if found.on_length:
-        text = "after INVALID_LENGTH too: it says then how long is enough"
+        yield Row("", "", "buffer", name, f"{size:#x} bytes; {TRANSFERS[row.direction]}")
+    if row.on_length:
+        text = "after INVALID_LENGTH too, with the length required"
         yield Row("", "", "written back", "", text)
-    if found.direction is not Way.IN:
-        text = "once SNP is on: FIRMWARE or beyond the table, or else the status is 64 more"
+    if row.direction is not Transfer.IN:
+        text = "with SNP on: FIRMWARE or beyond the RMP, or else the status is 64 more"
         yield Row("", "", "its page", "", text)
 
 
 def _pointed(pointer: Pointer) -> str:
-    return WAYS[pointer.direction]
+    return TRANSFERS[pointer.direction]
 
 
 def response(question: Question) -> Iterator[Row]:
-    """Explain the command register: a command, or how it ended, by bit 31 or ``--answer``."""
+    """Explain the command register: a command or its result, by bit 31 or ``--answer``."""
     from ...wire.mailbox import CommandRequest, CommandResponse
 
     number = question.number(32)
-    done = CommandResponse(number).response
-    kind = CommandResponse if done or question.response else CommandRequest
-    why = "as asked for" if question.response else f"bit 31 is {'set' if done else 'clear'}"
+    completed = CommandResponse(number).response
+    kind = CommandResponse if completed or question.response else CommandRequest
+    why = "as asked for" if question.response else f"bit 31 is {'set' if completed else 'clear'}"
     way = "a command that ended" if kind is CommandResponse else "a command as it is written"
     yield Row("", "", "read as", way, why)
     yield from word(kind)(question)
-    if kind is CommandResponse and not done:
-        text = "bit 31 is clear: the command has not ended, and the status says nothing"
+    if kind is CommandResponse and not completed:
+        text = "bit 31 is clear: the command has not completed, and the status is meaningless"
         yield Row("", "", "not done", "", text)
 
 
@@ -94,20 +91,20 @@ def buffer_address(question: Question) -> Iterator[Row]:
         return
     yield Row("", "", "buffer", int_text(stack, 8), "physical address; 0 for none")
     if stack >> 51 & 1:
-        yield Row("", "", "[51]", "C-bit", "AMD-ASPFW takes it off")
+        yield Row("", "", "[51]", "C-bit", "AMD-ASPFW masks it")
     if stack >> 52:
-        yield Row("", "", "[63:52]", hex(stack >> 52), "no memory is there: INVALID_ADDRESS")
+        yield Row("", "", "[63:52]", hex(stack >> 52), "above all memory: INVALID_ADDRESS")
 
 
 def error_stack(question: Question) -> Iterator[Row]:
-    """Explain what the firmware leaves in the address registers: causes, the latest first."""
+    """Explain the error causes in the address registers, the latest first."""
     yield from _causes(pair(question))
 
 
 def _causes(stack: int) -> Iterator[Row]:
     from ...wire.mailbox import causes
 
-    text = "ten bits each, the latest first; what a number means is not published"
+    text = "ten bits each, the latest first; AMD has not published what they mean"
     yield Row("", "", "causes", int_text(stack, 8), text)
     for place, number in enumerate(causes(stack)):
         known = "" if number <= LAST_CAUSE else f"AMD-ASPFW has 1 to {LAST_CAUSE}"
@@ -118,7 +115,7 @@ LAST_CAUSE = 100
 
 
 def pair(question: Question) -> int:
-    """Return the number that ``HI:LO``, or one number, stands for. Raises UsageError."""
+    """Return the number of ``HI:LO``, or of one number. Raises UsageError."""
     high, found, low = question.text.partition(":")
     if not found:
         return question.number()

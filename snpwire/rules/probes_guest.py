@@ -1,6 +1,6 @@
-"""Signs by which the structures of guest messages, of the launch and of a processor are told.
+"""Probes for the structures of guest messages, of the launch and of a processor.
 
-See ``signs`` for how they are weighed.
+See ``probes`` for how evidence is weighed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..wire.report import Report, SignatureAlgo
 from ..wire.secrets import SecretsPage
 from ..wire.tcb import product_of
 from ..wire.vmsa import Vmsa
-from .signs import Fact, empty, zero_gaps
+from .probes import Evidence, empty, zero_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ EFER_SVME = 1 << 12
 FAMILIES = (0x17, 0x19, 0x1A)
 
 
-def report(data: bytes) -> Iterator[Fact]:
+def report(data: bytes) -> Iterator[Evidence]:
     """Look for a version, the bit of the policy that is always set, and the algorithm."""
     if len(data) != Report.SIZE:
         return
@@ -46,7 +46,7 @@ def report(data: bytes) -> Iterator[Fact]:
         yield 0.1, "nothing is behind the two numbers of the signature"
 
 
-def message(data: bytes) -> Iterator[Fact]:
+def message(data: bytes) -> Iterator[Evidence]:
     """Look for the header's constants, and for a size that fits."""
     if len(data) != PAGE:
         return
@@ -64,7 +64,7 @@ def message(data: bytes) -> Iterator[Fact]:
         yield 0.1, f"a tag, and msg_vmpck {header.msg_vmpck}"
 
 
-def secrets(data: bytes) -> Iterator[Fact]:
+def secrets(data: bytes) -> Iterator[Evidence]:
     """Look for a version, a processor, and keys."""
     if len(data) != PAGE:
         return
@@ -83,7 +83,7 @@ def secrets(data: bytes) -> Iterator[Fact]:
         yield 0.1, "sequence numbers are even"
 
 
-def cpuid(data: bytes) -> Iterator[Fact]:
+def cpuid(data: bytes) -> Iterator[Evidence]:
     """Look for a count, and for so many functions with different leaves."""
     if len(data) != PAGE:
         return
@@ -101,7 +101,7 @@ def cpuid(data: bytes) -> Iterator[Fact]:
     yield from zero_gaps(page, 0.15)
 
 
-def vmsa(data: bytes) -> Iterator[Fact]:
+def vmsa(data: bytes) -> Iterator[Evidence]:
     """Look for SVME, which every guest has set, and for registers as they are after a reset."""
     if len(data) != PAGE:
         return
@@ -119,7 +119,7 @@ def vmsa(data: bytes) -> Iterator[Fact]:
         yield 0.1, f"xcr0 {value.xcr0:#x} has bit 0 set"
 
 
-def idblock(data: bytes) -> Iterator[Fact]:
+def idblock(data: bytes) -> Iterator[Evidence]:
     """Look for the version, and for a policy."""
     if len(data) != IdBlock.SIZE:
         return
@@ -132,7 +132,7 @@ def idblock(data: bytes) -> Iterator[Fact]:
         yield 0.1, "a digest at 0x0"
 
 
-def idauth(data: bytes) -> Iterator[Fact]:
+def idauth(data: bytes) -> Iterator[Evidence]:
     """Look for the algorithm and the curve."""
     if len(data) != PAGE:
         return
@@ -146,5 +146,5 @@ def idauth(data: bytes) -> Iterator[Fact]:
 
 
 _PROBES = (report, message, secrets, cpuid, vmsa, idblock, idauth)
-PROBES: dict[str, Callable[[bytes], Iterator[Fact]]] = {p.__name__: p for p in _PROBES}
-"""Each kind and what looks for it."""
+PROBES: dict[str, Callable[[bytes], Iterator[Evidence]]] = {p.__name__: p for p in _PROBES}
+"""The probe of each kind."""

@@ -1,4 +1,4 @@
-"""A GHCB page under judgement: the page, how it is read, and which of its fields may be asked."""
+"""A GHCB page to be checked: the page, how it is read, and which of its fields are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INVALID_INPUT = 5
 INVALID_EVENT = 6
 
 
-class Case(NamedTuple):
+class GhcbCheck(NamedTuple):
     """One page and its context. A rule asks ``known`` before it looks at a value."""
 
     page: Page
@@ -39,19 +39,19 @@ class Case(NamedTuple):
 
     @property
     def served(self) -> bool:
-        """Tell whether KVM 6.12 takes the exit code at all."""
+        """Return whether KVM 6.12 takes the exit code at all."""
         return self.code in KVM_ACCEPTED
 
     def known(self, *fields: str) -> bool:
-        """Tell whether the values of all *fields* are known."""
+        """Return whether the values of all *fields* are known."""
         return self.context.absent.isdisjoint(fields)
 
     def lacks(self, field: str) -> bool:
-        """Tell whether *field* is certain not to be marked valid."""
+        """Return whether *field* is certain not to be marked valid."""
         return self.known("valid_bitmap") and not self.page.valid_bitmap.has(field)
 
     def holds(self, field: str) -> bool:
-        """Tell whether *field* has a value that the receiver would use."""
+        """Return whether *field* has a value that the receiver would use."""
         return self.known(field) and not self.lacks(field)
 
     def finding(

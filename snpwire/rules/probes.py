@@ -1,7 +1,7 @@
-"""Signs by which the bytes of each kind are told, and how much each speaks for it.
+"""Probes for the structures of the GHCB and of the SVSM: evidence that bytes are of a kind.
 
 A probe looks at the size first, so what it takes always decodes as its kind. It yields nothing
-unless it finds a sign of the kind itself: zeros where zeros belong count beside that alone.
+without evidence for the kind itself: zeros where zeros belong count only in addition.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ..wire.svsm import (
     VtpmRequest,
     VtpmResponse,
 )
-from .certs import astray
+from .certs import misplaced_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,36 +45,36 @@ TPM_TAGS = (0x8001, 0x8002)
 MAX_IDS = 0x1_0000
 """More processors than any guest has."""
 
-Fact = tuple[float, str]
-"""How much a fact speaks for a kind, and the fact in words."""
+Evidence = tuple[float, str]
+"""A weight, and the evidence in words."""
 
 
 def empty(data: bytes) -> bool:
-    """Tell whether all of *data* is zero, at the speed that images need."""
+    """Return whether all of *data* is zero, at the speed that images need."""
     return data.count(0) == len(data)
 
 
-def zero_gaps(value: Record | Block, weight: float) -> Iterator[Fact]:
+def zero_gaps(value: Record | Block, weight: float) -> Iterator[Evidence]:
     """Look for zeros where nothing is defined."""
     if not any(any(leaf.value) for leaf in value.leaves() if leaf.gap and leaf.path != "rest"):
         yield weight, "all reserved bytes are zero"
 
 
-def ghcb(data: bytes) -> Iterator[Fact]:
+def ghcb(data: bytes) -> Iterator[Evidence]:
     """Look for an exit code, a bitmap that marks fields, a protocol version."""
     if len(data) != PAGE:
         return
     page = Page.parse(data)
-    facts = [*_exit(page), *_bitmap(page)]
-    if not facts or page.ghcb_usage != Usage.STANDARD:
+    evidence = [*_exit(page), *_bitmap(page)]
+    if not evidence or page.ghcb_usage != Usage.STANDARD:
         return
-    yield from facts
+    yield from evidence
     if page.protocol_version in (1, 2):
         yield 0.2, f"protocol_version {page.protocol_version}"
     yield from zero_gaps(page, 0.15)
 
 
-def _exit(page: Page) -> Iterator[Fact]:
+def _exit(page: Page) -> Iterator[Evidence]:
     code = int(page.sw_exit_code)
     if not events_of(code):
         return
@@ -84,7 +84,7 @@ def _exit(page: Page) -> Iterator[Fact]:
     yield (0.4 if marked else 0.15), f"sw_exit_code {code:#x} is {name} and {how}"
 
 
-def _bitmap(page: Page) -> Iterator[Fact]:
+def _bitmap(page: Page) -> Iterator[Evidence]:
     valid = page.valid_bitmap
     if valid == KVM_RESPONSE:
         yield 0.35, "valid_bitmap is what KVM leaves in an answer"
@@ -92,7 +92,7 @@ def _bitmap(page: Page) -> Iterator[Fact]:
         yield 0.2, f"valid_bitmap marks fields alone: {' '.join(valid.names())}"
 
 
-def ghcb_hyperv(data: bytes) -> Iterator[Fact]:
+def ghcb_hyperv(data: bytes) -> Iterator[Evidence]:
     """Look for the usage of a hypercall page."""
     if len(data) != PAGE:
         return
@@ -103,7 +103,7 @@ def ghcb_hyperv(data: bytes) -> Iterator[Fact]:
         yield from zero_gaps(page, 0.1)
 
 
-def msr(data: bytes) -> Iterator[Fact]:
+def msr(data: bytes) -> Iterator[Evidence]:
     """Look for a message that is known."""
     if len(data) != 8:
         return
@@ -117,7 +117,7 @@ def msr(data: bytes) -> Iterator[Fact]:
         yield 0.25, "all reserved bits are zero"
 
 
-def psc(data: bytes) -> Iterator[Fact]:
+def psc(data: bytes) -> Iterator[Evidence]:
     """Look for a header that counts, and for entries with an operation."""
     if len(data) < PscBuffer.SIZE + 8:
         return
@@ -134,7 +134,7 @@ def psc(data: bytes) -> Iterator[Fact]:
         yield 0.15, "nothing follows the entries"
 
 
-def certs(data: bytes) -> Iterator[Fact]:
+def certs(data: bytes) -> Iterator[Evidence]:
     """Look for the GUIDs of certificates, and for the entry that ends the table."""
     if len(data) < 24:
         return
@@ -149,12 +149,12 @@ def certs(data: bytes) -> Iterator[Fact]:
             name = CertGuid.from_text(swapped).to_plain()
             yield 0.25, f"{name}'s GUID at {place:#x}, in mixed byte order"
     ended = table.rest[:24] == bytes(24)
-    inside = ended and bool(table.elements) and not any(astray(table))
+    inside = ended and bool(table.elements) and not any(misplaced_entries(table))
     if inside:
         yield 0.35, f"{len(table.elements)} entries point at bytes behind the zero entry"
 
 
-def hv(data: bytes) -> Iterator[Fact]:
+def hv(data: bytes) -> Iterator[Evidence]:
     """Look for a pending event in an otherwise empty head."""
     if len(data) != PAGE:
         return
@@ -169,7 +169,7 @@ def hv(data: bytes) -> Iterator[Fact]:
         yield 0.2, "all behind byte 3 is zero"
 
 
-def apic_ids(data: bytes) -> Iterator[Fact]:
+def apic_ids(data: bytes) -> Iterator[Evidence]:
     """Look for a count that fits, and for ids that differ."""
     if len(data) < 8:
         return
@@ -187,20 +187,20 @@ def apic_ids(data: bytes) -> Iterator[Fact]:
             yield 0.15, f"{len(data)} bytes hold them all"
 
 
-def ap_jump_table(data: bytes) -> Iterator[Fact]:
+def ap_jump_table(data: bytes) -> Iterator[Evidence]:
     """Look at the size: there is nothing else."""
     if len(data) == 4:
         yield 0.2, "four bytes, as a jump table has"
 
 
-def cc_blob(data: bytes) -> Iterator[Fact]:
+def cc_blob(data: bytes) -> Iterator[Evidence]:
     """Look for the magic."""
     if len(data) == CcBlob.SIZE and CcBlob.parse(data).magic == CC_BLOB_MAGIC:
         yield 0.8, "magic 0x45444d41 (AMDE) at 0x0"
         yield from zero_gaps(CcBlob.parse(data), 0.15)
 
 
-def svsm_caa(data: bytes) -> Iterator[Fact]:
+def svsm_caa(data: bytes) -> Iterator[Evidence]:
     """Look for the pending flag."""
     if len(data) != PAGE:
         return
@@ -211,7 +211,7 @@ def svsm_caa(data: bytes) -> Iterator[Fact]:
         yield from gaps
 
 
-def svsm_pvalidate(data: bytes) -> Iterator[Fact]:
+def svsm_pvalidate(data: bytes) -> Iterator[Evidence]:
     """Look for a header that counts, and for entries of a lawful size."""
     if len(data) < PvalidateRequest.SIZE + 8:
         return
@@ -227,20 +227,20 @@ def svsm_pvalidate(data: bytes) -> Iterator[Fact]:
         yield 0.1, "nothing follows the entries"
 
 
-def svsm_attest(data: bytes) -> Iterator[Fact]:
+def svsm_attest(data: bytes) -> Iterator[Evidence]:
     """Look for the length of the nonce."""
     if len(data) == AttestServices.SIZE:
         yield from _attest(AttestServices.parse(data))
 
 
-def _attest(request: AttestServices) -> Iterator[Fact]:
+def _attest(request: AttestServices) -> Iterator[Evidence]:
     gaps = list(zero_gaps(request, 0.2))
     if request.nonce_size == 64 and gaps:
         yield 0.5, "nonce_size 64 at 0x18"
         yield from gaps
 
 
-def svsm_attest_single(data: bytes) -> Iterator[Fact]:
+def svsm_attest_single(data: bytes) -> Iterator[Evidence]:
     """Look for the length of the nonce and the GUID of a service."""
     if len(data) != AttestSingleService.SIZE:
         return
@@ -250,7 +250,7 @@ def svsm_attest_single(data: bytes) -> Iterator[Fact]:
         yield 0.4, f"GUID of service {request.service_guid.to_plain()} at 0x40"
 
 
-def svsm_manifest(data: bytes) -> Iterator[Fact]:
+def svsm_manifest(data: bytes) -> Iterator[Evidence]:
     """Look for the manifest's GUID."""
     if len(data) < ServicesManifest.SIZE:
         return
@@ -261,7 +261,7 @@ def svsm_manifest(data: bytes) -> Iterator[Fact]:
             yield 0.15, f"total_size {len(data):#x} is the number of bytes"
 
 
-def _tpm(body: bytes, size: int) -> Iterator[Fact]:
+def _tpm(body: bytes, size: int) -> Iterator[Evidence]:
     """Look for a TPM header: a tag, and the size again, big-endian."""
     tag, inner = int.from_bytes(body[:2], "big"), int.from_bytes(body[2:6], "big")
     if tag in TPM_TAGS:
@@ -270,7 +270,7 @@ def _tpm(body: bytes, size: int) -> Iterator[Fact]:
             yield 0.3, f"the TPM header repeats the size {size}"
 
 
-def svsm_vtpm_req(data: bytes) -> Iterator[Fact]:
+def svsm_vtpm_req(data: bytes) -> Iterator[Evidence]:
     """Look for TPM_SEND_COMMAND and a TPM command."""
     if len(data) != PAGE:
         return
@@ -280,7 +280,7 @@ def svsm_vtpm_req(data: bytes) -> Iterator[Fact]:
         yield from _tpm(request.inbuf, request.inbuf_size)
 
 
-def svsm_vtpm_rsp(data: bytes) -> Iterator[Fact]:
+def svsm_vtpm_rsp(data: bytes) -> Iterator[Evidence]:
     """Look for a TPM response."""
     if len(data) != PAGE:
         return
@@ -294,7 +294,7 @@ _PROBES = (
     *(svsm_caa, svsm_pvalidate, svsm_attest, svsm_attest_single, svsm_manifest),
     *(svsm_vtpm_req, svsm_vtpm_rsp),
 )
-PROBES: dict[str, Callable[[bytes], Iterator[Fact]]] = {
+PROBES: dict[str, Callable[[bytes], Iterator[Evidence]]] = {
     probe.__name__.replace("_", "-"): probe for probe in _PROBES
 }
-"""Each kind and what looks for it."""
+"""The probe of each kind."""

@@ -1,7 +1,6 @@
-"""What only an opened message tells: header and payload beside each other, and what was expected.
+"""What can be wrong with a message that was opened: its header against its plaintext payload.
 
-These are judgements, as in ``rules``, but of two values at once, and of numbers that the person at
-the command line knows.
+These rules take two values at once, and the sequence number that was expected.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ LIMIT = (1 << 64) - 1
 """The number after the firmware's last."""
 
 
-def judged(header: Header, value: Any, seqno: int | None = None) -> list[Finding]:
-    """Return what there is to say; *seqno* is the number that was to come."""
-    return [*_number(header, seqno), *_vmpl(header, value), *_mixed(value)]
+def plaintext_findings(header: Header, value: Any, seqno: int | None = None) -> list[Finding]:
+    """Return the findings about an opened message; *seqno* is the number that was expected."""
+    return [*_number(header, seqno), *_vmpl(header, value), *_key_inputs(value)]
 
 
-def behind(rest: bytes, name: str) -> list[Finding]:
+def tail_findings(rest: bytes, name: str) -> list[Finding]:
     """Find bytes behind a payload of one size that are more than filling."""
     if not any(rest):
         return []
@@ -43,7 +42,7 @@ def _of_header(code: str, severity: Severity, field: str, text: str) -> Finding:
 
 def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
     """Expect the number that was to come; one that no such message has is for the rules to say."""
-    if seqno is not None and header.msg_seqno != seqno and not _impossible(header):
+    if seqno is not None and header.msg_seqno != seqno and not _is_impossible(header):
         early = header.msg_seqno < seqno
         why = "it was used before, so this may be a replay" if early else "numbers were left out"
         text = f"msg_seqno is {header.msg_seqno}, {seqno} was to come: {why}; AEAD_OFLOW"
@@ -51,7 +50,7 @@ def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
         yield _of_header(code, Severity.ERROR, "msg_seqno", text)
 
 
-def _impossible(header: Header) -> bool:
+def _is_impossible(header: Header) -> bool:
     number, kind = header.msg_seqno, header.msg_type
     even = number % 2 == 0
     return number in (0, LIMIT) or (even and kind in MESSAGES) or (not even and kind in REQUEST_OF)
@@ -64,30 +63,30 @@ def _vmpl(header: Header, value: Any) -> Iterator[Finding]:
     vmpl = getattr(value, "vmpl", None)
     if vmpl is not None and vmpl < header.msg_vmpck < VMPCKS:
         text = f"vmpl is {vmpl}, more privileged than msg_vmpck {header.msg_vmpck}; INVALID_PARAM"
-        yield _inside(value, "vmpl-privileged", Severity.ERROR, "vmpl", text)
+        yield _of_payload(value, "vmpl-privileged", Severity.ERROR, "vmpl", text)
     if getattr(value, "vmrk", None) is not None and header.msg_vmpck:
         text = f"msg_vmpck is {header.msg_vmpck}: a VM root key takes VMPCK 0; INVALID_PARAM"
         yield _of_header("vmrk-vmpck", Severity.ERROR, "msg_vmpck", text)
 
 
-def _mixed(value: Any) -> Iterator[Finding]:
+def _key_inputs(value: Any) -> Iterator[Finding]:
     """Expect nothing to be mixed into a key that no guest can have."""
     chosen = getattr(value, "guest_field_select", None)
     if chosen is None:
         return
     if chosen.guest_svn and value.guest_svn == 0xFFFFFFFF:
         text = "guest_svn is the highest there is: INVALID_PARAM unless the ID block has it"
-        yield _inside(value, "key-svn", Severity.WARNING, "guest_svn", text)
+        yield _of_payload(value, "key-svn", Severity.WARNING, "guest_svn", text)
     if chosen.tcb_version:
         parts = value.tcb_version.to_bytes(8, "little")
         if any(part and unused for part, unused in zip(parts, TCB_RESERVED, strict=True)):
             text = f"tcb_version {value.tcb_version:#018x} has reserved bytes set; INVALID_PARAM"
-            yield _inside(value, "key-tcb-reserved", Severity.ERROR, "tcb_version", text)
+            yield _of_payload(value, "key-tcb-reserved", Severity.ERROR, "tcb_version", text)
         elif TOP in parts:
             text = f"tcb_version {value.tcb_version:#018x} has a part that nothing is committed to"
-            yield _inside(value, "key-tcb", Severity.WARNING, "tcb_version", text)
+            yield _of_payload(value, "key-tcb", Severity.WARNING, "tcb_version", text)
 
 
-def _inside(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
+def _of_payload(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
     place = HEADER_SIZE + value.tile(field).offset
     return Finding(code, severity, f"payload.{field}", place, text, KEY)

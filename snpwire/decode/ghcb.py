@@ -1,0 +1,41 @@
+"""How a GHCB page is read: which way it travels, for which exit, and what its buffer holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..context import context_of
+from ..rules.ghcb import refusal
+from ..view.document import Inner
+from ..view.meaning import page_meanings
+from ..wire.address import PAGE
+from ..wire.ghcb import SHARED_END, SHARED_START
+from .interpretation import Interpretation
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..wire.ghcb import Page
+    from .interpretation import Hints
+
+
+def page(value: Page, hints: Hints) -> Interpretation:
+    """Decide how a page is read."""
+    context = context_of(value, direction=hints.direction, gpa=hints.gpa, absent=hints.absent)
+    meanings = page_meanings(value, context)
+    return Interpretation(context, meanings, refusal(value, context), inner=_inner(value, context))
+
+
+def _inner(value: Page, context: Context) -> tuple[Inner, ...]:
+    """Read the shared buffer of a page state change, where the scratch address points into it."""
+    if context.event is None or context.event.name != "SNP_PAGE_STATE_CHANGE":
+        return ()
+    start = value.sw_scratch % PAGE
+    if context.absent or not SHARED_START <= start <= SHARED_END - 8:
+        return ()
+    from ..wire.psc import PscBuffer
+
+    buffer = PscBuffer.parse(value.shared_buffer[start - SHARED_START :])
+    return (Inner("shared_buffer", start, "psc", buffer),)
+
+
+INTERPRETERS = {"ghcb": page}
