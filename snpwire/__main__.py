@@ -20,12 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .cli.app import app
     from .errors import SnpwireError, UsageError
 
-    words = spelled_out(sys.argv[1:] if argv is None else argv)
+    words = click_words(sys.argv[1:] if argv is None else argv)
     try:
         try:
             result = app(args=words, prog_name="snpwire", standalone_mode=False)
             sys.stdout.flush()
-        except SystemExit as exc:  # typer's answer to a closed pipe
+        except SystemExit as exc:  # typer's reaction to a closed pipe
             raise exc.__context__ or exc from None
     except SnpwireError as exc:
         return complain(str(exc), exc.help, USAGE if isinstance(exc, UsageError) else UNREADABLE)
@@ -34,10 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        drop_output()  # the reader has what it wanted
+        drop_output()  # the reader has read enough
         return DONE
     except OSError as exc:
-        if exc.filename is None:  # what reads or writes a file names it
+        if exc.filename is None:  # errors of files name them; this is standard output
             drop_output()
         place = "<stdout>" if exc.filename is None else exc.filename
         return complain(f"{place}: {exc.strerror or exc}", "", UNREADABLE)
@@ -45,32 +45,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """Run the command line of this process, whichever of its three streams is closed."""
+    """Run the command line of this process, even if standard streams are closed."""
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for good
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for the life of the process
     if sys.stdin is None:
-        sys.stdin = Path(os.devnull).open()  # noqa: SIM115
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - likewise
     if sys.stdout is None:
-        sys.exit(complain("<stdout>: it is closed", "", UNREADABLE))
+        sys.exit(complain("<stdout>: is closed", "", UNREADABLE))
     sys.exit(main())
 
 
 def drop_output() -> None:
-    """Send what is still to be written nowhere: Python would try once more when it exits."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Discard buffered output: Python would try to write it again when it exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def usage_error() -> Any:
-    """Return click's UsageError, from which typer derives whether it carries click or not."""
+    """Return click's UsageError, from which typer derives whether it bundles click or not."""
     import typer
 
     return typer.BadParameter.__bases__[0]
 
 
-def spelled_out(words: Sequence[str]) -> list[str]:
-    """Spell out what click cannot read: an option with or without a value, a negative number."""
+def click_words(words: Sequence[str]) -> list[str]:
+    """Return words that click can parse: ``--json`` has its value, a negative number ``--``."""
     if words[:1] == ["decode"]:
         stop = words.index("--") if "--" in words else len(words)
         return ["--json=plain" if w == "--json" and n < stop else w for n, w in enumerate(words)]
@@ -85,7 +85,7 @@ def spelled_out(words: Sequence[str]) -> list[str]:
 
 
 def complain(message: str, help: str, code: int) -> int:
-    """Print one line for an error, a second for what to do about it, and return *code*."""
+    """Print an error on one line, its remedy on a second, and return *code*."""
     sys.stderr.write(f"snpwire: {one_line(message)}\n")
     if help:
         sys.stderr.write(f"help: {one_line(help)}\n")
@@ -93,13 +93,13 @@ def complain(message: str, help: str, code: int) -> int:
 
 
 def one_line(text: str) -> str:
-    """Return *text* on one line; what a terminal cannot show, as in a file's name, is escaped."""
+    """Return *text* on one line, with unprintable characters, as in file names, escaped."""
     words = " ".join(text.split())
     return words if words.isprintable() else ascii(words)[1:-1]
 
 
 def usage_help(exc: object) -> str:
-    """Return where to read on after a command was misspelt."""
+    """Return the help to read after a usage error."""
     context = getattr(exc, "ctx", None)
     return f"{context.command_path} --help" if context else "snpwire --help"
 

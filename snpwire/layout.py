@@ -252,10 +252,12 @@ class Record(Value):
         """Return the offset of the field at *path*, ``a`` or ``a.b``. Raises LayoutError."""
         name, _, below = path.partition(".")
         tile = cls.tile(name)
-        record = getattr(tile and tile.con, "record", None)
-        if tile is None or (below and record is None):
+        if tile and not below:
+            return tile.offset
+        record: type[Record] | None = getattr(tile and tile.con, "record", None)
+        if tile is None or record is None:
             raise LayoutError(f"{cls.__name__} has no field {path!r}")
-        return tile.offset + (record.place(below) if below else 0)
+        return tile.offset + record.place(below)
 
     @classmethod
     def struct(cls, *names: str) -> Struct:

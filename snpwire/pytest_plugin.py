@@ -1,7 +1,7 @@
 """Fixtures and markers for tests without hardware; pytest finds them in the installed package.
 
-pytest loads this module in every run, also where nobody asks for it: it imports nothing that takes
-time until a fixture or a marker is used. ``-p no:snpwire`` leaves it out.
+pytest loads this module in every run, even unused: it imports nothing that takes time until a
+fixture or a marker is used. ``-p no:snpwire`` disables it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from .engine.guest.guest import Guest
     from .engine.machine import Machine
     from .engine.trace import Step
-    from .testing.fault_plan import Plan
-    from .testing.machine_fixture import Rig
+    from .testing.fault_plan import FaultPlan
+    from .testing.machine_fixture import MachineFixture
     from .testing.raw_guest import Port
-    from .testing.reports.attestation import Certificates
+    from .testing.reports.attestation import AttestationCertificates
     from .testing.reports.corpus import Sample
 
 MARKERS = (
-    "snp(profile, policy, seed, vcpus, vlek, image): what snp_machine and snp_guest are made of",
-    "snp_fault(*faults): what goes wrong for snp_guest, as NAME[*TIMES][@STEP]",
+    "snp(profile, policy, seed, vcpus, vlek, image): how to make snp_machine and snp_guest",
+    "snp_fault(*faults): faults injected into requests of snp_guest, as NAME[*TIMES][@STEP]",
     "snp_every_fault(actors, but): run the test once with each fault of the catalogue",
-    "snp_every_report(genuine, profile): run the test once with each sample, right or wrong",
+    "snp_every_report(genuine, profile): run the test once with each sample, genuine or not",
 )
 NAMES = {"snp", "snp_fault", "snp_every_fault", "snp_every_report"}
-RIG: pytest.StashKey[Rig] = pytest.StashKey()
+FIXTURE: pytest.StashKey[MachineFixture] = pytest.StashKey()
 PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
 
@@ -43,15 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Check what markers say before anything runs, and multiply what asks for all there is."""
+    """Check the markers before anything runs; parametrise tests for every fault or report."""
     names = {mark.name for mark in metafunc.definition.iter_markers()}
     if names & NAMES:
-        from .testing import pytest_markers as marks
+        from .testing.pytest_markers import check
 
-        marks.check(metafunc)
+        check(metafunc)
 
 
-@pytest.hookimpl(hookwrapper=True)  # which pytest before 8 knows as well
+@pytest.hookimpl(hookwrapper=True)  # works before pytest 8 too
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Result[pytest.TestReport], None]:
@@ -60,58 +60,58 @@ def pytest_runtest_makereport(
     report = outcome.get_result()
     if call.when == "call":
         item.stash[PASSED] = report.passed
-    if report.failed and RIG in item.stash:
-        report.sections.append(("snpwire: the last steps", item.stash[RIG].story()))
-    if call.when == "teardown" and RIG in item.stash:
-        del item.stash[RIG]  # pytest keeps its items to the end, and a machine has memory
+    if report.failed and FIXTURE in item.stash:
+        report.sections.append(("snpwire: the last steps", item.stash[FIXTURE].failure_text()))
+    if call.when == "teardown" and FIXTURE in item.stash:
+        del item.stash[FIXTURE]  # pytest keeps its items to the end, and a machine has memory
 
 
-def _rig(request: pytest.FixtureRequest) -> Rig:
+def _fixture(request: pytest.FixtureRequest) -> MachineFixture:
     item: pytest.Item = request.node
-    return item.stash[RIG]
+    return item.stash[FIXTURE]
 
 
 def _close(request: pytest.FixtureRequest, problem: str) -> None:
-    """Fail a test that passed for what is found at its end."""
+    """Fail a test that passed if there is a problem at its end."""
     if problem and request.node.stash.get(PASSED, False):
         pytest.fail(problem, pytrace=False)
 
 
 @pytest.fixture
 def snp_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """Give a host: memory, an RMP table, a hypervisor and a secure processor.
+    """Return a host: memory, an RMP table, a hypervisor and a secure processor.
 
-    ``@pytest.mark.snp`` says which. A test that passes fails after all if a rule of the protocol
-    was broken in it: a nonce used twice, an answer taken twice, a page that nobody owns.
+    ``@pytest.mark.snp`` configures it. A passing test fails at its end if it broke an invariant of
+    the protocol: a nonce used twice, a response accepted twice, a page without an owner.
     """
-    from .testing.machine_fixture import Rig
-    from .testing.pytest_markers import scene_of
+    from .testing.machine_fixture import MachineFixture
+    from .testing.pytest_markers import config_of
 
-    request.node.stash[RIG] = Rig(scene_of(request.node))
-    yield _rig(request).machine
-    _close(request, "; ".join(_rig(request).breaches()))
+    request.node.stash[FIXTURE] = MachineFixture(config_of(request.node))
+    yield _fixture(request).machine
+    _close(request, "; ".join(_fixture(request).breaches()))
 
 
 @pytest.fixture
-def snp_fault(request: pytest.FixtureRequest) -> Iterator[Plan]:
-    """Tell what goes wrong in this test, by its markers, and what has to come of it.
+def snp_fault(request: pytest.FixtureRequest) -> Iterator[FaultPlan]:
+    """Return the faults injected by the markers of the test, and their expected outcomes.
 
-    A test that passes fails after all if a fault never struck.
+    A passing test fails at its end if a fault was never triggered.
     """
     from .testing.pytest_markers import plan_of
 
     plan = plan_of(request.node, getattr(request, "param", None))
     yield plan
-    _close(request, plan.unmet() if plan.injections else "")
+    _close(request, plan.missed() if plan.injections else "")
 
 
 @pytest.fixture
-def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: Plan) -> Guest:
-    """Give a guest that was launched on ``snp_machine``, and meets the faults of ``snp_fault``."""
+def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: FaultPlan) -> Guest:
+    """Return a guest launched on ``snp_machine``, with the faults of ``snp_fault`` injected."""
     from .errors import UsageError
 
     try:
-        return _rig(request).launch(snp_fault)
+        return _fixture(request).launch(snp_fault)
     except UsageError as exc:
         problem = "; ".join(filter(None, (str(exc), exc.help)))
     pytest.fail(problem, pytrace=False)
@@ -119,9 +119,9 @@ def snp_guest(request: pytest.FixtureRequest, snp_machine: Machine, snp_fault: P
 
 @pytest.fixture
 def snp_port(snp_machine: Machine, snp_guest: Guest) -> Port:
-    """Give what lies below a guest's driver: the secrets page, and the way to the hypervisor.
+    """Return a guest without a driver: the secrets page, shared pages and VMGEXIT.
 
-    Of all faults those are left out that strike in a driver itself.
+    Faults within a driver are not injected.
     """
     from .testing.raw_guest import Port
 
@@ -130,13 +130,13 @@ def snp_port(snp_machine: Machine, snp_guest: Guest) -> Port:
 
 @pytest.fixture
 def snp_steps(request: pytest.FixtureRequest, snp_machine: Machine) -> deque[Step]:
-    """Give the steps of ``snp_machine`` since its guest started: the last 1000, oldest first."""
-    return _rig(request).steps
+    """Return the steps of ``snp_machine`` since its guest started: the last 1000, oldest first."""
+    return _fixture(request).steps
 
 
 @pytest.fixture
-def snp_certs(snp_machine: Machine) -> Certificates:
-    """Give the certificates of the key that signs on ``snp_machine``: DER, and PEM."""
+def snp_certs(snp_machine: Machine) -> AttestationCertificates:
+    """Return the certificates of the key that signs on ``snp_machine``: DER, and PEM."""
     from .testing.reports.attestation import certificates_of
 
     return certificates_of(snp_machine)
@@ -144,10 +144,10 @@ def snp_certs(snp_machine: Machine) -> Certificates:
 
 @pytest.fixture
 def snp_report(request: pytest.FixtureRequest) -> Sample:
-    """Give a report with all that a verifier needs: of ``snp_guest``, or one of every sample.
+    """Return a report with all inputs of a verifier: of ``snp_guest``, or each sample.
 
     With ``@pytest.mark.snp_every_report`` the test runs once with each; ``genuine`` says whether it
-    has to be accepted, ``fails`` which links have to fail.
+    must be accepted, ``fails`` which links must fail.
     """
     from .testing.reports.corpus import report_named, sample_of
 

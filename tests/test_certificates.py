@@ -9,7 +9,7 @@ from realfiles import CHAINS, certificate_files, needed
 
 from snpwire.crypto.certificates import (
     AMD_ROOTS,
-    Kind,
+    CertificateKind,
     arrange,
     check_dates,
     check_issued,
@@ -137,21 +137,21 @@ def test_a_revocation_list_is_read_in_both_forms():
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("SEV-VCEK", Kind.VCEK),
-        ("SEV-VLEK", Kind.VLEK),
-        ("SEV-Milan", Kind.ASK),
-        ("SEV-VLEK-Milan", Kind.ASVK),
-        ("ARK-Turin", Kind.ARK),
-        ("ARK", Kind.OTHER),
-        ("", Kind.OTHER),
-        ("sev-vcek", Kind.OTHER),
+        ("SEV-VCEK", CertificateKind.VCEK),
+        ("SEV-VLEK", CertificateKind.VLEK),
+        ("SEV-Milan", CertificateKind.ASK),
+        ("SEV-VLEK-Milan", CertificateKind.ASVK),
+        ("ARK-Turin", CertificateKind.ARK),
+        ("ARK", CertificateKind.OTHER),
+        ("", CertificateKind.OTHER),
+        ("sev-vcek", CertificateKind.OTHER),
     ],
 )
 def test_the_subject_says_which_it_is(name, kind):
     row = KEY._replace(subject_name=name)
 
     assert kind_of(row) is kind
-    if kind in (Kind.ASK, Kind.ASVK, Kind.ARK):
+    if kind in (CertificateKind.ASK, CertificateKind.ASVK, CertificateKind.ARK):
         assert product_in(row) == name.rpartition("-")[2]
 
 
@@ -183,7 +183,7 @@ def test_the_kind_that_signed_is_taken_of_two():
     rows = [KEY, vlek, MIDDLE, asvk, ROOT]
 
     assert arrange(rows)[:3] == (KEY, MIDDLE, ROOT)
-    assert arrange(rows, Kind.VLEK)[:3] == (vlek, asvk, ROOT)
+    assert arrange(rows, CertificateKind.VLEK)[:3] == (vlek, asvk, ROOT)
 
 
 def test_a_chain_may_have_holes():
@@ -312,7 +312,7 @@ def test_a_pin_is_of_the_key_whatever_else_the_certificate_says():
 def test_real_chains_end_at_a_pinned_root(report):
     rows = [row for file in certificate_files(report) for row in load(file)]
 
-    key, middle, root, _ = arrange(rows, Kind.VCEK)
+    key, middle, root, _ = arrange(rows, CertificateKind.VCEK)
 
     check_issued(key, middle)
     check_issued(middle, root)

@@ -1,7 +1,7 @@
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from snpwire.crypto.diagnosis import diagnose, found, slots
+from snpwire.crypto.diagnosis import diagnose, explanation, slots
 from snpwire.crypto.sealing import Vmpck, seal, seal_page
 from snpwire.errors import KeyFormatError, MessageError
 from snpwire.wire.message import Header
@@ -133,7 +133,7 @@ SECRETS = SecretsPage(vmpck1=KEY, vmpck3=OTHER).build()
 def test_a_mistake_is_found_by_making_it(name):
     attempts = diagnose(KEY, MISTAKES[name](), slots(SECRETS))
 
-    assert found(attempts).name == name
+    assert explanation(attempts).name == name
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -150,14 +150,14 @@ def test_a_wrong_message_size_is_found(size, inside):
     attempts = diagnose(KEY, page)
 
     assert [a.name for a in attempts if a.opens] == ["payload of another size"]
-    assert found(attempts).meaning == f"the payload has {size} bytes, and msg_size says 96"
+    assert explanation(attempts).meaning == f"the payload has {size} bytes, and msg_size says 96"
 
 
 def test_reserved_bytes_that_were_set_on_the_way_are_found():
     page = bytearray(seal_page(Vmpck(KEY), HEADER, PAYLOAD))
     page[0x38] = page[0x50] = 1
 
-    assert found(diagnose(KEY, page)).name == "reserved bytes zero"
+    assert explanation(diagnose(KEY, page)).name == "reserved bytes zero"
 
 
 @pytest.mark.parametrize("name", ["reserved_0x038", "reserved_0x03d"])
@@ -168,14 +168,14 @@ def test_one_reserved_field_that_was_set_on_the_way_is_found(name):
 
     page = page[:0x30] + HEADER.replace(**fields).build()[0x30:] + page[0x60:]
 
-    assert found(diagnose(KEY, page)).name == f"{name} zero"
+    assert explanation(diagnose(KEY, page)).name == f"{name} zero"
 
 
 def test_reserved_bytes_in_the_nonce_are_found():
     page = bytearray(mistaken(nonce=LITTLE + b"\1\2\3\4"))
     page[0x28:0x2C] = b"\1\2\3\4"
 
-    assert found(diagnose(KEY, page)).name == "nonce as received"
+    assert explanation(diagnose(KEY, page)).name == "nonce as received"
 
 
 def test_a_good_message_needs_no_attempts():
@@ -189,7 +189,7 @@ def test_it_says_so_when_nothing_helps():
 
     attempts = diagnose(KEY, page)
 
-    assert found(attempts) is None
+    assert explanation(attempts) is None
     assert len(attempts) > 90
     assert len({attempt.name for attempt in attempts}) == len(attempts)
     assert attempts[0].name == "as given"
@@ -199,8 +199,8 @@ def test_it_says_so_when_nothing_helps():
 def test_a_message_cut_short_is_looked_at_all_the_same():
     page = seal(Vmpck(KEY), HEADER, PAYLOAD)
 
-    assert found(diagnose(KEY, page[:-1])) is None
-    assert found(diagnose(KEY, page)).name == "as given"
+    assert explanation(diagnose(KEY, page[:-1])) is None
+    assert explanation(diagnose(KEY, page)).name == "as given"
 
 
 def test_what_has_no_header_is_refused():

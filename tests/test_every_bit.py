@@ -15,7 +15,7 @@ from realfiles import CHAINS, FOLDER, certificate_files, needed, report_bytes
 
 from snpwire.crypto import certificates, verify
 from snpwire.crypto.certificates import AMD_ROOTS, arrange, kind_of, load, load_crl
-from snpwire.crypto.verify import broken
+from snpwire.crypto.verify import failures
 from snpwire.errors import CertificateError
 from snpwire.wire.report import REPORT_SIZE
 
@@ -80,10 +80,10 @@ def check_reports_bits(monkeypatch, image, chain, roots, bits):
     rows = chain[:3]
     remember_chain(monkeypatch, chain)
     remember_report(monkeypatch, image, chain)
-    assert broken(verify.verify(image, rows, roots=roots)) == []
+    assert failures(verify.verify(image, rows, roots=roots)) == []
     for bit in bits:
         names = [
-            link.name for link in broken(verify.verify(flipped(image, bit), rows, roots=roots))
+            link.name for link in failures(verify.verify(flipped(image, bit), rows, roots=roots))
         ]
         at = bit // 8
         if at in SIGNED:
@@ -128,7 +128,7 @@ def check_certificates_bits(monkeypatch, chain, position, roots, number):
         f"{kind.lower()}-signature",
         f"{kind_of(chain[max(position - 1, 0)]).lower()}-signature",
     )
-    assert broken(verify.verify_chain(rows, roots=roots)) == []
+    assert failures(verify.verify_chain(rows, roots=roots)) == []
     readable = 0
     for bit in chunk(len(image), number):
         try:
@@ -136,7 +136,7 @@ def check_certificates_bits(monkeypatch, chain, position, roots, number):
         except CertificateError:
             continue
         readable += 1
-        names = {link.name for link in broken(verify.verify_chain(rows, roots=roots))}
+        names = {link.name for link in failures(verify.verify_chain(rows, roots=roots))}
         if kind_of(rows[position]) == kind:
             assert own in names, hex(bit // 8)
             assert names <= {own, below, "root"}, hex(bit // 8)
@@ -187,7 +187,9 @@ def test_every_bit_of_a_revocation_list_counts(monkeypatch):
         except CertificateError:
             continue
         readable += 1
-        names = [link.name for link in broken(verify.verify_chain(chain[:3], roots=roots, crl=crl))]
+        names = [
+            link.name for link in failures(verify.verify_chain(chain[:3], roots=roots, crl=crl))
+        ]
         assert names == ["crl"], hex(bit // 8)
 
     assert readable > len(image) * 2
@@ -211,7 +213,8 @@ def test_a_bit_of_pem_that_is_flipped_changes_nothing_or_the_certificate():
             same += 1
         else:
             assert "vcek-signature" in {
-                link.name for link in broken(verify.verify_chain([*found, *authority.chain()[1:]]))
+                link.name
+                for link in failures(verify.verify_chain([*found, *authority.chain()[1:]]))
             }
 
     assert same < 60

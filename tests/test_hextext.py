@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from snpwire.capture import FORMS, Reading, read, strip_prefix
+from snpwire.capture import FORMS, DecodedText, read, strip_prefix
 from snpwire.errors import InputError
 
 PAGE = bytes(range(256)) * 2
@@ -289,7 +289,7 @@ def test_pem_is_read_by_its_body():
     text = "note\n-----BEGIN X KEY-----\n" + wrapped(base64.b64encode(PAGE).decode(), 64)
     text += "-----END X KEY-----\n"
 
-    assert read(text.encode()) == Reading(PAGE, "PEM", ())
+    assert read(text.encode()) == DecodedText(PAGE, "PEM", ())
     assert read(text.encode(), "base64").form == "PEM"
 
 
@@ -463,15 +463,15 @@ def test_a_single_row_of_digits_is_no_second_dump():
     "raw", [b"", b"\0ab", b"ab\x07", b"\xff12", b"12\x7f", b"1" * 70000 + b"\0"]
 )
 def test_what_is_no_text_is_raw(raw):
-    assert read(raw) == Reading(raw, "raw", ())
-    assert read(raw, "raw") == Reading(raw, "raw", ())
+    assert read(raw) == DecodedText(raw, "raw", ())
+    assert read(raw, "raw") == DecodedText(raw, "raw", ())
 
 
 @pytest.mark.parametrize(
     "text", ["hello, world", "  \n", '{"sw_exit_code": "unknown"}', "/* x", "x[1] = {", "word" * 3]
 )
 def test_a_text_that_is_no_hex_is_raw_and_said_so(text):
-    assert read(text.encode()) == Reading(
+    assert read(text.encode()) == DecodedText(
         text.encode(), "raw", ("taken as raw bytes: a text, but neither hex nor base64",)
     )
 
@@ -479,7 +479,7 @@ def test_a_text_that_is_no_hex_is_raw_and_said_so(text):
 def test_a_text_whose_own_size_fits_is_raw():
     raw = b"41" * 8
 
-    assert read(raw, sizes=lambda size: size == 16) == Reading(
+    assert read(raw, sizes=lambda size: size == 16) == DecodedText(
         raw, "raw", ("taken as raw bytes: as hex it would be 8 bytes",)
     )
     assert read(raw, sizes=lambda size: size in (8, 16)).form == "hex"
@@ -500,7 +500,7 @@ def test_a_broken_text_whose_own_size_fits_is_raw_and_said_so():
 def test_zeros_in_base64_are_no_hex():
     page = bytes(4000) + b"~" + bytes(95)
 
-    assert read(base64.b64encode(page)) == Reading(page, "base64", ())
+    assert read(base64.b64encode(page)) == DecodedText(page, "base64", ())
 
 
 # Refusals
@@ -712,6 +712,48 @@ def test_a_forced_form_that_does_not_fit_is_refused(name):
         read(raw, form)
 
     assert (caught.value.line, caught.value.reason) == (line, message)
+
+
+# Which reader takes a text that more than one could take: (form, text, bytes or error, form found)
+
+
+NEITHER = "taken as raw bytes: a text, but neither hex nor base64"
+ORDER = {
+    "PEM before digits": (
+        "auto",
+        "-----BEGIN X-----\n0011\n-----END X-----\n00 11 22 33 44\n",
+        b"\xd3Mu",
+        "PEM",
+    ),
+    "dump before list": ("auto", "00000000: 00 11\n{ 0x00 }\n", b"\0\x11", "print_hex_dump"),
+    "comments": ("auto", "/* x */ { 0x00, 0x11 } // end", b"\0\x11", "array"),
+    "open comment after a list": ("auto", "{ 0x00, 0x11 } /*", NEITHER, "raw"),
+    "open comment in words": ("auto", "see /* nothing here", NEITHER, "raw"),
+    "open comment in escapes": ("auto", '"\\x00/*\\x11"', "'/' in a string of", ""),
+    "brace in escapes": ("auto", '"\\x00{\\x11"', "'{' in a string of", ""),
+    "brace in a literal": ("auto", "b'{0x00'", b"{0x00", "Python bytes"),
+    "literal of A": ("auto", "b'AAAAAAAA'", b"AAAAAAAA", "Python bytes"),
+    "zeros of base64": ("auto", "AAAAAAAAAAAAAAAAAAAAAG==", bytes(16), "base64"),
+    "digits A": ("auto", "AAAAAAAAAAAAAAAAAAAAAA", b"\xaa" * 11, "hex"),
+    "log line": ("auto", "[ 1.5] kvm: 12 34\nother words\n", NEITHER, "raw"),
+    "hex base64": ("base64", "00112233", b"\xd3Mu\xdbm\xf7", "base64"),
+    "base64 hex": ("hex", "AAAAAAAAAAAAAAAAAAAAAG==", "'G' is not a hex digit", ""),
+    "PEM hex": ("hex", "-----BEGIN X-----\n0011\n-----END X-----\n", "'-' is not a hex digit", ""),
+    "blob": ("auto", "0x0011", b"\0\x11", "hex"),
+    "number": ("auto", "0x1", b"\x01", "list"),
+}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_the_first_reader_that_matches_takes_the_text(name):
+    asked, text, expected, form = ORDER[name]
+    if not form:
+        with pytest.raises(InputError, match=f"^line 1: {expected}"):
+            read(text.encode(), asked)
+        return
+    data, notes = (text.encode(), (NEITHER,)) if form == "raw" else (expected, ())
+
+    assert read(text.encode(), asked) == DecodedText(data, form, notes)
 
 
 # Any bytes

@@ -9,7 +9,7 @@ from transcripts import call
 
 from snpwire.crypto import emulated_ca as issue
 from snpwire.crypto.amd_oids import endorsement
-from snpwire.crypto.certificates import AMD_ROOTS, Kind, kind_of, load, pin, product_in
+from snpwire.crypto.certificates import AMD_ROOTS, CertificateKind, kind_of, load, pin, product_in
 from snpwire.crypto.verify import verify
 from snpwire.engine.profile import NAMES
 from snpwire.wire.command_table import CommandId
@@ -98,7 +98,12 @@ def test_kinds_products_and_serial_numbers_are_those_of_amds(profile):
 
     base = issue.SERIALS[fw.profile.product.name]
     kinds = [kind_of(row) for row in (key, middle, root, load(other)[0])]
-    assert kinds == [Kind.VCEK, Kind.ASK, Kind.ARK, Kind.ASVK]
+    assert kinds == [
+        CertificateKind.VCEK,
+        CertificateKind.ASK,
+        CertificateKind.ARK,
+        CertificateKind.ASVK,
+    ]
     assert {product_in(middle), product_in(root)} == {fw.profile.product.name}
     assert (key.serial, middle.serial, root.serial) == (0, base | 1, base)
     assert load(other)[0].serial == base | 0x101

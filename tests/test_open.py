@@ -73,7 +73,7 @@ class TestOpening:
     def test_header_and_payload_are_shown_with_what_they_mean(self, key):
         output, errors = opened(key, page())
 
-        assert "REPORT_REQ: ask for an attestation report" in output
+        assert "REPORT_REQ: request for an attestation report" in output
         assert "report-req  96 bytes at 0x60" in output
         assert "0001020304050607" in output
         assert errors == "note: findings: none\n"
@@ -128,7 +128,7 @@ class TestOpening:
     def test_an_unknown_kind_is_shown_as_bytes(self, key):
         output, _ = opened(key, page(bytes(range(32)), kind=MsgType(0x2A)))
 
-        assert "payload  32 bytes of a kind that is not known" in output
+        assert "payload  32 bytes of unknown kind" in output
         assert "0x060  00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f" in output
         assert "0x070  10 11" in output
 
@@ -403,5 +403,5 @@ def test_the_payload_alone_goes_to_standard_output(key):
 def test_bytes_of_an_unknown_kind_are_left_out_if_asked(key):
     output, _ = opened(key, page(bytes(range(32)), kind=MsgType(0x2A)), "--redact")
 
-    assert "payload  32 bytes of a kind that is not known, redacted" in output
+    assert "payload  32 bytes of unknown kind, redacted" in output
     assert "0x060" not in output

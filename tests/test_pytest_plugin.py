@@ -149,16 +149,17 @@ def test_faults_of_class_and_function_strike_and_others_of_the_class_are_left_al
         installed,
         """
         import pytest
-        from snpwire.testing import Outcome, ended
+        from snpwire.testing import Outcome, call_outcome
 
         @pytest.mark.snp_fault("busy*2")
         class TestBusy:
             @pytest.mark.snp_fault("alter-answer@3")
             def test_both(self, snp_guest, snp_fault):
                 assert snp_fault.faults == ["busy", "alter-answer"]
-                assert ended(snp_guest, snp_guest.report) == snp_fault.expected("busy")
-                assert ended(snp_guest, snp_guest.key) == Outcome()
-                assert ended(snp_guest, snp_guest.report) == snp_fault.expected("alter-answer")
+                assert call_outcome(snp_guest, snp_guest.report) == snp_fault.expected("busy")
+                assert call_outcome(snp_guest, snp_guest.key) == Outcome()
+                end = call_outcome(snp_guest, snp_guest.report)
+                assert end == snp_fault.expected("alter-answer")
 
             def test_other(self):
                 pass
@@ -170,21 +171,21 @@ def test_faults_of_class_and_function_strike_and_others_of_the_class_are_left_al
 
 EVERY = """
 import pytest
-from snpwire.testing import ended
+from snpwire.testing import call_outcome
 
 @pytest.mark.snp_every_fault
 def test_plain(snp_guest, snp_fault):
-    assert ended(snp_guest, snp_guest.report) == snp_fault.expected()
+    assert call_outcome(snp_guest, snp_guest.report) == snp_fault.expected()
 
 @pytest.mark.snp_every_fault(but="busy")
 @pytest.mark.snp(profile="genoa")
 def test_extended(snp_guest, snp_fault):
     call = snp_guest.ext_report
-    assert ended(snp_guest, call) == snp_fault.expected(extended=True)
+    assert call_outcome(snp_guest, call) == snp_fault.expected(extended=True)
 
 @pytest.mark.snp_every_fault(actors=["firmware"])
 def test_some(snp_guest, snp_fault):
-    assert ended(snp_guest, snp_guest.key) == snp_fault.expected()
+    assert call_outcome(snp_guest, snp_guest.key) == snp_fault.expected()
 
 @pytest.mark.snp_every_fault(actors="guest")
 def test_none_is_left_for_a_port(snp_port):
@@ -266,7 +267,8 @@ def test_a_fault_that_never_struck_fails_the_test(installed):
     )
 
     done.assert_outcomes(passed=1, errors=1)
-    done.stdout.fnmatch_lines(["faults that never struck: busy@2: its point was passed 1 times"])
+    problem = "faults that were never triggered: busy@2: its point was passed 1 times"
+    done.stdout.fnmatch_lines([problem])
 
 
 def test_a_test_that_is_skipped_owes_no_fault(installed):
@@ -397,7 +399,7 @@ def test_markers_and_fixtures_are_explained(installed):
     fixtures = run(installed, "", "--fixtures").stdout.str()
 
     assert "@pytest.mark.snp_every_fault(actors, but): run the test once with each" in markers
-    assert "Give what lies below a guest's driver" in fixtures
+    assert "Return a guest without a driver" in fixtures
 
 
 def test_a_run_that_asks_for_nothing_pays_nothing(installed):

@@ -65,7 +65,7 @@ def test_every_fault_comes_to_what_it_says(name):
     told = request(*words, *(["--policy", OWN] if fault.needs == "own-pages" else []))
 
     assert f"FAULT {name}: " in told
-    assert f"{name} struck; who notices: {fault.notices}" in told
+    assert f"{name} triggered; detected by: {fault.notices}" in told
     assert "BROKEN" not in told
 
 
@@ -91,7 +91,7 @@ def test_a_driver_that_does_what_it_should_not_is_told_of(monkeypatch):
 def test_a_fault_that_never_struck_breaks_the_expectation():
     _, errors = run("request", "key", "--inject", "busy@7", code=4)
 
-    assert errors == "note: busy never struck: its point was passed 1 times\n"
+    assert errors == "note: busy was never triggered: its point was passed 1 times\n"
 
 
 def test_two_faults_at_once_are_told_and_not_judged():
@@ -101,8 +101,8 @@ def test_two_faults_at_once_are_told_and_not_judged():
     assert rows[-1]["expected"] is None
     assert not rows[-1]["broken"]
     told = request("key", "--inject", "busy*2", "--inject", "alter-answer").splitlines()
-    assert told[-2] == "  busy struck 2 times; who notices: nobody"
-    assert told[-1] == "  alter-answer struck; who notices: guest"
+    assert told[-2] == "  busy triggered 2 times; detected by: nobody"
+    assert told[-1] == "  alter-answer triggered; detected by: guest"
 
 
 def test_what_a_fault_leaves_behind_is_not_called_broken():
@@ -372,7 +372,7 @@ def test_a_message_that_the_firmware_refuses_is_no_broken_expectation_of_a_fault
 BAD = [
     (
         ["request"],
-        "there is no KIND of request",
+        "no KIND of request given",
         "one of: report ext-report key cpuid tsc vmrk raw",
     ),
     (["request", "repot"], "there is no request 'repot'", "did you mean report?"),
@@ -387,7 +387,7 @@ BAD = [
     (["request", "ext-report", "--pages", "5"], "--pages is from 0 to 4, got 5", ""),
     (["request", "key", "--version", "9"], "KEY_REQ has no version 9", ""),
     (["request", "raw"], "raw has no record to build", "--payload FILE and --type N"),
-    (["request", "key", "--type", "3"], "--type goes with raw alone: any other KIND says it", ""),
+    (["request", "key", "--type", "3"], "--type is only for raw: any other KIND implies it", ""),
     (["request", "vmrk", "--set", "a=1"], "the payload of vmrk names a guest", "raw --type 13"),
     (
         ["request", "key", "--inject", "forget-to-put-back"],

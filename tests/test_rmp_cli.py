@@ -21,7 +21,7 @@ from transcripts import call
 
 from snpwire.cli.progress import Meter
 from snpwire.cli.rmp import input as rmp_input
-from snpwire.cli.rmp.mapped_file import NEAR, data, merged
+from snpwire.cli.rmp.mapped_file import NEAR, data_spans, merge_spans
 from snpwire.cli.rmp.options import RmpOptions
 from snpwire.rmp.page_ranges import Runs
 from snpwire.rmp.search import Wanted, stretches
@@ -225,10 +225,10 @@ def test_find_exits_with_1_where_there_is_nothing(host):
     [
         (["--state", "VALID"], "--state: 'VALID' is no RmpState; did you mean INVALID?"),
         (["--state", "DEFAULT"], "--state DEFAULT: no entry is in it"),
-        (["--gpa", "zero"], "--gpa 'zero' is no number and no range"),
+        (["--gpa", "zero"], "--gpa 'zero' is neither a number nor a range"),
         (["--gpa", "2-1"], "--gpa 2-1 ends before it begins"),
-        (["--pages", "0x8000000000"], "goes beyond the last there can be, 0x7fffffffff"),
-        (["--gpa", "0-0x8000000000000"], "goes beyond the last there can be, 0x7ffffffffffff"),
+        (["--pages", "0x8000000000"], "is past the last possible, 0x7fffffffff"),
+        (["--gpa", "0-0x8000000000000"], "is past the last possible, 0x7ffffffffffff"),
         (["--rights", "4:read"], "--rights '4:read' is no VMPL:RIGHT"),
         (["--rights", "1:reed"], "--rights: 'reed' is no bit of VmplMask; did you mean read?"),
         (["--where", "vmsaa=1"], "--where 'vmsaa=1' is no FIELD=N of an entry\nhelp: did you"),
@@ -369,7 +369,7 @@ def test_several_images_lie_side_by_side(tmp_path):
         ("0x3f0", "0x3ff"),
         ("0x980", "0x9a0"),
     ]
-    assert "of several images each says where its memory begins" in refused(
+    assert "each of several images needs the address where its memory begins" in refused(
         "summary", names[0], names[1].split("@")[0], code=2
     )
     assert "begins at 0x0, but" in refused("summary", names[1], names[1], code=2)
@@ -470,12 +470,12 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     ("words", "expected"),
     [
         (["--base", "0x123"], "--base 0x123 is not the address of a page"),
-        (["--first", "1", "--counters"], "--first is for a part of a table, which has no counters"),
-        (["--first", "1", "--base", "0x1000"], "--first is for a part of a table, --base for a"),
+        (["--first", "1", "--counters"], "--first is for part of a table, which has no counters"),
+        (["--first", "1", "--base", "0x1000"], "--first is for part of a table, --base for a"),
         (["--shift", "30"], "--shift needs the segment table"),
         (["--from", "text"], "'text' is not one of auto, image, log"),
         (["--first", "0x7fffffffff"], "is no run of pages"),
-        (["--first", "0x8000000000"], "--first 0x8000000000 is no number of a page"),
+        (["--first", "0x8000000000"], "--first 0x8000000000 is not a page number"),
         (["--base", "0x8000000000000"], "is not the address of a page"),
     ],
     ids=worded,
@@ -498,9 +498,9 @@ def test_the_parts_of_a_file_that_hold_data_are_told(tmp_path):
         stream.seek(0x40000)
         stream.write(b"x" * 10)
     with file.open("rb") as stream:
-        held = list(data(stream.fileno(), 0, 1 << 20))
-        part_ = list(data(stream.fileno(), 0x40004, 0x40006))
-        none = list(data(stream.fileno(), 0x80000, 1 << 20))
+        held = list(data_spans(stream.fileno(), 0, 1 << 20))
+        part_ = list(data_spans(stream.fileno(), 0x40004, 0x40006))
+        none = list(data_spans(stream.fileno(), 0x80000, 1 << 20))
     end, other = os.pipe()
 
     assert len(held) == 1
@@ -508,7 +508,7 @@ def test_the_parts_of_a_file_that_hold_data_are_told(tmp_path):
     assert 0x4000A <= held[0][1] < 1 << 20
     assert part_ == [(0x40004, 0x40006)]
     assert none == []
-    assert list(data(end, 0, 64)) == [(0, 64)]  # a pipe has no places
+    assert list(data_spans(end, 0, 64)) == [(0, 64)]  # a pipe has no places
     os.close(end)
     os.close(other)
 
@@ -516,9 +516,9 @@ def test_the_parts_of_a_file_that_hold_data_are_told(tmp_path):
 def test_small_holes_are_read_along():
     spans = [(0, 10), (20, 30), (30 + NEAR, 50 + NEAR), (60 + 3 * NEAR, 61 + 3 * NEAR)]
 
-    assert list(merged(spans)) == [(0, 50 + NEAR), (60 + 3 * NEAR, 61 + 3 * NEAR)]
-    assert list(merged([(5 * NEAR, 6 * NEAR)])) == [(5 * NEAR, 6 * NEAR)]
-    assert list(merged([])) == []
+    assert list(merge_spans(spans)) == [(0, 50 + NEAR), (60 + 3 * NEAR, 61 + 3 * NEAR)]
+    assert list(merge_spans([(5 * NEAR, 6 * NEAR)])) == [(5 * NEAR, 6 * NEAR)]
+    assert list(merge_spans([])) == []
 
 
 def test_a_part_or_a_segment_that_is_broken_is_named(tmp_path):
@@ -574,8 +574,8 @@ def test_a_log_is_read_for_the_entries_that_it_shows(tmp_path):
     assert found["guests"][0]["save_areas"] == 1
     assert found["findings"] == {}
     assert found["notes"] == [
-        "a log: only what it shows is counted, 4 entries on 4 lines and what is zero in 1 region "
-        "of 2 MiB"
+        "a log: only the entries in it are counted, 4 entries on 4 lines and the zero entries "
+        "of 1 region of 2 MiB"
     ]
     row = lines("find", file, "--asid", "2")[0]
     assert (row["first"], row["gpa"], row["vmsa"]) == ("0x40fdf36", "0xfffffffff000", 1)
@@ -604,8 +604,8 @@ def test_lines_that_disagree_are_told(tmp_path):
     assert found["states"]["PRE_SWAP"] == 1
     assert found["states"]["FIRMWARE"] == 4
     assert found["notes"][1:] == [
-        "1 line shows an entry otherwise than one before; the last counts",
-        "of 1 page the log shows fields alone: rights and sub-page counts are not known",
+        "1 line shows an entry differently from an earlier line; the last is used",
+        "of 1 page the log has only fields: permissions and sub-page counts are unknown",
     ]
 
 
@@ -642,7 +642,7 @@ def test_a_log_is_known_for_one(tmp_path, log):
     if log.startswith(b"\x1f\x8b"):  # no log before it is unpacked
         assert code in (0, 3)
     else:
-        assert b"a log: only what it shows is counted, 4 entries" in errors
+        assert b"a log: only the entries in it are counted, 4 entries" in errors
     assert b"Traceback" not in output + errors
 
 
@@ -757,7 +757,7 @@ from snpwire.cli.rmp import input as rmp_input
 from snpwire.cli.rmp.options import RmpOptions
 from snpwire.rmp.chunks import tiles
 given = rmp_input.read(RmpOptions((sys.argv[1],), counters=False))
-meter = progress.Meter("reading", given.dump.pages, given.let_go)
+meter = progress.Meter("reading", given.dump.pages, given.release)
 for tile in tiles(given.dump.extents, None, progress=meter):
     tile.words.max()
     print(re.search(r"RssFile:\\s+([0-9]+)", open("/proc/self/status").read())[1])

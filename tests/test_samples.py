@@ -29,7 +29,7 @@ from snpwire.testing import (
     reports,
     sample_of,
 )
-from snpwire.testing.reports.attestation import attested
+from snpwire.testing.reports.attestation import evidence_of
 
 NAMES = report_names()
 AMD = "1.3.6.1.4.1.3704.1"
@@ -202,7 +202,7 @@ def test_amds_roots_do_not_trust_a_single_one():
 @pytest.mark.parametrize("name", ["turin-v5-vlek-author", "milan-v2-vcek-of-other-tcb"])
 def test_a_sample_is_the_same_whenever_it_is_made(name):
     first = report_named(name)
-    attested.cache_clear()
+    evidence_of.cache_clear()
 
     assert report_named(name) == first
 

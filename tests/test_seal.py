@@ -137,7 +137,7 @@ def test_version_2_of_a_key_request_is_filled_up_to_16_bytes(key):
         header, payload = open_message(Vmpck(KEY), page)
 
         assert (header.msg_version, header.msg_size, payload[0x20]) == (2, 0x30, 5)
-        assert errors == (b"note: the payload is filled up with 8 zero bytes to a multiple of 16\n")
+        assert errors == (b"note: the payload is padded with 8 zero bytes to a multiple of 16\n")
 
 
 def test_a_version_is_taken_as_given(key):
@@ -295,14 +295,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "expected"),
         [
-            ([], "there is no TYPE of message\nhelp: one of: raw cpuid-req"),
+            ([], "no TYPE of message given\nhelp: one of: raw cpuid-req"),
             (["report-rq"], "there is no message 'report-rq'\nhelp: did you mean report-req?"),
             (["zzzzzz"], "TYPE is a number, raw, or one of: "),
             (["256"], "a message type has 8 bits, got 0x100"),
             (["-1"], "no such option"),
             (["status-rsp"], "name the message: import-rsp absorb-rsp vmrk-rsp absorb-noma-rsp"),
             (["raw"], "raw has no record to build\nhelp: --payload FILE and --type N"),
-            (["report-req", "--type", "5"], "--type goes with raw alone"),
+            (["report-req", "--type", "5"], "--type is only for raw"),
             (["0x2a"], "the payload of UNKNOWN_0x2a is not known\nhelp: --payload FILE"),
             (["tio-tdi-info-req"], "the payload of TIO_TDI_INFO_REQ is not known"),
             (["report-req", "--version", "256"], "--version: 0x100 does not fit 1 byte"),

@@ -547,6 +547,39 @@ def test_all_bits_say_what_they_mean(home):
     assert [field.name for field in load(home).BITS.values() if not field.doc] == []
 
 
+ROW_ONLY = re.compile(r"(what|how|which|its|whose|who|where|it|they|them|this)\b", re.IGNORECASE)
+"""Openings of a meaning that only the row beside it explains."""
+TERMS = {"IA32_XSS"}
+"""Terms of the manuals that are a meaning in one word."""
+
+
+def field_meanings():
+    for home, kind in declared(Record, Word, Block).items():
+        fields = kind.FIELDS if issubclass(kind, Record) else ()
+        fields = kind.BITS.values() if issubclass(kind, Word) else fields
+        fields = (kind.ELEMENT,) if issubclass(kind, Block) else fields
+        for field in fields:
+            yield f"{home}.{getattr(field, 'path', '') or field.name}", field.doc
+
+
+def test_a_meaning_stands_alone():
+    members = {
+        f"{home}.{member.name}": member.doc
+        for home, kind in declared(OpenEnum).items()
+        for member in kind
+    }
+    meanings = dict(field_meanings()) | members
+
+    assert len(meanings) > 1400
+    assert {name: doc for name, doc in meanings.items() if ROW_ONLY.match(doc)} == {}
+
+
+def test_the_meaning_of_a_field_is_more_than_a_word():
+    short = [name for name, doc in field_meanings() if len(doc.split()) < 2 and doc not in TERMS]
+
+    assert short == []
+
+
 @pytest.mark.parametrize("family", GUIDS)
 def test_guids_have_names_text_and_order_of_their_rows(family):
     kind = load(GUIDS[family])

@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from snpwire.testing import (
     FAULTS,
     AccessError,
+    FaultPlan,
     Injection,
     Machine,
-    Plan,
     Policy,
     Port,
     StoppedError,
     Trace,
     UsageError,
     Watch,
-    ended,
+    call_outcome,
     every_fault,
     profile_named,
 )
@@ -121,7 +121,7 @@ def made(driver, fault="", policy=None, **where):
     watch = Watch()
     machine = Machine(profile_named("genoa"), seed=1, trace=Trace(watch, keep=False))
     guest = machine.add(policy=policy or Policy())
-    plan = Plan([fault] if fault else [])
+    plan = FaultPlan([fault] if fault else [])
     plan.arm(machine, guest)
     return driver(Port(machine, guest, **where)), plan, watch
 
@@ -143,7 +143,7 @@ def wrong(driver, name):
         return f"key alive: {alive}, expected {expected}"
     if alive and FAULTS[name].breaks != "owner":
         subject.report(DATA[::-1])
-    return plan.unmet() or "".join(row.text for row in watch.breaches)
+    return plan.missed() or "".join(row.text for row in watch.breaches)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -225,14 +225,14 @@ def test_a_guest_that_comes_later_meets_the_faults_too():
     machine.inject(Injection.parse("skip-number"))
     guest = machine.add()
 
-    assert str(ended(guest, guest.key)) == "EIO, firmware AEAD_OFLOW, key wiped"
+    assert str(call_outcome(guest, guest.key)) == "EIO, firmware AEAD_OFLOW, key wiped"
 
 
 def test_what_a_driver_does_is_in_the_trace():
     trace = Trace()
     machine = Machine(profile_named("milan"), seed=1, trace=trace)
     driver = Driver(Port(machine, machine.add()))
-    Plan(["busy"]).arm(machine, machine.guests["vm"])
+    FaultPlan(["busy"]).arm(machine, machine.guests["vm"])
     trace.steps.clear()
     driver.report(DATA)
     steps = [(step.action, step.facts) for step in trace.steps if step.actor == "guest"]
@@ -245,12 +245,12 @@ def test_what_a_driver_does_is_in_the_trace():
 
 
 def test_what_is_expected_of_several_faults_is_asked_by_name():
-    plan = Plan(["busy*32", "delay"])
+    plan = FaultPlan(["busy*32", "delay"])
 
-    assert str(Plan([]).expected()) == "answered"
+    assert str(FaultPlan([]).expected()) == "answered"
     assert str(plan.expected("busy")) == "ETIMEDOUT, hypervisor BUSY, key wiped"
     assert str(plan.expected("delay")) == "answered"
-    assert repr(plan) == "Plan(busy*32, delay)"
+    assert repr(plan) == "FaultPlan(busy*32, delay)"
     with pytest.raises(UsageError, match=r"^several faults: which of busy, delay is meant\?$"):
         plan.expected()
     with pytest.raises(UsageError, match="the test has no fault 'dely'") as refused:

@@ -11,9 +11,9 @@ from realfiles import CHAINS, certificate_files, needed, real, report_bytes
 from snpwire.crypto.certificates import AMD_ROOTS, load, load_crl
 from snpwire.crypto.id_keys import OwnerKeys
 from snpwire.crypto.kds import addresses
-from snpwire.crypto.policy import Policy
+from snpwire.crypto.policy import AppraisalPolicy
 from snpwire.crypto.signing import id_key, key_digest, sign_id_block
-from snpwire.crypto.verify import broken, verify, verify_chain
+from snpwire.crypto.verify import failures, verify, verify_chain
 from snpwire.errors import DecodeError, KeyFormatError, UsageError
 from snpwire.product import decide
 from snpwire.wire.report import Report
@@ -29,7 +29,7 @@ def links(data=REPORT, chain=CHAIN, **options):
 
 
 def names(found):
-    return [link.name for link in broken(found.values())]
+    return [link.name for link in failures(found.values())]
 
 
 def chain_of(extensions, product="Milan"):
@@ -307,11 +307,16 @@ def test_a_chain_is_verified_without_a_report():
     whole = links(at=NOW)
     alone = {link.name: link for link in verify_chain(CHAIN, roots=ROOTS, at=NOW)}
 
-    assert broken(list(alone.values())) == []
+    assert failures(list(alone.values())) == []
     assert next(iter(alone)) == "certificates"
     assert [whole[name] for name in alone] == list(alone.values())
     late = verify_chain(CHAIN, at=AFTER + timedelta(days=1))
-    assert [link.name for link in broken(late)] == ["root", "vcek-dates", "ask-dates", "ark-dates"]
+    assert [link.name for link in failures(late)] == [
+        "root",
+        "vcek-dates",
+        "ask-dates",
+        "ark-dates",
+    ]
 
 
 def test_the_order_of_certificates_is_noted_and_does_no_harm():
@@ -396,12 +401,12 @@ def test_the_author_s_key_is_one_of_those_given():
     assert found["author-key"].reason == "no author signed the ID key"
 
 
-# Policy
+# AppraisalPolicy
 
 
 def judged(plain, **fields):
     data = report(**fields)
-    return links(data, policy=Policy.from_plain(plain))
+    return links(data, policy=AppraisalPolicy.from_plain(plain))
 
 
 @pytest.mark.parametrize(
@@ -485,12 +490,12 @@ def test_a_rule_of_the_policy_breaks_by_its_name(rules, name, reason):
 )
 def test_a_rule_that_cannot_be_understood_is_an_error(rules, text):
     with pytest.raises(UsageError, match=f"^{text}"):
-        Policy.from_plain(rules)
+        AppraisalPolicy.from_plain(rules)
 
 
 def test_a_policy_helps_with_names():
     with pytest.raises(UsageError) as caught:
-        Policy.from_plain({"measurment": "00"})
+        AppraisalPolicy.from_plain({"measurment": "00"})
 
     assert caught.value.help == "did you mean measurement?"
 
@@ -498,7 +503,7 @@ def test_a_policy_helps_with_names():
 def test_no_policy_allows_all():
     value = Report.parse(REPORT)
 
-    assert Policy.from_plain({}).check(value, decide(value)) == []
+    assert AppraisalPolicy.from_plain({}).check(value, decide(value)) == []
 
 
 # Addresses

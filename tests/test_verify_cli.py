@@ -185,7 +185,7 @@ class TestOwnChain:
         said = refused(str(report), *chain, "--id-key", files["vcek"])
         assert said.startswith(f"snpwire: {files['vcek']}: expected PEM, a key of 0x404 bytes")
         crossed = refused(str(report), *chain, "--id-key", "-", "--author-key", "-", code=2)
-        assert "standard input can be one of the inputs alone" in crossed
+        assert "standard input can be only one of the inputs" in crossed
 
     def test_an_all_zero_report_is_a_failure_not_a_success(self, files):
         found = links("-", files["all.pem"], *NOW, given=bytes(0x4A0), code=1)
@@ -344,7 +344,7 @@ class TestRefusals:
     def test_a_time_that_is_none_is_one_line(self, text, files):
         said = refused(files["report"], "--at", text, code=2)
 
-        assert said.startswith(f"snpwire: --at {text!r} is no date\nhelp: 2026-03-31")
+        assert said.startswith(f"snpwire: --at {text!r} is not a date\nhelp: 2026-03-31")
 
     def test_files_that_are_not_there_are_named(self, files, tmp_path):
         none = str(tmp_path / "none")
@@ -357,7 +357,7 @@ class TestRefusals:
     def test_standard_input_is_one_thing(self):
         said = refused("-", "-", code=2)
 
-        assert "standard input can be one of the inputs alone" in said
+        assert "standard input can be only one of the inputs" in said
 
 
 class TestAddresses:

@@ -35,7 +35,7 @@ from fuzz_properties import Broken
 from fuzz_targets import TARGETS, Target
 from fuzz_tracer import PACKAGE, Tracer
 
-from snpwire.capture import joining
+from snpwire.capture import hexdump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,7 +222,7 @@ def work(task: Task) -> Report:
     """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     typer.main.get_command = cache(typer.main.get_command)
-    joining.LIMIT = LIMIT
+    hexdump.LIMIT = LIMIT
     name, job, seed, seconds, runs = task
     return fuzz(name, seed=seed, seconds=seconds, job=job, runs=runs)
 

@@ -16,10 +16,10 @@ from snpwire.cli.engine.config_files import object_of
 from snpwire.crypto import emulated_ca as issue
 from snpwire.crypto import sealing
 from snpwire.crypto.certificates import load, load_crl, load_table, name_of, pin
-from snpwire.crypto.diagnosis import diagnose, found, slots
+from snpwire.crypto.diagnosis import diagnose, explanation, slots
 from snpwire.crypto.id_keys import OwnerKeys, digest_of
 from snpwire.crypto.kdf import VCEK_LABEL, key_pair
-from snpwire.crypto.policy import Policy
+from snpwire.crypto.policy import AppraisalPolicy
 from snpwire.crypto.signing import sign_id_block
 from snpwire.crypto.verify import verify
 from snpwire.engine.profile import profile_named
@@ -81,7 +81,7 @@ def _attempts(raw: bytes) -> list[bool]:
     except MessageError:
         expect(len(raw) < HEADER_SIZE, "a message with a header is not tried")
         return []
-    opening = found(attempts)
+    opening = explanation(attempts)
     expect(opening is None or opening.meaning.isprintable(), "an attempt says nothing")
     return [attempt.opens for attempt in attempts]
 
@@ -159,7 +159,7 @@ def _verified(given: Given) -> list[Link]:
     rows += load_table(given.table)[0]
     roots = load(given.root)
     named = {pin(row): name_of(row) for row in roots}
-    policy = Policy.from_plain(object_of(file_of("policy", given.policy)))
+    policy = AppraisalPolicy.from_plain(object_of(file_of("policy", given.policy)))
     owner = OwnerKeys([digest_of(given.id_key)])
     return verify(
         given.report, [*rows, *roots], roots=named, crl=crl, at=NOW, policy=policy, owner=owner

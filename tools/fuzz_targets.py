@@ -21,7 +21,7 @@ from fuzz_mutations import BYTES, FIELDS
 from fuzz_properties import VIEWS, answered, expect, file_of, judged, rebuilt, tiled
 from fuzz_seeds import KINDS
 
-from snpwire.capture import hextext, kernel_log, kvm_ghcb
+from snpwire.capture import DecodedText, hextext, kernel_log, kvm_ghcb
 from snpwire.context import Direction
 from snpwire.decode import Hints, document
 from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
@@ -64,7 +64,7 @@ def hex_text(data: bytes) -> None:
 
 def _reading(
     data: bytes, form: str, sizes: Callable[[int], bool] | None = None
-) -> hextext.Reading | None:
+) -> DecodedText | None:
     try:
         reading = hextext.read(data, form, sizes=sizes)
     except InputError as exc:

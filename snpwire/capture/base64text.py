@@ -1,4 +1,4 @@
-"""Read base64, wrapped or not, bare or in PEM armour.
+"""Read bare base64, wrapped or not.
 
 Both alphabets are read, but not mixed. Padding has to be there, because without it an end that was
 lost cannot be told from one that was left out; only the url-safe alphabet usually goes without.
@@ -10,35 +10,20 @@ import binascii
 import re
 
 from ..errors import InputError
+from .decodedtext import DecodedText
 
 _WRONG = re.compile(r"[^A-Za-z0-9+/=_\-\s]", re.ASCII)
 _PADDED_ON = re.compile(r"=\s*[^=\s]", re.ASCII)
-_ARMOUR = re.compile(r"^[ ]*-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ ]*$", re.MULTILINE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _SHORTEST = 16  # characters; a shorter text is more often a word
 
 
-def armoured(text: str) -> str | None:
-    """Return the body of the PEM block in *text*, on its own lines, or None if there is none."""
-    marks = list(_ARMOUR.finditer(text))
-    if not any(mark[1] == "BEGIN" for mark in marks):
-        return None
-    begins = [mark.start() for mark in marks if mark[1] == "BEGIN"]
-    if [mark[1] for mark in marks[:3]] == ["BEGIN", "END", "BEGIN"]:
-        places = ", ".join(str(_line(text, start)) for start in begins[:20])
-        more = ", ..." if len(begins) > 20 else ""
-        raise InputError(
-            f"{len(begins)} PEM blocks, at lines {places}{more}", help="cut one of them out"
-        )
-    begin = marks[0]
-    if [mark[1] for mark in marks] != ["BEGIN", "END"] or marks[1][2] != begin[2]:
-        raise InputError(
-            f"the PEM block {begin[2]} has no END line of its own", line=_line(text, begin.start())
-        )
-    return "\n" * text.count("\n", 0, begin.end()) + text[begin.end() : marks[1].start()]
+def read(text: str, *, guess: bool = False) -> DecodedText | None:
+    """Return what *text* stands for; with *guess*, None if it was not meant as base64."""
+    return None if guess and not _resembles(text) else DecodedText(parse(text), "base64")
 
 
-def resembles(text: str) -> bool:
+def _resembles(text: str) -> bool:
     """Tell whether *text* is one word a line, with hardly a character that base64 has not."""
     lines = [line.split() for line in text.split("\n")]
     if any(len(words) > 1 for words in lines):

@@ -2,7 +2,7 @@
 
 Every make of dump prints the same four things: a label, an offset, groups of digits, and the bytes
 again as text. So each line becomes one `Row`, and what differs between makes is only which of the
-four are there. Nothing here compares rows: that is the work of `dumps` and `joining`.
+four are there. Nothing here compares rows: that is the work of `dumps` and `hexdump`.
 
 The text column cannot be told from a group by its looks (`6162  ab`), so at every wide gap the
 rest of the line is tried as the text of the groups before it; both byte orders are tried, because
@@ -83,18 +83,25 @@ class Row(NamedTuple):
         return printed(self.data(words=words)) == (self.ascii or "")
 
 
+class DumpLine(NamedTuple):
+    """A line, its message behind what a logger put before it, and the row in it, if any."""
+
+    number: int
+    text: str
+    message: str
+    row: Row | None
+
+
 def printed(data: bytes) -> str:
     """Return *data* as a text column shows it, without blanks at the ends."""
     return data.translate(_PRINTED).decode("ascii").strip(" ")
 
 
-def parse(number: int, line: str) -> Row | None:
-    """Read line *number* as a row, or return None."""
-    if len(line) > MAX_ROW:
-        return None
-    message = strip_prefix(line)
-    row = _row(number, message)
-    return row and row._replace(logged=message is not line)
+def dump_line(number: int, text: str) -> DumpLine:
+    """Return line *number* taken apart."""
+    message = strip_prefix(text)
+    row = _row(number, message) if len(text) <= MAX_ROW else None
+    return DumpLine(number, text, message, row and row._replace(logged=message is not text))
 
 
 def _row(number: int, line: str) -> Row | None:

@@ -1,7 +1,7 @@
 """Find the dumps in a text: which rows belong together, and what else stands among them.
 
 A dump is a list of rows. `*` becomes a mark on the row after it, and the closing offset of hexdump
-and od a row without groups, so that joining needs no second kind of line.
+and od a row without groups, so that `hexdump` needs no second kind of line.
 
 A line that is no row ends nothing by itself, because another CPU may log in the middle of a dump:
 the next row goes on with the dump if its label and its looks are the same and its offset is
@@ -17,20 +17,28 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import NamedTuple
 
 from ..errors import InputError
-from .dumplines import Row, parse
-from .loglines import strip_prefix
+from .dumplines import DumpLine, Row, dump_line
 
 _CLOSING = re.compile(r"[0-9a-fA-F]{6,16}")
 _NO_DIGIT = re.compile(r"[^0-9a-fA-Fx:\s]")
 
 
-def find(lines: list[str]) -> list[list[Row]]:
+def only_dump(text: str) -> list[Row] | None:
+    """Return the rows of the one dump in *text*, or None if there is none."""
+    dumps = _dumps(text.split("\n"))
+    if len(dumps) > 1:
+        places = ", ".join(str(rows[0].line) for rows in dumps[:20])
+        more = ", ..." if len(dumps) > 20 else ""
+        raise InputError(f"{len(dumps)} dumps, at lines {places}{more}", help="cut one of them out")
+    return dumps[0] if dumps else None
+
+
+def _dumps(lines: list[str]) -> list[list[Row]]:
     """Return the dumps in *lines*, numbered from 1."""
     seen = [
-        Line(number, line, parse(number, line))
+        dump_line(number, line)
         for number, line in enumerate(lines, 1)
         if line and not line.isspace()
     ]
@@ -42,14 +50,6 @@ def find(lines: list[str]) -> list[list[Row]]:
     search.close()
     strong = any(not rows[0].weak for rows in search.dumps)
     return [rows for rows in search.dumps if not (strong and rows[0].weak and len(rows) == 1)]
-
-
-class Line(NamedTuple):
-    """A line that is not blank, and the row in it, if any."""
-
-    number: int
-    text: str
-    row: Row | None
 
 
 def _advances(row: Row, after: str) -> bool:
@@ -72,10 +72,10 @@ class _Search:
         self.dumps: list[list[Row]] = []
         self._alone = alone
         self._rows: list[Row] | None = None  # the dump that may go on
-        self._before: Line | None = None  # the line before this one, if it was no row
+        self._before: DumpLine | None = None  # the line before this one, if it was no row
         self._star = 0  # the line of a `*` that no row has followed yet
 
-    def take(self, line: Line) -> None:
+    def take(self, line: DumpLine) -> None:
         """Look at the next line."""
         if self._rows and self._between(self._rows, line.number, line.text.strip()):
             return
@@ -172,9 +172,9 @@ def _words(row: Row) -> str:
     return offset + numbers + (f", text between {row.fence}" if row.fence else "")
 
 
-def _check_damaged(other: Line, last: Row | None, model: Row) -> None:
+def _check_damaged(other: DumpLine, last: Row | None, model: Row) -> None:
     """Refuse *other* if it was meant as a row after *last*, looking as *model* does."""
-    text = strip_prefix(other.text).strip().removeprefix(model.label).strip()
+    text = other.message.strip().removeprefix(model.label).strip()
     tokens = text.split()
     size = 2 * model.width + 2 * model.numbers
     alike = sum(len(token) == size and not _NO_DIGIT.search(token) for token in tokens)

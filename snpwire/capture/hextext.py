@@ -21,10 +21,11 @@ do not count. Lines keep their numbers, so that an error names the line its read
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from . import base64text, dumps, joining, plainhex
+from . import base64text, hexdump, pem, plainhex
+from .decodedtext import DecodedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,79 +46,42 @@ _FENCE = re.compile(r"^ *(?:```|~~~).*$", re.MULTILINE)
 _GLANCE = 1 << 16  # most raw files show what they are here
 
 
-class Reading(NamedTuple):
-    """The bytes, the form they came in, and the decisions somebody may want to hear of."""
-
-    data: bytes
-    form: str
-    notes: tuple[str, ...]
-
-
-def read(raw: bytes, form: str = "auto", *, sizes: Callable[[int], bool] | None = None) -> Reading:
+def read(
+    raw: bytes, form: str = "auto", *, sizes: Callable[[int], bool] | None = None
+) -> DecodedText:
     """Return the bytes that *raw* stands for, read as *form*, one of `FORMS`."""
     if form not in FORMS:
         raise InputError(f"there is no form {form!r}", help=f"one of {', '.join(FORMS)}")
     if form == "raw" or (form == "auto" and not _is_text(raw)):
-        return Reading(raw, "raw", ())
-    if form == "auto":
-        return _detect(raw, sizes)
-    text = _lines(_decode(raw))
-    if not text.strip():
-        raise InputError("the input is empty")
-    return _base64(text) if form == "base64" else _hex(text, _WORDS[form], sizes)
-
-
-def _detect(raw: bytes, sizes: Callable[[int], bool] | None) -> Reading:
-    """Apply the rule of this module to a text."""
-    fits = bool(sizes and sizes(len(raw)))
+        return DecodedText(raw, "raw")
+    fits = form == "auto" and bool(sizes and sizes(len(raw)))
     try:
-        reading = _text(_lines(raw.decode()), sizes)
+        found = _first_match(_lines(_decode(raw)), form, sizes)
     except InputError as error:
         if not fits:
             raise
-        return Reading(raw, "raw", (f"taken as raw bytes: as text it is broken, {error}",))
-    if reading is None:
+        return DecodedText(raw, "raw", (f"taken as raw bytes: as text it is broken, {error}",))
+    if found is None:
         note = ("taken as raw bytes: a text, but neither hex nor base64",)
-        return Reading(raw, "raw", note if raw else ())
-    if fits and sizes and not sizes(len(reading.data)):
-        note = (f"taken as raw bytes: as {reading.form} it would be {len(reading.data)} bytes",)
-        return Reading(raw, "raw", note)
-    return reading
+        return DecodedText(raw, "raw", note if raw else ())
+    if fits and sizes and not sizes(len(found.data)):
+        note = (f"taken as raw bytes: as {found.form} it would be {len(found.data)} bytes",)
+        return DecodedText(raw, "raw", note)
+    return found
 
 
-def _text(text: str, sizes: Callable[[int], bool] | None) -> Reading | None:
-    """Read what can be read in *text*; None if nothing in it was meant as bytes."""
-    if base64text.armoured(text) is not None:
-        return _base64(text)
-    if found := _dump(text, None, sizes):
+def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> DecodedText | None:
+    """Ask the readers that *form* allows, in their order; None if nothing was meant as bytes."""
+    guess, words = form == "auto", _WORDS.get(form)
+    if not guess and not text.strip():
+        raise InputError("the input is empty")
+    if (guess or form == "base64") and (found := pem.read(text)):
         return found
-    visible = "".join(text.split())
-    zeros = 2 * visible.count("A") > len(visible) and re.search("[^0-9a-fA-F]", visible)
-    if plainhex.is_literal(text) or (plainhex.resembles(text) and not zeros):
-        return Reading(*plainhex.parse(text))
-    if base64text.resembles(text):
-        return _base64(text)
-    return None
-
-
-def _hex(text: str, words: bool | None, sizes: Callable[[int], bool] | None) -> Reading:
-    return _dump(text, words, sizes) or Reading(*plainhex.parse(text, words))
-
-
-def _dump(text: str, words: bool | None, sizes: Callable[[int], bool] | None) -> Reading | None:
-    """Read the one dump in *text*, if there is any."""
-    found = dumps.find(text.split("\n"))
-    if len(found) > 1:
-        lines = ", ".join(str(rows[0].line) for rows in found[:20])
-        more = ", ..." if len(found) > 20 else ""
-        raise InputError(f"{len(found)} dumps, at lines {lines}{more}", help="cut one of them out")
-    return Reading(*joining.join(found[0], words, sizes)) if found else None
-
-
-def _base64(text: str) -> Reading:
-    body = base64text.armoured(text)
-    form = "base64" if body is None else "PEM"
-    return Reading(base64text.parse(text if body is None else body), form, ())
+    if form == "base64":
+        return base64text.read(text)
+    if found := hexdump.read(text, words, sizes) or plainhex.read(text, words, guess=guess):
+        return found
+    return base64text.read(text, guess=True) if guess else None
 
 
 def _is_text(raw: bytes) -> bool:

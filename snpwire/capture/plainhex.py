@@ -15,10 +15,10 @@ goes through the tokens, which say what is wrong and where.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from ..errors import InputError
-from .joining import said
+from .decodedtext import DecodedText, order_note
 
 _TOKEN = re.compile(r"(0[xX])?([0-9a-fA-F]+)|[^\s,;:]", re.ASCII)
 _WRONG = re.compile(r"[^0-9a-fA-F\s,;:]", re.ASCII)
@@ -33,41 +33,41 @@ _ESCAPED = dict(zip("abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\"", strict=True))
 _HEXISH = b"0123456789abcdefABCDEFxX,;:\\\"'"
 
 
-class Plain(NamedTuple):
-    """The bytes, how they were written, and what had to be decided."""
+def read(text: str, words: bool | None = None, *, guess: bool = False) -> DecodedText | None:
+    """Return what *text* stands for; with *guess*, None if it was not meant as hex.
 
-    data: bytes
-    form: str
-    notes: tuple[str, ...] = ()
-
-
-def is_literal(text: str) -> bool:
-    """Tell whether *text* is a Python bytes literal."""
-    return bool(_LITERAL.fullmatch(text.strip()))
-
-
-def resembles(text: str) -> bool:
-    """Tell whether four fifths of what can be seen are digits and the marks around them."""
+    *words* forces how groups of several bytes are read.
+    """
+    if literal := _LITERAL.fullmatch(text.strip()):
+        return DecodedText(_literal(text, literal), "Python bytes")
+    body, listed, damage = text, False, None
     try:
-        seen = _list_body(_without_comments(text))[0]
-    except InputError:
-        seen = text
-    visible = b"".join(seen.encode().split())
-    digits = len(visible) - len(visible.translate(None, b"0123456789abcdefABCDEF"))
-    return digits > 0 and 5 * len(visible.translate(None, _HEXISH)) <= len(visible)
-
-
-def parse(text: str, words: bool | None = None) -> Plain:
-    """Read *text*; *words* forces how groups of several bytes are read."""
-    if is_literal(text):
-        return Plain(_literal(text), "Python bytes")
+        body, listed = _list_body(_without_comments(text))
+    except InputError as error:
+        damage = error
+    if guess and (not _resembles(body) or _is_base64_zeros(text)):
+        return None
     if "\\x" in text:
-        return Plain(_escaped(text), "escaped string")
-    body, listed = _list_body(_without_comments(text))
+        return DecodedText(_escaped(text), "escaped string")
+    if damage:
+        raise damage
     prefixes = body.count("0x") + body.count("0X")
     if prefixes > 1 or listed or (prefixes and len(body.strip(" ,;\n")) < len("0x00")):
         return _numbers(body, prefixes, "array" if listed else "list", words)
     return _digits(body, words)
+
+
+def _resembles(body: str) -> bool:
+    """Return whether four fifths of the visible characters are digits and the marks around them."""
+    visible = b"".join(body.encode().split())
+    digits = len(visible) - len(visible.translate(None, b"0123456789abcdefABCDEF"))
+    return digits > 0 and 5 * len(visible.translate(None, _HEXISH)) <= len(visible)
+
+
+def _is_base64_zeros(text: str) -> bool:
+    """Return whether *text* is mostly `A`, base64's zeros, with something that is no hex digit."""
+    visible = "".join(text.split())
+    return 2 * visible.count("A") > len(visible) and bool(re.search("[^0-9a-fA-F]", visible))
 
 
 def _fail(text: str, position: int, reason: str) -> NoReturn:
@@ -103,7 +103,7 @@ def _list_body(text: str) -> tuple[str, bool]:
     return re.sub(r"[^\n]", " ", text[: start + 1]) + text[start + 1 : end], True
 
 
-def _digits(text: str, words: bool | None) -> Plain:
+def _digits(text: str, words: bool | None) -> DecodedText:
     """Read bare digits, with at most one 0x before all of them."""
     head = text.lstrip()
     if head[:2] in ("0x", "0X"):
@@ -111,7 +111,7 @@ def _digits(text: str, words: bool | None) -> Plain:
     try:
         data = bytes.fromhex(text.translate(_SPACED))
     except ValueError:
-        return Plain(_uneven(text), "hex")
+        return DecodedText(_uneven(text), "hex")
     if not data:
         raise InputError("there are no hex digits")
     groups = next((line.split() for line in text.split("\n") if line.split()), [])
@@ -120,10 +120,10 @@ def _digits(text: str, words: bool | None) -> Plain:
     if words and width > 1:
         groups = text.translate(_SPACED).split()
         data = b"".join(bytes.fromhex(group)[::-1] for group in groups)
-        return Plain(data, "hex", (said(width, "as asked", words=True),))
+        return DecodedText(data, "hex", (order_note(width, "as asked", words=True),))
     if len(groups) > 1 and width in (2, 4, 8):
-        return Plain(data, "hex", (said(width, "as plain hex is", words=False),))
-    return Plain(data, "hex")
+        return DecodedText(data, "hex", (order_note(width, "as plain hex is", words=False),))
+    return DecodedText(data, "hex")
 
 
 def _uneven(text: str) -> bytes:
@@ -142,25 +142,25 @@ def _uneven(text: str) -> bytes:
     _fail(text, odd.start(), f"an odd number of hex digits, {len(odd[2])}")
 
 
-def _numbers(text: str, prefixes: int, form: str, words: bool | None) -> Plain:
+def _numbers(text: str, prefixes: int, form: str, words: bool | None) -> DecodedText:
     """Read numbers that each have 0x."""
     try:
         data = bytes.fromhex(text.translate(_SPACED).replace("0x", "  ").replace("0X", "  "))
     except ValueError:
         data = b""
     if data and len(data) == prefixes:
-        return Plain(data, form)
+        return DecodedText(data, form)
     tokens = [(token, token[2] or "") for token in _TOKEN.finditer(text)]
     width = _width(text, tokens)
     if width == 2:
-        return Plain(bytes(int(digits, 16) for _, digits in tokens), form)
+        return DecodedText(bytes(int(digits, 16) for _, digits in tokens), form)
     order = width in (4, 8, 16) if words is None else words
     values = [bytes.fromhex(digits) for _, digits in tokens]
     why = "as asked" if words is not None else "as numbers are stored"
-    return Plain(
+    return DecodedText(
         b"".join(value[::-1] if order else value for value in values),
         form,
-        (said(width // 2, why, words=order),),
+        (order_note(width // 2, why, words=order),),
     )
 
 
@@ -194,10 +194,9 @@ def _escaped(text: str) -> bytes:
     return bytes.fromhex("".join(parts))
 
 
-def _literal(text: str) -> bytes:
+def _literal(text: str, literal: re.Match[str]) -> bytes:
     """Read a Python bytes literal."""
-    found = _LITERAL.fullmatch(text.strip())
-    body = "" if found is None else found[1] or found[2] or ""
+    body = literal[1] or literal[2] or ""
 
     def value(escape: re.Match[str]) -> str:
         if escape[1]:

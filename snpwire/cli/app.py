@@ -20,6 +20,7 @@ from .options import (
     Fields,
     File,
     Json,
+    JsonLines,
     KindName,
     Output,
     PieceOptions,
@@ -63,7 +64,7 @@ def top(
     epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
     + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
-    f"\n  {'auto':<{WIDTH}}whatever identify says"
+    f"\n  {'auto':<{WIDTH}}the likeliest kind, as identify reports it"
 )
 @grouped
 def decode(
@@ -76,7 +77,7 @@ def decode(
     redact: Redact = False,
     fail_on: FailOn = None,
 ) -> int:
-    """Decode bytes: what they say, and what is wrong."""
+    """Decode bytes to fields, with findings."""
     from .decode import decode as run
 
     return run(kind, file, piece, context, view, redact=redact, fail_on=fail_on)
@@ -91,7 +92,7 @@ def encode(
     kind: KindName,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[JSON]", help="what decode --json printed, or fewer fields"),
+        typer.Argument(metavar="[JSON]", help="output of decode --json, or some of its fields"),
     ] = None,
     *,
     settings: Fields = (),
@@ -100,7 +101,7 @@ def encode(
     command: Command = None,
     corrupt: Corrupt = (),
 ) -> int:
-    """Encode JSON and --set to bytes."""
+    """Build bytes from JSON and --set."""
     from .encode import encode as run
 
     return run(kind, file, settings, output=output, as_hex=as_hex, corrupt=corrupt, command=command)
@@ -109,7 +110,7 @@ def encode(
 @app.command(epilog="Example: snpwire identify dump.bin")
 @grouped
 def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> int:
-    """Tell what an input may be, with the evidence."""
+    """Identify the kind of an input, with the evidence."""
     from .identify import identify as run
 
     return run(file, piece, json=json)
@@ -123,7 +124,7 @@ def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> in
     "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
-    "  or kds, whose VALUE is the file of a report",
+    "  or kds, with a report file as VALUE",
 )
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],
@@ -131,18 +132,18 @@ def explain(
     *,
     exit_code: Annotated[
         str | None,
-        typer.Option("--exit", metavar="CODE", help="the exit an operand belongs to"),
+        typer.Option("--exit", metavar="CODE", help="exit that an operand belongs to"),
     ] = None,
     info1: Annotated[
         int | None,
-        typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 beside it"),
+        typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 of the same exit"),
     ] = None,
-    response: Annotated[bool, typer.Option("--answer", help="the page is an answer")] = False,
+    response: Annotated[bool, typer.Option("--answer", help="the page is a response")] = False,
     product: Product = None,
     family: Family = None,
     json: Json = False,
 ) -> int:
-    """Explain one number, or the place of a byte."""
+    """Explain a number, or the field at an offset."""
     if what == "kds":
         from .messages.kds import addresses
 
@@ -157,10 +158,10 @@ def explain(
 def layout(
     kind: KindName,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="text, json, c, ksy")
+        str, typer.Option("--format", metavar="FORMAT", help="output format: text, json, c, ksy")
     ] = "text",
 ) -> int:
-    """Print where every field of a kind lies."""
+    """Print the layout of a kind: every field with its offset."""
     from .explain import layout as run
 
     return run(kind, form)
@@ -184,33 +185,33 @@ def diff(
 
 
 @app.command(
-    epilog="Example: dmesg | snpwire log --only rmp,guest\n\n\b\nFamilies of records:\n"
-    "  rmp    entries of the reverse map table, and what failed on them\n"
-    "  boot   how SNP was started on a host\n"
-    "  ccp    commands to the firmware, with their buffers\n"
-    "  kvm    what KVM refused, and the pages it dumps\n"
-    "  term   guests that ended themselves\n"
-    "  trace  KVM's tracepoints\n"
-    "  guest  the guest's kernel and its guest driver\n"
-    "  qemu   launches that QEMU could not make\n"
-    "  iommu  events of the IOMMU about the RMP"
+    epilog="Example: dmesg | snpwire log --only rmp,guest\n\n\b\nRecord types:\n"
+    "  rmp    RMP entries, and failures on them\n"
+    "  boot   SNP initialisation of a host\n"
+    "  ccp    firmware commands, with their buffers\n"
+    "  kvm    requests that KVM refused, and pages that it dumps\n"
+    "  term   guests that terminated themselves\n"
+    "  trace  KVM tracepoints\n"
+    "  guest  guest kernel and guest driver\n"
+    "  qemu   launch failures of QEMU\n"
+    "  iommu  IOMMU events about the RMP"
 )
 def log(
     file: File = "-",
     only: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="records of these families alone"),
+        typer.Option(metavar="A,B", help="only these record types"),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print an object of JSON a line")] = False,
+    json: JsonLines = False,
     follow: Annotated[
         bool,
-        typer.Option("-f", "--follow", help="go on as the file grows, also when it is rotated"),
+        typer.Option("-f", "--follow", help="follow the file as it grows, across rotation"),
     ] = False,
     numbers: Annotated[
-        bool, typer.Option("-n", "--number", help="begin with the line's number and time")
+        bool, typer.Option("-n", "--number", help="print the number and time of each line")
     ] = False,
 ) -> int:
-    """Read a kernel log, a trace or QEMU's messages: what they say of SNP."""
+    """Extract SNP events from a kernel log, a trace or QEMU's messages."""
     from .log import run
 
     return run(file, only=only, json=json, following=follow, numbers=numbers)

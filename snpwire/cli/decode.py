@@ -31,8 +31,7 @@ def decode(
     doc, source = read(name, file, piece, context)
     doc = doc.without_secrets() if redact else doc
     hexdump, json, fields, everything = view
-    for said in source.notes:
-        write_note(said)
+    write_note(*source.notes)
     only = None if fields is None else selected(doc, fields.split(","))
     if json is not None:
         from ..view.json import document, dumps
@@ -74,7 +73,7 @@ def selected(doc: Document, paths: list[str]) -> list[Leaf]:
 
 
 def reaches(findings: tuple[Finding, ...], threshold: str) -> bool:
-    """Tell whether a finding is at least as severe as *threshold*."""
+    """Return whether a finding is at least as severe as *threshold*."""
     from ..finding import Severity
 
     return any(found.severity >= Severity[threshold.upper()] for found in findings)

@@ -18,15 +18,15 @@ def diff(
 ) -> int:
     """Print the fields that differ; return 1 if there are any."""
     context = ContextOptions(command=command)
-    ours, source = read(name, left, piece, context)
-    theirs, other = read(name, right, piece, context)
+    left_doc, source = read(name, left, piece, context)
+    right_doc, other = read(name, right, piece, context)
     write_note(*source.notes, *other.notes)
-    if ours.absent or theirs.absent:
-        write_note("fields that one input does not show are left out")
-    found = changes(ours, theirs)
+    if left_doc.absent or right_doc.absent:
+        write_note("fields that one input does not show are not compared")
+    differences = changes(left_doc, right_doc)
     if json:
-        write_json({"schema": f"diff-{ours.kind.name}/1", "changes": plain(found)})
+        write_json({"schema": f"diff-{left_doc.kind.name}/1", "changes": plain(differences)})
     else:
-        write_lines(lines(found, style=terminal_style()))
-        write_note(f"{len(found)} of {len(pairs(ours, theirs))} fields differ")
-    return int(bool(found))
+        write_lines(lines(differences, style=terminal_style()))
+        write_note(f"{len(differences)} of {len(pairs(left_doc, right_doc))} fields differ")
+    return int(bool(differences))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import Direction
 from ..decode import Hints, document
@@ -12,10 +12,22 @@ from ..wire import COMMAND, Kind, kind
 from .input import Source, SourceError, cut, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..capture.kvm_ghcb import GhcbBlock
     from ..view.document import Document
+    from ..wire.command_table import CommandId
     from ..wire.ghcb import Page
     from .options import ContextOptions, PieceOptions
+
+
+class _Target(NamedTuple):
+    """What an input is to be read as, as far as the command line says."""
+
+    kind: Kind | None = None
+    command: CommandId | None = None
+    size: int | None = None
+    fits: Callable[[int], bool] | None = None
 
 
 def read(
@@ -25,49 +37,58 @@ def read(
 
     Raises InputError, DecodeError by way of SourceError, and OSError.
     """
-    if name == COMMAND:
-        return _read_command(file, options, context)
-    if context.command is not None:
-        raise UsageError(f"--id is for a command, not for {name}", help="decode command --id 0x94")
-    chosen = None if name == "auto" else kind(name)
-    size = chosen.type.SIZE if chosen and issubclass(chosen.type, Record) else None
-    piece = cut(options.offset, options.length, options.page, size)
-    fits = chosen.type.fits if chosen else None
-    source = load(file, form=options.form, piece=piece, fits=fits)
+    target = _command_target(context) if name == COMMAND else _kind_target(name, context)
+    piece = cut(options.offset, options.length, options.page, target.size)
+    source = load(file, form=options.form, piece=piece, fits=target.fits)
     try:
-        if chosen is None:
-            chosen, source = _identified(source)
-        return _document(chosen, source, _hints(context)), source
+        return _document(source, target, context)
     except DecodeError as exc:
-        raise SourceError(source.name, InputError(str(exc), help=_size_help(exc, source))) from None
+        hint = _size_help(exc, source, target)
+        raise SourceError(source.name, InputError(str(exc), help=hint)) from None
     except InputError as exc:
         raise SourceError(source.name, exc) from None
 
 
-def _hints(context: ContextOptions) -> Hints:
-    direction = Direction(context.direction) if context.direction else None
-    return Hints(direction, context.gpa, context.product, context.family)
-
-
-def _read_command(
-    file: str, options: PieceOptions, context: ContextOptions
-) -> tuple[Document, Source]:
-    """Read a command's buffer as what ``--id`` makes it."""
-    from ..decode.command import command_document, fits, layouts
+def _command_target(context: ContextOptions) -> _Target:
+    """Return the command that ``--id`` names."""
+    from ..decode.command import fits, layouts
     from .command import command_of
 
     number = command_of(context.command)
     names = layouts(number)
-    size = kind(names[0]).type.SIZE if names else None
-    piece = cut(options.offset, options.length, options.page, size)
-    known = (lambda count: fits(number, count)) if names else None
-    source = load(file, form=options.form, piece=piece, fits=known)
-    try:
-        return command_document(number, source.data, _hints(context), base=source.base), source
-    except DecodeError as exc:
-        longer = size is not None and len(source.data) > size
-        hint = f"--length {size} takes as many from the beginning" if longer else ""
-        raise SourceError(source.name, InputError(str(exc), help=hint)) from None
+    if not names:
+        return _Target(command=number)
+    return _Target(None, number, kind(names[0]).type.SIZE, lambda count: fits(number, count))
+
+
+def _kind_target(name: str, context: ContextOptions) -> _Target:
+    if context.command is not None:
+        raise UsageError(f"--id is for a command, not for {name}", help="decode command --id 0x94")
+    if name == "auto":
+        return _Target()
+    row = kind(name)
+    size = row.type.SIZE if issubclass(row.type, Record) else None
+    return _Target(row, None, size, row.type.fits)
+
+
+def _document(source: Source, target: _Target, context: ContextOptions) -> tuple[Document, Source]:
+    """Return the document of what was read, and the source with a note if its kind was guessed."""
+    direction = Direction(context.direction) if context.direction else None
+    hints = Hints(direction, context.gpa, context.product, context.family)
+    if target.command is not None:
+        from ..decode.command import command_document
+
+        return command_document(target.command, source.data, hints, base=source.base), source
+    row = target.kind
+    if row is None:
+        row, source = _identified(source)
+    if source.log is None:
+        return document(row, source.data, hints, base=source.base), source
+    if row.name != "ghcb":
+        raise InputError(f"this is KVM's dump of a GHCB, not a {row.name}")
+    gpa = source.log.gpa if hints.gpa is None else hints.gpa
+    page, absent = _printed_page(source.log)
+    return document(row, page, hints._replace(gpa=gpa, absent=absent)), source
 
 
 def _identified(source: Source) -> tuple[Kind, Source]:
@@ -83,20 +104,14 @@ def _identified(source: Source) -> tuple[Kind, Source]:
     return kind(best.kind), source._replace(notes=(*source.notes, note))
 
 
-def _size_help(exc: DecodeError, source: Source) -> str:
-    if not exc.path and len(source.data) > 4096:
+def _size_help(exc: DecodeError, source: Source, target: _Target) -> str:
+    size = len(source.data)
+    if target.command is not None:
+        longer = target.size is not None and size > target.size
+        return f"--length {target.size} takes as many from the beginning" if longer else ""
+    if not exc.path and size > 4096:
         return "--page N takes one 4 KiB page of it, --offset and --length any piece"
     return exc.help
-
-
-def _document(chosen: Kind, source: Source, hints: Hints) -> Document:
-    if source.log is None:
-        return document(chosen, source.data, hints, base=source.base)
-    if chosen.name != "ghcb":
-        raise InputError(f"this is KVM's dump of a GHCB, not a {chosen.name}")
-    gpa = source.log.gpa if hints.gpa is None else hints.gpa
-    page, absent = _printed_page(source.log)
-    return document(chosen, page, hints._replace(gpa=gpa, absent=absent))
 
 
 def _printed_page(block: GhcbBlock) -> tuple[Page, frozenset[str]]:

@@ -9,7 +9,7 @@ from ..errors import EncodeError, InputError, SnpwireError, UsageError
 from ..view.json import fields_of, loads, place
 from ..wire import COMMAND, kind
 from .input import SourceError, contents, shown_name
-from .messages.corrupt import LIST, corrupted, listing
+from .messages.corrupt import LIST, corrupt_bytes, write_catalogue
 from .output import write_file, write_lines
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def encode(
     corrupt: tuple[str, ...] = (),
     command: str | None = None,
 ) -> int:
-    """Build one value and write it. Nothing is written if it does not build."""
+    """Build one value and write it; nothing is written on an error."""
     if name == COMMAND:
         from .command import form_of
 
         if corrupt:
-            raise UsageError("--corrupt is about guest messages, not about commands")
+            raise UsageError("--corrupt is for guest messages, not for commands")
         data = build_value(name, file, settings, form=lambda plain: form_of(plain, command))
         write_bytes(data, output=output, as_hex=as_hex)
         return 0
@@ -43,9 +43,9 @@ def encode(
     if LIST in corrupt:
         from ..crypto.corruption import wrong_alone
 
-        return listing(wrong_alone(name))
+        return write_catalogue(wrong_alone(name))
     data = build_value(wanted.name, file, settings)
-    write_bytes(corrupted(wanted.name, data, corrupt), output=output, as_hex=as_hex)
+    write_bytes(corrupt_bytes(wanted.name, data, corrupt), output=output, as_hex=as_hex)
     return 0
 
 
@@ -57,9 +57,9 @@ def build_value(
     zero: bool = False,
     form: Callable[[Any], tuple[str, Any]] | None = None,
 ) -> bytes:
-    """Build a value of JSON and ``--set``; with neither, of standard input, or of *zero* fields.
+    """Build a value from JSON and ``--set``; with neither, from standard input, or all *zero*.
 
-    The kind called *name* is build_value, or what *form* makes of the JSON: a schema and its class.
+    It is of the kind called *name*, unless *form* chooses a schema and its class by the JSON.
     """
     choose = form or (lambda plain: (name, kind(name).type))
     given: Any = {}
@@ -80,7 +80,7 @@ def build_value(
 
 
 def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
-    """Write bytes, or their hex text, where they are wanted. Raises UsageError and OSError."""
+    """Write bytes, or their hex text, to a file or standard output. Raises UsageError, OSError."""
     text = "".join(f"{data[n : n + ROW].hex()}\n" for n in range(0, len(data), ROW))
     if output is not None and output != "-":
         write_file(output, text.encode() if as_hex else data)
@@ -94,7 +94,7 @@ def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
 
 
 def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:
-    """Read the JSON object of a file or of standard input, and choose what it is to be."""
+    """Read the JSON object of a file or of standard input, and choose its class."""
     shown = shown_name(file)
     try:
         plain = loads(contents(file).decode("utf-8-sig"))
@@ -112,7 +112,7 @@ def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[s
 
 
 def _value(text: str) -> Any:
-    """Return what stands behind ``=``: a file's bytes, a list or an object of JSON, or text."""
+    """Return the value after ``=``: a file's bytes, a list or object of JSON, or text."""
     if text.startswith("@"):
         return contents(text[1:]).hex()
     if text.startswith(("[", "{")):

@@ -28,7 +28,7 @@ def layout(name: str, form: str) -> int:
 
 
 def run(what: str, question: Question, *, json: bool) -> int:
-    """Print what a number means, and what is wrong with it."""
+    """Print the meaning of a number, and findings on it."""
     rows = [*explain(what, question), *_checks(what, question)]
     found = _findings(what, question)
     if json:

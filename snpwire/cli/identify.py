@@ -1,4 +1,4 @@
-"""``snpwire identify``: what an input may be."""
+"""``snpwire identify``: the kinds that an input may be."""
 
 from __future__ import annotations
 

@@ -84,17 +84,17 @@ Fields = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-JsonLines = Annotated[bool, typer.Option("--json", help="print JSON, an object a line")]
+JsonLines = Annotated[bool, typer.Option("--json", help="print JSON Lines")]
 Offset = Annotated[
-    int | None, typer.Option(parser=number, metavar="N", help="begin at byte N of the input")
+    int | None, typer.Option(parser=number, metavar="N", help="start at byte N of the input")
 ]
-Length = Annotated[int | None, typer.Option(parser=number, metavar="N", help="take N bytes")]
+Length = Annotated[int | None, typer.Option(parser=number, metavar="N", help="read N bytes")]
 Product = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
         callback=one_of("milan", "genoa", "turin", "venice"),
-        help="milan, genoa, turin, venice: whose TCB versions, whatever the bytes say",
+        help="processor whose TCB layout applies: milan, genoa, turin, venice",
     ),
 ]
 Family = Annotated[
@@ -104,7 +104,7 @@ Family = Annotated[
         callback=one_of(
             "milan", "genoa", "turin", "venice", "zen3", "zen4", "zen5", "0x19", "0x1a"
         ),
-        help="milan, genoa, turin, venice, zen3..zen5, 0x19, 0x1a: whose reverse map table",
+        help="processor whose RMP layout applies: milan .. venice, zen3 .. zen5, 0x19, 0x1a",
     ),
 ]
 Command = Annotated[
@@ -112,26 +112,26 @@ Command = Annotated[
     typer.Option(
         "--id",
         metavar="ID",
-        help="the firmware command, where KIND is command: 0x94, SNP_GUEST_REQUEST",
+        help="firmware command, if KIND is command: 0x94, SNP_GUEST_REQUEST",
     ),
 ]
 Corrupt = Annotated[
     tuple[str, ...],
-    typer.Option(metavar="NAME", help="make it wrong on purpose; list prints the ways"),
+    typer.Option(metavar="NAME", help="corrupt the result in this way; list prints all"),
 ]
-Redact = Annotated[bool, typer.Option("--redact", help="leave out keys, derived keys and nonces")]
+Redact = Annotated[bool, typer.Option("--redact", help="omit keys, derived keys and nonces")]
 FailOn = Annotated[
     str | None,
     typer.Option(
         metavar="SEVERITY",
         callback=one_of("note", "warning", "error"),
-        help="exit with 1 if a finding is note, warning or error, or worse",
+        help="exit with 1 on a finding at least this severe: note, warning, error",
     ),
 ]
-AsHex = Annotated[bool, typer.Option("--hex", help="hex text instead of bytes")]
+AsHex = Annotated[bool, typer.Option("--hex", help="write hex text instead of bytes")]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="write here, whole or not at all"),
+    typer.Option("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all"),
 ]
 
 
@@ -144,13 +144,13 @@ class PieceOptions(NamedTuple):
             "--from",
             metavar="FORM",
             callback=one_of("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
-            help="auto, raw, hex, hex-le, hex-be, base64, kvm: how to read it",
+            help="input format: auto, raw, hex, hex-le, hex-be, base64, kvm",
         ),
     ] = "auto"
     offset: Offset = None
     length: Length = None
     page: Annotated[
-        int | None, typer.Option(parser=number, metavar="N", help="take 4 KiB page N of the input")
+        int | None, typer.Option(parser=number, metavar="N", help="read 4 KiB page N of the input")
     ] = None
 
 
@@ -160,14 +160,14 @@ class ContextOptions(NamedTuple):
     direction: Annotated[
         str | None,
         typer.Option(
-            metavar="WAY",
+            metavar="DIRECTION",
             callback=one_of("request", "answer"),
-            help="read a GHCB page or a message as request or answer, whatever it says",
+            help="read a GHCB page or a message as request or answer (response)",
         ),
     ] = None
     gpa: Annotated[
         int | None,
-        typer.Option(parser=number, metavar="ADDR", help="where the GHCB page itself lies"),
+        typer.Option(parser=number, metavar="ADDR", help="guest physical address of the GHCB page"),
     ] = None
     product: Product = None
     family: Family = None
@@ -183,11 +183,11 @@ class ViewOptions(NamedTuple):
         typer.Option(
             metavar="[=full]",
             callback=one_of("plain", "full"),
-            help="print JSON that encode takes back; "
-            "=full adds offset, size, hex, text to each leaf",
+            help="print JSON that encode accepts; "
+            "=full adds offset, size, hex and text to each field",
         ),
     ] = None
-    fields: Annotated[str | None, typer.Option(metavar="A,B.C", help="these fields alone")] = None
+    fields: Annotated[str | None, typer.Option(metavar="A,B.C", help="only these fields")] = None
     everything: Annotated[
-        bool, typer.Option("--all", help="also what is zero and not marked valid")
+        bool, typer.Option("--all", help="include fields that are zero and not marked valid")
     ] = False

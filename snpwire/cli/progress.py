@@ -1,4 +1,4 @@
-"""How far long work has come, on a terminal; nothing anywhere else."""
+"""Progress of long work, shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE, PAUSE = 0.5, 0.1
-"""Seconds before anything is shown, and between two changes of it."""
+"""Seconds before progress is shown, and between two updates."""
 
 STEP = 1 << 22
-"""Pages, 64 MiB of the table, between two calls of what is to be done often."""
+"""Pages, 64 MiB of the table, between two calls of *often*."""
 LEAST = 1 << 12
-"""Pages that an amount counts for at least: the system maps 64 KiB where less is touched."""
+"""Pages that an amount counts for at least: the kernel maps 64 KiB even if less is read."""
 
 
 class Meter:
-    """A line on standard error that says how much of *total* is done, and goes when all is.
+    """A line on standard error with the progress towards *total*; cleared at the end.
 
-    It is called with each amount that is done.
+    Call it with each amount of work done.
     """
 
     def __init__(self, what: str, total: int, often: Callable[[], object] | None = None) -> None:
-        """Count up to *total*; *often* is called whenever ``STEP`` more are done."""
+        """Count up to *total*; call *often* after every ``STEP``."""
         self._often = often
         self._since = 0
         self._what = what

@@ -1,9 +1,9 @@
-"""Read the extensions that AMD puts into a VCEK or a VLEK: for which chip and TCB version it is.
+"""Read AMD's extensions of a VCEK or VLEK certificate: its chip and its TCB version.
 
-All lie below 1.3.6.1.4.1.3704.1 (AMD 57230, as go-sev-guest and snpguest read it; seen in real
+All are below 1.3.6.1.4.1.3704.1 (AMD 57230, as go-sev-guest and snpguest read it; seen in real
 certificates of Milan, Genoa and Turin). Two encodings exist: the value itself, and the value in an
-OCTET STRING of its own. A hardware id has no inner tag in the first of them, so that its length
-alone tells which one it is.
+OCTET STRING of its own. A hardware ID has no inner tag in the first, so its
+length decides which one it is.
 """
 
 from __future__ import annotations
@@ -34,12 +34,20 @@ SPLS = {
     ARC + "3.9": "fmcSPL",
 }
 """Security patch levels. The four with a number are reserved; Turin lacks the first of them."""
+COMPONENT_SPLS = {
+    "fmc": "fmcSPL",
+    "boot_loader": "blSPL",
+    "tee": "teeSPL",
+    "snp": "snpSPL",
+    "microcode": "ucodeSPL",
+}
+"""Patch level of each component of a TCB version, in the order of an address at the key server."""
 HWID_SIZES = (64, 8)
 """Turin has 8 bytes, Milan and Genoa 64."""
 
 
 class Endorsement(NamedTuple):
-    """What a VCEK or a VLEK says of what it was issued for. None: it does not say."""
+    """AMD's extensions of a VCEK or VLEK certificate; None for one that is missing."""
 
     struct_version: int | None
     product_name: str | None
@@ -49,7 +57,7 @@ class Endorsement(NamedTuple):
 
 
 def endorsement(certificate: X509) -> Endorsement:
-    """Read AMD's extensions of *certificate*. Raises CertificateError, which names the one."""
+    """Read AMD's extensions of *certificate*. Raises CertificateError, which names one."""
     values = {name: found.value for name, found in certificate.extensions.items()}
     return Endorsement(
         struct_version=_read(values, STRUCT_VERSION, "structVersion", _integer),

@@ -1,4 +1,4 @@
-"""Load AMD's certificates, tell which is which, and check one against the next.
+"""Load AMD's certificates, identify each, and check one against the next.
 
 A chain is VCEK (a chip's key for one TCB version), ASK, ARK; or VLEK (a key that a provider had
 loaded), ASVK, ARK. The ARK signs itself, and is trusted because its public key is pinned here, so
@@ -42,8 +42,8 @@ AMD_PSS = Pss(SHA384, SHA384, 48, 1)
 BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
-class Kind(StrEnum):
-    """What a certificate is, going by its subject's common name."""
+class CertificateKind(StrEnum):
+    """Kind of a certificate, by its subject's common name."""
 
     VCEK = "VCEK"
     VLEK = "VLEK"
@@ -53,7 +53,12 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-ISSUERS = {Kind.VCEK: Kind.ASK, Kind.VLEK: Kind.ASVK, Kind.ASK: Kind.ARK, Kind.ASVK: Kind.ARK}
+ISSUERS = {
+    CertificateKind.VCEK: CertificateKind.ASK,
+    CertificateKind.VLEK: CertificateKind.ASVK,
+    CertificateKind.ASK: CertificateKind.ARK,
+    CertificateKind.ASVK: CertificateKind.ARK,
+}
 
 
 class Chain(NamedTuple):
@@ -64,18 +69,22 @@ class Chain(NamedTuple):
     intermediate: X509 | None
     root: X509 | None
     notes: tuple[str, ...] = ()
-    """What was done to get here: reordered, left out."""
+    """Changes that were made: reordered, left out."""
 
 
-def kind_of(certificate: X509) -> Kind:
-    """Tell what *certificate* says it is."""
+def kind_of(certificate: X509) -> CertificateKind:
+    """Return the kind of *certificate*, by its subject's name."""
     name = certificate.subject_name
     if name in ("SEV-VCEK", "SEV-VLEK"):
-        return Kind(name[4:])
-    for start, kind in (("ARK-", Kind.ARK), ("SEV-VLEK-", Kind.ASVK), ("SEV-", Kind.ASK)):
+        return CertificateKind(name[4:])
+    for start, kind in (
+        ("ARK-", CertificateKind.ARK),
+        ("SEV-VLEK-", CertificateKind.ASVK),
+        ("SEV-", CertificateKind.ASK),
+    ):
         if name.startswith(start):
             return kind
-    return Kind.OTHER
+    return CertificateKind.OTHER
 
 
 def name_of(certificate: X509) -> str:
@@ -146,7 +155,7 @@ def _documents(data: bytes, label: bytes) -> list[bytes]:
 
 
 def _base64(text: bytes, line: int) -> bytes:
-    """Read the one way there is to write bytes: what no byte needs of the last digit is zero."""
+    """Decode strict base64: bits of the last digit that belong to no byte are zero."""
     digits = b"".join(text.split())
     where = f"the PEM block that starts in line {line}"
     try:
@@ -158,18 +167,18 @@ def _base64(text: bytes, line: int) -> bytes:
     return data
 
 
-def arrange(given: Iterable[X509], wanted: Kind | None = None) -> Chain:
-    """Find out which certificate is which, whatever their order.
+def arrange(given: Iterable[X509], wanted: CertificateKind | None = None) -> Chain:
+    """Return the certificates in their places, whatever their order.
 
-    Of several that could be the first, one of the *wanted* kind is taken; above it, what the names
-    say issued it, and only if there is none, another of the right kind.
+    Of several that could be the first, one of the *wanted* kind is taken; above it, the issuer by
+    name, or else another of the right kind.
     """
     rows = list({row.der: row for row in given}.values())
-    keys = [row for row in rows if kind_of(row) in (Kind.VCEK, Kind.VLEK)]
+    keys = [row for row in rows if kind_of(row) in (CertificateKind.VCEK, CertificateKind.VLEK)]
     key = next((row for row in keys if kind_of(row) == wanted), keys[0] if keys else None)
-    above = (ISSUERS[kind_of(key)],) if key else (Kind.ASK, Kind.ASVK)
+    above = (ISSUERS[kind_of(key)],) if key else (CertificateKind.ASK, CertificateKind.ASVK)
     intermediate = _issuer(rows, key, above)
-    root = _issuer(rows, intermediate, (Kind.ARK,))
+    root = _issuer(rows, intermediate, (CertificateKind.ARK,))
     chain = [row for row in (key, intermediate, root) if row]
     notes = [f"{name_of(row) or 'one'} is not used" for row in rows if row not in chain]
     if [row for row in rows if row in chain] != chain:
@@ -177,7 +186,9 @@ def arrange(given: Iterable[X509], wanted: Kind | None = None) -> Chain:
     return Chain(key, intermediate, root, tuple(notes))
 
 
-def _issuer(rows: list[X509], issued: X509 | None, kinds: tuple[Kind, ...]) -> X509 | None:
+def _issuer(
+    rows: list[X509], issued: X509 | None, kinds: tuple[CertificateKind, ...]
+) -> X509 | None:
     fitting = [row for row in rows if kind_of(row) in kinds]
     named = [row for row in fitting if issued and row.subject == issued.issuer]
     return next(iter(named + fitting), None)

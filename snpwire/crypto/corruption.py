@@ -1,11 +1,10 @@
-"""Ways to make a guest message wrong on purpose, and what a correct receiver answers to each.
+"""Ways to corrupt a guest message on purpose, and the correct reaction to each.
 
 The table is long because it is a catalogue. A row changes a message before it is sealed, so that it
-authenticates and is wrong all the same; or the key it is sealed with; or the page afterwards. What
-the firmware answers is AMD-ASPFW's behaviour (SNP_GUEST_REQUEST, sev_mcmd.c:5184-6369): a mailbox
-status, which the hypervisor sees and which leaves the count of messages alone, or a status in a
-sealed answer, which moves it. What a guest does with an answer that is wrong so is Linux's
-behaviour (sev-guest.c).
+authenticates all the same; or the key it is sealed with; or the page afterwards. The firmware's
+reaction is AMD-ASPFW's (SNP_GUEST_REQUEST, sev_mcmd.c:5184-6369): a mailbox status, which the
+hypervisor sees and which leaves the message count as it is, or a status in a sealed response, which
+advances it. A guest's reaction to a corrupt response is Linux's (sev-guest.c).
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from ..errors import UsageError, shown
 from ..wire.key import GuestFieldSelect
 from ..wire.message import MESSAGES, PAYLOAD_MAX, TAG_SIZE, VMPCKS, Aead, MsgType
 from ..wire.status import Status
-from . import changes
+from . import mutations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Stage(StrEnum):
-    """When a message is made wrong."""
+    """Stage at which a message is corrupted."""
 
     BEFORE = "before sealing"
     KEY = "the key"
@@ -33,7 +32,7 @@ class Stage(StrEnum):
 
 
 class Corruption(NamedTuple):
-    """One way to make a message wrong."""
+    """One way to corrupt a message."""
 
     name: str
     help: str
@@ -41,44 +40,44 @@ class Corruption(NamedTuple):
     change: Callable[[Any], Any]
     """From draft to draft, from key to key, from page to page, as ``stage`` says."""
     found: str
-    """Code of the finding it leads to or of why it does not open; no two have the same."""
+    """Code of the finding, or of the reason it does not open; unique."""
     mailbox: Status | None = None
-    """What the firmware tells the hypervisor."""
+    """Status that the firmware returns to the hypervisor."""
     inner: Status | None = None
-    """What the firmware tells the guest, in a sealed answer."""
+    """Status that the firmware returns to the guest, in a sealed response."""
     driver: bool | None = None
-    """Whether Linux refuses an answer that is wrong so; None where only requests can be."""
+    """Whether Linux refuses such a response; None where only requests can be corrupted so."""
     kinds: tuple[str, ...] = ()
     """The payloads it is for; any message if empty."""
     note: str = ""
 
     @property
     def response(self) -> str:
-        """Return what a correct receiver answers, in words."""
-        said = []
+        """Return the reaction of a correct receiver, in words."""
+        parts = []
         if self.mailbox is not None:
-            said.append(
+            parts.append(
                 f"{self.mailbox.name} ({int(self.mailbox):#04x}) in the mailbox: count kept"
             )
         elif self.inner is not None:
-            said.append(f"{self.inner.name} ({int(self.inner):#04x}) in its answer: count moves")
+            parts.append(f"{self.inner.name} ({int(self.inner):#04x}) in its answer: count moves")
         else:
-            said.append("AMD-ASPFW does not look, and serves it")
+            parts.append("AMD-ASPFW does not look, and serves it")
         if self.note:
-            said.append(self.note)
+            parts.append(self.note)
         if self.driver is not None:
             does = "EBADMSG, the key is wiped" if self.driver else "does not look"
-            said.append(f"Linux, of an answer: {does}")
+            parts.append(f"Linux, of an answer: {does}")
         elif self.mailbox is not None:
-            said.append("Linux wipes the key")
-        return "; ".join(said)
+            parts.append("Linux wipes the key")
+        return "; ".join(parts)
 
 
 REPORT, KEY = ("report-req",), ("key-req", "key-req-v2")
 MIGRATION = ("import-req", "absorb-req", "absorb-noma-req")
 ADDRESS = ("export-req", "import-req", "absorb-req", "vmrk-req")
 WITH_GAPS = tuple(
-    name for row in MESSAGES.values() for name in row.payloads.values() if changes.gaps(name)
+    name for row in MESSAGES.values() for name in row.payloads.values() if mutations.gaps(name)
 )
 PARAM, BAD, OFLOW = Status.INVALID_PARAM, Status.BAD_MEASUREMENT, Status.AEAD_OFLOW
 SVN, TCB, MIT = (
@@ -94,7 +93,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tag",
             "a bit of the tag is flipped",
             AFTER,
-            changes.flip(0),
+            mutations.flip(0),
             "auth-bit-tag",
             mailbox=BAD,
             driver=True,
@@ -103,7 +102,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tag-high-half",
             "the tag is in the upper half of auth_tag",
             AFTER,
-            changes.tag(lambda tag: bytes(TAG_SIZE) + tag),
+            mutations.tag(lambda tag: bytes(TAG_SIZE) + tag),
             "auth-tag-high-half",
             mailbox=BAD,
             driver=True,
@@ -112,7 +111,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tag-reversed",
             "the tag is byte-reversed",
             AFTER,
-            changes.tag(lambda tag: tag[::-1]),
+            mutations.tag(lambda tag: tag[::-1]),
             "auth-tag-reversed",
             mailbox=BAD,
             driver=True,
@@ -121,7 +120,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tag-short",
             "the tag is cut to 12 bytes",
             AFTER,
-            changes.tag(lambda tag: tag[:12]),
+            mutations.tag(lambda tag: tag[:12]),
             "auth-tag-short",
             mailbox=BAD,
             driver=True,
@@ -130,7 +129,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tag-tail",
             "bytes behind the tag are set",
             AFTER,
-            changes.flip(TAG_SIZE),
+            mutations.flip(TAG_SIZE),
             "message-tag-tail",
             driver=False,
         ),
@@ -138,7 +137,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "aad",
             "a bit of the authenticated header is flipped, at 0x5f",
             AFTER,
-            changes.flip(0x5F),
+            mutations.flip(0x5F),
             "auth-bit-header",
             mailbox=BAD,
             driver=True,
@@ -147,7 +146,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "ciphertext",
             "a bit of the sealed payload is flipped",
             AFTER,
-            changes.sealed,
+            mutations.flip_payload,
             "auth-bit-payload",
             mailbox=BAD,
             driver=True,
@@ -165,7 +164,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "vmpck-changed",
             "the header names another key than it is sealed with",
             AFTER,
-            changes.page_header(lambda h: {"msg_vmpck": (h.msg_vmpck + 1) % VMPCKS}),
+            mutations.page_header(lambda h: {"msg_vmpck": (h.msg_vmpck + 1) % VMPCKS}),
             "auth-msg-vmpck",
             mailbox=BAD,
             driver=True,
@@ -174,7 +173,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "vmpck-range",
             "the header names key 4; there are 0 to 3",
             BEFORE,
-            changes.header(msg_vmpck=VMPCKS),
+            mutations.header(msg_vmpck=VMPCKS),
             "message-vmpck",
             mailbox=PARAM,
             driver=False,
@@ -183,7 +182,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "seqno-changed",
             "the number in the header is 2 more than it is sealed with",
             AFTER,
-            changes.page_header(lambda h: {"msg_seqno": (h.msg_seqno + 2) % LIMIT}),
+            mutations.page_header(lambda h: {"msg_seqno": (h.msg_seqno + 2) % LIMIT}),
             "auth-seqno",
             mailbox=BAD,
             driver=True,
@@ -192,7 +191,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "seqno-same",
             "the number of the message before is used again",
             BEFORE,
-            changes.number(lambda number: number - 2),
+            mutations.seqno(lambda number: number - 2),
             "seqno-repeated",
             mailbox=OFLOW,
             driver=True,
@@ -202,7 +201,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "seqno-skipped",
             "a number is left out",
             BEFORE,
-            changes.number(lambda number: number + 2),
+            mutations.seqno(lambda number: number + 2),
             "seqno-skipped",
             mailbox=OFLOW,
             driver=True,
@@ -211,7 +210,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "seqno-zero",
             "the number is 0",
             BEFORE,
-            changes.of_request(changes.number(lambda number: 0)),
+            mutations.of_request(mutations.seqno(lambda number: 0)),
             "message-seqno-zero",
             mailbox=OFLOW,
             driver=True,
@@ -220,7 +219,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "seqno-even",
             "a request has an even number, as answers have",
             BEFORE,
-            changes.of_request(changes.number(lambda number: number + 1)),
+            mutations.of_request(mutations.seqno(lambda number: number + 1)),
             "message-seqno-even",
             mailbox=OFLOW,
         ),
@@ -228,7 +227,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "seqno-limit",
             "the number is the last of 64 bits",
             BEFORE,
-            changes.of_request(changes.number(lambda number: LIMIT - 1)),
+            mutations.of_request(mutations.seqno(lambda number: LIMIT - 1)),
             "message-seqno-limit",
             mailbox=OFLOW,
             note="its count stops at 2**64 - 2, and Linux stops before 0xffffffff",
@@ -237,7 +236,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "algo-invalid",
             "the algorithm is 0",
             BEFORE,
-            changes.header(algo=Aead.INVALID),
+            mutations.header(algo=Aead.INVALID),
             "message-algorithm-invalid",
             mailbox=PARAM,
             driver=False,
@@ -246,7 +245,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "algo-unknown",
             "the algorithm is 2, which is none",
             BEFORE,
-            changes.header(algo=Aead(2)),
+            mutations.header(algo=Aead(2)),
             "message-algorithm",
             mailbox=PARAM,
             driver=False,
@@ -255,7 +254,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "header-version",
             "the header's version is 2",
             BEFORE,
-            changes.header(hdr_version=2),
+            mutations.header(hdr_version=2),
             "message-header-version",
             mailbox=PARAM,
             driver=False,
@@ -264,7 +263,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "header-size",
             "the header's size is 0x40",
             BEFORE,
-            changes.header(hdr_size=0x40),
+            mutations.header(hdr_size=0x40),
             "message-header-size",
             mailbox=PARAM,
             driver=False,
@@ -273,7 +272,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "reserved-header",
             "a reserved byte of the header is set that is authenticated, 0x38",
             BEFORE,
-            changes.header(reserved_0x038=b"\1\0\0\0"),
+            mutations.header(reserved_0x038=b"\1\0\0\0"),
             "message-reserved",
             driver=False,
         ),
@@ -281,7 +280,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "reserved-clear",
             "a reserved byte of the header is set that is not, 0x28",
             AFTER,
-            changes.flip(0x28),
+            mutations.flip(0x28),
             "message-reserved-clear",
             driver=False,
         ),
@@ -289,7 +288,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "type-invalid",
             "the type is 0",
             BEFORE,
-            changes.header(msg_type=MsgType.INVALID),
+            mutations.header(msg_type=MsgType.INVALID),
             "message-type-invalid",
             mailbox=PARAM,
             driver=True,
@@ -298,7 +297,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "type-unknown",
             "the type is 0x7f, which is none",
             BEFORE,
-            changes.header(msg_type=MsgType(0x7F)),
+            mutations.header(msg_type=MsgType(0x7F)),
             "message-type",
             mailbox=PARAM,
             driver=True,
@@ -307,7 +306,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "type-answer",
             "the type is that of the answer, where a request belongs",
             BEFORE,
-            changes.of_request(changes.as_response),
+            mutations.of_request(mutations.as_response),
             "message-seqno-odd",
             mailbox=PARAM,
         ),
@@ -315,7 +314,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "version-zero",
             "the message version is 0",
             BEFORE,
-            changes.header(msg_version=0),
+            mutations.header(msg_version=0),
             "message-version-zero",
             mailbox=PARAM,
             driver=True,
@@ -324,7 +323,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "version-unknown",
             "the message version is one more than any known",
             BEFORE,
-            changes.of_request(changes.next_version),
+            mutations.of_request(mutations.next_version),
             "message-version",
             mailbox=PARAM,
             driver=True,
@@ -333,7 +332,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "size-zero",
             "there is no payload",
             BEFORE,
-            changes.empty,
+            mutations.no_payload,
             "message-size-zero",
             mailbox=PARAM,
         ),
@@ -341,7 +340,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "size-unaligned",
             "the payload's size is no multiple of 16",
             BEFORE,
-            changes.unaligned,
+            mutations.unaligned_payload,
             "message-size-unit",
             mailbox=PARAM,
         ),
@@ -349,7 +348,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "size-short",
             "the payload is cut to 16 bytes",
             BEFORE,
-            changes.short,
+            mutations.short_payload,
             "message-short",
             note="the rest is what was in its memory",
         ),
@@ -357,7 +356,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "size-changed",
             "the header's size is 16 more than was sealed",
             AFTER,
-            changes.page_header(
+            mutations.page_header(
                 lambda h: {
                     "msg_size": h.msg_size + 16
                     if h.msg_size <= PAYLOAD_MAX - 16
@@ -372,7 +371,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "size-too-long",
             "the header's size is 0xfff0: the message would leave its page",
             AFTER,
-            changes.page_header(lambda h: {"msg_size": 0xFFF0}),
+            mutations.page_header(lambda h: {"msg_size": 0xFFF0}),
             "message-too-long",
             mailbox=PARAM,
             driver=True,
@@ -381,7 +380,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "payload-reserved",
             "the first reserved byte of the payload is set",
             BEFORE,
-            changes.reserved,
+            mutations.set_reserved,
             "payload-reserved",
             inner=PARAM,
             kinds=WITH_GAPS,
@@ -390,7 +389,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "vmpl-privileged",
             "a VMPL is asked for that is more privileged than the key",
             BEFORE,
-            changes.privileged,
+            mutations.privileged_vmpl,
             "vmpl-privileged",
             inner=PARAM,
             kinds=REPORT + KEY,
@@ -399,7 +398,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "vmpl-range",
             "VMPL 7 is asked for; there are 0 to 3",
             BEFORE,
-            changes.fields(vmpl=7),
+            mutations.fields(vmpl=7),
             "payload-vmpl",
             kinds=REPORT + KEY,
         ),
@@ -407,7 +406,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "key-select",
             "key_sel is 3, which is reserved",
             BEFORE,
-            changes.fields(select=changes.with_bits(3)),
+            mutations.fields(select=mutations.with_bits(3)),
             "payload-key-sel",
             inner=Status.INVALID_KEY,
             kinds=REPORT,
@@ -416,7 +415,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "key-select-derived",
             "key_sel is 3, for a key of the chip",
             BEFORE,
-            changes.fields(select=lambda word: word.replace(root_key_select=0, key_sel=3)),
+            mutations.fields(select=lambda word: word.replace(root_key_select=0, key_sel=3)),
             "payload-key-sel-derived",
             inner=Status.INVALID_KEY,
             kinds=KEY,
@@ -425,7 +424,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "select-reserved",
             "a reserved bit of the selection is set, 31",
             BEFORE,
-            changes.fields(select=changes.with_bits(1 << 31)),
+            mutations.fields(select=mutations.with_bits(1 << 31)),
             "payload-bits",
             inner=PARAM,
             kinds=(*REPORT, *KEY, "export-req"),
@@ -434,7 +433,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "field-select",
             "a bit of guest_field_select without a name is set, 63",
             BEFORE,
-            changes.fields(guest_field_select=changes.with_bits(1 << 63)),
+            mutations.fields(guest_field_select=mutations.with_bits(1 << 63)),
             "payload-fields",
             inner=PARAM,
             kinds=KEY,
@@ -443,7 +442,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "field-select-version",
             "launch_mit_vector is selected, which version 1 does not have",
             BEFORE,
-            changes.fields(guest_field_select=changes.with_bits(MIT)),
+            mutations.fields(guest_field_select=mutations.with_bits(MIT)),
             "payload-fields-version",
             inner=PARAM,
             kinds=("key-req",),
@@ -452,7 +451,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "guest-svn",
             "the highest guest_svn is selected",
             BEFORE,
-            changes.fields(guest_field_select=changes.with_bits(SVN), guest_svn=0xFFFFFFFF),
+            mutations.fields(guest_field_select=mutations.with_bits(SVN), guest_svn=0xFFFFFFFF),
             "key-svn",
             inner=PARAM,
             kinds=KEY,
@@ -462,8 +461,8 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tcb-reserved",
             "a TCB version is selected that has reserved bytes set",
             BEFORE,
-            changes.fields(
-                guest_field_select=changes.with_bits(TCB), tcb_version=0xFFFF_FFFF_FFFF_FFFF
+            mutations.fields(
+                guest_field_select=mutations.with_bits(TCB), tcb_version=0xFFFF_FFFF_FFFF_FFFF
             ),
             "key-tcb-reserved",
             inner=PARAM,
@@ -473,8 +472,8 @@ CORRUPTIONS: dict[str, Corruption] = {
             "tcb-high",
             "a TCB version is selected that is higher than any",
             BEFORE,
-            changes.fields(
-                guest_field_select=changes.with_bits(TCB), tcb_version=0xFF00_0000_0000_0000
+            mutations.fields(
+                guest_field_select=mutations.with_bits(TCB), tcb_version=0xFF00_0000_0000_0000
             ),
             "key-tcb",
             inner=PARAM,
@@ -484,7 +483,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "cpuid-count",
             "65 functions are announced, and 64 are the most",
             BEFORE,
-            changes.fields(count=65),
+            mutations.fields(count=65),
             "cpuid-count",
             inner=PARAM,
             kinds=("cpuid-req",),
@@ -493,7 +492,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "context-address",
             "the address of the guest's context is not that of a page",
             BEFORE,
-            changes.fields(gctx_paddr=changes.with_bits(8)),
+            mutations.fields(gctx_paddr=mutations.with_bits(8)),
             "payload-address",
             inner=PARAM,
             kinds=ADDRESS,
@@ -502,7 +501,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "context-size",
             "the context has not its size",
             BEFORE,
-            changes.fields(in_gctx_size=0x301),
+            mutations.fields(in_gctx_size=0x301),
             "payload-context-size",
             inner=PARAM,
             kinds=MIGRATION,
@@ -511,7 +510,7 @@ CORRUPTIONS: dict[str, Corruption] = {
             "context-version",
             "the context has version 4, and 3 is known",
             BEFORE,
-            changes.fields(in_gctx_version=4),
+            mutations.fields(in_gctx_version=4),
             "payload-context-version",
             inner=PARAM,
             kinds=MIGRATION,
@@ -520,14 +519,14 @@ CORRUPTIONS: dict[str, Corruption] = {
             "context-metadata",
             "the context has no root entry of its swapped pages",
             BEFORE,
-            changes.fields(incoming_gctx=changes.without_metadata),
+            mutations.fields(incoming_gctx=mutations.without_metadata),
             "payload-root",
             inner=Status.INVALID_MDATA_ENTRY,
             kinds=("import-req",),
         ),
     )
 }
-"""Every way there is, by its name."""
+"""Every corruption, by its name."""
 
 
 def named(name: str) -> Corruption:
@@ -540,12 +539,12 @@ def named(name: str) -> Corruption:
 
 
 def fitting(name: str) -> list[Corruption]:
-    """Return those that a message can have whose payload is of kind *name*."""
+    """Return the corruptions for a message whose payload is of kind *name*."""
     return [row for row in CORRUPTIONS.values() if not row.kinds or name in row.kinds]
 
 
 def wrong_alone(name: str) -> list[Corruption]:
-    """Return those that need no key: of a whole message, or of a payload of kind *name* alone."""
+    """Return the corruptions that need no key: of a message, or of a payload of kind *name*."""
     if name == "message":
         return [row for row in CORRUPTIONS.values() if row.stage != Stage.KEY and not row.kinds]
     return [row for row in CORRUPTIONS.values() if name in row.kinds]

@@ -1,8 +1,6 @@
 """Read DER: the tag, length and contents of each item, never past its container.
 
-Only what certificates use is read: definite lengths in their shortest form, tags below 31. The
-reader of ``cryptography`` was rejected as the only way in, because it has announced that it will
-refuse serial number 0, which is what every VCEK has.
+Only what certificates use is read: definite lengths in their shortest form, tags below 31.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ MAX_OID = 64
 
 
 class Item(NamedTuple):
-    """One item of a document, and where it lies there."""
+    """One item of a document, and its place there."""
 
     document: bytes
     tag: int

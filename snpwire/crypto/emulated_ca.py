@@ -1,9 +1,9 @@
 """Certificates for an emulated chip: chains that look like AMD's, and say TEST in every name.
 
-The three CA keys are in ``test_keys.pem``, for everybody to see. They were made once: RSA of 4096
-bits takes seconds to make, and a key made anew at each run could not be given to a verifier as its
-root. The root is not AMD's, so that whoever trusts AMD's roots refuses all of it. The same
-arguments give the same bytes (``pss``). Fields, extensions and serial numbers are those of AMD's
+The three CA keys are public, in ``test_keys.pem``. They were made once: an RSA key of 4096 bits
+takes seconds, and a verifier needs a root that stays the same. The root is not AMD's, so a verifier
+that trusts AMD's roots refuses the chain. The same
+arguments give the same bytes. Fields, extensions and serial numbers are those of AMD's
 key server, as seen in real certificates of Milan, Genoa and Turin.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from hashlib import sha384
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -22,17 +23,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ..wire.tcb import TcbLayout
-from .amd_oids import CSP_ID, HWID, PRODUCT_NAME, SPLS, STRUCT_VERSION
+from . import der
+from .amd_oids import COMPONENT_SPLS, CSP_ID, HWID, PRODUCT_NAME, SPLS, STRUCT_VERSION
 from .der import BOOLEAN, IA5, NULL, SET, UTF8
 from .x509 import COMMON_NAME, MGF1, RSASSA_PSS, SHA384
 
 if TYPE_CHECKING:
     from ..wire.tcb import Product
     from .kdf import PrivateKey
-from hashlib import sha384
-from typing import TYPE_CHECKING
-
-from . import der
 
 SALT_SIZE = HASH_SIZE = 48
 _TRAILER = b"\xbc"
@@ -107,12 +105,12 @@ def octets(*parts: bytes) -> bytes:
 
 
 def bits(data: bytes, unused: int = 0) -> bytes:
-    """Return a BIT STRING whose last byte has so many bits that do not count."""
+    """Return a BIT STRING; *unused* bits of its last byte do not count."""
     return item(der.BIT_STRING, bytes((unused,)), data)
 
 
 def text(tag: int, value: str) -> bytes:
-    """Return a string of the kind that *tag* says."""
+    """Return a string of the type *tag*."""
     return item(tag, value.encode("ascii"))
 
 
@@ -126,18 +124,17 @@ def time(moment: datetime) -> bytes:
 SINCE, UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, tzinfo=UTC)
 OWNER = "snpwire TEST, not AMD"
 TEST_CSP = "CN=TEST.invalid"
-"""The provider whose VLEK the emulated one is."""
+"""Provider of the emulated VLEK."""
 SERIALS = {"Milan": 0x1_0000, "Genoa": 0x2_0000, "Turin": 0x3_0000}
 STEPPINGS = {"Milan": "Milan-B0"}
 """``productName`` of a VCEK where it is more than the product."""
 ASK, ASVK = 0x0001, 0x0101
-"""What their serial numbers have beside the ARK's."""
+"""Low bits of their serial numbers; the others are the ARK's."""
 ORGANIZATION, UNIT = "2.5.4.10", "2.5.4.11"
 BASIC_CONSTRAINTS, KEY_USAGE = "2.5.29.19", "2.5.29.15"
 _VERSION_3 = item(0xA0, integer(2))
 _CERT_AND_CRL_SIGN = bits(b"\x06", 1)
 _SPL_OF = {name: dotted for dotted, name in SPLS.items()}
-_CLASSIC = {"blSPL": "boot_loader", "teeSPL": "tee", "snpSPL": "snp", "ucodeSPL": "microcode"}
 _RESERVED = ("spl4", "spl5", "spl6", "spl7")
 
 
@@ -173,14 +170,14 @@ def vlek(product: Product, key: PrivateKey, tcb: int, csp: str = TEST_CSP) -> by
 
 
 def bare_vcek(product: Product, key: PrivateKey) -> bytes:
-    """Return a certificate that does not say for which chip and which TCB version it is, DER."""
+    """Return a VCEK certificate without chip and TCB version, DER."""
     return _certificate("SEV-VCEK", f"SEV-TEST-{product.name}", _public(key), "ASK", 0, ())
 
 
 def forged_chain(product: Product) -> tuple[bytes, bytes]:
-    """Return ASK and ARK that are sound, and have the same names, under a root of no standing, DER.
+    """Return a valid ASK and ARK of the same names under another root key, DER.
 
-    What the ASK signs is signed by this one as well: the root alone gives it away.
+    The ASK has the same key, so only the root differs.
     """
     serial, ark = SERIALS.get(product.name, 0), f"ARK-TEST-{product.name}"
     middle = f"SEV-TEST-{product.name}"
@@ -194,7 +191,7 @@ def forged_chain(product: Product) -> tuple[bytes, bytes]:
 def crl(product: Product, serials: tuple[int, ...] = (), *, forged: bool = False) -> bytes:
     """Return a product's list of revoked certificates, DER; *forged* by another key than the ARK's.
 
-    It says that it is to be renewed at the end of 2049, like the certificates.
+    Its next update is at the end of 2049, like the certificates' end.
     """
     rows = [sequence(integer(serial), time(SINCE)) for serial in serials]
     revoked = [sequence(*rows)] if rows else []
@@ -206,7 +203,7 @@ def crl(product: Product, serials: tuple[int, ...] = (), *, forged: bool = False
 
 @cache
 def _keys() -> dict[str, RSAPrivateKey]:
-    """Read the CA keys; a line before each says whose it is."""
+    """Read the CA keys; the line before each names it."""
     document = files(__package__).joinpath("test_keys.pem").read_bytes()
     found = {}
     for part in document.split(b"TEST ")[1:]:
@@ -264,13 +261,11 @@ def _extension(dotted: str, value: bytes, *, critical: bool = False) -> bytes:
 
 
 def _endorsement(product: Product, tcb: int, name: str) -> list[bytes]:
-    """Return AMD's extensions that a VCEK and a VLEK have in common."""
+    """Return the AMD extensions common to VCEK and VLEK."""
     word = product.layout.word(tcb)
     turin = product.layout is TcbLayout.TURIN
-    levels = {spl: int(getattr(word, part)) for spl, part in _CLASSIC.items()}
-    levels |= dict.fromkeys(_RESERVED[turin:], 0)  # Turin lacks the first of them
-    if turin:
-        levels["fmcSPL"] = int(getattr(word, "fmc"))  # noqa: B009 - of Turin's word alone
+    levels = dict.fromkeys(_RESERVED[turin:], 0)  # Turin lacks the first of them
+    levels |= {COMPONENT_SPLS[part]: int(getattr(word, part)) for part in word.BITS}
     rows = [_extension(STRUCT_VERSION, integer(int(turin)))]
     rows.append(_extension(PRODUCT_NAME, text(IA5, name)))
     rows += [

@@ -1,7 +1,7 @@
-"""The keys of a guest's owner: what a report has of them is their SHA-384, zeros and all.
+"""The keys of a guest's owner; a report has the SHA-384 of their 0x404 bytes.
 
-A key comes as its 0x404 bytes, in the page that authenticates an ID block, as PEM (public or
-private), or as its digest: what the tools that make ID blocks read and write.
+A key is given as those bytes, in the page that authenticates an ID block, as PEM (public or
+private), or as its digest: the formats of the tools that make ID blocks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DIGEST_SIZE = 48
 
 
 class OwnerKeys(NamedTuple):
-    """Keys that a report is held against, in any form of ``digest_of``; None asks for nothing."""
+    """Keys to compare a report with, in any form of ``digest_of``; None skips the comparison."""
 
     id_keys: Iterable[bytes] | None = None
     author_keys: Iterable[bytes] | None = None
@@ -35,7 +35,7 @@ class OwnerKeys(NamedTuple):
 def digest_of(data: bytes, *, author: bool = False) -> bytes:
     """Return the digest of the key in a file: of the ID key, or of the author's where both are.
 
-    Raises KeyFormatError, which does not show what was read.
+    Raises KeyFormatError, which does not show the data.
     """
     if len(data) == DIGEST_SIZE:
         return data
@@ -43,7 +43,7 @@ def digest_of(data: bytes, *, author: bool = False) -> bytes:
         return key_digest(IdKey.parse(data))
     if len(data) == IdAuth.SIZE:
         page = IdAuth.parse(data)
-        return _given(page.author_key if author else page.id_key)
+        return _page_digest(page.author_key if author else page.id_key)
     if b"-----BEGIN " in data:
         return key_digest(_pem(data))
     return _digits(data)
@@ -54,21 +54,21 @@ def links(report: Report, owner: OwnerKeys) -> Iterator[Link]:
     if owner.id_keys is not None:
         digests = {digest_of(key) for key in owner.id_keys}
         none = "the guest was launched without an ID block"
-        yield _held("id-key", report.id_key_digest, digests, none)
+        yield _digest_link("id-key", report.id_key_digest, digests, none)
     if owner.author_keys is not None:
         digests = {digest_of(key, author=True) for key in owner.author_keys}
         none = "no author signed the ID key"
-        yield _held("author-key", report.author_key_digest, digests, none)
+        yield _digest_link("author-key", report.author_key_digest, digests, none)
 
 
-def _held(name: str, digest: bytes, known: set[bytes], none: str) -> Link:
+def _digest_link(name: str, digest: bytes, known: set[bytes], none: str) -> Link:
     if not any(digest):
         return Link(name, False, none)
-    said = "a key given" if digest in known else "none of the keys"
-    return Link(name, digest in known, f"the digest is that of {said}")
+    owner = "a key given" if digest in known else "none of the keys"
+    return Link(name, digest in known, f"the digest is that of {owner}")
 
 
-def _given(key: IdKey) -> bytes:
+def _page_digest(key: IdKey) -> bytes:
     if not any(key.build()):
         raise KeyFormatError("the page of an ID block's authentication has no such key: it is zero")
     return key_digest(key)

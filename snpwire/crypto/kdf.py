@@ -1,9 +1,9 @@
 """Keys as the firmware derives them: from the chip's secret to a VCEK, a VLEK, a guest's own key.
 
 The function is SP 800-108 in counter mode with HMAC-SHA-256; counter and length are little-endian,
-as they lie in the secure processor's memory, where the usual reading is big-endian (AMD-ASPFW
-hmac.c). The chip's chain of hashes is such that whoever holds the sticks of one TCB version can
-make those of a lower one and of no higher one (AMD-ASPFW secure_ops.c, amd_cert.c).
+as the secure processor stores them; the usual reading is big-endian (AMD-ASPFW hmac.c). The chip's
+hash chain lets a holder of the sticks of one TCB version make those of lower ones, and of no higher
+one (AMD-ASPFW secure_ops.c, amd_cert.c).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ..errors import KeyFormatError
 
 PrivateKey = ec.EllipticCurvePrivateKey
-"""The type of the keys made here, for those who must not import ``cryptography``."""
+"""The type of the keys made here, for modules that must not import ``cryptography``."""
 HASH_SIZE = 48
 KDF_BLOCK = 32
 KDF_KEY_MAX = 64
-"""AMD-ASPFW refuses a longer key, where HMAC would hash it."""
+"""AMD-ASPFW refuses a longer key; HMAC would hash it."""
 VCEK_LABEL = b"sev-versioned-chip-endorsement-key"
 VLEK_LABEL = b"sev-versioned-loaded-attestation-key"
 GUEST_KEY_LABEL = b"gmsg-keyreq"
@@ -57,33 +57,33 @@ class Sticks(NamedTuple):
 
     tcb: int
     hashes: tuple[bytes, ...]
-    """Seven finished sticks, and the base that microcode's is made from."""
+    """Seven finished sticks, and the base of the microcode's."""
 
 
 @lru_cache(maxsize=64)
 def sticks(seed: bytes, tcb: int) -> Sticks:
     """Return the sticks of a chip whose secret is *seed* (48 bytes), for TCB version *tcb*."""
-    found, base = [], seed
+    finished, base = [], seed
     for level in tcb.to_bytes(8, "little")[:-1]:
         last = _hashed(base, 255 - level)
-        found.append(_hash(last))
+        finished.append(_hash(last))
         base = _next_base(last)
-    return Sticks(tcb, (*found, base))
+    return Sticks(tcb, (*finished, base))
 
 
 @lru_cache(maxsize=256)
-def chip_hash(held: Sticks, tcb: int) -> bytes:
-    """Return the hash that the VCEK of TCB version *tcb* is made from.
+def chip_hash(known: Sticks, tcb: int) -> bytes:
+    """Return the hash that the VCEK of TCB version *tcb* is derived from.
 
-    What is made anew begins with the first component that is below that of *held*, and the
-    microcode is in any case. A component above it leads nowhere, so that it is taken as equal.
+    Derivation begins at the first component that is below that of *known*, or at the microcode. A
+    component above it cannot be derived and is taken as equal.
     """
-    wanted, have = tcb.to_bytes(8, "little"), held.tcb.to_bytes(8, "little")
+    wanted, have = tcb.to_bytes(8, "little"), known.tcb.to_bytes(8, "little")
     last = _COMPONENTS - 1
     first = next((i for i in range(last) if wanted[i] < have[i]), last)
     if first == last:
-        return _hash(_hashed(held.hashes[last], 255 - wanted[last]))
-    done = _hashed(held.hashes[first], have[first] - wanted[first] - 1)
+        return _hash(_hashed(known.hashes[last], 255 - wanted[last]))
+    done = _hashed(known.hashes[first], have[first] - wanted[first] - 1)
     for level in wanted[first + 1 :]:
         done = _hashed(_next_base(done), 255 - level)
     return _hash(done)
@@ -91,12 +91,12 @@ def chip_hash(held: Sticks, tcb: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def key_pair(secret: bytes, label: bytes) -> PrivateKey:
-    """Return the P-384 key that a hash makes, with the label of a VCEK or a VLEK."""
+    """Return the P-384 key derived from a hash, with the label of a VCEK or a VLEK."""
     return ec.derive_private_key(key_number(secret, label), ec.SECP384R1())
 
 
 def key_number(secret: bytes, label: bytes) -> int:
-    """Return the private number of the key that a hash makes."""
+    """Return the private number of the key derived from a hash."""
     drawn = int.from_bytes(kdf(secret, label, b"", _KEY_PAIR_SIZE), "little")
     return drawn % (P384_ORDER - 1) + 1
 

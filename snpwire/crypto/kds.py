@@ -11,35 +11,28 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import UsageError
 from ..product import decide
 from ..wire.report import Report, SigningKey
+from .amd_oids import COMPONENT_SPLS
 
 if TYPE_CHECKING:
     from ..wire.tcb import Product, TcbClassic, TcbTurin
 
 HOST = "https://kdsintf.amd.com"
-PARAMETERS = {
-    "fmcSPL": "fmc",
-    "blSPL": "boot_loader",
-    "teeSPL": "tee",
-    "snpSPL": "snp",
-    "ucodeSPL": "microcode",
-}
-"""In the order of an address."""
 
 
 class Address(NamedTuple):
-    """Where something can be had."""
+    """Address of a certificate, a chain or a revocation list."""
 
     name: str
     """``VCEK`` or ``VLEK``, ``chain`` (ASK or ASVK, then ARK, as PEM), ``CRL``."""
     url: str
     reason: str = ""
-    """Why there is no address, where it is empty; or what is particular about it."""
+    """Why there is no address, or a note on it."""
 
 
 def addresses(report: Report, *, product: str | None = None) -> list[Address]:
-    """Return where the certificates of *report* are.
+    """Return the addresses of the certificates of *report*.
 
-    Raises UsageError if it is not signed, or if its product has to be named.
+    Raises UsageError if it is not signed, or if its product is not known.
     """
     decision = decide(report, product=product)
     row = decision.product
@@ -70,5 +63,5 @@ def _vcek(base: str, chip_id: bytes, product: Product, query: str) -> Address:
 
 def _query(tcb: TcbClassic | TcbTurin) -> str:
     return "&".join(
-        f"{name}={getattr(tcb, part)}" for name, part in PARAMETERS.items() if part in tcb.BITS
+        f"{name}={getattr(tcb, part)}" for part, name in COMPONENT_SPLS.items() if part in tcb.BITS
     )

@@ -1,4 +1,4 @@
-"""One link of what a verification rests on."""
+"""A link: one step of a verification."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 
 class Link(NamedTuple):
-    """Something that was looked at, and what came of it."""
+    """One step of a verification, and its result."""
 
     name: str
     """A stable name, such as ``report-signature``."""
     ok: bool | None
-    """None where nothing could be said, or nothing was asked."""
+    """None where the step could not be checked or was not requested."""
     reason: str
 
 
-def broken(links: list[Link]) -> list[Link]:
+def failures(links: list[Link]) -> list[Link]:
     """Return the links that fail."""
     return [link for link in links if link.ok is False]

@@ -1,4 +1,4 @@
-"""What a verifier wants of a report's contents, beside that it is genuine.
+"""Rules for the contents of a report, besides that it is genuine.
 
 Written as an object, here with one of each rule::
 
@@ -7,9 +7,8 @@ Written as an object, here with one of each rule::
      "measurement": ["7a1e..."], "host_data": "00...", "report_data": "d447...", "vmpl": [0, 1]}
 
 ``minimum`` takes any TCB version by its components, and any number of the report. ``require`` and
-``forbid`` name bits of the guest policy. Any other field of the report may be given a value, or a
-list of values of which one has to be there. A rule that cannot be understood is an error, never a
-rule that holds.
+``forbid`` name bits of the guest policy. Any other field of the report may have a value, or a list
+of allowed values. A rule that cannot be understood is an error, never a rule that holds.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ TCBS = ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb")
 PARTS = {**TcbClassic.BITS, **TcbTurin.BITS}
 
 
-class Policy(NamedTuple):
-    """The rules, checked to be about things that exist."""
+class AppraisalPolicy(NamedTuple):
+    """Rules for a report; each names fields and bits that exist."""
 
     tcbs: Mapping[str, Mapping[str, int]] = {}
-    """Least value of each component, by the report's field."""
+    """Minimum of each component, by the report's field."""
     numbers: Mapping[str, int] = {}
     require: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
@@ -144,7 +143,7 @@ def _bits(rule: str, names: object) -> tuple[str, ...]:
 
 
 def _values(name: str, value: object) -> tuple[Any, ...]:
-    """Read the values a field may have, in the forms that JSON has for it."""
+    """Read the allowed values of a field, in the forms of its JSON."""
     tile = _field(name, name, int, bytes)
     plains = value if isinstance(value, list) else [value]
     if not plains:

@@ -4,9 +4,8 @@ The nonce is ``msg_seqno``, eight bytes little-endian, and four zero bytes; the 
 bytes 0x30 to 0x5F of the header, on opening as they were received; the tag is the first 16 bytes of
 ``auth_tag`` (56860, guest message header; AMD-ASPFW sev_mcmd.c:5184, Linux sev-guest.c).
 
-Only what makes opening meaningless is refused here. That a size is 0 or no multiple of 16, or that
-a reserved byte is set, is for the rules to say; so ``seal`` can make messages that are wrong on
-purpose.
+Only what makes opening meaningless is refused here. A size of 0 or no multiple of 16, or a reserved
+byte that is set, is a finding of the rules; so ``seal`` can make corrupt messages on purpose.
 """
 
 from __future__ import annotations
@@ -44,11 +43,11 @@ class Vmpck:
     __slots__ = ("_cipher",)
 
     def __init__(self, key: bytes | bytearray | memoryview) -> None:
-        self._cipher = AESGCM(checked(key))
+        self._cipher = AESGCM(valid_key(key))
 
     @classmethod
     def of_firmware(cls, key: bytes) -> Vmpck:
-        """Make a key as the firmware does, which does not mind one that is all zero."""
+        """Make a key as the firmware does, which accepts one that is all zero."""
         made = cls.__new__(cls)
         made._cipher = AESGCM(key)
         return made
@@ -60,7 +59,7 @@ class Vmpck:
         raise TypeError("a VMPCK cannot be copied or pickled")
 
 
-def checked(key: bytes | bytearray | memoryview) -> bytes:
+def valid_key(key: bytes | bytearray | memoryview) -> bytes:
     """Return the bytes of a VMPCK. Raises KeyFormatError unless there are 32, not all zero."""
     data = bytes(key)
     if len(data) != KEY_SIZE:
@@ -73,17 +72,17 @@ def checked(key: bytes | bytearray | memoryview) -> bytes:
 def key_bytes(text: bytes) -> bytes:
     """Read a key file: 32 bytes, or 64 hex digits. Raises KeyFormatError.
 
-    The general reader of hex text was rejected: it repeats in its errors what it could not read.
+    The general reader of hex text was rejected: its errors repeat the text.
     """
     if len(text) == KEY_SIZE:
-        return checked(text)
+        return valid_key(text)
     digits = b"".join(text.split()).removeprefix(b"0x")
     try:
         data = bytes.fromhex(digits.decode("ascii"))
     except ValueError:
         reason = f"expected {KEY_SIZE} bytes or {2 * KEY_SIZE} hex digits, got {len(text)} bytes"
         raise KeyFormatError(f"{reason} that are neither") from None
-    return checked(data)
+    return valid_key(data)
 
 
 def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:
@@ -114,14 +113,14 @@ def seal_parts(key: Vmpck, front: bytes, aad: bytes, payload: bytes) -> bytes:
 
 
 def seal_page(key: Vmpck, header: Header, payload: bytes) -> bytes:
-    """Return the message at the start of a page that is zero behind it. Raises MessageError."""
+    """Return the message, padded with zeros to a page. Raises MessageError."""
     return seal(key, header, payload).ljust(PAGE, b"\0")
 
 
 def open_message(key: Vmpck, data: bytes | bytearray | memoryview) -> tuple[Header, bytes]:
     """Authenticate the message that *data* starts with; return its header and its payload.
 
-    What lies behind the payload is not looked at: a message usually has a page to itself. Raises
+    Bytes after the payload are ignored: a message usually has a page to itself. Raises
     AuthError if the tag does not fit, and MessageError if there is no message to open.
     """
     raw = bytes(data)

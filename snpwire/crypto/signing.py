@@ -1,7 +1,7 @@
 """Sign and verify as the firmware does: ECDSA over P-384 with SHA-384, numbers little-endian.
 
-A report is verified over its bytes as received. Encoding it anew first was rejected: whoever does
-so has to know every bit of it, and refuses genuine reports that have one more.
+A report is verified over its bytes as received. Encoding it again first was rejected: that has to
+know every bit, and refuses genuine reports that have one more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ECDSA = ec.ECDSA(SHA384())
 
 
 def _repeatable() -> ec.ECDSA:
-    """Return the scheme that signs the same text the same way, if the library has it."""
+    """Return the deterministic signature scheme, if the library has it."""
     try:
         return ec.ECDSA(SHA384(), deterministic_signing=True)
     except UnsupportedAlgorithm:  # built with OpenSSL before 3.2
@@ -39,7 +39,7 @@ def _repeatable() -> ec.ECDSA:
 
 SIGNING = _repeatable()
 USED = 48
-"""How many bytes of each number the curve has."""
+"""Bytes of each number that the curve uses."""
 NUMBERS_SIZE = 0x90
 
 
@@ -75,10 +75,10 @@ def check_report(report: bytes, key: EcKey) -> None:
 
 
 def check_unused(signature: Signature) -> None:
-    """Check that what the two numbers leave of *signature* is zero. Raises SignatureError.
+    """Check that the unused bytes of *signature* are zero. Raises SignatureError.
 
-    No signature covers those bytes. go-sev-guest refuses them; the firmware does not look at them
-    in an ID block's, so that ``check`` alone does not either.
+    No signature covers those bytes. go-sev-guest refuses them; the firmware ignores them in an ID
+    block's, and so does ``check``.
     """
     if any(signature.r[USED:] + signature.s[USED:] + signature.build()[NUMBERS_SIZE:]):
         raise SignatureError("bytes that the signature does not use are set")
@@ -108,7 +108,7 @@ def id_key(key: PrivateKey) -> IdKey:
 
 
 def key_digest(key: IdKey) -> bytes:
-    """Return what a report has of *key*: the SHA-384 of all its bytes."""
+    """Return the digest of *key* in a report: the SHA-384 of all its bytes."""
     return sha384(key.build()).digest()
 
 

@@ -1,7 +1,7 @@
-"""Verify an attestation report against its certificates, and say what every link rests on.
+"""Verify an attestation report against its certificates, link by link.
 
-Each link is looked at on its own, so that one that fails does not hide the others. What could not
-be looked at (no time was given, the chip id is masked) is neither good nor bad, and says so.
+Each link is checked on its own, so that one that fails does not hide the others. A link that cannot
+be checked (no time was given, the chip ID is masked) neither holds nor fails, and gives the reason.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ..product import ProductDecision, TcbLayout, decide
 from ..wire.report import SIGNED, Report, Signature, SignatureAlgo, SigningKey
 from . import certificates as certs
 from . import id_keys
-from .amd_oids import Endorsement, endorsement
-from .certificates import AMD_ROOTS, Chain, Kind, kind_of
-from .link import Link, broken
+from .amd_oids import COMPONENT_SPLS, Endorsement, endorsement
+from .certificates import AMD_ROOTS, CertificateKind, Chain, kind_of
+from .link import Link, failures
 from .signing import check, check_unused
 from .x509 import EcKey
 
@@ -25,22 +25,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .id_keys import OwnerKeys
-    from .policy import Policy
+    from .policy import AppraisalPolicy
     from .x509 import X509, Crl
 
-__all__ = ["Link", "broken", "verify", "verify_chain"]
+__all__ = ["Link", "failures", "verify", "verify_chain"]
 
-COMPONENTS = {
-    "fmc": "fmcSPL",
-    "boot_loader": "blSPL",
-    "tee": "teeSPL",
-    "snp": "snpSPL",
-    "microcode": "ucodeSPL",
-}
-"""Which extension stands for which component of a TCB version."""
 LAYOUTS = {0: TcbLayout.CLASSIC, 1: TcbLayout.TURIN}
 """Layout of a TCB version by a certificate's structVersion."""
-SIGNERS = {SigningKey.VCEK: Kind.VCEK, SigningKey.VLEK: Kind.VLEK}
+SIGNERS = {SigningKey.VCEK: CertificateKind.VCEK, SigningKey.VLEK: CertificateKind.VLEK}
 KNOWN_VERSIONS = range(2, 6)
 
 
@@ -52,15 +44,15 @@ def verify(
     crl: Crl | None = None,
     at: datetime | None = None,
     product: str | None = None,
-    policy: Policy | None = None,
+    policy: AppraisalPolicy | None = None,
     owner: OwnerKeys | None = None,
 ) -> list[Link]:
-    """Return every link from *report* up to a root, and to what its reader wants of it.
+    """Return every link from *report* up to a root, and those of *policy* and *owner*.
 
-    *roots* are trusted and no others: SHA-256 of a public key, and its name. *at*, which has a
-    zone, is the time that dates are checked for. *owner* has the keys that the ID block is to be
-    signed with. Raises DecodeError if *report* has not the size of one, UsageError for a product
-    that is not known, and KeyFormatError for a key that is none.
+    Only *roots* are trusted: SHA-256 of a public key, and its name. *at*, with a time zone, is the
+    time that dates are checked for. *owner* has the keys that must have signed the ID block. Raises
+    DecodeError if *report* has not the size of one, UsageError for a product that is not known, and
+    KeyFormatError for a malformed key.
     """
     value = Report.parse(report)
     if not any(report):
@@ -87,7 +79,7 @@ def verify_chain(
     crl: Crl | None = None,
     at: datetime | None = None,
 ) -> list[Link]:
-    """Return every link of a chain alone, up to a root; what is asked for is as in ``verify``."""
+    """Return every link of a chain, up to a root; arguments are those of ``verify``."""
     chain = certs.arrange(certificates)
     return [*_present(chain), *_upward(chain, roots, crl, at)]
 
@@ -103,7 +95,7 @@ def _signer(report: Report) -> SigningKey:
 
 
 def _decided(decision: ProductDecision, certificate: X509 | None) -> ProductDecision:
-    """Take the TCB layout from the certificate where the report alone leaves it to a guess."""
+    """Take the TCB layout from the certificate where the report does not determine it."""
     if not decision.assumed or certificate is None:
         return decision
     try:
@@ -117,7 +109,7 @@ def _decided(decision: ProductDecision, certificate: X509 | None) -> ProductDeci
 
 
 def _report(report: Report, decision: ProductDecision) -> Iterator[Link]:
-    """Look at the report alone."""
+    """Check the report by itself."""
     version = report.version
     known = version in KNOWN_VERSIONS
     reason = f"version {version}" + ("" if known else " is not known: read as the latest that is")
@@ -131,7 +123,7 @@ def _report(report: Report, decision: ProductDecision) -> Iterator[Link]:
 
 
 def _present(chain: Chain) -> Iterator[Link]:
-    """Say which certificates are there."""
+    """Report which certificates are present."""
     places = {"VCEK or VLEK": chain.key, "ASK or ASVK": chain.intermediate, "ARK": chain.root}
     have = [kind_of(row).value for row in places.values() if row]
     reason = ", ".join([" ".join(have) or "none", *chain.notes])
@@ -142,7 +134,7 @@ def _present(chain: Chain) -> Iterator[Link]:
 
 
 def _judged(name: str, good: str, check: Callable[[], None]) -> Link:
-    """Run a check that raises, and make a link of what it says."""
+    """Run a check that raises, and return its result as a link."""
     try:
         check()
     except SignatureError as exc:
@@ -169,7 +161,7 @@ def _signing_key(report: Report, certificate: X509) -> Link:
 def _endorsed(
     report: Report, decision: ProductDecision, certificate: X509, chain: Chain
 ) -> Iterator[Link]:
-    """Compare what the certificate was issued for with what the report says."""
+    """Compare the chip, TCB version and product of the certificate with the report's."""
     try:
         given = endorsement(certificate)
     except CertificateError as exc:
@@ -184,22 +176,26 @@ def _endorsed(
 def _tcb(report: Report, decision: ProductDecision, given: Endorsement) -> Iterator[Link]:
     word = decision.tcb(report.reported_tcb)
     for component in word.BITS:
-        name = COMPONENTS[component]
+        name = COMPONENT_SPLS[component]
         level, reported = given.spls.get(name), getattr(word, component)
-        said = "does not say" if level is None else f"says {level}"
-        reason = f"the report says {reported}, {name} of the certificate {said}"
+        text = "does not say" if level is None else f"says {level}"
+        reason = f"the report says {reported}, {name} of the certificate {text}"
         yield Link(f"tcb-{component.replace('_', '-')}", level == reported, reason)
-    spare = [name for name in given.spls if name not in COMPONENTS.values() and given.spls[name]]
+    spare = [
+        name for name in given.spls if name not in COMPONENT_SPLS.values() and given.spls[name]
+    ]
     spare += [
-        name for part, name in COMPONENTS.items() if part not in word.BITS and name in given.spls
+        name
+        for part, name in COMPONENT_SPLS.items()
+        if part not in word.BITS and name in given.spls
     ]
     fine = not word.unknown and not spare
     reason = "no others are set" if fine else f"others are set: {word.unknown:#x} {' '.join(spare)}"
     yield Link("tcb-others", fine, reason.rstrip())
 
 
-def _hwid(report: Report, given: Endorsement, kind: Kind) -> Link:
-    if kind == Kind.VLEK:
+def _hwid(report: Report, given: Endorsement, kind: CertificateKind) -> Link:
+    if kind == CertificateKind.VLEK:
         return Link("hwid", None, "a VLEK is not bound to a chip")
     if given.hwid is None:
         return Link("hwid", False, "the certificate does not say for which chip it is")
@@ -216,16 +212,16 @@ def _product(decision: ProductDecision, given: Endorsement, chain: Chain) -> Ite
         yield Link("product", False, "the certificate does not say for which product it is")
         return
     name = given.product_name.partition("-")[0]
-    said = shown(given.product_name)
+    product = shown(given.product_name)
     if decision.product is None:
-        yield Link("product", None, f"the certificate says {said}, the report does not tell")
+        yield Link("product", None, f"the certificate says {product}, the report does not tell")
     else:
-        reason = f"the certificate says {said}, the report {decision.product.name}"
+        reason = f"the certificate says {product}, the report {decision.product.name}"
         yield Link("product", name == decision.product.kds, f"{reason}: {decision.reason}")
     for row in (chain.intermediate, chain.root):
         if row:
             issuer = certs.product_in(row)
-            reason = f"the certificate says {said}, its issuer is {shown(row.subject_name)}"
+            reason = f"the certificate says {product}, its issuer is {shown(row.subject_name)}"
             yield Link(f"product-{_lower(row)}", issuer == name, reason)
 
 

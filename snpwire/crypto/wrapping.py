@@ -1,4 +1,4 @@
-"""What the firmware seals besides messages: pages that are swapped out, and a VLEK on its way in.
+"""Data the firmware seals besides messages: swapped-out pages, and a VLEK to be loaded.
 
 Both are AES-256-GCM. A page has a number of 64 bits for a nonce, little-endian and filled up with
 zeros, and no associated data (AMD-ASPFW ccp_direct_cipher.c, sev_mcmd.c:7853). A VLEK travels as
@@ -27,7 +27,7 @@ def wrap_page(key: bytes, number: int, data: bytes) -> tuple[bytes, bytes]:
 
 
 def unwrap_page(key: bytes, number: int, sealed: bytes, tag: bytes) -> bytes:
-    """Return what was sealed. Raises AuthError."""
+    """Return the page that was sealed. Raises AuthError."""
     try:
         return AESGCM(key).decrypt(number.to_bytes(8, "little") + NONCE_TAIL, sealed + tag, None)
     except InvalidTag:
@@ -35,7 +35,7 @@ def unwrap_page(key: bytes, number: int, sealed: bytes, tag: bytes) -> bytes:
 
 
 def wrap_vlek(vcek_hash: bytes, hashes: bytes, *, tcb: int, iv: bytes) -> bytes:
-    """Return eight *hashes* (of 48 bytes) as a chip takes them whose VCEK is made from a hash.
+    """Return eight *hashes* (of 48 bytes) wrapped for the chip with *vcek_hash*.
 
     AMD's key server does this for a real chip. Raises EncodeError for a size that is wrong.
     """
@@ -48,10 +48,10 @@ def wrap_vlek(vcek_hash: bytes, hashes: bytes, *, tcb: int, iv: bytes) -> bytes:
 
 def unwrap_vlek(vcek_hash: bytes, wrapped: bytes) -> bytes:
     """Return the eight hashes. Raises AuthError, and DecodeError for a size that is wrong."""
-    held = VlekWrapped.parse(wrapped)
-    sealed = held.vlek_wrapped + held.vlek_auth_tag
+    vlek = VlekWrapped.parse(wrapped)
+    sealed = vlek.vlek_wrapped + vlek.vlek_auth_tag
     try:
-        return AESGCM(_wrapping_key(vcek_hash)).decrypt(held.iv, sealed, wrapped[_AAD])
+        return AESGCM(_wrapping_key(vcek_hash)).decrypt(vlek.iv, sealed, wrapped[_AAD])
     except InvalidTag:
         raise AuthError from None
 

@@ -1,12 +1,12 @@
-"""For tests without hardware: reports for verifiers, guests, faults, and what lies below a driver.
+"""A test kit without hardware: reports for verifiers, guests, faults, and a raw guest for drivers.
 
-pytest finds the fixtures by itself (``pytest --markers``, ``pytest --fixtures``). A verifier meets
-every sample, an agent in a guest every fault, a driver of another make likewise::
+pytest finds the fixtures by itself (``pytest --markers``, ``pytest --fixtures``). A verifier is
+tested with every sample, a guest agent or driver with every fault::
 
     import pytest
     from my_service import MyDriver, accepts, attest
 
-    from snpwire.testing import ended
+    from snpwire.testing import call_outcome
 
     @pytest.mark.snp_every_report
     def test_the_verifier_accepts_what_is_genuine(snp_report):
@@ -14,7 +14,7 @@ every sample, an agent in a guest every fault, a driver of another make likewise
 
     @pytest.mark.snp_every_fault
     def test_the_agent_ends_as_it_must(snp_guest, snp_fault):
-        assert ended(snp_guest, lambda: attest(snp_guest)) == snp_fault.expected()
+        assert call_outcome(snp_guest, lambda: attest(snp_guest)) == snp_fault.expected()
 
     @pytest.mark.snp_every_fault(but=["firmware-dies", "firmware-times-out"])
     def test_the_driver_answers_when_it_can(snp_port, snp_fault):
@@ -28,7 +28,7 @@ every sample, an agent in a guest every fault, a driver of another make likewise
         snp_guest.report()
         snp_guest.key()
 
-        assert str(ended(snp_guest, snp_guest.report)) == "EBADMSG, key wiped"
+        assert str(call_outcome(snp_guest, snp_guest.report)) == "EBADMSG, key wiped"
 
 The same without pytest, and by hand::
 
@@ -46,8 +46,8 @@ The same without pytest, and by hand::
     except DriverError as error:
         print(error.errno, machine.clock.now)
 
-The same seed gives the same bytes, and no time passes but the machine's own. A test has a seed made
-from its name.
+The same seed gives the same bytes, and time is that of the machine. The default seed of a test is
+derived from its name.
 """
 
 from ..engine.faults.catalogue import FAULTS
@@ -65,41 +65,41 @@ from ..engine.profile import NAMES as PROFILES
 from ..engine.profile import Profile, profile, profile_named
 from ..engine.trace import Step, Trace
 from ..errors import AccessError, DriverError, EngineError, StoppedError, UsageError
-from .fault_plan import Plan, ended, every_fault
-from .raw_guest import Port, Sent
-from .reports.attestation import Certificates, certificates_of
+from .fault_plan import FaultPlan, call_outcome, every_fault
+from .raw_guest import ExitResult, Port
+from .reports.attestation import AttestationCertificates, certificates_of
 from .reports.corpus import Sample, report_named, report_names, reports, sample_of
 
 __all__ = [
     "FAULTS",
     "PROFILES",
     "AccessError",
+    "AttestationCertificates",
     "Attested",
-    "Certificates",
     "DriverError",
     "EngineError",
+    "ExitResult",
     "Fault",
+    "FaultPlan",
     "Guest",
     "Image",
     "Injection",
     "Machine",
     "Outcome",
-    "Plan",
     "Policy",
     "Port",
     "Profile",
     "Request",
     "Response",
     "Sample",
-    "Sent",
     "Step",
     "StoppedError",
     "Trace",
     "UsageError",
     "Watch",
     "attempt",
+    "call_outcome",
     "certificates_of",
-    "ended",
     "every_fault",
     "profile",
     "profile_named",

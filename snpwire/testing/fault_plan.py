@@ -1,4 +1,4 @@
-"""Faults that a test asks for, and what has to come of them."""
+"""Faults that a test injects, and their expected outcomes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 ACTORS = ("guest", "hypervisor", "firmware")
 IN_DRIVER = ("prepare", "exit")
-"""Points that are passed in the guest's driver."""
+"""Points in the guest driver."""
 
 
-class Plan:
-    """The faults of one test. They strike at the requests of the guest that is armed with them."""
+class FaultPlan:
+    """The faults of one test, injected into the requests of the guest armed with them."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = tuple(texts)
@@ -33,16 +33,15 @@ class Plan:
         self._armed: list[Armed] | None = None
 
     def arm(self, machine: Machine, guest: Guest) -> None:
-        """Let the faults strike from now on.
+        """Inject the faults from now on, after the earlier requests that some of them need.
 
-        One that can only happen to a later request than the first finds that there were some.
         Raises UsageError for a fault that cannot happen on this machine.
         """
         self.policy = guest.vm.policy
-        for _ in range(max((earlier(text) for text in self.texts), default=0)):
+        for _ in range(max((requests_before(text) for text in self.texts), default=0)):
             guest.key()
         ready = [
-            row._replace(step=1) if earlier(text) else row
+            row._replace(step=1) if requests_before(text) else row
             for text, row in zip(self.texts, self.injections, strict=True)
         ]
         self._armed = machine.inject(*ready).armed if ready else []
@@ -53,10 +52,10 @@ class Plan:
         return [row.fault.name for row in self.injections]
 
     def expected(self, name: str = "", *, extended: bool = False) -> Outcome:
-        """Return what the request has to come to that meets the fault.
+        """Return the expected outcome of the request with the fault called *name*.
 
-        With one fault its name may be left out; with none the request has to be answered. Raises
-        UsageError for a name that is none of them.
+        With one fault its name may be omitted; with none the request must succeed. Raises
+        UsageError for any other name.
         """
         if not self.injections:
             return Outcome()
@@ -67,19 +66,19 @@ class Plan:
                 return row.fault.leads_to(self.policy, extended=extended, times=row.times)
         raise UsageError(f"the test has no fault {shown(name)}", help=nearest(name, self.faults))
 
-    def unmet(self) -> str:
-        """Return what is to be said of faults that did not strike, if any."""
+    def missed(self) -> str:
+        """Return a text on the faults that were never triggered, empty if all were."""
         if self._armed is None:
-            return "the faults strike at requests of snp_guest, which the test does not use"
+            return "the faults are injected into requests of snp_guest, which the test does not use"
         missed = [
             f"{text}: its point was passed {row.passed} times"
             for text, row in zip(self.texts, self._armed, strict=True)
             if not row.struck
         ]
-        return f"faults that never struck: {'; '.join(missed)}" if missed else ""
+        return f"faults that were never triggered: {'; '.join(missed)}" if missed else ""
 
     def __repr__(self) -> str:
-        return f"Plan({', '.join(self.texts)})"
+        return f"FaultPlan({', '.join(self.texts)})"
 
 
 def injection(text: object) -> Injection:
@@ -89,27 +88,27 @@ def injection(text: object) -> Injection:
     return Injection.parse(text)
 
 
-def earlier(text: str) -> int:
-    """Return how many requests have to come before a fault that is not told when to strike."""
+def requests_before(text: str) -> int:
+    """Return how many earlier requests a fault without ``@STEP`` needs."""
     return 0 if "@" in text else injection(text).fault.first - 1
 
 
 def every_fault(actors: object = ACTORS, but: object = (), *, port: bool = False) -> list[str]:
-    """Return the names of all faults of *actors*. Raises UsageError for what does not exist.
+    """Return the names of the faults of *actors*, but not *but*. Raises UsageError.
 
-    With *port* without those that strike in the driver of this package's own guest.
+    With *port* those in the driver of this package's own guest are omitted.
     """
-    wanted = _words("actors", actors, ACTORS)
-    left_out = _words("but", but, FAULTS)
-    found = [row for row in FAULTS.values() if row.actor in wanted and row.name not in left_out]
-    return [row.name for row in found if not (port and row.point in IN_DRIVER)]
+    wanted = _names("actors", actors, ACTORS)
+    left_out = _names("but", but, FAULTS)
+    rows = [row for row in FAULTS.values() if row.actor in wanted and row.name not in left_out]
+    return [row.name for row in rows if not (port and row.point in IN_DRIVER)]
 
 
-def _words(part: str, given: object, known: Iterable[str]) -> list[str]:
-    """Return one name or several as a list."""
-    words = [given] if isinstance(given, str) else given
+def _names(part: str, value: object, known: Iterable[str]) -> list[str]:
+    """Return one name or several as a list. Raises UsageError."""
+    words = [value] if isinstance(value, str) else value
     if not isinstance(words, list | tuple | set | frozenset):
-        raise UsageError(f"{part}: expected names, got {shown(given)}")
+        raise UsageError(f"{part}: expected names, got {shown(value)}")
     for word in words:
         if word not in known:
             hint = nearest(str(word), known) or f"known are: {', '.join(known)}"
@@ -117,8 +116,8 @@ def _words(part: str, given: object, known: Iterable[str]) -> list[str]:
     return list(words)
 
 
-def ended(guest: Guest, call: Callable[[], object], *, vmpck: int = 0) -> Outcome:
-    """Make a call that asks for something with one of the guest's keys; return how it ended."""
+def call_outcome(guest: Guest, call: Callable[[], object], *, vmpck: int = 0) -> Outcome:
+    """Make a call that issues a request with a key of the guest; return the outcome."""
     try:
         call()
     except EngineError as exc:

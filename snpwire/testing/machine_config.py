@@ -1,8 +1,8 @@
-"""What a test asks for by its marker: profile, policies, seed.
+"""What the marker of a test configures: profile, policy, seed.
 
 ``@pytest.mark.snp(profile="genoa", policy={"pages": "guest"}, seed=1, vcpus=2, vlek=True,
-image=Image(...))``: each part may be left out, and what a function says goes before what its class
-or module says.
+image=Image(...))``: each part may be omitted; the marker of a function overrides that of its class
+or module.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ PARTS = ("profile", "policy", "seed", "vcpus", "vlek", "image")
 PROFILE = "milan"
 
 
-class Scene(NamedTuple):
-    """A machine and the guest on it, before they are made."""
+class MachineConfig(NamedTuple):
+    """The configuration of a machine and the guest on it."""
 
     profile: Profile
     policy: Policy
     seed: int
     vcpus: int = 1
     vlek: bool = False
-    """A VLEK is loaded, and signs."""
+    """Whether a VLEK is loaded, and signs."""
     image: Image = Image()
     free_pages: bool = True
-    """The test leaves it open which pages the firmware is given."""
+    """Whether the test does not say which pages the firmware uses."""
 
-    def fitting(self, injections: tuple[Injection, ...]) -> Scene:
-        """Return a scene on which the faults can happen, if the test leaves that open."""
+    def fitting(self, injections: tuple[Injection, ...]) -> MachineConfig:
+        """Return a configuration on which the faults can happen, if the test permits."""
         own = any(row.fault.needs == "own-pages" for row in injections)
         if not (own and self.free_pages):
             return self
         return self._replace(policy=self.policy._replace(pages=Pages.GUEST))
 
     def __str__(self) -> str:
-        """Return it as a marker that makes it again, so far as words can."""
+        """Return a marker that reproduces it, as far as text can."""
         parts = [f"profile={self.profile.name!r}", f"seed={self.seed}"]
         plain, usual = self.policy.to_plain(), Policy().to_plain()
         changed = {name: value for name, value in plain.items() if value != usual[name]}
@@ -56,26 +56,26 @@ class Scene(NamedTuple):
         return f"@pytest.mark.snp({', '.join(parts)})"
 
 
-def scene(given: Mapping[str, Any], name: str) -> Scene:
-    """Read the parts that markers give to the test called *name*. Raises UsageError."""
-    for part in given:
+def machine_config(parts: Mapping[str, Any], name: str) -> MachineConfig:
+    """Return the configuration that markers give the test called *name*. Raises UsageError."""
+    for part in parts:
         if part not in PARTS:
             hint = nearest(part, PARTS) or f"it has: {', '.join(PARTS)}"
             raise UsageError(f"the marker snp has no {part}", help=hint)
-    policy = given.get("policy", {})
-    return Scene(
-        profile=_profile(given.get("profile", PROFILE)),
+    policy = parts.get("policy", {})
+    return MachineConfig(
+        profile=_profile(parts.get("profile", PROFILE)),
         policy=policy if isinstance(policy, Policy) else Policy.from_plain(policy),
-        seed=_number("seed", given.get("seed", seed_of(name)), 0),
-        vcpus=_number("vcpus", given.get("vcpus", 1), 1),
-        vlek=_flag("vlek", given.get("vlek", False)),
-        image=_image(given.get("image", Image())),
+        seed=_number("seed", parts.get("seed", seed_of(name)), 0),
+        vcpus=_number("vcpus", parts.get("vcpus", 1), 1),
+        vlek=_flag("vlek", parts.get("vlek", False)),
+        image=_image(parts.get("image", Image())),
         free_pages=isinstance(policy, dict) and "pages" not in policy,
     )
 
 
 def seed_of(name: str) -> int:
-    """Return the seed of a test that names none: the same in every run, another in every test."""
+    """Return the default seed of a test: the same in every run, another in every test."""
     return int.from_bytes(sha256(name.encode()).digest()[:4], "big")
 
 

@@ -1,4 +1,4 @@
-"""A machine under a test, with what watches it and what is told when the test fails."""
+"""A machine under a test: its invariants are checked, its last steps are kept for a failure."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from ..engine.trace_text import tell
 if TYPE_CHECKING:
     from ..engine.guest.guest import Guest
     from ..engine.trace import Step
-    from .fault_plan import Plan
-    from .machine_config import Scene
+    from .fault_plan import FaultPlan
+    from .machine_config import MachineConfig
 
-KEPT = 1000
-"""Steps that are kept."""
-TOLD = 24
-"""Steps that a failed test shows: one request and what came before it."""
+STEPS_KEPT = 1000
+"""Number of steps kept."""
+STEPS_SHOWN = 24
+"""Steps that a failed test shows: about one request."""
 
 
-class Rig:
-    """One machine. Its rules are checked on every step."""
+class MachineFixture:
+    """One machine whose invariants are checked on every step."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.steps: deque[Step] = deque(maxlen=KEPT)
-        self.struck: set[str] = set()
+    def __init__(self, config: MachineConfig) -> None:
+        self.config = config
+        self.steps: deque[Step] = deque(maxlen=STEPS_KEPT)
+        self.triggered: set[str] = set()
         self._faults: tuple[str, ...] = ()
         self._watch = Watch()
-        trace = Trace(self.steps.append, self._watch, self._strike, keep=False)
-        self.machine = Machine(scene.profile, seed=scene.seed, trace=trace)
-        if scene.vlek:
+        trace = Trace(self.steps.append, self._watch, self._note_fault, keep=False)
+        self.machine = Machine(config.profile, seed=config.seed, trace=trace)
+        if config.vlek:
             load_vlek(self.machine)
 
-    def _strike(self, step: Step) -> None:
+    def _note_fault(self, step: Step) -> None:
         if step.action == "fault":
-            self.struck.add(step.facts["fault"])
+            self.triggered.add(step.facts["fault"])
 
-    def launch(self, plan: Plan) -> Guest:
-        """Launch the guest and let the faults strike at it. Raises UsageError and EngineError.
+    def launch(self, plan: FaultPlan) -> Guest:
+        """Launch the guest and inject the faults. Raises UsageError and EngineError.
 
-        What the launch took is no step of the test.
+        The steps of the launch are not those of the test.
         """
-        self.scene = self.scene.fitting(plan.injections)
+        self.config = self.config.fitting(plan.injections)
         guest = self.machine.add(
-            policy=self.scene.policy, vcpus=self.scene.vcpus, image=self.scene.image
+            policy=self.config.policy, vcpus=self.config.vcpus, image=self.config.image
         )
         plan.arm(self.machine, guest)
         self._faults = plan.texts
@@ -57,22 +57,22 @@ class Rig:
         return guest
 
     def breaches(self) -> list[str]:
-        """Return the rules that were broken, but for those that a fault breaks by itself."""
-        allowed = {FAULTS[name].breaks for name in self.struck}
-        found = [*self._watch.breaches, *ownerless(self.machine), *lent(self.machine)]
-        return [f"{row.rule}: {row.text}" for row in found if row.rule not in allowed]
+        """Return the invariants that were broken, except those that a fault breaks by itself."""
+        allowed = {FAULTS[name].breaks for name in self.triggered}
+        breaches = [*self._watch.breaches, *ownerless(self.machine), *lent(self.machine)]
+        return [f"{row.rule}: {row.text}" for row in breaches if row.rule not in allowed]
 
-    def story(self) -> str:
-        """Return the scene and the last steps, a line each."""
-        last = list(self.steps)[-TOLD:]
+    def failure_text(self) -> str:
+        """Return the markers of the test and its last steps, a line each."""
+        last = list(self.steps)[-STEPS_SHOWN:]
         left_out = len(self.steps) - len(last)
         before = [f"... {left_out} steps before"] if left_out else []
         named = ", ".join(map(repr, self._faults))
         faults = [f"@pytest.mark.snp_fault({named})"] if named else []
-        return "\n".join([str(self.scene), *faults, *before, *map(line, last)])
+        return "\n".join([str(self.config), *faults, *before, *map(step_line, last)])
 
 
-def line(step: Step) -> str:
+def step_line(step: Step) -> str:
     """Return a step as a line: time, actor, VM and processor, what was done."""
     who = f"{step.actor} {step.vm}/{step.vcpu}" if step.vm else step.actor
     return f"{seconds(step.time):>8}  {who:<16}  {tell(step)}"

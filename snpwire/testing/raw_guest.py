@@ -1,9 +1,9 @@
-"""The guest's side of an exit, for a driver of somebody else's make.
+"""A guest without a driver, for tests of another driver.
 
-What lies below a driver: the secrets page with its keys, two shared pages, and the way out. The
-driver that is tested seals, counts, repeats, opens and gives up for itself. Faults of hypervisor
-and firmware strike here as anywhere; those of the guest are the driver's own to make. A nonce that
-it uses for two different messages is a breach that ``snp_machine`` reports.
+It has the secrets page with its keys, two shared pages, and VMGEXIT. The driver under test seals,
+counts, repeats, opens and gives up by itself. Faults of hypervisor and firmware are injected here
+too; those of the guest are up to the driver. A nonce that it uses for two messages is a breach that
+``snp_machine`` reports.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from ..engine.machine import Machine
 
 
-class Sent(NamedTuple):
-    """What came of leaving the guest once with a message."""
+class ExitResult(NamedTuple):
+    """The result of one VMGEXIT with a message."""
 
     exitinfo2: int
-    """The firmware's error in the low half, the hypervisor's in the high half."""
+    """SW_EXITINFO2: the firmware's error in the low half, the hypervisor's in the high half."""
     response: bytes
-    """The response page, all of it."""
+    """The whole response page."""
     certificates: bytes = b""
-    """The certificate buffer, all of it."""
+    """The whole certificate buffer."""
     pages_needed: int = 0
-    """How many pages the certificates take, where the hypervisor says that they do not fit."""
+    """Pages that the certificates need, if the hypervisor reports that they do not fit."""
 
 
 class Port:
-    """One processor of a guest, and the shared pages of one key. It has no memory of its own."""
+    """One VCPU of a guest, and the shared pages of one VMPCK."""
 
     def __init__(self, machine: Machine, guest: Guest, vmpck: int = 0) -> None:
         if vmpck not in range(VMPCKS):
@@ -56,38 +56,38 @@ class Port:
         """Return the secrets page, of 4096 bytes."""
         return self._space.read(LAYOUT.secrets, PAGE)
 
-    def send(self, message: bytes, *, pages: int | None = None) -> Sent:
-        """Leave the guest with a message of up to 4096 bytes; the response page is empty before.
+    def send(self, message: bytes, *, pages: int | None = None) -> ExitResult:
+        """Issue VMGEXIT with a message of up to 4096 bytes; the response page is zeroed before.
 
-        With *pages* the request is an extended one that has so many pages for certificates. Raises
-        UsageError, StoppedError if the guest does not run on, and AccessError if the exit is
-        refused or a page was taken from the guest.
+        With *pages* it is an extended request with that many certificate pages. Raises UsageError,
+        StoppedError if the guest is not resumed, and AccessError if the exit is refused or a page
+        was taken from the guest.
         """
         if len(message) > PAGE:
             raise UsageError(f"a message has at most {PAGE} bytes, got {len(message)}")
         if pages is not None and pages not in range(self.buffers.pages + 1):
             raise UsageError(f"there are 0 to {self.buffers.pages} pages, got {pages}")
-        self._put(message.ljust(PAGE, b"\0"))
+        self._write_request(message.ljust(PAGE, b"\0"))
         exitinfo2 = self._leave(pages)
         response = bytes(self._space.seen(self.buffers.response))
         if pages is None:
-            return Sent(exitinfo2, response)
+            return ExitResult(exitinfo2, response)
         needed = Page.parse(self._space.shared(self._vcpu.msr)).rbx
-        return Sent(exitinfo2, response, self._certificates(pages), needed)
+        return ExitResult(exitinfo2, response, self._certificates(pages), needed)
 
     def sleep(self, seconds: float) -> None:
-        """Let the machine's time pass, which takes none."""
+        """Advance the machine's virtual time."""
         nanoseconds = round(seconds * SECOND)
-        self._say("wait", nanoseconds=nanoseconds)
+        self._note("wait", nanoseconds=nanoseconds)
         self._machine.world.wait(nanoseconds)
 
-    def _put(self, message: bytes) -> None:
+    def _write_request(self, message: bytes) -> None:
         request, response = self.buffers.request, self.buffers.response
         self._space.shared(response)[:] = bytes(PAGE)
         self._space.shared(request)[:] = message
         header = Header.parse(message[:HEADER_SIZE])
         sealed = message[HEADER_SIZE : HEADER_SIZE + header.msg_size]
-        self._say(
+        self._note(
             "seal",
             (Written("", request + HEADER_SIZE, sealed), Written("message", request, message)),
             vmpck=header.msg_vmpck,
@@ -102,11 +102,11 @@ class Port:
             code = ExitCode.SNP_EXT_GUEST_REQUEST
             registers = {"rax": self.buffers.data, "rbx": pages}
         request, response = self.buffers.request, self.buffers.response
-        self._say("exit", code=code, request=Gpa(request), response=Gpa(response))
+        self._note("exit", code=code, request=Gpa(request), response=Gpa(response))
         hypervisor = self._machine.hypervisor
         return leave(hypervisor, self._space, self._vcpu, code, request, response, **registers)
 
-    def _say(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
+    def _note(self, action: str, written: tuple[Written, ...] = (), **facts: object) -> None:
         vcpu = self._vcpu
         self._machine.world.note(GUEST, vcpu.vm.name, vcpu.apic_id, action, written, (), **facts)
 

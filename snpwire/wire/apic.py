@@ -13,13 +13,13 @@ SPEC = "56421, get APIC ids (Linux, edk2, linux-svsm)"
 class ApicIdHeader(Record, size=4, spec=SPEC):
     """The number of ids that follow."""
 
-    num_entries: int = at(0x0, Int32ul, "How many ids follow")
+    num_entries: int = at(0x0, Int32ul, "Number of APIC IDs that follow")
 
 
 class ApicIdList(
     Block,
     head=ApicIdHeader,
-    element=("apic_ids", Int32ul, "APIC id of a processor"),
+    element=("apic_ids", Int32ul, "APIC ID of a vCPU"),
     count="num_entries",
     limit=0xFFFF_FFFF,
     spec=SPEC,

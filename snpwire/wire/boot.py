@@ -13,14 +13,14 @@ CC_BLOB_MAGIC = 0x4544_4D41
 class ApJumpTable(Record, size=4, spec="56421, AP jump table (Linux)"):
     """Where a processor starts that was held in reset."""
 
-    ip: int = at(0x0, Int16ul, "Instruction pointer")
-    cs: int = at(0x2, Int16ul, "Code segment")
+    ip: int = at(0x0, Int16ul, "Instruction pointer the AP starts at")
+    cs: int = at(0x2, Int16ul, "Code segment the AP starts in")
 
 
 class CcBlob(Record, size=40, spec="Linux struct cc_blob_sev_info; edk2"):
     """Where the secrets page and the CPUID page lie."""
 
-    magic: int = at(0x00, Int32ul, "0x45444d41, which reads AMDE")
+    magic: int = at(0x00, Int32ul, "Magic number 0x45444d41, which reads AMDE")
     version: int = at(0x04, Int16ul, "Version of this structure")
     secrets_phys: int = at(0x08, Int64ul, "Guest-physical address of the secrets page")
     secrets_len: int = at(0x10, Int32ul, "Length of the secrets page")

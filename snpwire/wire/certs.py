@@ -62,17 +62,17 @@ class TioGuid(MixedGuid):
 class CertEntry(Record, size=24, spec=SPEC):
     """Where one certificate lies."""
 
-    guid: CertGuid = at(0x00, as_bytes(CertGuid, 16), "Which certificate")
-    offset: int = at(0x10, Int32ul, "Where it starts, from the start of the table")
-    length: int = at(0x14, Int32ul, "How long it is")
+    guid: CertGuid = at(0x00, as_bytes(CertGuid, 16), "GUID that identifies the certificate")
+    offset: int = at(0x10, Int32ul, "Offset of the certificate from the start of the table")
+    length: int = at(0x14, Int32ul, "Length of the certificate in bytes")
 
 
 class TioBlobEntry(Record, size=24, spec="Linux, posted patches for SEV-TIO (draft)"):
     """Where one SEV-TIO blob lies."""
 
-    guid: TioGuid = at(0x00, as_bytes(TioGuid, 16), "Which blob")
-    offset: int = at(0x10, Int32ul, "Where it starts")
-    length: int = at(0x14, Int32ul, "How long it is")
+    guid: TioGuid = at(0x00, as_bytes(TioGuid, 16), "GUID that identifies the SEV-TIO blob")
+    offset: int = at(0x10, Int32ul, "Offset of the SEV-TIO blob from the start of the table")
+    length: int = at(0x14, Int32ul, "Length of the SEV-TIO blob in bytes")
 
 
 class CertTableHead(Record, size=0, spec=SPEC):
@@ -82,7 +82,7 @@ class CertTableHead(Record, size=0, spec=SPEC):
 class CertTable(
     Block,
     head=CertTableHead,
-    element=("entries", nested(CertEntry), "One certificate"),
+    element=("entries", nested(CertEntry), "Entry of one certificate"),
     count="",  # counted by looking for the end
     limit=MAX_ENTRIES,
     spec=SPEC,

@@ -16,22 +16,24 @@ MAX_FUNCTIONS = 64
 class CpuidFunction(Record, size=0x30, spec=SPEC):
     """One CPUID leaf: what was asked, and what it answers."""
 
-    eax_in: int = at(0x00, Int32ul, "Leaf")
-    ecx_in: int = at(0x04, Int32ul, "Subleaf")
-    xcr0_in: int = at(0x08, Int64ul, "XCR0 that the answer holds for; leaf 0xD alone needs it")
-    xss_in: int = at(0x10, Int64ul, "XSS that the answer holds for; leaf 0xD alone needs it")
-    eax: int = at(0x18, Int32ul, "EAX of the answer")
-    ebx: int = at(0x1C, Int32ul, "EBX of the answer")
-    ecx: int = at(0x20, Int32ul, "ECX of the answer")
-    edx: int = at(0x24, Int32ul, "EDX of the answer")
+    eax_in: int = at(0x00, Int32ul, "CPUID leaf: EAX before the instruction")
+    ecx_in: int = at(0x04, Int32ul, "CPUID subleaf: ECX before the instruction")
+    xcr0_in: int = at(0x08, Int64ul, "XCR0 that the result is for; only leaf 0xD needs it")
+    xss_in: int = at(0x10, Int64ul, "IA32_XSS that the result is for; only leaf 0xD needs it")
+    eax: int = at(0x18, Int32ul, "EAX returned by CPUID")
+    ebx: int = at(0x1C, Int32ul, "EBX returned by CPUID")
+    ecx: int = at(0x20, Int32ul, "ECX returned by CPUID")
+    edx: int = at(0x24, Int32ul, "EDX returned by CPUID")
 
 
 class CpuidPage(Record, size=0x1000, spec=SPEC):
     """The page of CPUID values that the firmware checked at the launch."""
 
-    count: int = at(0x000, Int32ul, "Functions in use, at most 64")
+    count: int = at(0x000, Int32ul, "Number of CPUID functions in use, at most 64")
     functions: tuple[CpuidFunction, ...] = at(
-        0x010, array(MAX_FUNCTIONS, nested(CpuidFunction)), "Functions, those in use first"
+        0x010,
+        array(MAX_FUNCTIONS, nested(CpuidFunction)),
+        "CPUID functions; those in use come first",
     )
 
 
@@ -41,20 +43,20 @@ SPEC_CPUID_MSG = "56860, MSG_CPUID_REQ and MSG_CPUID_RSP (AMD-ASPFW sev_rmp.h)"
 class CpuidReqHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
     """How many functions are asked about."""
 
-    count: int = at(0x0, Int32ul, "Number of functions, at most 64")
+    count: int = at(0x0, Int32ul, "Number of CPUID functions to check, at most 64")
 
 
 class CpuidRspHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
     """How the check went."""
 
     status: Status = at(0x0, as_enum(Status, Int32ul), "INVALID_PARAM if a value was replaced")
-    count: int = at(0x4, Int32ul, "Number of functions that were checked")
+    count: int = at(0x4, Int32ul, "Number of CPUID functions that were checked")
 
 
 class CpuidReq(
     Block,
     head=CpuidReqHead,
-    element=("functions", nested(CpuidFunction), "Values to check"),
+    element=("functions", nested(CpuidFunction), "CPUID function with the values to check"),
     count="count",
     limit=MAX_FUNCTIONS,
     spec=SPEC_CPUID_MSG,
@@ -65,7 +67,11 @@ class CpuidReq(
 class CpuidRsp(
     Block,
     head=CpuidRspHead,
-    element=("functions", nested(CpuidFunction), "Values that would do"),
+    element=(
+        "functions",
+        nested(CpuidFunction),
+        "CPUID function with values that the firmware accepts",
+    ),
     count="count",
     limit=MAX_FUNCTIONS,
     spec=SPEC_CPUID_MSG,

@@ -26,7 +26,7 @@ SPEC = "56421, GHCB page layout"
 class Usage(OpenEnum):
     """Value of ``ghcb_usage``: who defines the layout of the page. KVM accepts 0 alone."""
 
-    STANDARD = 0x0, "the standard layout"
+    STANDARD = 0x0, "standard GHCB layout"
     HYPERV_HYPERCALL = 0x1, "Hyper-V hypercall page"
     HYPERV_VTL_RETURN = 0x2, "Hyper-V return to a lower trust level"
     HYPERV_INVALID = 0xFFFF_FFFF, "Hyper-V invalid"
@@ -47,8 +47,8 @@ class Page(Record, size=0x1000, spec=SPEC):
     cpl: int = at(0x0CB, Int8ul, "Current privilege level")
     xss: int = at(0x140, Int64ul, "IA32_XSS")
     dr7: int = at(0x160, Int64ul, "Debug control register")
-    rip: int = at(0x178, Int64ul, "Guest RIP; reserved in most readings")
-    rsp: int = at(0x1D8, Int64ul, "Guest RSP; reserved in most readings")
+    rip: int = at(0x178, Int64ul, "Guest RIP; reserved in most sources")
+    rsp: int = at(0x1D8, Int64ul, "Guest RSP; reserved in most sources")
     rax: int = at(0x1F8, Int64ul, "Guest RAX")
     rcx: int = at(0x308, Int64ul, "Guest RCX")
     rdx: int = at(0x310, Int64ul, "Guest RDX")
@@ -64,16 +64,16 @@ class Page(Record, size=0x1000, spec=SPEC):
     r13: int = at(0x368, Int64ul, "Guest R13")
     r14: int = at(0x370, Int64ul, "Guest R14")
     r15: int = at(0x378, Int64ul, "Guest R15")
-    sw_exit_code: ExitCode = at(0x390, as_enum(ExitCode, Int64ul), "Reason for the exit")
-    sw_exit_info_1: int = at(0x398, Int64ul, "First operand, or the action asked of the guest")
-    sw_exit_info_2: int = at(0x3A0, Int64ul, "Second operand, or the result")
+    sw_exit_code: ExitCode = at(0x390, as_enum(ExitCode, Int64ul), "Reason for the VMGEXIT")
+    sw_exit_info_1: int = at(0x398, Int64ul, "First operand; in a response the action required")
+    sw_exit_info_2: int = at(0x3A0, Int64ul, "Second operand; in a response the result")
     sw_scratch: int = at(0x3A8, Int64ul, "Guest-physical address of the scratch area")
     xcr0: int = at(0x3E8, Int64ul, "Extended control register 0")
-    valid_bitmap: ValidBitmap = at(0x3F0, as_word(ValidBitmap), "Which fields are filled in")
+    valid_bitmap: ValidBitmap = at(0x3F0, as_word(ValidBitmap), "Bitmap of the valid quadwords")
     x87_state_gpa: int = at(0x400, Int64ul, "Guest-physical address of x87 state")
-    shared_buffer: bytes = at(SHARED_START, Bytes(0x7F0), "Data that travels with the exit")
-    protocol_version: int = at(0xFFA, Int16ul, "Protocol version the sender speaks")
-    ghcb_usage: Usage = at(0xFFC, as_enum(Usage, Int32ul), "Which layout the page has")
+    shared_buffer: bytes = at(SHARED_START, Bytes(0x7F0), "Shared buffer: data of the exit")
+    protocol_version: int = at(0xFFA, Int16ul, "GHCB protocol version that the sender uses")
+    ghcb_usage: Usage = at(0xFFC, as_enum(Usage, Int32ul), "GHCB usage: the layout of the page")
 
 
 ValidBitmap.adopt(
@@ -88,9 +88,9 @@ class HypervPage(Record, size=0x1000, spec="OpenVMM, hypercall page of a GHCB wi
 
     data: bytes = at(0x000, Bytes(0xFE8), "Hypercall input and output")
     output_gpa: int = at(0xFE8, Int64ul, "Guest-physical address of the output")
-    control_or_result: int = at(0xFF0, Int64ul, "Hypercall control on entry, result on exit")
-    protocol_version: int = at(0xFFA, Int16ul, "Protocol version the sender speaks")
-    ghcb_usage: Usage = at(0xFFC, as_enum(Usage, Int32ul), "Which layout the page has")
+    control_or_result: int = at(0xFF0, Int64ul, "Hypercall control on entry, its result on exit")
+    protocol_version: int = at(0xFFA, Int16ul, "GHCB protocol version that the sender uses")
+    ghcb_usage: Usage = at(0xFFC, as_enum(Usage, Int32ul), "GHCB usage: the layout of the page")
 
 
 KINDS = {"ghcb": Page, "ghcb-hyperv": HypervPage}

@@ -20,8 +20,8 @@ SPEC = "56860, MSG_KEY_REQ and MSG_KEY_RSP (AMD-ASPFW sev_rmp.h:341)"
 class RootKeySelect(OpenEnum):
     """What a key is derived from."""
 
-    VCEK_OR_VLEK = 0, "a key of the chip; key_sel says which"
-    VMRK = 1, "the VM root key that a migration agent gave"
+    VCEK_OR_VLEK = 0, "VCEK or VLEK, as key_sel says"
+    VMRK = 1, "VM root key (VMRK) from the migration agent"
 
 
 class KeySel(OpenEnum):
@@ -35,52 +35,52 @@ class KeySel(OpenEnum):
 class KeySelect(Word, width=32, spec=SPEC):
     """What the key is derived from."""
 
-    root_key_select = bits(0, 1, "A key of the chip, or the VM root key", RootKeySelect)
-    key_sel = bits(1, 2, "Which key of the chip; without meaning for the other", KeySel)
+    root_key_select = bits(0, 1, "Root key: VCEK or VLEK, or the VM root key", RootKeySelect)
+    key_sel = bits(1, 2, "VCEK or VLEK selection; ignored for the VM root key", KeySel)
 
 
 class GuestFieldSelect(Flags, width=64, spec=SPEC):
     """What is mixed into the key besides VMPL, host data and key digest."""
 
-    guest_policy = bit(0, "Policy")
-    image_id = bit(1, "Image id")
-    family_id = bit(2, "Family id")
-    measurement = bit(3, "Launch digest")
-    guest_svn = bit(4, "Security version, as given")
-    tcb_version = bit(5, "TCB version, as given")
-    launch_mit_vector = bit(6, "Mitigations at the launch, as given (version 2)")
+    guest_policy = bit(0, "Mix the guest policy into the key")
+    image_id = bit(1, "Mix the image ID into the key")
+    family_id = bit(2, "Mix the family ID into the key")
+    measurement = bit(3, "Mix the launch digest into the key")
+    guest_svn = bit(4, "Mix the guest SVN of the request into the key")
+    tcb_version = bit(5, "Mix the TCB version of the request into the key")
+    launch_mit_vector = bit(6, "Mix the mitigation vector of the request into the key (version 2)")
 
 
 class KeyReq(Record, size=0x20, spec=SPEC):
     """A key request, version 1."""
 
-    select: KeySelect = at(0x00, as_word(KeySelect), "What the key is derived from")
+    select: KeySelect = at(0x00, as_word(KeySelect), "Root key that the key is derived from")
     guest_field_select: GuestFieldSelect = at(
-        0x08, as_word(GuestFieldSelect), "What is mixed into it"
+        0x08, as_word(GuestFieldSelect), "Guest fields mixed into the key"
     )
-    vmpl: int = at(0x10, Int32ul, "VMPL to mix in, not below the number of the message's key")
-    guest_svn: int = at(0x14, Int32ul, "Security version to mix in, at most the ID block's")
-    tcb_version: int = at(0x18, Int64ul, "TCB version to mix in, at most the committed one")
+    vmpl: int = at(0x10, Int32ul, "VMPL mixed into the key; not below the message's VMPCK number")
+    guest_svn: int = at(0x14, Int32ul, "Guest SVN mixed into the key; at most that of the ID block")
+    tcb_version: int = at(0x18, Int64ul, "TCB version mixed into the key; at most the committed")
 
 
 class KeyReqV2(Record, size=0x28, spec="56860, MSG_KEY_REQ version 2 (virtee/sev, tamago)"):
     """A key request, version 2."""
 
-    select: KeySelect = at(0x00, as_word(KeySelect), "What the key is derived from")
+    select: KeySelect = at(0x00, as_word(KeySelect), "Root key that the key is derived from")
     guest_field_select: GuestFieldSelect = at(
-        0x08, as_word(GuestFieldSelect), "What is mixed into it"
+        0x08, as_word(GuestFieldSelect), "Guest fields mixed into the key"
     )
-    vmpl: int = at(0x10, Int32ul, "VMPL to mix in, not below the number of the message's key")
-    guest_svn: int = at(0x14, Int32ul, "Security version to mix in, at most the ID block's")
-    tcb_version: int = at(0x18, Int64ul, "TCB version to mix in, at most the committed one")
-    launch_mit_vector: int = at(0x20, Int64ul, "Mitigations to mix in")
+    vmpl: int = at(0x10, Int32ul, "VMPL mixed into the key; not below the message's VMPCK number")
+    guest_svn: int = at(0x14, Int32ul, "Guest SVN mixed into the key; at most that of the ID block")
+    tcb_version: int = at(0x18, Int64ul, "TCB version mixed into the key; at most the committed")
+    launch_mit_vector: int = at(0x20, Int64ul, "Launch mitigation vector mixed into the key")
 
 
 class KeyRsp(Record, size=0x40, spec=SPEC):
     """The answer to a key request."""
 
-    status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
-    derived_key: bytes = at(0x20, Bytes(32), "The key; zero after an error")
+    status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the key request")
+    derived_key: bytes = at(0x20, Bytes(32), "Derived key; zero after an error")
 
 
 KINDS = {

@@ -22,26 +22,26 @@ ID_BLOCK_VERSION = 1
 class Curve(OpenEnum):
     """Which elliptic curve a key is on."""
 
-    P384 = 2, "NIST P-384: the one curve that is accepted"
+    P384 = 2, "NIST P-384, the only curve accepted"
 
 
 class IdBlock(Record, size=0x60, spec=SPEC):
     """What its owner expects of a guest."""
 
-    ld: bytes = at(0x00, Bytes(48), "Launch digest that the launch must come to")
-    family_id: bytes = at(0x30, Bytes(16), "Family of the guest")
-    image_id: bytes = at(0x40, Bytes(16), "Image of the guest")
-    version: int = at(0x50, Int32ul, "Version of the block: 1; AMD-ASPFW does not look")
-    guest_svn: int = at(0x54, Int32ul, "Security version of the guest")
-    policy: GuestPolicy = at(0x58, as_word(GuestPolicy), "Policy that the launch must have")
+    ld: bytes = at(0x00, Bytes(48), "Expected launch digest")
+    family_id: bytes = at(0x30, Bytes(16), "Family ID of the guest")
+    image_id: bytes = at(0x40, Bytes(16), "Image ID of the guest")
+    version: int = at(0x50, Int32ul, "Version of the ID block: 1; AMD-ASPFW ignores it")
+    guest_svn: int = at(0x54, Int32ul, "Guest SVN (security version number)")
+    policy: GuestPolicy = at(0x58, as_word(GuestPolicy), "Guest policy that the launch must have")
 
 
 class IdKey(Record, size=0x404, spec="AMD-ASPFW ecc.h, virtee/sev, sev-snp-measure"):
     """A public key; 48 of the 72 bytes of each coordinate are used."""
 
-    curve: Curve = at(0x00, as_enum(Curve, Int32ul), "Which curve")
-    qx: bytes = at(0x04, Bytes(72), "First coordinate, least byte first")
-    qy: bytes = at(0x4C, Bytes(72), "Second coordinate, least byte first")
+    curve: Curve = at(0x00, as_enum(Curve, Int32ul), "Elliptic curve of the key")
+    qx: bytes = at(0x04, Bytes(72), "Qx, the x coordinate of the public key, little-endian")
+    qy: bytes = at(0x4C, Bytes(72), "Qy, the y coordinate of the public key, little-endian")
 
     @property
     def qx_number(self) -> int:
@@ -64,15 +64,17 @@ class IdAuth(Record, size=0x1000, spec=SPEC):
     """The keys and signatures that belong to an ID block."""
 
     id_key_algo: SignatureAlgo = at(
-        0x000, as_enum(SignatureAlgo, Int32ul), "How the ID block is signed"
+        0x000, as_enum(SignatureAlgo, Int32ul), "Algorithm of the ID block signature"
     )
     auth_key_algo: SignatureAlgo = at(
-        0x004, as_enum(SignatureAlgo, Int32ul), "How the ID key is signed, if it is"
+        0x004,
+        as_enum(SignatureAlgo, Int32ul),
+        "Algorithm of the ID key signature, if there is an author key",
     )
-    id_block_sig: Signature = at(0x040, nested(Signature), "The ID key's, over the ID block")
-    id_key: IdKey = at(0x240, nested(IdKey), "The ID key")
-    id_key_sig: Signature = at(0x680, nested(Signature), "The author key's, over the ID key")
-    author_key: IdKey = at(0x880, nested(IdKey), "The author key")
+    id_block_sig: Signature = at(0x040, nested(Signature), "ID block signature, by the ID key")
+    id_key: IdKey = at(0x240, nested(IdKey), "Public ID key")
+    id_key_sig: Signature = at(0x680, nested(Signature), "ID key signature, by the author key")
+    author_key: IdKey = at(0x880, nested(IdKey), "Public author key")
 
 
 KINDS = {"idblock": IdBlock, "idauth": IdAuth}

@@ -16,13 +16,13 @@ from .report import GuestPolicy
 from .rmp_words import VmplMask
 
 MCMD = "56860 (AMD-ASPFW sev_mcmd.h)"
-CONTEXT = "Physical address of the guest's context"
+CONTEXT = "Physical address of the guest context page"
 
 
 class GctxCreate(Record, size=0x8, spec=f"{MCMD}, SNP_GCTX_CREATE"):
     """Make a page the context of a new guest."""
 
-    gctx_paddr: int = at(0x0, Int64ul, "Physical address of a firmware page")
+    gctx_paddr: int = at(0x0, Int64ul, "Physical address of a firmware page for the guest context")
 
 
 class Decommission(Record, size=0x8, spec=f"{MCMD}, SNP_DECOMMISSION"):
@@ -38,53 +38,53 @@ class Activate(Record, size=0xC, spec=f"{MCMD}, SNP_ACTIVATE"):
     """
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
-    asid: int = at(0x8, Int32ul, "ASID it gets")
+    asid: int = at(0x8, Int32ul, "ASID to assign to the guest")
 
 
 class ActivatePadded(Record, size=0x10, spec=f"{MCMD}, SNP_ACTIVATE: its structure in C"):
     """What AMD-ASPFW reads of ``Activate``: four bytes more, to which it never looks."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
-    asid: int = at(0x8, Int32ul, "ASID it gets")
+    asid: int = at(0x8, Int32ul, "ASID to assign to the guest")
 
 
 class ActivateEx(Record, size=0x20, spec=f"{MCMD}, SNP_ACTIVATE_EX"):
     """Give a guest an ASID on some cores."""
 
-    ex_len: int = at(0x00, Int32ul, "Bytes of this buffer: 0x20")
+    ex_len: int = at(0x00, Int32ul, "Length of this command buffer: 0x20")
     gctx_paddr: int = at(0x08, Int64ul, CONTEXT)
-    asid: int = at(0x10, Int32ul, "ASID it gets")
-    numids: int = at(0x14, Int32ul, "How many APIC ids: 1 to 1024")
-    ids_paddr: int = at(0x18, Int64ul, "Physical address of the APIC ids, 4 bytes each")
+    asid: int = at(0x10, Int32ul, "ASID to assign to the guest")
+    numids: int = at(0x14, Int32ul, "Number of APIC IDs, 1 to 1024")
+    ids_paddr: int = at(0x18, Int64ul, "Physical address of the APIC ID list, 4 bytes each")
 
 
 class GuestStatusCommand(Record, size=0x10, spec=f"{MCMD}, SNP_GUEST_STATUS"):
     """Which guest's status is to go where."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
-    status_paddr: int = at(0x8, Int64ul, "Physical address of 0x20 bytes in one page")
+    status_paddr: int = at(0x8, Int64ul, "Physical address for 0x20 bytes of status in one page")
 
 
 class GuestFlags(Flags, width=32, spec=f"{MCMD}, SNP_GUEST_STATUS"):
     """What the launch settled."""
 
-    vcek_dis = bit(0, "The guest may not use the VCEK")
+    vcek_dis = bit(0, "VCEK disabled for the guest")
 
 
 class GuestStatus(Record, size=0x20, spec=f"{MCMD}, SNP_GUEST_STATUS"):
     """What SNP_GUEST_STATUS answers."""
 
-    policy: GuestPolicy = at(0x00, as_word(GuestPolicy), "What the guest's owner allows")
-    asid: int = at(0x08, Int32ul, "Its ASID; 0 if it has none")
-    state: GuestState = at(0x0C, as_enum(GuestState, Int8ul), "How far the guest has come")
-    flags: GuestFlags = at(0x10, as_word(GuestFlags), "What its launch settled")
+    policy: GuestPolicy = at(0x00, as_word(GuestPolicy), "Guest policy")
+    asid: int = at(0x08, Int32ul, "ASID of the guest; 0 if it is not activated")
+    state: GuestState = at(0x0C, as_enum(GuestState, Int8ul), "State: init, launch or running")
+    flags: GuestFlags = at(0x10, as_word(GuestFlags), "Guest flags set at the launch")
 
 
 class LaunchStartFlags(Flags, width=32, spec=f"{MCMD}, SNP_LAUNCH_START"):
     """What kind of launch begins."""
 
     ma_en = bit(0, "The guest has a migration agent, at ma_gctx_paddr")
-    imi_en = bit(1, "An initial migration image is launched")
+    imi_en = bit(1, "The launch is of an initial migration image (IMI)")
 
 
 class LaunchStart(Record, size=0x30, spec=f"{MCMD}, SNP_LAUNCH_START"):
@@ -95,25 +95,25 @@ class LaunchStart(Record, size=0x30, spec=f"{MCMD}, SNP_LAUNCH_START"):
     """
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
-    policy: GuestPolicy = at(0x08, as_word(GuestPolicy), "What the guest's owner allows")
+    policy: GuestPolicy = at(0x08, as_word(GuestPolicy), "Guest policy")
     ma_gctx_paddr: int = at(
         0x10, Int64ul, "Physical address of the migration agent's context, aligned even if unused"
     )
-    flags: LaunchStartFlags = at(0x18, as_word(LaunchStartFlags), "What kind of launch")
-    desired_tsc_freq: int = at(0x1C, Int32ul, "TSC frequency asked for, in kHz")
-    gosvw: bytes = at(0x20, Bytes(16), "Workarounds that the guest's OS may see")
+    flags: LaunchStartFlags = at(0x18, as_word(LaunchStartFlags), "Flags of the launch")
+    desired_tsc_freq: int = at(0x1C, Int32ul, "Desired guest TSC frequency in kHz")
+    gosvw: bytes = at(0x20, Bytes(16), "Guest OS visible workarounds (GOSVW)")
 
 
 class LaunchPageType(OpenEnum):
     """What a page is to a guest that is launched. 0 is reserved."""
 
-    RESERVED = 0, "refused"
-    NORMAL = 1, "data, measured"
-    VMSA = 2, "save area of a processor, measured"
-    ZERO = 3, "zeros, measured as such"
-    UNMEASURED = 4, "data, whose place alone is measured"
-    SECRETS = 5, "the secrets page, filled by the firmware"
-    CPUID = 6, "the CPUID page, checked by the firmware"
+    RESERVED = 0, "reserved, refused"
+    NORMAL = 1, "normal data page, measured"
+    VMSA = 2, "VMSA, measured"
+    ZERO = 3, "zero page, measured as such"
+    UNMEASURED = 4, "data page of which only the address is measured"
+    SECRETS = 5, "secrets page, filled by the firmware"
+    CPUID = 6, "CPUID page, checked by the firmware"
 
 
 LAUNCH_PAGES = {
@@ -127,34 +127,34 @@ LAUNCH_PAGES = {
 class LaunchPage(Word, width=32, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
     """What page is added."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
-    page_type = bits(1, 3, "What it is to the guest", LaunchPageType)
-    imi_page = bit(4, "It belongs to the initial migration image")
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    page_type = bits(1, 3, "Type: normal, VMSA, zero, unmeasured, secrets or CPUID", LaunchPageType)
+    imi_page = bit(4, "The page belongs to the initial migration image")
 
 
 class LaunchPermissions(Word, width=32, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
     """Who may do what with the page; VMPL 0 may do all. Bits as in the RMP, read being bit 0."""
 
-    vmpl1_perms = bits(8, 8, "Permissions of VMPL 1")
-    vmpl2_perms = bits(16, 8, "Permissions of VMPL 2")
-    vmpl3_perms = bits(24, 8, "Permissions of VMPL 3")
+    vmpl1_perms = bits(8, 8, "VMPL permissions of VMPL 1")
+    vmpl2_perms = bits(16, 8, "VMPL permissions of VMPL 2")
+    vmpl3_perms = bits(24, 8, "VMPL permissions of VMPL 3")
 
 
 class LaunchUpdate(Record, size=0x20, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
     """Add a page to a guest that is launched."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
-    page: LaunchPage = at(0x08, as_word(LaunchPage), "What page it is")
-    page_paddr: int = at(0x10, Int64ul, "Physical address of the page, changed where it lies")
-    perms: LaunchPermissions = at(0x18, as_word(LaunchPermissions), "Who may do what with it")
+    page: LaunchPage = at(0x08, as_word(LaunchPage), "Size and type of the page")
+    page_paddr: int = at(0x10, Int64ul, "Physical address of the page, updated in place")
+    perms: LaunchPermissions = at(0x18, as_word(LaunchPermissions), "Permissions of VMPL 1 to 3")
 
 
 class LaunchFinishFlags(Flags, width=64, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
     """What comes with the end of a launch."""
 
-    id_block_en = bit(0, "There is an ID block")
+    id_block_en = bit(0, "The launch has an ID block")
     auth_key_en = bit(1, "The ID key is signed by an author key")
-    vcek_dis = bit(2, "The guest may not use the VCEK")
+    vcek_dis = bit(2, "VCEK disabled for the guest")
 
 
 class LaunchFinish(Record, size=0x40, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
@@ -162,17 +162,17 @@ class LaunchFinish(Record, size=0x40, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     id_block_paddr: int = at(0x08, Int64ul, "Physical address of the ID block")
-    id_auth_paddr: int = at(0x10, Int64ul, "Physical address of its authentication")
-    flags: LaunchFinishFlags = at(0x18, as_word(LaunchFinishFlags), "What comes with it")
-    host_data: bytes = at(0x20, Bytes(32), "Data of the host, for reports")
+    id_auth_paddr: int = at(0x10, Int64ul, "Physical address of the ID authentication page")
+    flags: LaunchFinishFlags = at(0x18, as_word(LaunchFinishFlags), "ID block, author key, no VCEK")
+    host_data: bytes = at(0x20, Bytes(32), "Host data for attestation reports")
 
 
 class GuestRequest(Record, size=0x18, spec=f"{MCMD}, SNP_GUEST_REQUEST"):
     """Carry a guest's message. The addresses need no alignment, but no message crosses a page."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
-    request_paddr: int = at(0x08, Int64ul, "Physical address of the request")
-    response_paddr: int = at(0x10, Int64ul, "Physical address for the answer")
+    request_paddr: int = at(0x08, Int64ul, "Physical address of the request message")
+    response_paddr: int = at(0x10, Int64ul, "Physical address for the response message")
 
 
 class Dbg(Record, size=0x18, spec=f"{MCMD}, SNP_DBG_DECRYPT and SNP_DBG_ENCRYPT"):
@@ -186,7 +186,7 @@ class Dbg(Record, size=0x18, spec=f"{MCMD}, SNP_DBG_DECRYPT and SNP_DBG_ENCRYPT"
 class PageInfoFlags(Flags, width=8, spec=f"{MCMD}, PAGE_INFO"):
     """What is special about a measured page."""
 
-    imi_page = bit(0, "It belongs to the initial migration image")
+    imi_page = bit(0, "The page belongs to the initial migration image")
 
 
 class PageInfo(Record, size=0x70, spec=f"{MCMD}, PAGE_INFO"):
@@ -196,14 +196,14 @@ class PageInfo(Record, size=0x70, spec=f"{MCMD}, PAGE_INFO"):
     first, at 0x64; where all are zero, as in their digests, the hash is the same.
     """
 
-    digest_cur: bytes = at(0x00, Bytes(48), "Digest so far")
+    digest_cur: bytes = at(0x00, Bytes(48), "Launch digest before this page")
     contents: bytes = at(0x30, Bytes(48), "SHA-384 of a NORMAL or VMSA page, else zero")
-    length: int = at(0x60, Int16ul, "Bytes of this structure: 0x70")
-    page_type: LaunchPageType = at(0x62, as_enum(LaunchPageType, Int8ul), "What the page is")
-    flags: PageInfoFlags = at(0x63, as_word(PageInfoFlags), "What is special about it")
-    vmpl1_perms: VmplMask = at(0x65, as_word(VmplMask), "Permissions of VMPL 1")
-    vmpl2_perms: VmplMask = at(0x66, as_word(VmplMask), "Permissions of VMPL 2")
-    vmpl3_perms: VmplMask = at(0x67, as_word(VmplMask), "Permissions of VMPL 3")
+    length: int = at(0x60, Int16ul, "Length of this structure: 0x70")
+    page_type: LaunchPageType = at(0x62, as_enum(LaunchPageType, Int8ul), "Type of measured page")
+    flags: PageInfoFlags = at(0x63, as_word(PageInfoFlags), "Flags of the measured page")
+    vmpl1_perms: VmplMask = at(0x65, as_word(VmplMask), "VMPL permissions of VMPL 1")
+    vmpl2_perms: VmplMask = at(0x66, as_word(VmplMask), "VMPL permissions of VMPL 2")
+    vmpl3_perms: VmplMask = at(0x67, as_word(VmplMask), "VMPL permissions of VMPL 3")
     gpa: int = at(0x68, Int64ul, "Guest-physical address of the page")
 
 

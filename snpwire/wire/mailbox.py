@@ -27,86 +27,86 @@ class CommandRequest(Word, width=32, spec="AMD-ASPFW main.c; Linux psp.h, psp-se
     Every known number fits eight.
     """
 
-    int_on_complete = bit(0, "Interrupt when the command is done")
-    command_id = bits(16, 8, "Command to carry out", CommandId)
-    response = bit(31, "Written as 0; becomes 1 when the command is done")
+    int_on_complete = bit(0, "Interrupt when the command is complete")
+    command_id = bits(16, 8, "ID of the command to execute", CommandId)
+    response = bit(31, "Written as 0; reads 1 when the command is complete")
 
 
 class CommandResponse(Word, width=32, spec="Linux psp.h"):
     """The command register once the command is done."""
 
-    status = bits(0, 16, "How the command ended", Status)
-    recovery = bit(30, "The secure processor is in recovery; says nothing of SEV")
-    response = bit(31, "The command is done")
+    status = bits(0, 16, "Status of the command", Status)
+    recovery = bit(30, "The secure processor is in recovery mode; unrelated to SEV")
+    response = bit(31, "The command is complete")
 
 
 class RbControl(Flags, width=32, spec=RING):
     """The command register while rings are in use."""
 
-    lo_queue_empty_int = bit(0, "Interrupt when the low queue is nearly empty")
-    hi_queue_empty_int = bit(1, "Interrupt when the high queue is nearly empty")
-    resume_lo_queue = bit(8, "Go on with the low queue, which was stopped")
-    resume_hi_queue = bit(9, "Go on with the high queue, which was stopped")
-    clear_int_bits = bit(29, "Clear the interrupt bits of the head")
-    rb_mode_active = bit(30, "Rings are in use")
-    x86_control = bit(31, "The register is the driver's to write")
+    lo_queue_empty_int = bit(0, "Interrupt when the low-priority queue is nearly empty")
+    hi_queue_empty_int = bit(1, "Interrupt when the high-priority queue is nearly empty")
+    resume_lo_queue = bit(8, "Resume the low-priority queue, which was paused")
+    resume_hi_queue = bit(9, "Resume the high-priority queue, which was paused")
+    clear_int_bits = bit(29, "Clear the interrupt bits of the head register")
+    rb_mode_active = bit(30, "Ring-buffer mode is active")
+    x86_control = bit(31, "The driver may write the register")
 
 
 class RbTail(Word, width=32, spec=RING):
     """Where the driver puts its next entries: the high half of the buffer's address."""
 
-    lo_q_index = bits(0, 8, "Tail of the low queue")
-    hi_q_index = bits(16, 8, "Tail of the high queue")
+    lo_q_index = bits(0, 8, "Tail index of the low-priority queue")
+    hi_q_index = bits(16, 8, "Tail index of the high-priority queue")
 
 
 class RbHead(Word, width=32, spec=RING):
     """Where the firmware has come to: the low half of the buffer's address."""
 
-    lo_q_index = bits(0, 8, "Head of the low queue")
-    lo_queue_running = bit(11, "The low queue is being worked off")
-    hi_q_index = bits(16, 8, "Head of the high queue")
-    hi_queue_running = bit(27, "The high queue is being worked off")
-    all_queue_empty_int_stat = bit(28, "Interrupted because both queues are empty")
-    cmd_done_int_stat = bit(29, "Interrupted because an entry that asked for it is done")
-    q_paused_int_stat = bit(30, "Interrupted because an entry failed and its queue stopped")
-    q_free_int_stat = bit(31, "Interrupted because a queue is nearly empty")
+    lo_q_index = bits(0, 8, "Head index of the low-priority queue")
+    lo_queue_running = bit(11, "The low-priority queue is running")
+    hi_q_index = bits(16, 8, "Head index of the high-priority queue")
+    hi_queue_running = bit(27, "The high-priority queue is running")
+    all_queue_empty_int_stat = bit(28, "Interrupt status: both queues are empty")
+    cmd_done_int_stat = bit(29, "Interrupt status: an entry that asked for it is complete")
+    q_paused_int_stat = bit(30, "Interrupt status: an entry failed and its queue was paused")
+    q_free_int_stat = bit(31, "Interrupt status: a queue is nearly empty")
 
 
 class RingFlags(Flags, width=16, spec=RING):
     """What is to happen after one entry of a ring."""
 
-    int_on_complete = bit(0, "Interrupt when it is done")
-    continue_on_error = bit(1, "Go on with the next entry if it fails")
+    int_on_complete = bit(0, "Interrupt when the entry is complete")
+    continue_on_error = bit(1, "Continue with the next entry if this one fails")
 
 
 class RingCommand(Record, size=0x10, spec=RING):
     """One command in a ring; a page holds 256."""
 
-    cmd_id: CommandId = at(0x0, as_enum(CommandId, Int16ul), "Command to carry out")
-    cmd_flags: RingFlags = at(0x2, as_word(RingFlags), "What is to happen after it")
-    software_data: int = at(0x4, Int32ul, "Left to software")
-    cmd_buffer_ptr: int = at(0x8, Int64ul, "Physical address of the command's buffer")
+    cmd_id: CommandId = at(0x0, as_enum(CommandId, Int16ul), "ID of the command to execute")
+    cmd_flags: RingFlags = at(0x2, as_word(RingFlags), "Flags of the ring entry")
+    software_data: int = at(0x4, Int32ul, "Data available to software")
+    cmd_buffer_ptr: int = at(0x8, Int64ul, "Physical address of the command buffer")
 
 
 class RingStatus(Record, size=0x10, spec=RING):
     """How one command of a ring ended; a page holds 256."""
 
-    status: Status = at(0x0, as_enum(Status, Int16ul), "How it ended")
-    error_stack: int = at(0x8, Int64ul, "Causes, ten bits each, the latest lowest")
+    status: Status = at(0x0, as_enum(Status, Int16ul), "Status of the command")
+    error_stack: int = at(0x8, Int64ul, "Error stack: causes of ten bits each, the latest lowest")
 
 
 class RingBuffer(Record, size=0x28, spec="AMD-ASPFW sev_mcmd.h, RING_BUFFER"):
     """Where the rings lie; all four pages are aligned to 4 KiB."""
 
     low_priority_cmd_ptr: int = at(0x00, Int64ul, "Physical address of the low queue's commands")
-    low_priority_status_ptr: int = at(0x08, Int64ul, "Physical address of its statuses")
+    low_priority_status_ptr: int = at(0x08, Int64ul, "Physical address of low-queue statuses")
     high_priority_cmd_ptr: int = at(0x10, Int64ul, "Physical address of the high queue's commands")
-    high_priority_status_ptr: int = at(0x18, Int64ul, "Physical address of its statuses")
+    high_priority_status_ptr: int = at(0x18, Int64ul, "Physical address of high-queue statuses")
     low_priority_queue_size: int = at(0x20, Int8ul, "Pages of the low queue: 1")
     high_priority_queue_size: int = at(0x21, Int8ul, "Pages of the high queue: 0 or 1")
     low_q_threshold: int = at(0x22, Int16ul, "Entries at which the low queue is nearly empty")
     high_q_threshold: int = at(0x24, Int16ul, "Entries at which the high queue is nearly empty")
-    int_on_empty: int = at(0x26, Int16ul, "Interrupt when nearly empty; bit 0 alone counts")
+    int_on_empty: int = at(0x26, Int16ul, "Interrupt when nearly empty; only bit 0 is used")
 
 
 class Register(NamedTuple):

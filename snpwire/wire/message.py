@@ -50,7 +50,7 @@ VMPCKS = 4
 class Aead(OpenEnum):
     """How a message is sealed."""
 
-    INVALID = 0, "not sealed: refused"
+    INVALID = 0, "invalid: refused"
     AES_256_GCM = 1, "AES-256-GCM"
 
 
@@ -61,33 +61,33 @@ class MsgType(OpenEnum):
     a firmware command of their own; earlier drafts had other numbers.
     """
 
-    INVALID = 0, "no message"
-    CPUID_REQ = 1, "have CPUID values checked"
-    CPUID_RSP = 2, "which CPUID values would do"
-    KEY_REQ = 3, "derive a key"
-    KEY_RSP = 4, "the derived key"
-    REPORT_REQ = 5, "ask for an attestation report"
-    REPORT_RSP = 6, "the report"
-    EXPORT_REQ = 7, "export a guest's context"
-    EXPORT_RSP = 8, "the context"
-    IMPORT_REQ = 9, "put a context into a new guest"
-    IMPORT_RSP = 10, "whether it was done"
-    ABSORB_REQ = 11, "put a context into a guest that was launched to take it"
-    ABSORB_RSP = 12, "whether it was done"
-    VMRK_REQ = 13, "give a guest its VM root key"
-    VMRK_RSP = 14, "whether it was done"
-    ABSORB_NOMA_REQ = 15, "take a context oneself, without a migration agent"
-    ABSORB_NOMA_RSP = 16, "whether it was done"
-    TSC_INFO_REQ = 17, "ask for the guest's TSC"
-    TSC_INFO_RSP = 18, "scale, offset and accuracy of the TSC"
-    TIO_TDI_INFO_REQ = 19, "ask about a device interface (draft)"
-    TIO_TDI_INFO_RSP = 20, "what the interface is (draft)"
-    TIO_MMIO_VALIDATE_REQ = 21, "validate device memory (draft)"
-    TIO_MMIO_VALIDATE_RSP = 22, "whether it was done (draft)"
-    TIO_MMIO_CONFIG_REQ = 23, "configure device memory (draft)"
-    TIO_MMIO_CONFIG_RSP = 24, "whether it was done (draft)"
-    TIO_SDTE_WRITE_REQ = 25, "write a secure device table entry (draft)"
-    TIO_SDTE_WRITE_RSP = 26, "whether it was done (draft)"
+    INVALID = 0, "invalid message type"
+    CPUID_REQ = 1, "request to check CPUID values"
+    CPUID_RSP = 2, "response with the CPUID values accepted"
+    KEY_REQ = 3, "request for a derived key"
+    KEY_RSP = 4, "response with the derived key"
+    REPORT_REQ = 5, "request for an attestation report"
+    REPORT_RSP = 6, "response with the attestation report"
+    EXPORT_REQ = 7, "request to export a guest context"
+    EXPORT_RSP = 8, "response with the guest context"
+    IMPORT_REQ = 9, "request to import a context into a new guest"
+    IMPORT_RSP = 10, "response: status of the import"
+    ABSORB_REQ = 11, "request to absorb a context into a guest launched from an IMI"
+    ABSORB_RSP = 12, "response: status of the absorb"
+    VMRK_REQ = 13, "request to set the VM root key of a guest"
+    VMRK_RSP = 14, "response: status of setting the VM root key"
+    ABSORB_NOMA_REQ = 15, "request to absorb a context without a migration agent"
+    ABSORB_NOMA_RSP = 16, "response: status of the absorb without a migration agent"
+    TSC_INFO_REQ = 17, "request for the TSC parameters of the guest"
+    TSC_INFO_RSP = 18, "response: scale, offset and accuracy of the TSC"
+    TIO_TDI_INFO_REQ = 19, "request for information on a device interface (draft)"
+    TIO_TDI_INFO_RSP = 20, "response: information on a device interface (draft)"
+    TIO_MMIO_VALIDATE_REQ = 21, "request to validate device memory (draft)"
+    TIO_MMIO_VALIDATE_RSP = 22, "response: status of the validation (draft)"
+    TIO_MMIO_CONFIG_REQ = 23, "request to configure device memory (draft)"
+    TIO_MMIO_CONFIG_RSP = 24, "response: status of the configuration (draft)"
+    TIO_SDTE_WRITE_REQ = 25, "request to write a secure device table entry (draft)"
+    TIO_SDTE_WRITE_RSP = 26, "response: status of the write (draft)"
 
 
 class Header(Record, size=0x60, spec=SPEC):
@@ -96,22 +96,24 @@ class Header(Record, size=0x60, spec=SPEC):
     tamago gives ``msg_seqno`` sixteen bytes; all others have eight, and eight that are reserved.
     """
 
-    auth_tag: bytes = at(0x00, Bytes(32), "Authentication tag; the first 16 bytes are used")
-    msg_seqno: int = at(0x20, Int64ul, "Sequence number: odd in a request, one more in its answer")
-    algo: Aead = at(0x30, as_enum(Aead, Int8ul), "How the payload is sealed")
+    auth_tag: bytes = at(0x00, Bytes(32), "Authentication tag; only the first 16 bytes are used")
+    msg_seqno: int = at(
+        0x20, Int64ul, "Sequence number: odd in a request, one more in the response"
+    )
+    algo: Aead = at(0x30, as_enum(Aead, Int8ul), "AEAD algorithm that seals the payload")
     hdr_version: int = at(0x31, Int8ul, "Version of this header: 1")
     hdr_size: int = at(0x32, Int16ul, "Size of this header: 0x60")
-    msg_type: MsgType = at(0x34, as_enum(MsgType, Int8ul), "What the payload is")
+    msg_type: MsgType = at(0x34, as_enum(MsgType, Int8ul), "Message type: the payload's structure")
     msg_version: int = at(0x35, Int8ul, "Version of the payload")
-    msg_size: int = at(0x36, Int16ul, "Bytes of the payload")
-    msg_vmpck: int = at(0x3C, Int8ul, "Which of the keys, 0 to 3")
+    msg_size: int = at(0x36, Int16ul, "Size of the payload in bytes")
+    msg_vmpck: int = at(0x3C, Int8ul, "VMPCK number, 0 to 3")
 
 
 class MessagePage(Record, size=0x1000, spec=SPEC):
     """A whole page: the header, the sealed payload, and whatever is behind it."""
 
-    header: Header = at(0x000, nested(Header), "Message header")
-    payload: bytes = at(0x060, Bytes(PAYLOAD_MAX), "Sealed payload; msg_size says how much of it")
+    header: Header = at(0x000, nested(Header), "Guest message header")
+    payload: bytes = at(0x060, Bytes(PAYLOAD_MAX), "Sealed payload; msg_size gives its length")
 
 
 class Message(NamedTuple):

@@ -25,34 +25,34 @@ KVM_PSC_FAILED = 0x8000_0000_0000_0015
 class MsrInfo(OpenEnum):
     """Which message the word is: bits 11 to 0."""
 
-    GHCB_GPA = 0x000, "frame of the GHCB: from here on the page is used"
-    SEV_INFO_RESP = 0x001, "protocol versions and encryption bit; also the value after reset"
-    SEV_INFO_REQ = 0x002, "ask for protocol versions and encryption bit"
+    GHCB_GPA = 0x000, "frame number of the GHCB: VMGEXIT uses the page from now on"
+    SEV_INFO_RESP = 0x001, "protocol versions and C-bit position; also the value after reset"
+    SEV_INFO_REQ = 0x002, "request for protocol versions and C-bit position"
     RESERVED_AP_JUMP_TABLE = 0x003, "reserved; OpenVMM names it AP jump table"
-    CPUID_REQ = 0x004, "ask for one register of a CPUID leaf, subleaf 0"
+    CPUID_REQ = 0x004, "request for one register of a CPUID leaf, subleaf 0"
     CPUID_RESP = 0x005, "one register of a CPUID leaf"
     AP_RESET_HOLD_REQ = 0x006, "wait for SIPI (version 2)"
-    AP_RESET_HOLD_RESP = 0x007, "the wait is over (version 2)"
-    PREF_GHCB_GPA_REQ = 0x010, "ask where the hypervisor wants the GHCB (SNP)"
-    PREF_GHCB_GPA_RESP = 0x011, "where the hypervisor wants the GHCB"
+    AP_RESET_HOLD_RESP = 0x007, "end of the wait for SIPI (version 2)"
+    PREF_GHCB_GPA_REQ = 0x010, "request for the preferred GHCB address (SNP)"
+    PREF_GHCB_GPA_RESP = 0x011, "preferred GHCB address"
     REG_GHCB_GPA_REQ = 0x012, "register a GHCB (SNP)"
-    REG_GHCB_GPA_RESP = 0x013, "the GHCB that is registered; refused if it is another"
+    REG_GHCB_GPA_RESP = 0x013, "GHCB address registered; a different one is a refusal"
     PSC_REQ = 0x014, "change the state of one page (SNP, or hypervisor feature bit 6)"
-    PSC_RESP = 0x015, "whether the page's state was changed"
+    PSC_RESP = 0x015, "result of the page state change"
     RUN_VMPL_REQ = 0x016, "run another VMPL (hypervisor feature bit 5)"
-    RUN_VMPL_RESP = 0x017, "whether it ran"
+    RUN_VMPL_RESP = 0x017, "result of running the other VMPL"
     UNREG_GHCB_GPA_REQ = 0x018, "unregister the GHCB (revision 2.04, hypervisor feature bit 8)"
-    UNREG_GHCB_GPA_RESP = 0x019, "the GHCB that was registered"
-    HV_FEATURES_REQ = 0x080, "ask for hypervisor features (version 2)"
+    UNREG_GHCB_GPA_RESP = 0x019, "GHCB address that was registered"
+    HV_FEATURES_REQ = 0x080, "request for hypervisor features (version 2)"
     HV_FEATURES_RESP = 0x081, "hypervisor features (version 2)"
-    TERM_REQ = 0x100, "the guest ends itself; there is no response"
+    TERM_REQ = 0x100, "termination request; there is no response"
     HYPERV_SPECIAL_HYPERCALL = 0xF00, "Hyper-V: special hypercall"
     HYPERV_SPECIAL_FAST_CALL = 0xF01, "Hyper-V: fast call"
     HYPERV_HYPERCALL_OUTPUT = 0xF02, "Hyper-V: output of a hypercall"
     HYPERV_SPECIAL_DBGPRINT = 0xF03, "Hyper-V: debug print"
 
 
-INFO = bits(0, 12, "Which message this is", MsrInfo)
+INFO = bits(0, 12, "Message code of the MSR protocol", MsrInfo)
 
 
 class Msr(Record, size=8, spec=SPEC):
@@ -65,7 +65,7 @@ class MsrWord(Word, width=64, spec=SPEC):
     """A message whose data has no layout that is known."""
 
     info = INFO
-    data = bits(12, 52, "Data")
+    data = bits(12, 52, "Message data of unknown layout")
 
 
 class MsrGhcbGpa(Word, width=64, spec=SPEC):
@@ -85,25 +85,25 @@ class MsrSevInfoResp(Word, width=64, spec=SPEC):
     """Protocol versions and encryption bit. Both sides use the highest version they share."""
 
     info = INFO
-    c_bit = bits(24, 8, "Position of the encryption bit in a page-table entry")
-    min_version = bits(32, 16, "Lowest protocol version the hypervisor speaks")
-    max_version = bits(48, 16, "Highest protocol version the hypervisor speaks")
+    c_bit = bits(24, 8, "Position of the C-bit in a page-table entry")
+    min_version = bits(32, 16, "Lowest GHCB protocol version of the hypervisor")
+    max_version = bits(48, 16, "Highest GHCB protocol version of the hypervisor")
 
 
 class MsrCpuidReq(Word, width=64, spec=SPEC):
     """Ask for one register of a CPUID leaf."""
 
     info = INFO
-    register = bits(30, 2, "Register wanted", CpuidRegister)
-    function = bits(32, 32, "Leaf; the subleaf is 0")
+    register = bits(30, 2, "CPUID register requested", CpuidRegister)
+    function = bits(32, 32, "CPUID leaf; the subleaf is 0")
 
 
 class MsrCpuidResp(Word, width=64, spec=SPEC):
     """One register of a CPUID leaf."""
 
     info = INFO
-    register = bits(30, 2, "Register, as in the request", CpuidRegister)
-    value = bits(32, 32, "Content of the register")
+    register = bits(30, 2, "CPUID register, as in the request", CpuidRegister)
+    value = bits(32, 32, "Value of the CPUID register")
 
 
 class MsrApResetHoldReq(Word, width=64, spec=SPEC):
@@ -116,7 +116,7 @@ class MsrApResetHoldResp(Word, width=64, spec=SPEC):
     """The wait is over."""
 
     info = INFO
-    result = bits(12, 52, "0 if no SIPI came; KVM says 1 if one did")
+    result = bits(12, 52, "Zero if no SIPI was received; KVM returns 1 if one was")
 
 
 class MsrPrefGhcbGpaReq(Word, width=64, spec=SPEC):
@@ -129,7 +129,7 @@ class MsrPrefGhcbGpaResp(Word, width=64, spec=SPEC):
     """Where the hypervisor wants the GHCB."""
 
     info = INFO
-    gfn = bits(12, 52, "Frame number; all ones for no preference")
+    gfn = bits(12, 52, "Preferred GHCB frame number; all ones for no preference")
 
 
 class MsrRegGhcbGpaReq(Word, width=64, spec=SPEC):
@@ -139,14 +139,14 @@ class MsrRegGhcbGpaReq(Word, width=64, spec=SPEC):
     """
 
     info = INFO
-    gfn = bits(12, 52, "Frame number")
+    gfn = bits(12, 52, "Frame number of the GHCB to register")
 
 
 class MsrRegGhcbGpaResp(Word, width=64, spec=SPEC):
     """The GHCB that is registered. All ones as the refusal is not verified."""
 
     info = INFO
-    gfn = bits(12, 52, "Frame number; any but the one asked for is a refusal")
+    gfn = bits(12, 52, "Frame number registered; any but the requested one is a refusal")
 
 
 class MsrPscReq(Word, width=64, spec=SPEC):
@@ -157,28 +157,28 @@ class MsrPscReq(Word, width=64, spec=SPEC):
 
     info = INFO
     gfn = bits(12, 40, "Frame number of the page")
-    operation = bits(52, 4, "What becomes of it; 1 or 2", PscOperation)
+    operation = bits(52, 4, "Page operation: 1 private, 2 shared", PscOperation)
 
 
 class MsrPscResp(Word, width=64, spec=SPEC):
     """Whether the page's state was changed."""
 
     info = INFO
-    error_code = bits(32, 32, "0 for success; KVM fails with 0x80000000")
+    error_code = bits(32, 32, "Error code, 0 for success; KVM fails with 0x80000000")
 
 
 class MsrRunVmplReq(Word, width=64, spec=SPEC):
     """Run another VMPL of this processor. edk2's declaration of the word is 32 bits too long."""
 
     info = INFO
-    vmpl = bits(32, 8, "Privilege level to run")
+    vmpl = bits(32, 8, "Number of the VMPL to run")
 
 
 class MsrRunVmplResp(Word, width=64, spec=SPEC):
     """Whether the other VMPL ran."""
 
     info = INFO
-    error_code = bits(32, 32, "0 for success")
+    error_code = bits(32, 32, "Error code, 0 for success")
 
 
 class MsrUnregGhcbGpaReq(Word, width=64, spec="56421 2.04, GHCB MSR protocol"):
@@ -191,7 +191,7 @@ class MsrUnregGhcbGpaResp(Word, width=64, spec="56421 2.04, GHCB MSR protocol"):
     """The GHCB that was registered."""
 
     info = INFO
-    gfn = bits(12, 52, "Frame number; OpenVMM: 0 if there was none, all ones for failure")
+    gfn = bits(12, 52, "Frame number unregistered; OpenVMM: 0 if none, all ones for failure")
 
 
 class MsrHvFeaturesReq(Word, width=64, spec=SPEC):
@@ -216,8 +216,8 @@ class MsrTermReq(Word, width=64, spec=SPEC):
     """End the guest."""
 
     info = INFO
-    reason_set = bits(12, 4, "Who defines the code", TermSet)
-    reason_code = bits(16, 8, "Why")
+    reason_set = bits(12, 4, "Reason set: who defines the reason code", TermSet)
+    reason_code = bits(16, 8, "Reason code of the termination")
 
     @property
     def reason(self) -> int:

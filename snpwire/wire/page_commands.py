@@ -14,37 +14,37 @@ from .operands import PscPageSize
 class SwapPageType(OpenEnum):
     """What a page that is swapped holds."""
 
-    DATA = 0, "data of the guest"
-    METADATA = 1, "metadata entries of other pages"
-    VMSA = 2, "the save area of a processor"
+    DATA = 0, "data page of the guest"
+    METADATA = 1, "metadata page: entries of other pages"
+    VMSA = 2, "VMSA page"
 
 
 class SwapOutFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
     """What page goes out."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
-    page_type = bits(1, 2, "What it holds", SwapPageType)
-    root_mdata_en = bit(4, "Keep its entry in the guest's context, not at mdata_paddr")
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
+    root_mdata_en = bit(4, "Store the metadata entry in the guest context, not at mdata_paddr")
 
 
 class SwapOut(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
     """Seal a guest's page and put it elsewhere."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
-    src_paddr: int = at(0x08, Int64ul, "Physical address of the page")
+    src_paddr: int = at(0x08, Int64ul, "Physical address of the page to swap out")
     dst_paddr: int = at(0x10, Int64ul, "Physical address for the sealed page")
-    mdata_paddr: int = at(0x18, Int64ul, "Physical address of its metadata entry, 64-byte aligned")
-    software_data: int = at(0x20, Int64ul, "Left to software, kept in the entry")
-    flags: SwapOutFlags = at(0x28, as_word(SwapOutFlags), "What page it is")
+    mdata_paddr: int = at(0x18, Int64ul, "Physical address of the metadata entry, 64-byte aligned")
+    software_data: int = at(0x20, Int64ul, "Software data, stored in the metadata entry")
+    flags: SwapOutFlags = at(0x28, as_word(SwapOutFlags), "Size and type of the page")
 
 
 class SwapInFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
     """What page comes back."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
-    page_type = bits(1, 2, "What it holds", SwapPageType)
-    swap_in_place = bit(3, "It is opened where it lies; data alone")
-    root_mdata_en = bit(4, "Its entry is in the guest's context, not at mdata_paddr")
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
+    swap_in_place = bit(3, "Decrypt the page in place; only for data pages")
+    root_mdata_en = bit(4, "Use the metadata entry in the guest context, not at mdata_paddr")
 
 
 class SwapIn(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
@@ -52,51 +52,51 @@ class SwapIn(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     src_paddr: int = at(0x08, Int64ul, "Physical address of the sealed page")
-    dst_paddr: int = at(0x10, Int64ul, "Physical address for the page")
-    mdata_paddr: int = at(0x18, Int64ul, "Physical address of its metadata entry, 64-byte aligned")
-    flags: SwapInFlags = at(0x28, as_word(SwapInFlags), "What page it is")
+    dst_paddr: int = at(0x10, Int64ul, "Physical address for the decrypted page")
+    mdata_paddr: int = at(0x18, Int64ul, "Physical address of the metadata entry, 64-byte aligned")
+    flags: SwapInFlags = at(0x28, as_word(SwapInFlags), "Size and type of the page")
 
 
 class MoveFlags(Word, width=32, spec=f"{MCMD}, SNP_PAGE_MOVE"):
     """What page moves."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
 
 
 class Move(Record, size=0x20, spec=f"{MCMD}, SNP_PAGE_MOVE"):
     """Move a guest's page to another place in memory."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
-    flags: MoveFlags = at(0x08, as_word(MoveFlags), "What page it is")
-    src_paddr: int = at(0x10, Int64ul, "Physical address of the page")
-    dst_paddr: int = at(0x18, Int64ul, "Physical address it moves to")
+    flags: MoveFlags = at(0x08, as_word(MoveFlags), "Size of the page")
+    src_paddr: int = at(0x10, Int64ul, "Physical address of the page to move")
+    dst_paddr: int = at(0x18, Int64ul, "Physical address the page moves to")
 
 
 class MdInit(Record, size=0x10, spec=f"{MCMD}, SNP_PAGE_MD_INIT"):
     """Make a page hold metadata entries."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
-    page_paddr: int = at(0x8, Int64ul, "Physical address of a firmware page")
+    page_paddr: int = at(0x8, Int64ul, "Physical address of a firmware page for metadata entries")
 
 
 class SetState(Record, size=0x10, spec=f"{MCMD}, SNP_PAGE_SET_STATE"):
     """Make pages HV_FIXED."""
 
-    length: int = at(0x0, Int32ul, "Bytes of this buffer: 0x10")
+    length: int = at(0x0, Int32ul, "Length of this command buffer: 0x10")
     list_paddr: int = at(0x8, Int64ul, "Physical address of a range list, aligned to 4 KiB")
 
 
 class ReclaimPage(Word, width=64, spec=f"{MCMD}, SNP_PAGE_RECLAIM"):
     """A page and its size."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
-    page_paddr = bits(12, 52, "Bits 63:12 of its physical address")
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    page_paddr = bits(12, 52, "Bits 63:12 of the page's physical address")
 
 
 class Reclaim(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_RECLAIM"):
     """Take a page back from the firmware."""
 
-    page: ReclaimPage = at(0x0, as_word(ReclaimPage), "Which page")
+    page: ReclaimPage = at(0x0, as_word(ReclaimPage), "Page to reclaim: address and size")
 
 
 class Unsmash(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_UNSMASH"):
@@ -105,7 +105,7 @@ class Unsmash(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_UNSMASH"):
     A comment in Linux has bit 0 say the size of the page; AMD-ASPFW refuses any bit below 21.
     """
 
-    page_paddr: int = at(0x0, Int64ul, "Physical address of the first, a multiple of 2 MiB")
+    page_paddr: int = at(0x0, Int64ul, "Physical address of the 2 MiB page, a multiple of 2 MiB")
 
 
 KINDS = {

@@ -19,16 +19,16 @@ class PscHeader(Record, size=8, spec=SPEC):
     """What the hypervisor has done, and what it is asked to do."""
 
     cur_entry: int = at(0x0, Int16ul, "Index of the next entry; end_entry + 1 when all are done")
-    end_entry: int = at(0x2, Int16ul, "Index of the last entry, itself included")
+    end_entry: int = at(0x2, Int16ul, "Index of the last entry, inclusive")
 
 
 class PscEntry(Word, width=64, spec=SPEC):
     """One change of one page, of 4 KiB or of 2 MiB."""
 
-    cur_page = bits(0, 12, "4 KiB pages of this entry that are done; KVM leaves 1 or 512")
+    cur_page = bits(0, 12, "4 KiB pages of this entry that are complete; KVM leaves 1 or 512")
     gfn = bits(12, 40, "Guest frame number; a multiple of 512 for a 2 MiB page")
-    operation = bits(52, 4, "What becomes of the page", PscOperation)
-    page_size = bits(56, 1, "Size of the page", PscPageSize)
+    operation = bits(52, 4, "Page operation: private, shared, PSMASH or UNSMASH", PscOperation)
+    page_size = bits(56, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
 
     @property
     def pages(self) -> int:
@@ -39,7 +39,7 @@ class PscEntry(Word, width=64, spec=SPEC):
 class PscBuffer(
     Block,
     head=PscHeader,
-    element=("entries", as_word(PscEntry), "Pages to change"),
+    element=("entries", as_word(PscEntry), "Page state change of one page"),
     count="end_entry",
     limit=MAX_ENTRIES,
     spec=SPEC,

@@ -34,32 +34,32 @@ SIGNED = 0x2A0
 class SignatureAlgo(OpenEnum):
     """How a report, an ID block or a key is signed."""
 
-    INVALID = 0, "not signed"
+    INVALID = 0, "invalid: not signed"
     ECDSA_P384_SHA384 = 1, "ECDSA over P-384 with SHA-384"
 
 
 class SigningKey(OpenEnum):
     """Which key signed the report."""
 
-    VCEK = 0, "the chip's own key for its TCB version"
-    VLEK = 1, "the key that a provider had loaded"
-    NONE = 7, "none: the signature is zero"
+    VCEK = 0, "VCEK: the chip's key for its TCB version"
+    VLEK = 1, "VLEK: the key that a provider had loaded"
+    NONE = 7, "no key: the signature is zero"
 
 
 class GuestPolicy(Word, width=64, spec="56860, GUEST_POLICY (AMD-ASPFW sev_guest.h, virtee/sev)"):
     """What the guest's owner allows. AMD-ASPFW (Genoa) refuses any bit from 21 up."""
 
-    abi_minor = bits(0, 8, "Least minor version of the firmware's ABI")
-    abi_major = bits(8, 8, "Least major version of the firmware's ABI")
+    abi_minor = bits(0, 8, "Minimum ABI minor version of the firmware")
+    abi_major = bits(8, 8, "Minimum ABI major version of the firmware")
     smt = bit(16, "Simultaneous multithreading is allowed")
-    reserved_must_be_one = bit(17, "Must be 1; AMD-ASPFW calls it the VMPL bit")
+    reserved_must_be_one = bit(17, "Reserved, must be 1; AMD-ASPFW calls it the VMPL bit")
     migrate_ma = bit(18, "A migration agent is allowed")
     debug = bit(19, "Debugging is allowed")
-    single_socket = bit(20, "The guest may run on one socket alone")
+    single_socket = bit(20, "The guest may run on one socket only")
     cxl_allow = bit(21, "CXL memory and devices are allowed")
     mem_aes_256_xts = bit(22, "Memory encryption must be AES-256-XTS")
-    rapl_dis = bit(23, "Power reporting (RAPL) must be off")
-    ciphertext_hiding_dram = bit(24, "Ciphertext of memory must be hidden")
+    rapl_dis = bit(23, "Power reporting (RAPL) must be disabled")
+    ciphertext_hiding_dram = bit(24, "Ciphertext hiding of memory must be enabled")
     page_swap_disable = bit(25, "The page move and swap commands are refused (ABI 1.58)")
 
 
@@ -69,28 +69,28 @@ class PlatformInfo(Flags, width=64, spec="56860, PLATFORM_INFO (virtee/sev, go-s
     Bit 6 has no name in any source; a genuine Turin report has it set.
     """
 
-    smt_en = bit(0, "Simultaneous multithreading is on")
-    tsme_en = bit(1, "All memory is encrypted (TSME)")
-    ecc_en = bit(2, "Memory has error correction")
-    rapl_dis = bit(3, "Power reporting (RAPL) is off")
-    ciphertext_hiding_dram_en = bit(4, "Ciphertext of memory is hidden")
-    alias_check_complete = bit(5, "Memory has no aliases (from Milan 1.55.22, Genoa 1.55.38)")
-    tio_en = bit(7, "Trusted I/O is on (ABI 1.58)")
+    smt_en = bit(0, "Simultaneous multithreading is enabled")
+    tsme_en = bit(1, "Transparent SME (TSME): all memory is encrypted")
+    ecc_en = bit(2, "Memory uses error-correcting code (ECC)")
+    rapl_dis = bit(3, "Power reporting (RAPL) is disabled")
+    ciphertext_hiding_dram_en = bit(4, "Ciphertext hiding of memory is enabled")
+    alias_check_complete = bit(5, "Memory alias check complete (from Milan 1.55.22, Genoa 1.55.38)")
+    tio_en = bit(7, "Trusted I/O is enabled (ABI 1.58)")
 
 
 class KeyInfo(Word, width=32, spec="56860, ATTESTATION_REPORT byte 0x48"):
     """Which keys have to do with the report."""
 
     author_key_en = bit(0, "The ID key is signed by the author key of author_key_digest")
-    mask_chip_key = bit(1, "The host has the chip's key masked")
-    signing_key = bits(2, 3, "Which key signed the report", SigningKey)
+    mask_chip_key = bit(1, "Chip key masked by the host: MASK_CHIP_KEY is set")
+    signing_key = bits(2, 3, "Key that signed the report", SigningKey)
 
 
 class Signature(Record, size=0x200, spec="56860, ECDSA P-384 signature (AMD-ASPFW, virtee/sev)"):
     """Two numbers, little-endian; 48 of each 72 bytes are used."""
 
-    r: bytes = at(0x00, Bytes(72), "First number, least byte first")
-    s: bytes = at(0x48, Bytes(72), "Second number, least byte first")
+    r: bytes = at(0x00, Bytes(72), "R component of the signature, little-endian")
+    s: bytes = at(0x48, Bytes(72), "S component of the signature, little-endian")
 
     @property
     def r_number(self) -> int:
@@ -122,45 +122,45 @@ def little_endian(record: type[Record], field: str, number: int) -> bytes:
 class Report(Record, size=REPORT_SIZE, spec=SPEC):
     """What the firmware states about a guest, its host, and itself."""
 
-    version: int = at(0x000, Int32ul, "Version of the report: 2 to 5 are known")
-    guest_svn: int = at(0x004, Int32ul, "The guest's security version, from its ID block")
-    policy: GuestPolicy = at(0x008, as_word(GuestPolicy), "What the guest's owner allows")
-    family_id: bytes = at(0x010, Bytes(16), "Family of the guest, from its ID block")
-    image_id: bytes = at(0x020, Bytes(16), "Image of the guest, from its ID block")
-    vmpl: int = at(0x030, Int32ul, "The VMPL that the request gave")
+    version: int = at(0x000, Int32ul, "Report version: 2 to 5 are known")
+    guest_svn: int = at(0x004, Int32ul, "Guest SVN, from the ID block")
+    policy: GuestPolicy = at(0x008, as_word(GuestPolicy), "Guest policy")
+    family_id: bytes = at(0x010, Bytes(16), "Family ID of the guest, from the ID block")
+    image_id: bytes = at(0x020, Bytes(16), "Image ID of the guest, from the ID block")
+    vmpl: int = at(0x030, Int32ul, "VMPL from the report request")
     signature_algo: SignatureAlgo = at(
-        0x034, as_enum(SignatureAlgo, Int32ul), "How the report is signed"
+        0x034, as_enum(SignatureAlgo, Int32ul), "Algorithm of the report signature"
     )
-    current_tcb: int = at(0x038, Int64ul, "TCB version that runs now")
-    platform_info: PlatformInfo = at(0x040, as_word(PlatformInfo), "What the host has on")
-    key_info: KeyInfo = at(0x048, as_word(KeyInfo), "Which keys have to do with the report")
-    report_data: bytes = at(0x050, Bytes(64), "What the guest put into its request")
-    measurement: bytes = at(0x090, Bytes(48), "Launch digest")
-    host_data: bytes = at(0x0C0, Bytes(32), "What the host gave at the end of the launch")
+    current_tcb: int = at(0x038, Int64ul, "Current TCB version")
+    platform_info: PlatformInfo = at(0x040, as_word(PlatformInfo), "Platform info flags")
+    key_info: KeyInfo = at(0x048, as_word(KeyInfo), "Signing key, author key and masking flags")
+    report_data: bytes = at(0x050, Bytes(64), "Report data supplied by the guest")
+    measurement: bytes = at(0x090, Bytes(48), "Launch digest of the guest")
+    host_data: bytes = at(0x0C0, Bytes(32), "Host data from SNP_LAUNCH_FINISH")
     id_key_digest: bytes = at(0x0E0, Bytes(48), "SHA-384 of the ID key; zero without an ID block")
     author_key_digest: bytes = at(
         0x110, Bytes(48), "SHA-384 of the author key; zero unless author_key_en"
     )
-    report_id: bytes = at(0x140, Bytes(32), "Which guest this is")
-    report_id_ma: bytes = at(0x160, Bytes(32), "Its migration agent; all ones without one")
-    reported_tcb: int = at(0x180, Int64ul, "TCB version that the signing key stands for")
+    report_id: bytes = at(0x140, Bytes(32), "Report ID of the guest")
+    report_id_ma: bytes = at(0x160, Bytes(32), "Migration agent's report ID; all ones without one")
+    reported_tcb: int = at(0x180, Int64ul, "Reported TCB version, which the VCEK or VLEK certifies")
     cpuid_fam_id: int = at(0x188, Int8ul, "CPUID family, combined; reserved in version 2")
     cpuid_mod_id: int = at(0x189, Int8ul, "CPUID model, combined; reserved in version 2")
     cpuid_step: int = at(0x18A, Int8ul, "CPUID stepping; reserved in version 2")
-    chip_id: bytes = at(0x1A0, Bytes(64), "Which chip; Turin uses 8 bytes; zero if masked")
-    committed_tcb: int = at(0x1E0, Int64ul, "TCB version that cannot be undone")
-    current_build: int = at(0x1E8, Int8ul, "Build of the firmware that runs now")
-    current_minor: int = at(0x1E9, Int8ul, "Minor version of the firmware that runs now")
-    current_major: int = at(0x1EA, Int8ul, "Major version of the firmware that runs now")
-    committed_build: int = at(0x1EC, Int8ul, "Build of the committed firmware")
-    committed_minor: int = at(0x1ED, Int8ul, "Minor version of the committed firmware")
-    committed_major: int = at(0x1EE, Int8ul, "Major version of the committed firmware")
+    chip_id: bytes = at(0x1A0, Bytes(64), "Chip ID; Turin uses 8 bytes; zero if masked")
+    committed_tcb: int = at(0x1E0, Int64ul, "Committed TCB version (rollback floor)")
+    current_build: int = at(0x1E8, Int8ul, "Current firmware build")
+    current_minor: int = at(0x1E9, Int8ul, "Current firmware minor version")
+    current_major: int = at(0x1EA, Int8ul, "Current firmware major version")
+    committed_build: int = at(0x1EC, Int8ul, "Committed firmware build")
+    committed_minor: int = at(0x1ED, Int8ul, "Committed firmware minor version")
+    committed_major: int = at(0x1EE, Int8ul, "Committed firmware major version")
     launch_tcb: int = at(0x1F0, Int64ul, "TCB version when the guest was launched or imported")
     launch_mit_vector: int = at(
-        0x1F8, Int64ul, "Mitigations on at the launch; reserved before version 5"
+        0x1F8, Int64ul, "Mitigation vector at the launch; reserved before version 5"
     )
     current_mit_vector: int = at(
-        0x200, Int64ul, "Mitigations that are on now; reserved before version 5"
+        0x200, Int64ul, "Current mitigation vector; reserved before version 5"
     )
     signature: Signature = at(SIGNED, nested(Signature), "Signature over all bytes before it")
 
@@ -171,23 +171,23 @@ SPEC_REPORT_MSG = "56860, MSG_REPORT_REQ and MSG_REPORT_RSP (AMD-ASPFW sev_rmp.h
 class ReportSelect(Word, width=32, spec=SPEC_REPORT_MSG):
     """Which key is to sign."""
 
-    key_sel = bits(0, 2, "Key that is to sign", KeySel)
+    key_sel = bits(0, 2, "Key that signs the report", KeySel)
 
 
 class ReportReq(Record, size=0x60, spec=SPEC_REPORT_MSG):
     """A report request. Linux's structure for it names the first two fields alone."""
 
-    report_data: bytes = at(0x00, Bytes(64), "What the report is to carry")
-    vmpl: int = at(0x40, Int32ul, "VMPL to state, not below the number of the message's key")
-    select: ReportSelect = at(0x44, as_word(ReportSelect), "Which key is to sign")
+    report_data: bytes = at(0x00, Bytes(64), "Report data supplied by the guest")
+    vmpl: int = at(0x40, Int32ul, "VMPL for the report; not below the VMPCK number of the message")
+    select: ReportSelect = at(0x44, as_word(ReportSelect), "Selection of the signing key")
 
 
 class ReportRsp(Record, size=0x4C0, spec=SPEC_REPORT_MSG):
     """The answer to a report request."""
 
-    status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
-    report_size: int = at(0x04, Int32ul, "Bytes of the report, 0x4A0; set after an error too")
-    report: Report = at(0x20, nested(Report), "The report")
+    status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the report request")
+    report_size: int = at(0x04, Int32ul, "Bytes of the report, 0x4A0; set even after an error")
+    report: Report = at(0x20, nested(Report), "Attestation report")
 
 
 KINDS = {

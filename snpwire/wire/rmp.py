@@ -36,15 +36,15 @@ class RmpLo(Word, width=64, spec=f"{SPEC}: struct rmp_fields"):
     for a moment only: the firmware writes it to keep others off an entry that it changes.
     """
 
-    assigned = bit(0, "The page is a guest's or the firmware's")
-    page_size = bits(1, 1, "Size of the page", PscPageSize)
-    immutable = bit(2, "RMPUPDATE may not change the entry")
-    subpage_count = bits(3, 9, "On a 2 MiB boundary, page_size 0: assigned pages of the other 511")
-    gpa = bits(12, 39, "Guest frame number; with asid 0 the firmware's own note")
-    asid = bits(51, 10, "Guest that owns the page")
-    vmsa = bit(61, "The page is a save area; with asid 0, a guest context")
-    validated = bit(62, "The guest has accepted the page")
-    lock = bit(63, "Follows immutable in what the firmware writes")
+    assigned = bit(0, "Assigned: the page belongs to a guest or the firmware")
+    page_size = bits(1, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    immutable = bit(2, "Immutable: RMPUPDATE may not change the entry")
+    subpage_count = bits(3, 9, "2 MiB boundary, page_size 0: assigned pages of the other 511")
+    gpa = bits(12, 39, "Guest frame number; with asid 0 a private note of the firmware")
+    asid = bits(51, 10, "ASID of the guest that owns the page")
+    vmsa = bit(61, "The page is a VMSA; with asid 0, a guest context page")
+    validated = bit(62, "Validated: the guest has accepted the page")
+    lock = bit(63, "Lock; follows immutable in what the firmware writes")
 
     @property
     def address(self) -> int:
@@ -60,14 +60,14 @@ class RmpLo(Word, width=64, spec=f"{SPEC}: struct rmp_fields"):
 class RmpHi(Word, width=64, spec=f"{SPEC}: struct rmp_quadword2"):
     """Second quadword of an entry: what each privilege level may do (``VmplMask``)."""
 
-    vmpl0 = bits(0, 8, "Rights of VMPL 0")
-    vmpl1 = bits(8, 8, "Rights of VMPL 1")
-    vmpl2 = bits(16, 8, "Rights of VMPL 2")
-    vmpl3 = bits(24, 8, "Rights of VMPL 3")
-    implicit_key_select = bit(32, "1 for the persistent key")
-    root_port_id = bits(49, 5, "Root port; Genoa does not use it")
-    pcie_ide_stream_id = bits(54, 8, "Encrypted PCIe stream; Genoa does not use it")
-    page_migration = bits(62, 2, "Page migration")
+    vmpl0 = bits(0, 8, "VMPL permissions of VMPL 0")
+    vmpl1 = bits(8, 8, "VMPL permissions of VMPL 1")
+    vmpl2 = bits(16, 8, "VMPL permissions of VMPL 2")
+    vmpl3 = bits(24, 8, "VMPL permissions of VMPL 3")
+    implicit_key_select = bit(32, "Implicit key selection: 1 for the persistent key")
+    root_port_id = bits(49, 5, "PCIe root port ID; not used by Genoa")
+    pcie_ide_stream_id = bits(54, 8, "PCIe IDE stream ID; not used by Genoa")
+    page_migration = bits(62, 2, "Page migration state")
 
 
 ASIDS = RmpLo.asid.limit + 1
@@ -77,23 +77,23 @@ ASIDS = RmpLo.asid.limit + 1
 class RmpEntry(Record, size=16, spec=SPEC):
     """One entry of the table in memory: one page of the host."""
 
-    lo: RmpLo = at(0x0, as_word(RmpLo), "Whose the page is")
-    hi: RmpHi = at(0x8, as_word(RmpHi), "What each privilege level may do")
+    lo: RmpLo = at(0x0, as_word(RmpLo), "Ownership, state and guest frame number of the page")
+    hi: RmpHi = at(0x8, as_word(RmpHi), "VMPL permissions of the page")
 
 
 class VmplMasks(Record, size=4, spec=f"{SPEC}: bytes 8 to 11"):
     """What each privilege level may do with one page."""
 
-    vmpl0: VmplMask = at(0x0, as_word(VmplMask), "Rights of VMPL 0")
-    vmpl1: VmplMask = at(0x1, as_word(VmplMask), "Rights of VMPL 1")
-    vmpl2: VmplMask = at(0x2, as_word(VmplMask), "Rights of VMPL 2")
-    vmpl3: VmplMask = at(0x3, as_word(VmplMask), "Rights of VMPL 3")
+    vmpl0: VmplMask = at(0x0, as_word(VmplMask), "VMPL permissions of VMPL 0")
+    vmpl1: VmplMask = at(0x1, as_word(VmplMask), "VMPL permissions of VMPL 1")
+    vmpl2: VmplMask = at(0x2, as_word(VmplMask), "VMPL permissions of VMPL 2")
+    vmpl3: VmplMask = at(0x3, as_word(VmplMask), "VMPL permissions of VMPL 3")
 
 
 class RstSegment(Record, size=8, spec="RMP segment table (newer Linux)"):
     """One segment of the table."""
 
-    entry: RstEntry = at(0x0, as_word(RstEntry), "Where its entries are, and for how much memory")
+    entry: RstEntry = at(0x0, as_word(RstEntry), "Address and coverage of an RMP segment")
 
 
 class SegmentTableHead(Record, size=0, spec="RMP segment table (newer Linux)"):
@@ -107,7 +107,7 @@ SEGMENTS = 512
 class SegmentTable(
     Block,
     head=SegmentTableHead,
-    element=("segments", nested(RstSegment), "One segment"),
+    element=("segments", nested(RstSegment), "Entry of one RMP segment"),
     count="",  # counted by looking for the last
     limit=SEGMENTS,
     spec="RMP segment table (newer Linux)",
@@ -131,8 +131,8 @@ class SegmentTable(
 class RmpReadSize(Word, width=8, spec="Linux struct rmpentry (RMPREAD)"):
     """The byte of ``RmpOperand`` that tells the size."""
 
-    page_size = bits(0, 1, "Size of the page", PscPageSize)
-    hpage_region_status = bit(1, "RMPREAD: presumably, the 2 MiB around it hold assigned pages")
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    hpage_region_status = bit(1, "RMPREAD: presumably, the surrounding 2 MiB hold assigned pages")
 
 
 class RmpOperand(Record, size=16, spec="Linux struct rmp_state (RMPUPDATE), rmpentry (RMPREAD)"):
@@ -142,29 +142,29 @@ class RmpOperand(Record, size=16, spec="Linux struct rmp_state (RMPUPDATE), rmpe
     the guest has accepted looks as one that it has not.
     """
 
-    gpa: int = at(0x0, Int64ul, "Guest address, in bytes")
-    assigned: int = at(0x8, Int8ul, "1: the page is a guest's or the firmware's")
-    page_size: RmpReadSize = at(0x9, as_word(RmpReadSize), "Size of the page")
-    immutable: int = at(0xA, Int8ul, "1: RMPUPDATE may not change the entry")
-    asid: int = at(0xC, Int32ul, "Guest that owns the page")
+    gpa: int = at(0x0, Int64ul, "Guest-physical address of the page")
+    assigned: int = at(0x8, Int8ul, "Assigned: 1 if the page belongs to a guest or the firmware")
+    page_size: RmpReadSize = at(0x9, as_word(RmpReadSize), "Page size: 4 KiB or 2 MiB")
+    immutable: int = at(0xA, Int8ul, "Immutable: 1 if RMPUPDATE may not change the entry")
+    asid: int = at(0xC, Int32ul, "ASID of the guest that owns the page")
 
 
 class RmpState(OpenEnum):
     """State of a page, numbered as in AMD's firmware. No document numbers them."""
 
-    INVALID = 0, "a mixture that no rule knows"
-    DEFAULT = 1, "the address lies beyond the table, so that there is no entry"
-    HYPERVISOR = 2, "the hypervisor's, to use and to give away"
-    HV_FIXED = 3, "the hypervisor's until SNP is initialised anew"
-    FIRMWARE = 4, "the firmware's, to write to"
-    FIRMWARE_IOMMU = 5, "the firmware's, for the IOMMU; no command takes it"
-    RECLAIM = 6, "given back by the firmware; RMPUPDATE makes it the hypervisor's"
-    CONTEXT = 7, "holds a guest context"
-    METADATA = 8, "holds metadata of pages swapped out"
-    PRE_GUEST = 9, "a guest's, kept still for the firmware, not accepted"
-    PRE_SWAP = 10, "a guest's, kept still for the firmware, accepted"
-    GUEST_INVALID = 11, "a guest's, not accepted"
-    GUEST_VALID = 12, "a guest's, accepted"
+    INVALID = 0, "no known state"
+    DEFAULT = 1, "outside of the table: there is no entry"
+    HYPERVISOR = 2, "hypervisor-owned"
+    HV_FIXED = 3, "hypervisor-owned until SNP is initialised again"
+    FIRMWARE = 4, "firmware-owned, writable"
+    FIRMWARE_IOMMU = 5, "firmware-owned, for the IOMMU; no command accepts it"
+    RECLAIM = 6, "released by the firmware; RMPUPDATE makes it hypervisor-owned"
+    CONTEXT = 7, "guest context page"
+    METADATA = 8, "metadata page of swapped pages"
+    PRE_GUEST = 9, "guest-owned, immutable, not validated"
+    PRE_SWAP = 10, "guest-owned, immutable, validated"
+    GUEST_INVALID = 11, "guest-owned, not validated"
+    GUEST_VALID = 12, "guest-owned, validated"
 
 
 STILL = frozenset({RmpState.PRE_GUEST, RmpState.PRE_SWAP})

@@ -13,47 +13,47 @@ CHANGING = 0x3FF
 class RmpGpaState(OpenEnum):
     """What AMD's firmware holds a page without owner for."""
 
-    FIRMWARE = 0, "its own page, or a guest context"
-    METADATA = 1, "metadata of pages swapped out"
-    FW_IOMMU = 2, "the IOMMU"
+    FIRMWARE = 0, "page of the firmware, or a guest context"
+    METADATA = 1, "metadata of swapped pages"
+    FW_IOMMU = 2, "page of the IOMMU"
 
 
 class RmpFirmwareGpa(Word, width=39, spec="AMD-ASPFW sev_rmp.h; private to that firmware"):
     """``gpa`` of an entry while its ``asid`` is 0: a note of the firmware to itself."""
 
-    pfn = bits(0, 36, "Page number of the guest context; 1 for the IOMMU")
-    state = bits(36, 3, "What the page is held for", RmpGpaState)
+    pfn = bits(0, 36, "Page frame number of the guest context; 1 for the IOMMU")
+    state = bits(36, 3, "Use of a firmware-owned page", RmpGpaState)
 
 
 class VmplMask(Flags, width=8, spec="AMD-ASPFW sev_rmp.h, VMPL permission mask"):
     """What one privilege level may do with a page."""
 
-    read = bit(0, "Read")
-    write = bit(1, "Write")
-    exec_user = bit(2, "Execute in user mode")
-    exec_supervisor = bit(3, "Execute in supervisor mode")
+    read = bit(0, "Read permission")
+    write = bit(1, "Write permission")
+    exec_user = bit(2, "Execute permission in user mode")
+    exec_supervisor = bit(3, "Execute permission in supervisor mode")
     sss = bit(4, "Use as a supervisor shadow stack")
 
 
 class RmpAdjust(Word, width=64, spec="RMPADJUST, rDX (OpenVMM, coconut-svsm, Linux)"):
     """The rights that RMPADJUST is to give: five bits as in ``VmplMask``, eight further up."""
 
-    target_vmpl = bits(0, 8, "Level they are for; its number is above one's own")
-    read = bit(8, "Read")
-    write = bit(9, "Write")
-    exec_user = bit(10, "Execute in user mode")
-    exec_supervisor = bit(11, "Execute in supervisor mode")
+    target_vmpl = bits(0, 8, "Target VMPL; must be less privileged than the current one")
+    read = bit(8, "Read permission")
+    write = bit(9, "Write permission")
+    exec_user = bit(10, "Execute permission in user mode")
+    exec_supervisor = bit(11, "Execute permission in supervisor mode")
     sss = bit(12, "Use as a supervisor shadow stack")
-    vmsa = bit(16, "The page is a save area; heeded at VMPL 0 alone")
+    vmsa = bit(16, "The page is a VMSA; honoured at VMPL 0 only")
 
 
 class RmpUpdateResult(OpenEnum):
     """What RMPUPDATE leaves in EAX; RMPREAD has the first three."""
 
     SUCCESS = 0, "the entry is changed"
-    FAIL_INPUT = 1, "the operand or the address cannot be"
-    FAIL_PERMISSION = 2, "it ran in a guest, or the entry is immutable"
-    FAIL_INUSE = 3, "another processor changes the entry, or runs from the page"
+    FAIL_INPUT = 1, "invalid operand or address"
+    FAIL_PERMISSION = 2, "executed in a guest, or the entry is immutable"
+    FAIL_INUSE = 3, "another processor changes the entry, or executes from the page"
     FAIL_OVERLAP = 4, "pages of 4 KiB and of 2 MiB would overlap"
 
 
@@ -61,57 +61,60 @@ class PsmashResult(OpenEnum):
     """What PSMASH leaves in EAX."""
 
     SUCCESS = 0, "the page is split"
-    FAIL_INPUT = 1, "the address cannot be"
-    FAIL_PERMISSION = 2, "it ran in a guest"
-    FAIL_INUSE = 3, "another processor changes the entry; Linux tries again"
+    FAIL_INPUT = 1, "invalid address"
+    FAIL_PERMISSION = 2, "executed in a guest"
+    FAIL_INUSE = 3, "another processor changes the entry; Linux retries"
     FAIL_BADADDR_LINUX2021 = (
         4,
-        "no page that can be split, in a header of Linux before SNP was merged",
+        "not a page that can be split, in a header of Linux before SNP was merged",
     )
-    FAIL_BADADDR = 7, "no page that can be split (Microsoft)"
+    FAIL_BADADDR = 7, "not a page that can be split (Microsoft)"
 
 
 class PvalidateResult(OpenEnum):
     """What PVALIDATE leaves in EAX; the carry flag tells that nothing had to change."""
 
-    SUCCESS = 0, "the page is what was asked for"
-    FAIL_INPUT = 1, "the operands cannot be"
-    FAIL_PERMISSION = 2, "not at VMPL 0 (VeriSMo alone)"
-    FAIL_SIZEMISMATCH = 6, "2 MiB were asked for and the page has 4 KiB"
+    SUCCESS = 0, "the page is in the requested state"
+    FAIL_INPUT = 1, "invalid operands"
+    FAIL_PERMISSION = 2, "not at VMPL 0 (only VeriSMo)"
+    FAIL_SIZEMISMATCH = 6, "2 MiB requested, but the entry is for 4 KiB"
 
 
 class RmpAdjustResult(OpenEnum):
     """What RMPADJUST leaves in EAX, and RMPQUERY."""
 
-    SUCCESS = 0, "the rights are given"
-    FAIL_INPUT = 1, "the operands cannot be"
-    FAIL_PERMISSION = 2, "the level is not below one's own, or has more rights than oneself"
-    FAIL_SIZEMISMATCH = 6, "2 MiB were asked for and the page has 4 KiB"
+    SUCCESS = 0, "the permissions are set"
+    FAIL_INPUT = 1, "invalid operands"
+    FAIL_PERMISSION = (
+        2,
+        "the target VMPL is not less privileged, or gets more than the current one has",
+    )
+    FAIL_SIZEMISMATCH = 6, "2 MiB requested, but the entry is for 4 KiB"
 
 
 class NpfInfo(Word, width=64, spec="#VMEXIT(NPF), EXITINFO1 (OpenVMM, Linux)"):
     """Why an access to guest memory left the guest."""
 
     present = bit(0, "The nested page is present")
-    write = bit(1, "It was a write")
-    user = bit(2, "It was an access of user mode")
+    write = bit(1, "The access was a write")
+    user = bit(2, "The access was in user mode")
     reserved_bit = bit(3, "A reserved bit is set in a page table")
-    fetch = bit(4, "It was an instruction fetch")
-    shadow_stack = bit(6, "It was an access of the shadow stack")
-    rmp = bit(31, "The reverse map table forbids it")
-    gpa_final = bit(32, "The last address of the walk was the one at fault")
-    gpa_page_table = bit(33, "A page table of the guest was the one at fault")
-    enc = bit(34, "The guest meant its private memory")
-    sizem = bit(35, "The entry has another page size than the operand or the nested page table")
-    vmpl = bit(36, "The privilege level has no right to it")
-    sss = bit(37, "Supervisor shadow stack")
-    not_restartable = bit(63, "The instruction cannot be run again")
+    fetch = bit(4, "The access was an instruction fetch")
+    shadow_stack = bit(6, "The access was to a shadow stack")
+    rmp = bit(31, "RMP violation")
+    gpa_final = bit(32, "The fault was on the final guest-physical address")
+    gpa_page_table = bit(33, "The fault was on a guest page table")
+    enc = bit(34, "The access was to private (encrypted) memory")
+    sizem = bit(35, "Page size of the RMP entry differs from the operand or nested page table")
+    vmpl = bit(36, "VMPL permissions deny the access")
+    sss = bit(37, "Supervisor shadow stack check failed")
+    not_restartable = bit(63, "The instruction cannot be restarted")
 
 
 class RmpBase(Word, width=64, spec="MSR C001_0132, RMP_BASE (Linux, AMD-ASPFW)"):
     """Where the table begins. The firmware wants a multiple of 1 MiB, and no C-bit."""
 
-    rmp_base = bits(13, 39, "Address of the table, in units of 8 KiB")
+    rmp_base = bits(13, 39, "Address of the RMP in units of 8 KiB")
 
     @property
     def address(self) -> int:
@@ -122,21 +125,21 @@ class RmpBase(Word, width=64, spec="MSR C001_0132, RMP_BASE (Linux, AMD-ASPFW)")
 class RmpEnd(Word, width=64, spec="MSR C001_0133, RMP_END (Linux, AMD-ASPFW)"):
     """Where the table ends. Linux does not use it where the table has segments."""
 
-    rmp_end = bits(0, 52, "Address of the table's last byte")
+    rmp_end = bits(0, 52, "Address of the last byte of the RMP")
 
 
 class RmpCfg(Word, width=64, spec="MSR C001_0136, RMP_CFG (newer Linux)"):
     """Whether the table has segments."""
 
-    segmented_rmp_en = bit(0, "The table has segments")
-    rmp_segment_size = bits(8, 6, "Power of two of the bytes that a segment covers, as Linux reads")
+    segmented_rmp_en = bit(0, "The RMP is segmented")
+    rmp_segment_size = bits(8, 6, "Power of two of the bytes a segment covers, as Linux reads it")
 
 
 class RstEntry(Word, width=64, spec="RMP segment table (newer Linux)"):
     """One segment of the table; there are 512 of them, 16 KiB behind RMP_BASE."""
 
-    mapped_size_gb = bits(0, 20, "GiB of memory that it covers; 0 where there is none")
-    segment_base = bits(20, 32, "Where its entries are, in units of 1 MiB")
+    mapped_size_gb = bits(0, 20, "GiB of memory that the segment covers; 0 for no segment")
+    segment_base = bits(20, 32, "Address of the segment's entries in units of 1 MiB")
 
     @property
     def address(self) -> int:
@@ -147,12 +150,12 @@ class RstEntry(Word, width=64, spec="RMP segment table (newer Linux)"):
 class PageFault(Word, width=32, spec="#PF error code (Linux trap_pf.h)"):
     """Why an access of the host, or within a guest, made a page fault."""
 
-    present = bit(0, "The page is present: a right was missing")
-    write = bit(1, "It was a write")
-    user = bit(2, "It was an access of user mode")
+    present = bit(0, "The page is present: a permission was missing")
+    write = bit(1, "The access was a write")
+    user = bit(2, "The access was in user mode")
     reserved_bit = bit(3, "A reserved bit is set in a page table")
-    fetch = bit(4, "It was an instruction fetch")
-    protection_key = bit(5, "A protection key forbids it")
-    shadow_stack = bit(6, "It was an access of the shadow stack")
-    sgx = bit(15, "An enclave forbids it (not AMD)")
-    rmp = bit(31, "The reverse map table forbids it")
+    fetch = bit(4, "The access was an instruction fetch")
+    protection_key = bit(5, "Protection key violation")
+    shadow_stack = bit(6, "The access was to a shadow stack")
+    sgx = bit(15, "SGX violation (not AMD)")
+    rmp = bit(31, "RMP violation")

@@ -29,17 +29,17 @@ class OsArea(Record, size=0x60, spec="56421, guest area of the secrets page (Lin
     of the document, an upper half too (Oak). ``counts`` and ``wide_counts`` are the two readings.
     """
 
-    msg_seqno_0: int = at(0x00, Int32ul, "Sequence number last used with key 0, lower half")
-    msg_seqno_1: int = at(0x04, Int32ul, "Sequence number last used with key 1, lower half")
-    msg_seqno_2: int = at(0x08, Int32ul, "Sequence number last used with key 2, lower half")
-    msg_seqno_3: int = at(0x0C, Int32ul, "Sequence number last used with key 3, lower half")
+    msg_seqno_0: int = at(0x00, Int32ul, "Last sequence number used with VMPCK0, low half")
+    msg_seqno_1: int = at(0x04, Int32ul, "Last sequence number used with VMPCK1, low half")
+    msg_seqno_2: int = at(0x08, Int32ul, "Last sequence number used with VMPCK2, low half")
+    msg_seqno_3: int = at(0x0C, Int32ul, "Last sequence number used with VMPCK3, low half")
     ap_jump_table_pa: int = at(0x10, Int64ul, "Physical address of the AP jump table")
-    msg_seqno_0_high: int = at(0x18, Int32ul, "Upper half for key 0; Linux does not use it")
-    msg_seqno_1_high: int = at(0x1C, Int32ul, "Upper half for key 1; Linux does not use it")
-    msg_seqno_2_high: int = at(0x20, Int32ul, "Upper half for key 2; Linux does not use it")
-    msg_seqno_3_high: int = at(0x24, Int32ul, "Upper half for key 3; Linux does not use it")
-    version: int = at(0x3E, Int16ul, "Version of this area: 1 has upper halves")
-    guest_usage: bytes = at(0x40, Bytes(32), "Left to the guest")
+    msg_seqno_0_high: int = at(0x18, Int32ul, "VMPCK0 sequence number, high half; unused by Linux")
+    msg_seqno_1_high: int = at(0x1C, Int32ul, "VMPCK1 sequence number, high half; unused by Linux")
+    msg_seqno_2_high: int = at(0x20, Int32ul, "VMPCK2 sequence number, high half; unused by Linux")
+    msg_seqno_3_high: int = at(0x24, Int32ul, "VMPCK3 sequence number, high half; unused by Linux")
+    version: int = at(0x3E, Int16ul, "Version of the guest area: 1 has high halves")
+    guest_usage: bytes = at(0x40, Bytes(32), "Bytes available to the guest")
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
@@ -60,25 +60,25 @@ class OsArea(Record, size=0x60, spec="56421, guest area of the secrets page (Lin
 class SecretsPage(Record, size=0x1000, spec=SPEC):
     """The whole page."""
 
-    version: int = at(0x000, Int32ul, "Version of the page")
-    flags: SecretsFlags = at(0x004, as_word(SecretsFlags), "What was special about the launch")
-    fms: int = at(0x008, Int32ul, "Family, model and stepping, as EAX of CPUID leaf 1")
-    gosvw: bytes = at(0x010, Bytes(16), "Workarounds that the guest's OS may see")
-    vmpck0: bytes = at(0x020, Bytes(32), "Message key 0; zero once a guest has wiped it")
-    vmpck1: bytes = at(0x040, Bytes(32), "Message key 1; zero once a guest has wiped it")
-    vmpck2: bytes = at(0x060, Bytes(32), "Message key 2; zero once a guest has wiped it")
-    vmpck3: bytes = at(0x080, Bytes(32), "Message key 3; zero once a guest has wiped it")
-    os_area: OsArea = at(0x0A0, nested(OsArea), "What the guest's own software keeps here")
+    version: int = at(0x000, Int32ul, "Version of the secrets page")
+    flags: SecretsFlags = at(0x004, as_word(SecretsFlags), "Launch flags: initial migration image")
+    fms: int = at(0x008, Int32ul, "Family, model and stepping, as in EAX of CPUID leaf 1")
+    gosvw: bytes = at(0x010, Bytes(16), "Guest OS visible workarounds (GOSVW)")
+    vmpck0: bytes = at(0x020, Bytes(32), "VM platform communication key 0; zero once wiped")
+    vmpck1: bytes = at(0x040, Bytes(32), "VM platform communication key 1; zero once wiped")
+    vmpck2: bytes = at(0x060, Bytes(32), "VM platform communication key 2; zero once wiped")
+    vmpck3: bytes = at(0x080, Bytes(32), "VM platform communication key 3; zero once wiped")
+    os_area: OsArea = at(0x0A0, nested(OsArea), "Guest area: sequence numbers and AP jump table")
     vmsa_tweak_bitmap: bytes = at(
-        0x100, Bytes(64), "Protected quadwords of a VMSA, a bit each, lowest first"
+        0x100, Bytes(64), "VMSA tweak bitmap: protected quadwords, a bit each, lowest first"
     )
     svsm_base: int = at(0x140, Int64ul, "Physical address of the SVSM")
-    svsm_size: int = at(0x148, Int64ul, "Bytes of the SVSM; zero if there is none")
-    svsm_caa: int = at(0x150, Int64ul, "Physical address of the boot processor's calling area")
-    svsm_max_version: int = at(0x158, Int32ul, "Highest version of the SVSM's core protocol")
-    svsm_guest_vmpl: int = at(0x15C, Int8ul, "VMPL that the guest's software runs at")
-    tsc_factor: int = at(0x160, Int32ul, "How much slower the TSC runs, in units of 0.00001")
-    launch_mit_vector: int = at(0x168, Int64ul, "Mitigations that were on at the launch (Oak)")
+    svsm_size: int = at(0x148, Int64ul, "Size of the SVSM in bytes; zero without one")
+    svsm_caa: int = at(0x150, Int64ul, "Physical address of the boot vCPU's SVSM calling area")
+    svsm_max_version: int = at(0x158, Int32ul, "Highest SVSM core protocol version")
+    svsm_guest_vmpl: int = at(0x15C, Int8ul, "VMPL at which the guest runs under an SVSM")
+    tsc_factor: int = at(0x160, Int32ul, "Decrease of the TSC frequency, in units of 0.00001")
+    launch_mit_vector: int = at(0x168, Int64ul, "Mitigation vector at the launch (Oak)")
 
     @property
     def vmpcks(self) -> tuple[bytes, bytes, bytes, bytes]:

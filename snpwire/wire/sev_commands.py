@@ -20,66 +20,65 @@ from .platform import SevConfigFlags
 SEV = "55766 (AMD-ASPFW sev_mcmd.h; Linux psp-sev.h)"
 FIRMWARE = "55766 (AMD-ASPFW sev_mcmd.h)"
 HANDLE = "Handle of the guest"
-LENGTH = "Its bytes"
-NEEDED = "Its bytes; where they are too few the firmware writes how many it needs"
+NEEDED = "; if too small, the firmware writes back the length needed"
 
 
 class SevInit(Record, size=0x14, spec=f"{SEV}, INIT"):
     """How to start SEV. Linux counts four bytes for the flags."""
 
-    flags: SevConfigFlags = at(0x00, as_word(SevConfigFlags), "What to start")
-    tmr_paddr: int = at(0x08, Int64ul, "Physical address of memory that the firmware gets, for ES")
-    tmr_length: int = at(0x10, Int32ul, LENGTH)
+    flags: SevConfigFlags = at(0x00, as_word(SevConfigFlags), "Configuration flags: SEV-ES")
+    tmr_paddr: int = at(0x08, Int64ul, "Physical address of the trusted memory region, for SEV-ES")
+    tmr_length: int = at(0x10, Int32ul, "Length of the trusted memory region in bytes")
 
 
 class SevInitEx(Record, size=0x24, spec=f"{SEV}, INIT_EX"):
     """How to start SEV, with the lasting data that the host keeps."""
 
-    iex_len: int = at(0x00, Int32ul, "Bytes of this buffer: 0x24")
-    flags: SevConfigFlags = at(0x04, as_word(SevConfigFlags), "What to start")
-    tmr_paddr: int = at(0x08, Int64ul, "Physical address of memory that the firmware gets, for ES")
-    tmr_length: int = at(0x10, Int32ul, LENGTH)
-    nv_paddr: int = at(0x18, Int64ul, "Physical address of the lasting data")
-    nv_length: int = at(0x20, Int32ul, LENGTH)
+    iex_len: int = at(0x00, Int32ul, "Length of this command buffer: 0x24")
+    flags: SevConfigFlags = at(0x04, as_word(SevConfigFlags), "Configuration flags: SEV-ES")
+    tmr_paddr: int = at(0x08, Int64ul, "Physical address of the trusted memory region, for SEV-ES")
+    tmr_length: int = at(0x10, Int32ul, "Length of the trusted memory region in bytes")
+    nv_paddr: int = at(0x18, Int64ul, "Physical address of the non-volatile data")
+    nv_length: int = at(0x20, Int32ul, "Length of the non-volatile data in bytes")
 
 
 class PekCsr(Record, size=0xC, spec=f"{SEV}, PEK_CSR"):
     """Where a request to sign the endorsement key is to go."""
 
-    pek_csr_paddr: int = at(0x0, Int64ul, "Physical address for the request")
-    pek_csr_len: int = at(0x8, Int32ul, NEEDED)
+    pek_csr_paddr: int = at(0x0, Int64ul, "Physical address for the PEK's signing request (CSR)")
+    pek_csr_len: int = at(0x8, Int32ul, "Length of the CSR buffer" + NEEDED)
 
 
 class PekCertImport(Record, size=0x1C, spec=f"{SEV}, PEK_CERT_IMPORT"):
     """An owner's certificates."""
 
-    pek_cert_paddr: int = at(0x00, Int64ul, "Physical address of the endorsement key's certificate")
-    pek_cert_len: int = at(0x08, Int32ul, LENGTH)
-    oca_cert_paddr: int = at(0x10, Int64ul, "Physical address of the owner's certificate")
-    oca_cert_len: int = at(0x18, Int32ul, LENGTH)
+    pek_cert_paddr: int = at(0x00, Int64ul, "Physical address of the PEK certificate")
+    pek_cert_len: int = at(0x08, Int32ul, "Length of the PEK certificate in bytes")
+    oca_cert_paddr: int = at(0x10, Int64ul, "Physical address of the owner (OCA) certificate")
+    oca_cert_len: int = at(0x18, Int32ul, "Length of the OCA certificate in bytes")
 
 
 class PdhCertExport(Record, size=0x1C, spec=f"{SEV}, PDH_CERT_EXPORT"):
     """Where the Diffie-Hellman key and its certificates are to go."""
 
-    pdh_cert_paddr: int = at(0x00, Int64ul, "Physical address for the key's certificate")
-    pdh_cert_len: int = at(0x08, Int32ul, NEEDED)
-    cert_chain_paddr: int = at(0x10, Int64ul, "Physical address for the certificates above it")
-    certs_len: int = at(0x18, Int32ul, NEEDED)
+    pdh_cert_paddr: int = at(0x00, Int64ul, "Physical address for the PDH certificate")
+    pdh_cert_len: int = at(0x08, Int32ul, "Length of the PDH certificate buffer" + NEEDED)
+    cert_chain_paddr: int = at(0x10, Int64ul, "Physical address for the PDH's certificate chain")
+    certs_len: int = at(0x18, Int32ul, "Length of the certificate chain buffer" + NEEDED)
 
 
 class SevDownload(Record, size=0xC, spec=f"{SEV}, DOWNLOAD_FIRMWARE"):
     """Where new firmware lies."""
 
-    firmware_paddr: int = at(0x0, Int64ul, "Physical address of the image")
-    firmware_len: int = at(0x8, Int32ul, LENGTH)
+    firmware_paddr: int = at(0x0, Int64ul, "Physical address of the firmware image")
+    firmware_len: int = at(0x8, Int32ul, "Length of the firmware image in bytes")
 
 
 class SevGetId(Record, size=0xC, spec=f"{SEV}, GET_ID"):
     """Where the ids of the chips are to go."""
 
-    id_paddr: int = at(0x0, Int64ul, "Physical address for the ids, 64 bytes for a socket")
-    id_len: int = at(0x8, Int32ul, NEEDED)
+    id_paddr: int = at(0x0, Int64ul, "Physical address for the chip IDs, 64 bytes for each socket")
+    id_len: int = at(0x8, Int32ul, "Length of the chip ID buffer" + NEEDED)
 
 
 class SevHandle(Record, size=0x4, spec=f"{SEV}, commands that name a guest and no more"):
@@ -92,79 +91,79 @@ class SevActivate(Record, size=0x8, spec=f"{SEV}, ACTIVATE"):
     """Give a guest an ASID."""
 
     handle: int = at(0x0, Int32ul, HANDLE)
-    asid: int = at(0x4, Int32ul, "ASID it gets")
+    asid: int = at(0x4, Int32ul, "ASID to assign to the guest")
 
 
 class SevActivateEx(Record, size=0x18, spec=f"{FIRMWARE}, ACTIVATE_EX"):
     """Give a guest an ASID on some cores. Linux does not know it."""
 
-    ex_len: int = at(0x00, Int32ul, "Bytes of this buffer: 0x18")
+    ex_len: int = at(0x00, Int32ul, "Length of this command buffer: 0x18")
     handle: int = at(0x04, Int32ul, HANDLE)
-    asid: int = at(0x08, Int32ul, "ASID it gets")
-    numids: int = at(0x0C, Int32ul, "How many APIC ids")
-    ids_paddr: int = at(0x10, Int64ul, "Physical address of the APIC ids, 4 bytes each")
+    asid: int = at(0x08, Int32ul, "ASID to assign to the guest")
+    numids: int = at(0x0C, Int32ul, "Number of APIC IDs")
+    ids_paddr: int = at(0x10, Int64ul, "Physical address of the APIC ID list, 4 bytes each")
 
 
 class SevPolicy(Word, width=32, spec="55766 (AMD-ASPFW sev_guest.h; Linux psp-sev.h)"):
     """What an SEV guest's owner allows."""
 
-    nodbg = bit(0, "The guest may not be debugged")
-    noks = bit(1, "It may not share its key with other guests")
-    es = bit(2, "It has to be one of SEV-ES")
-    nosend = bit(3, "It may not be sent to another platform")
-    domain = bit(4, "It may be sent within its owner's domain alone")
-    sev = bit(5, "It may be sent to platforms that have SEV alone")
-    api_major = bits(16, 8, "Least major version of the firmware's API")
-    api_minor = bits(24, 8, "Least minor version of the firmware's API")
+    nodbg = bit(0, "Debugging of the guest is disallowed")
+    noks = bit(1, "Key sharing with other guests is disallowed")
+    es = bit(2, "SEV-ES is required")
+    nosend = bit(3, "Sending the guest to another platform is disallowed")
+    domain = bit(4, "The guest must not be sent to a platform outside its domain")
+    sev = bit(5, "The guest must not be sent to a platform that is not SEV capable")
+    api_major = bits(16, 8, "Minimum API major version of the firmware")
+    api_minor = bits(24, 8, "Minimum API minor version of the firmware")
 
 
 class SevGuestState(OpenEnum):
     """How far an SEV guest has come."""
 
-    INVALID = 0, "there is no such guest"
-    LUPDATE = 1, "it is being launched"
-    LSECRET = 2, "it is launched and may get a secret"
-    RUNNING = 3, "its launch is finished"
-    SUPDATE = 4, "it is being sent"
-    RUPDATE = 5, "it is being received"
-    SENT = 6, "it was sent away"
+    INVALID = 0, "no such guest"
+    LUPDATE = 1, "launch in progress"
+    LSECRET = 2, "launched, may receive a secret"
+    RUNNING = 3, "launch finished"
+    SUPDATE = 4, "being sent"
+    RUPDATE = 5, "being received"
+    SENT = 6, "sent to another platform"
 
 
 class SevGuestStatus(Record, size=0xD, spec=f"{SEV}, GUEST_STATUS"):
     """A guest, and what the firmware writes of it."""
 
     handle: int = at(0x0, Int32ul, HANDLE)
-    policy: SevPolicy = at(0x4, as_word(SevPolicy), "What its owner allows")
-    asid: int = at(0x8, Int32ul, "Its ASID")
-    state: SevGuestState = at(0xC, as_enum(SevGuestState, Int8ul), "How far it has come")
+    policy: SevPolicy = at(0x4, as_word(SevPolicy), "SEV guest policy")
+    asid: int = at(0x8, Int32ul, "ASID of the SEV guest")
+    state: SevGuestState = at(0xC, as_enum(SevGuestState, Int8ul), "State of the SEV guest")
 
 
 class SevCopy(Record, size=0x18, spec=f"{FIRMWARE}, COPY"):
     """Copy memory of a guest. Linux does not know it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    length: int = at(0x04, Int32ul, "Bytes to copy")
-    src_paddr: int = at(0x08, Int64ul, "Physical address of the memory")
-    dst_paddr: int = at(0x10, Int64ul, "Physical address it is copied to")
+    length: int = at(0x04, Int32ul, "Number of bytes to copy")
+    src_paddr: int = at(0x08, Int64ul, "Physical address of the source memory")
+    dst_paddr: int = at(0x10, Int64ul, "Physical address of the destination memory")
 
 
 class SevLaunchStart(Record, size=0x24, spec=f"{SEV}, LAUNCH_START"):
     """Begin a launch; the firmware writes the guest's handle."""
 
-    handle: int = at(0x00, Int32ul, "Handle of a guest whose key is shared; 0: none")
-    policy: SevPolicy = at(0x04, as_word(SevPolicy), "What the guest's owner allows")
+    handle: int = at(0x00, Int32ul, "Handle of a guest to share the key with; 0 for none")
+    policy: SevPolicy = at(0x04, as_word(SevPolicy), "SEV guest policy")
     dh_cert_paddr: int = at(0x08, Int64ul, "Physical address of the owner's Diffie-Hellman key")
-    dh_cert_len: int = at(0x10, Int32ul, LENGTH)
-    session_paddr: int = at(0x18, Int64ul, "Physical address of the owner's session keys, sealed")
-    session_len: int = at(0x20, Int32ul, LENGTH)
+    dh_cert_len: int = at(0x10, Int32ul, "Length of the Diffie-Hellman key in bytes")
+    session_paddr: int = at(0x18, Int64ul, "Physical address of the guest owner's session data")
+    session_len: int = at(0x20, Int32ul, "Length of the session data in bytes")
 
 
 class SevLaunchUpdate(Record, size=0x14, spec=f"{SEV}, LAUNCH_UPDATE_DATA and _VMSA"):
     """Add memory to a guest that is launched."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    paddr: int = at(0x08, Int64ul, "Physical address of the memory, changed where it lies")
-    length: int = at(0x10, Int32ul, LENGTH)
+    paddr: int = at(0x08, Int64ul, "Physical address of the memory, encrypted in place")
+    length: int = at(0x10, Int32ul, "Length of the memory in bytes")
 
 
 class SevLaunchMeasure(Record, size=0x14, spec=f"{SEV}, LAUNCH_MEASURE"):
@@ -172,65 +171,65 @@ class SevLaunchMeasure(Record, size=0x14, spec=f"{SEV}, LAUNCH_MEASURE"):
 
     handle: int = at(0x00, Int32ul, HANDLE)
     measure_paddr: int = at(0x08, Int64ul, "Physical address for the measurement and its nonce")
-    measure_len: int = at(0x10, Int32ul, NEEDED)
+    measure_len: int = at(0x10, Int32ul, "Length of the measurement buffer" + NEEDED)
 
 
 class SevTransport(Record, size=0x34, spec=f"{SEV}, LAUNCH_SECRET and *_UPDATE_* of migration"):
     """Carry sealed memory into a guest or out of it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    hdr_paddr: int = at(0x08, Int64ul, "Physical address of the packet's header")
-    hdr_size: int = at(0x10, Int32ul, "Its bytes; SEND_UPDATE_* write how many they need")
-    guest_paddr: int = at(0x18, Int64ul, "Physical address of the guest's memory")
-    guest_len: int = at(0x20, Int32ul, LENGTH)
-    trans_paddr: int = at(0x28, Int64ul, "Physical address of the sealed memory")
-    trans_len: int = at(0x30, Int32ul, "Its bytes; SEND_UPDATE_* write how many they need")
+    hdr_paddr: int = at(0x08, Int64ul, "Physical address of the packet header")
+    hdr_size: int = at(0x10, Int32ul, "Bytes of the packet header; written by SEND_UPDATE_*")
+    guest_paddr: int = at(0x18, Int64ul, "Physical address of the guest memory")
+    guest_len: int = at(0x20, Int32ul, "Length of the guest memory in bytes")
+    trans_paddr: int = at(0x28, Int64ul, "Physical address of the encrypted memory")
+    trans_len: int = at(0x30, Int32ul, "Bytes of the encrypted memory; written by SEND_UPDATE_*")
 
 
 class SevAttestation(Record, size=0x24, spec=f"{SEV}, ATTESTATION"):
     """Ask for a report of a guest."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    paddr: int = at(0x08, Int64ul, "Physical address for the report")
+    paddr: int = at(0x08, Int64ul, "Physical address for the attestation report")
     mnonce: bytes = at(0x10, Bytes(16), "Nonce that the report repeats")
-    length: int = at(0x20, Int32ul, NEEDED)
+    length: int = at(0x20, Int32ul, "Length of the report buffer" + NEEDED)
 
 
 class SevReport(Record, size=0xD0, spec=f"{FIRMWARE}, ATTESTATION"):
     """What ATTESTATION answers."""
 
-    mnonce: bytes = at(0x00, Bytes(16), "Nonce of the request")
-    launch_digest: bytes = at(0x10, Bytes(32), "Digest of what was launched")
-    policy: SevPolicy = at(0x30, as_word(SevPolicy), "What the guest's owner allows")
-    sig_usage: int = at(0x34, Int32ul, "What the key that signs is for")
-    sig_algo: int = at(0x38, Int32ul, "How it is signed")
-    sig1: bytes = at(0x40, Bytes(144), "Signature over what is before it")
+    mnonce: bytes = at(0x00, Bytes(16), "Nonce from the attestation request")
+    launch_digest: bytes = at(0x10, Bytes(32), "Launch digest of the guest")
+    policy: SevPolicy = at(0x30, as_word(SevPolicy), "SEV guest policy")
+    sig_usage: int = at(0x34, Int32ul, "Usage of the signing key")
+    sig_algo: int = at(0x38, Int32ul, "Algorithm of the signature")
+    sig1: bytes = at(0x40, Bytes(144), "Signature over all bytes before it")
 
 
 class SevSendStart(Record, size=0x44, spec=f"{SEV}, SEND_START"):
     """Begin to send a guest; the firmware writes its policy."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    policy: SevPolicy = at(0x04, as_word(SevPolicy), "What its owner allows")
-    pdh_cert_paddr: int = at(0x08, Int64ul, "Physical address of the other platform's key")
-    pdh_cert_len: int = at(0x10, Int32ul, LENGTH)
-    plat_certs_paddr: int = at(0x18, Int64ul, "Physical address of its certificates")
-    plat_certs_len: int = at(0x20, Int32ul, LENGTH)
-    amd_certs_paddr: int = at(0x28, Int64ul, "Physical address of AMD's certificates")
-    amd_certs_len: int = at(0x30, Int32ul, LENGTH)
-    session_paddr: int = at(0x38, Int64ul, "Physical address for the session keys, sealed")
-    session_len: int = at(0x40, Int32ul, NEEDED)
+    policy: SevPolicy = at(0x04, as_word(SevPolicy), "SEV guest policy")
+    pdh_cert_paddr: int = at(0x08, Int64ul, "Physical address of the target's PDH certificate")
+    pdh_cert_len: int = at(0x10, Int32ul, "Length of the PDH certificate in bytes")
+    plat_certs_paddr: int = at(0x18, Int64ul, "Physical address of the target's certificates")
+    plat_certs_len: int = at(0x20, Int32ul, "Length of the target's certificates in bytes")
+    amd_certs_paddr: int = at(0x28, Int64ul, "Physical address of AMD's certificate chain")
+    amd_certs_len: int = at(0x30, Int32ul, "Length of AMD's certificate chain in bytes")
+    session_paddr: int = at(0x38, Int64ul, "Physical address for the session data")
+    session_len: int = at(0x40, Int32ul, "Length of the session buffer" + NEEDED)
 
 
 class SevReceiveStart(Record, size=0x24, spec=f"{SEV}, RECEIVE_START"):
     """Begin to receive a guest; the firmware writes its handle."""
 
-    handle: int = at(0x00, Int32ul, "Handle of a guest whose key is shared; 0: none")
-    policy: SevPolicy = at(0x04, as_word(SevPolicy), "What the guest's owner allows")
-    pdh_cert_paddr: int = at(0x08, Int64ul, "Physical address of the other platform's key")
-    pdh_cert_len: int = at(0x10, Int32ul, LENGTH)
-    session_paddr: int = at(0x18, Int64ul, "Physical address of the session keys, sealed")
-    session_len: int = at(0x20, Int32ul, LENGTH)
+    handle: int = at(0x00, Int32ul, "Handle of a guest to share the key with; 0 for none")
+    policy: SevPolicy = at(0x04, as_word(SevPolicy), "SEV guest policy")
+    pdh_cert_paddr: int = at(0x08, Int64ul, "Physical address of the sender's PDH certificate")
+    pdh_cert_len: int = at(0x10, Int32ul, "Length of the PDH certificate in bytes")
+    session_paddr: int = at(0x18, Int64ul, "Physical address of the session data")
+    session_len: int = at(0x20, Int32ul, "Length of the session data in bytes")
 
 
 class SevDbg(Record, size=0x1C, spec=f"{SEV}, DBG_DECRYPT and DBG_ENCRYPT"):
@@ -239,52 +238,52 @@ class SevDbg(Record, size=0x1C, spec=f"{SEV}, DBG_DECRYPT and DBG_ENCRYPT"):
     handle: int = at(0x00, Int32ul, HANDLE)
     src_paddr: int = at(0x08, Int64ul, "Physical address of the memory to read")
     dst_paddr: int = at(0x10, Int64ul, "Physical address of the memory to write")
-    length: int = at(0x18, Int32ul, "Bytes to copy")
+    length: int = at(0x18, Int32ul, "Number of bytes to copy")
 
 
 class SevSwapOutFlags(Word, width=32, spec=f"{FIRMWARE}, SWAP_OUT"):
     """What page goes out."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
-    page_type = bits(1, 2, "What it holds", SwapPageType)
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
 
 
 class SevSwapOut(Record, size=0x28, spec=f"{FIRMWARE}, SWAP_OUT"):
     """Seal a guest's page and put it elsewhere. Linux does not know it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    flags: SevSwapOutFlags = at(0x04, as_word(SevSwapOutFlags), "What page it is")
-    src_paddr: int = at(0x08, Int64ul, "Physical address of the page")
+    flags: SevSwapOutFlags = at(0x04, as_word(SevSwapOutFlags), "Size and type of the page")
+    src_paddr: int = at(0x08, Int64ul, "Physical address of the page to swap out")
     dst_paddr: int = at(0x10, Int64ul, "Physical address for the sealed page")
-    mdata_paddr: int = at(0x18, Int64ul, "Physical address of its metadata entry")
-    software_data: int = at(0x20, Int64ul, "Left to software, kept in the entry")
+    mdata_paddr: int = at(0x18, Int64ul, "Physical address of the metadata entry")
+    software_data: int = at(0x20, Int64ul, "Software data, stored in the metadata entry")
 
 
 class SevSwapInFlags(Word, width=32, spec=f"{FIRMWARE}, SWAP_IN"):
     """What page comes back."""
 
-    page_size = bits(0, 1, "Its size", PscPageSize)
-    page_type = bits(1, 2, "What it holds", SwapPageType)
-    swap_in_place = bit(3, "It is opened where it lies")
+    page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
+    swap_in_place = bit(3, "Decrypt the page in place")
 
 
 class SevSwapIn(Record, size=0x20, spec=f"{FIRMWARE}, SWAP_IN"):
     """Open a sealed page and give it back to the guest. Linux does not know it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
-    flags: SevSwapInFlags = at(0x04, as_word(SevSwapInFlags), "What page it is")
+    flags: SevSwapInFlags = at(0x04, as_word(SevSwapInFlags), "Size and type of the page")
     src_paddr: int = at(0x08, Int64ul, "Physical address of the sealed page")
-    dst_paddr: int = at(0x10, Int64ul, "Physical address for the page")
-    mdata_paddr: int = at(0x18, Int64ul, "Physical address of its metadata entry")
+    dst_paddr: int = at(0x10, Int64ul, "Physical address for the decrypted page")
+    mdata_paddr: int = at(0x18, Int64ul, "Physical address of the metadata entry")
 
 
 class SevSwapMdata(Record, size=0x40, spec=f"{FIRMWARE}, SWAP_OUT"):
     """What is kept of a page of an SEV guest that is swapped out."""
 
-    software_data: int = at(0x00, Int64ul, "What software left")
-    iv: int = at(0x08, Int64ul, "Number that the page was sealed under")
-    auth_tag: bytes = at(0x10, Bytes(16), "Authentication tag")
-    flags: SevSwapOutFlags = at(0x3C, as_word(SevSwapOutFlags), "What page it was")
+    software_data: int = at(0x00, Int64ul, "Data available to software")
+    iv: int = at(0x08, Int64ul, "Nonce (IV) that the page was sealed with")
+    auth_tag: bytes = at(0x10, Bytes(16), "Authentication tag of the sealed page")
+    flags: SevSwapOutFlags = at(0x3C, as_word(SevSwapOutFlags), "Size and type of the swapped page")
 
 
 KINDS = {

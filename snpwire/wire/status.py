@@ -28,7 +28,7 @@ class Status(OpenEnum):
 
     SUCCESS = (
         0x00,
-        "No error. Beside an error of the hypervisor it means that the firmware was not asked.",
+        "No error. With a hypervisor error it means that the firmware was not called.",
     )
     INVALID_PLATFORM_STATE = (
         0x01,
@@ -46,88 +46,94 @@ class Status(OpenEnum):
     )
     INVALID_LENGTH = 0x04, "A length does not fit; the length needed is often written back."
     ALREADY_OWNED = 0x05, "The platform has an owner already."
-    INVALID_CERTIFICATE = 0x06, "A certificate does not hold."
+    INVALID_CERTIFICATE = 0x06, "A certificate is invalid."
     POLICY_FAILURE = 0x07, "The guest's policy forbids it, or does not match the ID block."
     INACTIVE = 0x08, "The guest has no ASID: it is not activated."
     INVALID_ADDRESS = (
         0x09,
-        "A page cannot be reached. If the answer could not be written, its sequence number is"
-        " used up all the same.",
+        "A page cannot be accessed. If the response could not be written, its sequence number"
+        " is used up nevertheless.",
     )
-    BAD_SIGNATURE = 0x0A, "A signature is wrong, or is over another curve than asked for."
+    BAD_SIGNATURE = 0x0A, "A signature is invalid, or is on another curve than requested."
     BAD_MEASUREMENT = (
         0x0B,
-        "A digest or an authentication tag is wrong. For a guest request: sealed with another"
-        " VMPCK, under another number, or changed on its way.",
+        "A digest or an authentication tag does not match. For a guest request: sealed with"
+        " another VMPCK or sequence number, or modified in transit.",
     )
     ASID_OWNED = 0x0C, "Another guest has the ASID."
     INVALID_ASID = 0x0D, "The ASID is outside the range for this kind of guest."
     WBINVD_REQUIRED = 0x0E, "Caches must be written back on every core first (WBINVD)."
     DF_FLUSH_REQUIRED = 0x0F, "The data fabric must be flushed first (DF_FLUSH)."
-    INVALID_GUEST = 0x10, "The page named as guest context is none, or not the one that is meant."
-    INVALID_COMMAND = 0x11, "This firmware has no such command, or does not offer it now."
+    INVALID_GUEST = 0x10, "The page is not a guest context, or that of another guest."
+    INVALID_COMMAND = 0x11, "The firmware does not support the command, or not in its current mode."
     ACTIVE = 0x12, "The guest still has an ASID."
-    HARDWARE_PLATFORM = 0x13, "The hardware failed; the firmware may go on."
-    HARDWARE_UNSAFE = 0x14, "The hardware failed in a way that makes going on unsafe."
-    UNSUPPORTED = 0x15, "This processor or firmware cannot do it."
+    HARDWARE_PLATFORM = 0x13, "The hardware failed; the firmware may continue."
+    HARDWARE_UNSAFE = 0x14, "The hardware failed in a way that makes it unsafe to continue."
+    UNSUPPORTED = 0x15, "Not supported by this processor or firmware."
     INVALID_PARAM = (
         0x16,
         "An argument is wrong. For a guest request: header fields, message version or type, size,"
-        " VMPCK number, a message that crosses its page; inside an answer: a reserved byte that is"
+        " VMPCK number, a message that crosses its page; inside a response: a reserved byte that is"
         " not zero, or a VMPL more privileged than the VMPCK.",
     )
-    RESOURCE_LIMIT = 0x17, "The firmware has run out of something; it may work later."
-    SECURE_DATA_INVALID = 0x18, "Data the firmware keeps for itself did not verify."
+    RESOURCE_LIMIT = 0x17, "The firmware has run out of a resource; a retry may succeed."
+    SECURE_DATA_INVALID = 0x18, "Persistent data of the firmware failed verification."
     INVALID_PAGE_SIZE = (
         0x19,
-        "The RMP has the page at another size. For a guest request: request or response page is"
+        "The RMP entry has another page size. For a guest request: request or response page is"
         " part of a 2 MiB entry.",
     )
     INVALID_PAGE_STATE = (
         0x1A,
-        "The RMP has the page in another state. For a guest request: the response page was not"
-        " handed to the firmware.",
+        "The RMP entry has another page state. For a guest request: the response page is not"
+        " firmware-owned.",
     )
-    INVALID_MDATA_ENTRY = 0x1B, "A page's swap metadata is not the entry that belongs there."
-    INVALID_PAGE_OWNER = 0x1C, "The RMP has the page assigned to another guest."
+    INVALID_MDATA_ENTRY = 0x1B, "The metadata entry does not match the swapped page."
+    INVALID_PAGE_OWNER = 0x1C, "The page is assigned to another guest in the RMP."
     AEAD_OFLOW = (
         0x1D,
-        "A message number is spent or out of step. For a guest request: not the number that comes"
-        " next, as when a genuine message is sent twice.",
+        "A sequence number is exhausted or out of order. For a guest request: not the expected"
+        " number, as when a genuine message is replayed.",
     )
     EXIT_RING_BUFFER = 0x1F, "The firmware has left ring-buffer mode."
     RMP_INIT_REQUIRED = 0x20, "The RMP must be initialised first."
-    BAD_SVN = 0x21, "The security version is below what is committed."
-    BAD_VERSION = 0x22, "The firmware version is below what is committed."
+    BAD_SVN = 0x21, "The security version is below the committed one."
+    BAD_VERSION = 0x22, "The firmware version is below the committed one."
     SHUTDOWN_REQUIRED = 0x23, "The platform must be shut down first."
-    UPDATE_FAILED = 0x24, "The firmware update failed; the old firmware runs on."
-    RESTORE_REQUIRED = 0x25, "The update failed half-way: the old firmware must be restored."
+    UPDATE_FAILED = 0x24, "The firmware update failed; the old firmware keeps running."
+    RESTORE_REQUIRED = (
+        0x25,
+        "The firmware update failed half-way: the old firmware must be restored.",
+    )
     RMP_INITIALIZATION_FAILED = 0x26, "The RMP could not be initialised."
     INVALID_KEY = (
         0x27,
-        "The key asked for cannot be had: no VLEK is loaded, the launch disabled the VCEK, or"
-        " MASK_CHIP_KEY is set, which refuses derived keys but leaves reports unsigned.",
+        "The requested key is not available: no VLEK is loaded, the launch disabled the VCEK,"
+        " or MASK_CHIP_KEY is set, which refuses derived keys but leaves reports unsigned.",
     )
     SHUTDOWN_INCOMPLETE = (
         0x28,
-        "The shutdown left something undone. AMD-ASPFW names it; the number is from newer Linux.",
+        "The shutdown is incomplete. AMD-ASPFW names it; the number is from newer Linux.",
     )
     # Trusted I/O, from newer Linux; 0x34 has no name in any source.
-    INCORRECT_BUFFER_LENGTH = 0x30, "A buffer has not the length it must have."
-    EXPAND_BUFFER_LENGTH_REQUEST = 0x31, "A buffer is too small for what has to go into it."
+    INCORRECT_BUFFER_LENGTH = 0x30, "A buffer length is not the required one."
+    EXPAND_BUFFER_LENGTH_REQUEST = 0x31, "A buffer is too small for its contents."
     SPDM_REQUEST = (
         0x32,
-        "The firmware has an SPDM message for the device: deliver it.",
+        "The firmware has an SPDM message for the device, to be delivered by the host.",
     )
     SPDM_ERROR = 0x33, "The SPDM exchange with the device failed."
-    ERR_IN_DEV_CONN = 0x35, "The connection to the device could not be made."
-    INVALID_DEV_CTX = 0x36, "The page is not the context of a device."
-    INVALID_TDI_CTX = 0x37, "The page is not the context of a device interface."
-    INVALID_TDI = 0x38, "The device interface is not one that can be used."
+    ERR_IN_DEV_CONN = 0x35, "The connection to the device could not be established."
+    INVALID_DEV_CTX = 0x36, "The page is not a device context."
+    INVALID_TDI_CTX = 0x37, "The page is not a device interface context."
+    INVALID_TDI = 0x38, "The device interface cannot be used."
     RECLAIM_REQUIRED = 0x39, "Pages must be reclaimed first."
-    IN_USE = 0x3A, "It is still in use."
-    INVALID_DEV_STATE = 0x3B, "The device is in a state that does not allow this."
-    INVALID_TDI_STATE = 0x3C, "The device interface is in a state that does not allow this."
-    DEV_CERT_CHANGED = 0x3D, "The device shows other certificates than before."
-    RESYNC_REQ = 0x3E, "Firmware and device must agree on their state again."
-    RESPONSE_TOO_LARGE = 0x3F, "The device's answer does not fit the buffer."
+    IN_USE = 0x3A, "The resource is still in use."
+    INVALID_DEV_STATE = 0x3B, "The command is not allowed in the current state of the device."
+    INVALID_TDI_STATE = (
+        0x3C,
+        "The command is not allowed in the current state of the device interface.",
+    )
+    DEV_CERT_CHANGED = 0x3D, "The certificates of the device have changed."
+    RESYNC_REQ = 0x3E, "Firmware and device must resynchronise their state."
+    RESPONSE_TOO_LARGE = 0x3F, "The device's response does not fit the buffer."

@@ -27,54 +27,54 @@ COCONUT = "58019 (coconut-svsm)"
 class SvsmProtocol(OpenEnum):
     """Which set of calls: the upper half of RAX."""
 
-    CORE = 0x0, "memory, processors and queries"
-    ATTEST = 0x1, "attestation of the SVSM's services"
-    VTPM = 0x2, "the virtual TPM"
-    APIC = 0x3, "interrupts (draft; coconut-svsm)"
-    UEFI_MM = 0x4, "UEFI management mode (coconut-svsm, edk2)"
+    CORE = 0x0, "core protocol: memory, vCPUs and queries"
+    ATTEST = 0x1, "attestation protocol for the SVSM's services"
+    VTPM = 0x2, "vTPM protocol"
+    APIC = 0x3, "APIC protocol: interrupts (draft; coconut-svsm)"
+    UEFI_MM = 0x4, "UEFI management mode protocol (coconut-svsm, edk2)"
 
 
 class SvsmCoreCall(OpenEnum):
     """Calls of the core protocol. Linux has the first four."""
 
-    REMAP_CA = 0x0, "move the calling area: RCX is its new address"
+    REMAP_CA = 0x0, "move the calling area: RCX is the new address"
     PVALIDATE = 0x1, "validate or invalidate pages: RCX points to the list"
-    CREATE_VCPU = 0x2, "start a processor: RCX save area, RDX calling area, R8 APIC id"
-    DELETE_VCPU = 0x3, "stop a processor: RCX save area"
-    DEPOSIT_MEM = 0x4, "give memory to the SVSM"
-    WITHDRAW_MEM = 0x5, "take memory back"
-    QUERY_PROTOCOL = 0x6, "which versions: RCX is protocol and version, and the answer"
-    CONFIGURE_VTOM = 0x7, "set up virtual top of memory"
+    CREATE_VCPU = 0x2, "create a vCPU: RCX VMSA, RDX calling area, R8 APIC ID"
+    DELETE_VCPU = 0x3, "delete a vCPU: RCX VMSA"
+    DEPOSIT_MEM = 0x4, "deposit memory with the SVSM"
+    WITHDRAW_MEM = 0x5, "withdraw memory from the SVSM"
+    QUERY_PROTOCOL = 0x6, "query protocol versions: RCX is protocol and version, and the result"
+    CONFIGURE_VTOM = 0x7, "configure the virtual top of memory"
 
 
 class SvsmAttestCall(OpenEnum):
     """Calls of the attestation protocol."""
 
-    SERVICES = 0x0, "a report on all services"
-    SINGLE_SERVICE = 0x1, "a report on one service"
+    SERVICES = 0x0, "attest all services"
+    SINGLE_SERVICE = 0x1, "attest one service"
 
 
 class SvsmVtpmCall(OpenEnum):
     """Calls of the vTPM protocol."""
 
-    QUERY = 0x0, "which commands (RCX) and features (RDX)"
-    CMD = 0x1, "run a command: RCX points to the buffer"
+    QUERY = 0x0, "query the supported commands (RCX) and features (RDX)"
+    CMD = 0x1, "execute a command: RCX points to the buffer"
 
 
 class SvsmApicCall(OpenEnum):
     """Calls of the APIC protocol (draft; coconut-svsm)."""
 
-    QUERY_FEATURES = 0x0, "which features there are"
-    CONFIGURE = 0x1, "turn the emulation on or off"
-    READ_REGISTER = 0x2, "read a register"
-    WRITE_REGISTER = 0x3, "write a register"
-    CONFIGURE_VECTOR = 0x4, "say which vectors the host may send"
+    QUERY_FEATURES = 0x0, "query the supported features"
+    CONFIGURE = 0x1, "enable or disable APIC emulation"
+    READ_REGISTER = 0x2, "read an APIC register"
+    WRITE_REGISTER = 0x3, "write an APIC register"
+    CONFIGURE_VECTOR = 0x4, "configure the vectors that the host may send"
 
 
 class SvsmUefiMmCall(OpenEnum):
     """Calls of the UEFI management mode protocol."""
 
-    REQUEST = 0x1, "handle a message: RCX address, RDX size"
+    REQUEST = 0x1, "handle a management mode message: RCX address, RDX size"
 
 
 CALLS: Mapping[SvsmProtocol, type[OpenEnum]] = {
@@ -90,27 +90,27 @@ CALLS: Mapping[SvsmProtocol, type[OpenEnum]] = {
 class SvsmResult(OpenEnum):
     """What RAX holds after a call."""
 
-    SUCCESS = 0x0, "done"
-    INCOMPLETE = 0x8000_0000, "part of it is done: call again"
-    UNSUPPORTED_PROTOCOL = 0x8000_0001, "the SVSM does not know the protocol"
-    UNSUPPORTED_CALL = 0x8000_0002, "the protocol has no such call"
-    INVALID_ADDRESS = 0x8000_0003, "an address is not the guest's to use"
+    SUCCESS = 0x0, "success"
+    INCOMPLETE = 0x8000_0000, "partially done: call again"
+    UNSUPPORTED_PROTOCOL = 0x8000_0001, "the protocol is not supported"
+    UNSUPPORTED_CALL = 0x8000_0002, "the call is not supported"
+    INVALID_ADDRESS = 0x8000_0003, "an address is invalid for the guest"
     INVALID_FORMAT = 0x8000_0004, "a structure is malformed"
-    INVALID_PARAMETER = 0x8000_0005, "a register holds a wrong value"
+    INVALID_PARAMETER = 0x8000_0005, "a register holds an invalid value"
     INVALID_REQUEST = 0x8000_0006, "the call is not allowed"
-    BUSY = 0x8000_0007, "call again"
-    PROTOCOL_BASE = 0x8000_1000, "each protocol numbers its own results from here"
-    PVALIDATE_FAIL_INPUT = 0x8000_1001, "PVALIDATE: bad input"
-    PROTOCOL_FAIL_INUSE = 0x8000_1003, "in use (linux-svsm)"
-    PVALIDATE_FAIL_SIZE_MISMATCH = 0x8000_1006, "PVALIDATE: the page has another size"
-    PVALIDATE_FAIL_NO_CHANGE = 0x8000_1010, "PVALIDATE: the page was so already"
+    BUSY = 0x8000_0007, "busy: call again"
+    PROTOCOL_BASE = 0x8000_1000, "first of the results that each protocol defines"
+    PVALIDATE_FAIL_INPUT = 0x8000_1001, "PVALIDATE: invalid input"
+    PROTOCOL_FAIL_INUSE = 0x8000_1003, "resource in use (linux-svsm)"
+    PVALIDATE_FAIL_SIZE_MISMATCH = 0x8000_1006, "PVALIDATE: page size mismatch"
+    PVALIDATE_FAIL_NO_CHANGE = 0x8000_1010, "PVALIDATE: no change of the validated state"
 
 
 class SvsmCall(Word, width=64, spec=SPEC):
     """RAX on entry: which call of which protocol."""
 
-    call_id = bits(0, 32, "Number of the call; its meaning depends on the protocol")
-    protocol = bits(32, 32, "Which set of calls", SvsmProtocol)
+    call_id = bits(0, 32, "Call number; its meaning depends on the protocol")
+    protocol = bits(32, 32, "SVSM protocol number", SvsmProtocol)
 
     @property
     def call(self) -> int:
@@ -122,36 +122,34 @@ class SvsmCall(Word, width=64, spec=SPEC):
 class Caa(Record, size=0x1000, spec=SPEC):
     """The calling area: how a guest and its SVSM tell each other that a call is pending."""
 
-    call_pending: int = at(
-        0x000, Int8ul, "Set by the guest, cleared by the SVSM that made the call"
-    )
-    mem_available: int = at(0x001, Int8ul, "The SVSM has memory to give back")
-    no_eoi_required: int = at(0x002, Int8ul, "APIC protocol (coconut-svsm); reserved elsewhere")
-    buffer: bytes = at(0x008, Bytes(0xFF8), "Room for arguments")
+    call_pending: int = at(0x000, Int8ul, "Call pending: set by the guest, cleared by the SVSM")
+    mem_available: int = at(0x001, Int8ul, "The SVSM has memory that can be withdrawn")
+    no_eoi_required: int = at(0x002, Int8ul, "No EOI required (coconut-svsm); else reserved")
+    buffer: bytes = at(0x008, Bytes(0xFF8), "Buffer for call arguments")
 
 
 class PvalidateHeader(Record, size=8, spec=SPEC):
     """How many entries there are, and how far the SVSM came."""
 
-    entries: int = at(0x0, Int16ul, "How many entries follow; num_entries in Linux")
+    entries: int = at(0x0, Int16ul, "Number of entries that follow; num_entries in Linux")
     next: int = at(
-        0x2, Int16ul, "Index of the next entry, moved on by the SVSM; cur_index in Linux"
+        0x2, Int16ul, "Index of the next entry, advanced by the SVSM; cur_index in Linux"
     )
 
 
 class PvalidateEntry(Word, width=64, spec=SPEC):
     """One page to validate or invalidate."""
 
-    page_size = bits(0, 2, "Size of the page", PscPageSize)
-    action = bit(2, "1 validates, 0 takes validation back")
-    ignore_cf = bit(3, "Do not fail for a page that was so already")
-    pfn = bits(12, 52, "Guest frame number")
+    page_size = bits(0, 2, "Page size: 4 KiB or 2 MiB", PscPageSize)
+    action = bit(2, "Action: 1 validates the page, 0 invalidates it")
+    ignore_cf = bit(3, "Ignore the carry flag: no failure if the state does not change")
+    pfn = bits(12, 52, "Guest frame number of the page")
 
 
 class PvalidateRequest(
     Block,
     head=PvalidateHeader,
-    element=("list", as_word(PvalidateEntry), "Pages to validate"),
+    element=("list", as_word(PvalidateEntry), "Page to validate or invalidate"),
     count="entries",
     limit=510,
     spec=SPEC,
@@ -179,43 +177,43 @@ class AttestServices(Record, size=0x40, spec=SPEC):
     """
 
     report_gpa: int = at(0x00, Int64ul, "Guest-physical address for the report")
-    report_size: int = at(0x08, Int32ul, "Room for the report")
+    report_size: int = at(0x08, Int32ul, "Size of the report buffer")
     nonce_gpa: int = at(0x10, Int64ul, "Guest-physical address of the nonce")
-    nonce_size: int = at(0x18, Int16ul, "Length of the nonce, which must be 64")
+    nonce_size: int = at(0x18, Int16ul, "Size of the nonce, which must be 64")
     manifest_gpa: int = at(0x20, Int64ul, "Guest-physical address for the manifest")
-    manifest_size: int = at(0x28, Int32ul, "Room for the manifest")
+    manifest_size: int = at(0x28, Int32ul, "Size of the manifest buffer")
     certificate_gpa: int = at(0x30, Int64ul, "Guest-physical address for the certificates")
-    certificate_size: int = at(0x38, Int32ul, "Room for the certificates, 0 if none are wanted")
+    certificate_size: int = at(0x38, Int32ul, "Size of the certificate buffer; 0 for none")
 
 
 class AttestSingleService(Record, size=0x58, spec=SPEC):
     """The argument of SINGLE_SERVICE."""
 
-    services: AttestServices = at(0x00, nested(AttestServices), "The buffers")
-    service_guid: ServiceGuid = at(0x40, as_bytes(ServiceGuid, 16), "Which service")
-    manifest_version: int = at(0x50, Int32ul, "Which version of its manifest")
+    services: AttestServices = at(0x00, nested(AttestServices), "Addresses of the buffers")
+    service_guid: ServiceGuid = at(0x40, as_bytes(ServiceGuid, 16), "GUID of the service to attest")
+    manifest_version: int = at(0x50, Int32ul, "Version of the service's manifest")
 
 
 class ServicesManifestHeader(Record, size=24, spec=COCONUT):
     """What the manifest is and how long."""
 
-    guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "MANIFEST")
-    total_size: int = at(0x10, Int32ul, "Length of the whole manifest")
-    num_services: int = at(0x14, Int32ul, "How many services follow")
+    guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "GUID of the services manifest")
+    total_size: int = at(0x10, Int32ul, "Size of the whole manifest in bytes")
+    num_services: int = at(0x14, Int32ul, "Number of services that follow")
 
 
 class ServicesManifestEntry(Record, size=24, spec=COCONUT):
     """One service and where its own manifest lies."""
 
-    guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "Which service")
-    offset: int = at(0x10, Int32ul, "Where its data starts, from the start of the manifest")
-    length: int = at(0x14, Int32ul, "How long its data is")
+    guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "GUID of the service")
+    offset: int = at(0x10, Int32ul, "Offset of the service's data from the start of the manifest")
+    length: int = at(0x14, Int32ul, "Length of the service's data in bytes")
 
 
 class ServicesManifest(
     Block,
     head=ServicesManifestHeader,
-    element=("services", nested(ServicesManifestEntry), "One service"),
+    element=("services", nested(ServicesManifestEntry), "Entry of one service"),
     count="num_services",
     limit=0xFFFF_FFFF,
     spec=COCONUT,
@@ -226,16 +224,16 @@ class ServicesManifest(
 class VtpmRequest(Record, size=0x1000, spec=COCONUT):
     """The buffer of a vTPM command; its fields are not aligned, and neither need it be."""
 
-    command: int = at(0x000, Int32ul, "8 is TPM_SEND_COMMAND")
-    locality: int = at(0x004, Int8ul, "Locality, which is 0")
-    inbuf_size: int = at(0x005, Int32ul, "Length of the TPM command")
-    inbuf: bytes = at(0x009, Bytes(0xFF7), "TPM command")
+    command: int = at(0x000, Int32ul, "Platform command; 8 is TPM_SEND_COMMAND")
+    locality: int = at(0x004, Int8ul, "TPM locality, which is 0")
+    inbuf_size: int = at(0x005, Int32ul, "Length of the TPM command in bytes")
+    inbuf: bytes = at(0x009, Bytes(0xFF7), "TPM command to execute")
 
 
 class VtpmResponse(Record, size=0x1000, spec=COCONUT):
     """The same buffer when the call is done."""
 
-    outbuf_size: int = at(0x000, Int32ul, "Length of the TPM response")
+    outbuf_size: int = at(0x000, Int32ul, "Length of the TPM response in bytes")
     outbuf: bytes = at(0x004, Bytes(0xFFC), "TPM response")
 
 

@@ -16,20 +16,20 @@ from ..bits import Word, bits
 class TcbClassic(Word, width=64, spec="56860, TCB_VERSION (AMD-ASPFW, virtee/sev)"):
     """TCB version of Milan and Genoa."""
 
-    boot_loader = bits(0, 8, "Boot loader of the secure processor")
-    tee = bits(8, 8, "Its operating system")
-    snp = bits(48, 8, "The SNP firmware")
-    microcode = bits(56, 8, "Lowest microcode patch of all cores")
+    boot_loader = bits(0, 8, "ASP boot loader SVN")
+    tee = bits(8, 8, "TEE (ASP OS) SVN")
+    snp = bits(48, 8, "SNP firmware SVN")
+    microcode = bits(56, 8, "Lowest microcode patch level of all cores")
 
 
 class TcbTurin(Word, width=64, spec="56860, TCB_VERSION of Turin (virtee/sev)"):
     """TCB version of Turin."""
 
-    fmc = bits(0, 8, "First mutable code of the secure processor")
-    boot_loader = bits(8, 8, "Its boot loader")
-    tee = bits(16, 8, "Its operating system")
-    snp = bits(24, 8, "The SNP firmware")
-    microcode = bits(56, 8, "Lowest microcode patch of all cores")
+    fmc = bits(0, 8, "FMC (first mutable code) SVN")
+    boot_loader = bits(8, 8, "ASP boot loader SVN")
+    tee = bits(16, 8, "TEE (ASP OS) SVN")
+    snp = bits(24, 8, "SNP firmware SVN")
+    microcode = bits(56, 8, "Lowest microcode patch level of all cores")
 
 
 class TcbLayout(StrEnum):

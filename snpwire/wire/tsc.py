@@ -18,10 +18,10 @@ class TscInfoReq(Record, size=0x80, spec=SPEC):
 class TscInfoRsp(Record, size=0x80, spec=SPEC):
     """The answer to a TSC request."""
 
-    status: Status = at(0x00, as_enum(Status, Int32ul), "How it went")
-    guest_tsc_scale: int = at(0x08, Int64ul, "Scale, 32 of its bits behind the point")
-    guest_tsc_offset: int = at(0x10, Int64ul, "Offset")
-    tsc_factor: int = at(0x18, Int32ul, "How much slower it runs, in units of 0.00001")
+    status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the TSC request")
+    guest_tsc_scale: int = at(0x08, Int64ul, "Guest TSC scale, 32 of its bits are fraction")
+    guest_tsc_offset: int = at(0x10, Int64ul, "Guest TSC offset")
+    tsc_factor: int = at(0x18, Int32ul, "Decrease of the TSC frequency, in units of 0.00001")
 
 
 KINDS = {"tsc-req": TscInfoReq, "tsc-rsp": TscInfoRsp}

@@ -56,7 +56,7 @@ class _Command:
         return False
 
     def _row(self, number: int, way: str, text: str) -> bool:
-        row = dumplines.parse(number, text)
+        row = dumplines.dump_line(number, text).row
         if row is None or row.offset is None or int(row.offset, 16) != len(self._data[way]):
             return False
         if way == "in" and self._data["out"]:
@@ -194,7 +194,7 @@ def _stray(way: str) -> Any:
     """Return what tells a row whose command is not in the log."""
 
     def tell(fields: dict[str, Any], past: Past) -> Told:
-        row = dumplines.parse(1, f"{int(fields['offset']):08x}: {fields.pop('rest')}")
+        row = dumplines.dump_line(1, f"{int(fields['offset']):08x}: {fields.pop('rest')}").row
         data = b"" if row is None else row.data(words=True)
         return Told(
             f"({way})  {int(fields['offset']):#x}  {data.hex(' ') or 'no bytes'}",

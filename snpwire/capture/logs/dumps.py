@@ -104,7 +104,7 @@ class _Vmsa:
         self._last = 16
 
     def take(self, line: Line) -> bool:
-        row = dumplines.parse(line.number, line.text)
+        row = dumplines.dump_line(line.number, line.text).row
         if row is None or row.offset is not None or row.label or row.width != 1:
             return False
         self._data += row.data(words=False)

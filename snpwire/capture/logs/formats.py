@@ -49,18 +49,18 @@ _RARE = re.compile("|".join(map(re.escape, RARE)).encode())
 _OTHERS = [word.encode() for word in OTHERS]
 
 FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
-    "rmp": ("entries of the reverse map table, and what failed on them", rmp.FORMATS),
-    "boot": ("how SNP was started on a host", boot.FORMATS),
-    "ccp": ("commands to the firmware, with their buffers", ccp.FORMATS),
+    "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
+    "boot": ("SNP initialisation of a host", boot.FORMATS),
+    "ccp": ("firmware commands, with their buffers", ccp.FORMATS),
     "kvm": (
-        "what KVM refused, and the pages it dumps",
+        "requests that KVM refused, and pages that it dumps",
         kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS,
     ),
-    "term": ("guests that ended themselves", termination.FORMATS),
-    "trace": ("KVM's tracepoints", ftrace.FORMATS),
-    "guest": ("the guest's kernel and its guest driver", guest.FORMATS + guest_kernel.FORMATS),
-    "qemu": ("launches that QEMU could not make", qemu.FORMATS),
-    "iommu": ("events of the IOMMU about the RMP", iommu.FORMATS),
+    "term": ("guests that terminated themselves", termination.FORMATS),
+    "trace": ("KVM tracepoints", ftrace.FORMATS),
+    "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
+    "qemu": ("launch failures of QEMU", qemu.FORMATS),
+    "iommu": ("IOMMU events about the RMP", iommu.FORMATS),
 }
 """Title and formats of each family."""
 

@@ -10,11 +10,11 @@ from .options import MachineOptions, Profile, RequestOptions, Seed, TraceOptions
 
 POLICY = """\b
 A policy, in TOML or JSON, may have these rules and no others:
-  throttle = { burst = 10, interval = 5 }  requests in so many seconds; or "off"
-  second = "wait"                          behind another; or "busy-vm", "busy-stream"
-  pages = "bounce"                         or "guest": whose pages the firmware is given
-  copy_on_failure = true                   copy the answer page after a failure too
-  certificates = "none"                    or "chain", or { pages = 5 } to have so many
+  throttle = { burst = 10, interval = 5 }  burst per interval, in seconds; or "off"
+  second = "wait"                          while another is in flight; or "busy-vm", "busy-stream"
+  pages = "bounce"                         or "guest": which pages the firmware uses
+  copy_on_failure = true                   copy the response page after a failure too
+  certificates = "none"                    or "chain", or a table of { pages = 5 }
   latency = { fixed = 0.2 }                or uniform = [0.1, 0.3], exponential = 0.2
 """
 REQUEST = f"""Example: snpwire request report --inject alter-answer --show
@@ -22,11 +22,11 @@ REQUEST = f"""Example: snpwire request report --inject alter-answer --show
 \b
 KIND is one of
   report      an attestation report
-  ext-report  a report, and certificates with it
+  ext-report  an attestation report with certificates
   key         a derived key
-  cpuid       CPUID values, checked; as JSON: {{"functions": [{{"eax_in": 1}}]}}
+  cpuid       a check of CPUID values; JSON: {{"functions": [{{"eax_in": 1}}]}}
   tsc         scale and offset of the TSC
-  vmrk        a root key for a guest that this one brings in as its migration agent
+  vmrk        a VM root key for an incoming guest, of which this one is the migration agent
   raw         any message: --type N --payload FILE
 
 {POLICY}"""
@@ -39,9 +39,9 @@ Linux's default of 10 in 5 seconds, and others.
 \b
 A workload has a list of guests, each with
   name = "victim"
-  requests = 10                            how many each of its streams makes
-  pause = 2                                seconds before each, else 0
-  streams = 1                              how many of its four keys ask side by side
+  requests = 10                            issued by each stream
+  pause = 2                                seconds before each request; default 0
+  streams = 1                              VMPCKs in use at once, 1 to 4; default 1
 """
 
 
@@ -54,7 +54,7 @@ def request(
     machine: MachineOptions,
     trace: TraceOptions,
 ) -> int:
-    """Let a guest ask the secure processor, step by step, without hardware."""
+    """Issue guest requests on an emulated machine, step by step."""
     from .request import request as run
 
     return run(what, payload, options, machine, trace)
@@ -69,13 +69,15 @@ def compare_policies(
     ] = (),
     workload: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="which guests ask how often, in TOML or JSON"),
+        typer.Option(
+            metavar="FILE", help="guests and how often they issue requests, in TOML or JSON"
+        ),
     ] = None,
     profile: Profile = "milan",
     seed: Seed = 0,
     json: Json = False,
 ) -> int:
-    """Run the same guests under several policies and compare what becomes of them."""
+    """Run the same guests under several hypervisor policies and compare the results."""
     from .compare import compare
 
     return compare(files, workload, profile=profile, seed=seed, json=json)

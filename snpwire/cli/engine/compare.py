@@ -1,4 +1,4 @@
-"""``snpwire compare-policies``: the same guests under several policies, in one table."""
+"""``snpwire compare-policies``: run the same guests under several policies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADINGS = ("guest", "asked", "served", "throttled", "retried", "keys lost", "lo
 def compare(
     files: tuple[str, ...], workload: str | None, *, profile: str, seed: int, json: bool
 ) -> int:
-    """Print what becomes of every guest under every policy."""
+    """Print the results of every guest under every policy."""
     from ...engine.machine import Machine
     from ...engine.workload import EXAMPLE_POLICIES, run
 

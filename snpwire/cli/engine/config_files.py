@@ -1,4 +1,4 @@
-"""Files that say what a machine is to be: profiles, policies, workloads."""
+"""Configuration files: profiles, policies, workloads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_profile(name: str) -> Profile:
-    """Return a profile by its name, or out of a file. Raises SnpwireError and OSError."""
+    """Return a profile by name or from a file. Raises SnpwireError and OSError."""
     from ...engine.profile import profile, profile_named
 
     if "/" not in name and not name.endswith(".toml"):
@@ -24,7 +24,7 @@ def load_profile(name: str) -> Profile:
 
 
 def load_cpuid(file: str | None, profile: Profile) -> CpuidPolicy | None:
-    """Return the table of CPUID values in a file. Raises SnpwireError and OSError."""
+    """Return the CPUID policy in a file. Raises SnpwireError and OSError."""
     from ...engine.cpuid_policy import cpuid_policy
 
     if file is None:
@@ -33,7 +33,7 @@ def load_cpuid(file: str | None, profile: Profile) -> CpuidPolicy | None:
 
 
 def load_policy(file: str | None) -> Policy:
-    """Return the policy in a file, or the usual one. Raises SourceError and OSError."""
+    """Return the policy in a file, or the default one. Raises SourceError and OSError."""
     from ...engine.hypervisor.policy import Policy
 
     if file is None:

@@ -9,69 +9,76 @@ from ..options import Json, number
 Profile = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="milan, genoa, turin, genoa-aspfw, or a file: whose firmware it is"
+        metavar="NAME", help="firmware profile: milan, genoa, turin, genoa-aspfw, or a file"
     ),
 ]
 Seed = Annotated[
-    int, typer.Option(parser=number, metavar="N", help="the same number, the same bytes")
+    int,
+    typer.Option(
+        parser=number, metavar="N", help="random seed: the same seed gives the same bytes"
+    ),
 ]
 
 
 class RequestOptions(NamedTuple):
-    """How the guest asks."""
+    """The requests that the guest issues."""
 
-    version: Annotated[
-        int, typer.Option(parser=number, metavar="N", help="the message version")
-    ] = 1
-    vmpck: Annotated[int, typer.Option(parser=number, metavar="N", help="which of the keys")] = 0
+    version: Annotated[int, typer.Option(parser=number, metavar="N", help="message version")] = 1
+    vmpck: Annotated[int, typer.Option(parser=number, metavar="N", help="VMPCK number, 0 to 3")] = 0
     pages: Annotated[
-        int, typer.Option(parser=number, metavar="N", help="pages for certificates, of ext-report")
+        int, typer.Option(parser=number, metavar="N", help="certificate pages of ext-report")
     ] = 4
     requests: Annotated[
-        int, typer.Option("--count", parser=number, metavar="N", help="make N requests")
+        int, typer.Option("--count", parser=number, metavar="N", help="issue N requests")
     ] = 1
 
 
 class MachineOptions(NamedTuple):
-    """What machine the guest runs on, and what goes wrong on it."""
+    """The emulated machine, and the faults injected on it."""
 
     profile: Profile = "milan"
     cpuid: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="which CPUID values the firmware lets pass, in TOML"),
+        typer.Option(metavar="FILE", help="CPUID values that the firmware accepts, in TOML"),
     ] = None
-    vlek: Annotated[bool, typer.Option("--vlek", help="load a VLEK, which then signs reports")] = (
+    vlek: Annotated[bool, typer.Option("--vlek", help="load a VLEK, so that it signs reports")] = (
         False
     )
-    mask_id: Annotated[
-        bool, typer.Option("--mask-id", help="leave the chip's ID out of reports")
-    ] = False
+    mask_id: Annotated[bool, typer.Option("--mask-id", help="mask the chip ID in reports")] = False
     mask_key: Annotated[
-        bool, typer.Option("--mask-key", help="let nothing be made of the chip's own key")
+        bool,
+        typer.Option(
+            "--mask-key", help="mask the chip key: nothing is signed with it or derived from it"
+        ),
     ] = False
     policy: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="what the hypervisor does, in TOML or JSON"),
+        typer.Option(metavar="FILE", help="hypervisor policy, in TOML or JSON"),
     ] = None
     inject: Annotated[
         tuple[str, ...],
         typer.Option(
-            metavar="FAULT[*N][@STEP]", help="let this go wrong, N times from STEP on; list: all"
+            metavar="FAULT[*N][@STEP]", help="inject a fault, N times from STEP on; list prints all"
         ),
     ] = ()
     seed: Seed = 0
 
 
 class TraceOptions(NamedTuple):
-    """What is printed and saved of what happens."""
+    """What to print and save of the trace."""
 
-    boot: Annotated[bool, typer.Option("--boot", help="tell of the launch too")] = False
-    show: Annotated[bool, typer.Option("--show", help="decode every page that is written")] = False
+    boot: Annotated[bool, typer.Option("--boot", help="print the launch too")] = False
+    show: Annotated[bool, typer.Option("--show", help="decode every page written")] = False
     json: Json = False
     save: Annotated[
-        str | None, typer.Option(metavar="DIR", help="write every page to a new directory")
+        str | None, typer.Option(metavar="DIR", help="save every page in a new directory")
     ] = None
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="write what the guest got last"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="write the last report or payload to FILE",
+        ),
     ] = None

@@ -1,4 +1,4 @@
-"""``snpwire request``: whole round trips through the engine, told as they go."""
+"""``snpwire request``: whole round trips through the engine, printed as they go."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def request(
     machine: MachineOptions,
     trace: TraceOptions,
 ) -> int:
-    """Make the requests and print each; return 4 if one ended otherwise than it had to."""
+    """Issue the requests and print each; return 4 if an outcome differs from the expected one."""
     if LIST in machine.inject:
         return _listing()
     _in_range("--count", options.requests, range(1, MOST + 1))
@@ -102,11 +102,11 @@ def _run(
 
 
 def _note_unused(faults: Iterable[Armed]) -> bool:
-    """Note the faults that never struck; return whether there are any."""
+    """Note the faults that were never triggered; return whether there are any."""
     unused = [fault for fault in faults if not fault.struck]
     for armed in unused:
         count = armed.passed
-        write_note(f"{armed.fault.name} never struck: its point was passed {count} times")
+        write_note(f"{armed.fault.name} was never triggered: its point was passed {count} times")
     return bool(unused)
 
 
@@ -118,7 +118,7 @@ def _save(
     *,
     is_report: bool,
 ) -> None:
-    """Save the RMP, and what the guest got last: a report with the certificates that verify it."""
+    """Save the RMP and the last payload: a report with the certificates that verify it."""
     if folder is not None:
         folder.write("rmp.bin", machine.table_image())
     if response is None:
@@ -136,7 +136,7 @@ def _save(
 
 
 def _warn(profile: Profile, wanted: Request) -> None:
-    """Say so where the firmware is not one that takes such a message."""
+    """Note it if the firmware does not implement such a message."""
     from ...engine.profile import NAMES, profile_named
 
     if profile.takes(wanted.type):
@@ -147,7 +147,7 @@ def _warn(profile: Profile, wanted: Request) -> None:
 
 
 def _machine(options: MachineOptions, profile: Profile, trace: Trace) -> Machine:
-    """Return the machine with what its owner sets. Raises SnpwireError and OSError."""
+    """Return the machine as configured. Raises SnpwireError and OSError."""
     from ...engine.machine import Machine, configure
 
     cpuid = load_cpuid(options.cpuid, profile)
@@ -163,21 +163,20 @@ def _in_range(option: str, value: int, allowed: range) -> None:
 
 
 def _listing() -> int:
-    """Print every fault: what it does, and what it has to come to."""
+    """Print every fault: what it does, its expected outcome, who detects it."""
     from ...engine.faults.catalogue import FAULTS
 
     width = max(map(len, FAULTS))
     for fault in FAULTS.values():
         write_lines([f"{fault.name:<{width}}  {fault.actor}: {fault.help}"])
-        write_lines([f"{'':<{width}}  comes to: {fault.outcome}; who notices: {fault.notices}"])
+        write_lines(
+            [f"{'':<{width}}  expected outcome: {fault.outcome}; detected by: {fault.notices}"]
+        )
     return 0
 
 
 def _request(what: str, payload: PayloadOptions, options: RequestOptions) -> Request | None:
-    """Return the request that the options ask for; None for one that needs the machine.
-
-    Raises UsageError.
-    """
+    """Return the request, or None if its payload needs the machine. Raises UsageError."""
     from ...engine.guest.request import Request
 
     name = what.lower()
@@ -191,11 +190,11 @@ def _request(what: str, payload: PayloadOptions, options: RequestOptions) -> Req
     if name not in KINDS:
         known = [*KINDS, RAW]
         if not name:
-            raise UsageError("there is no KIND of request", help=f"one of: {' '.join(known)}")
+            raise UsageError("no KIND of request given", help=f"one of: {' '.join(known)}")
         hint = nearest(name, known) or f"KIND is one of: {' '.join(known)}"
         raise UsageError(f"there is no request {shown(what)}", help=hint)
     if payload.msg_type is not None:
-        raise UsageError("--type goes with raw alone: any other KIND says it")
+        raise UsageError("--type is only for raw: any other KIND implies it")
     msg_type = KINDS[name]
     kind = payload_kind(msg_type, options.version)
     if not kind:
@@ -235,7 +234,7 @@ def _file(name: str) -> bytes:
 
 
 def _vmrk(machine: Machine, guest: Guest) -> Request:
-    """Return the request to give a VM root key to a guest that this one is to bring in."""
+    """Return a request that gives a VM root key to an incoming guest."""
     from ...engine.guest.request import Request
     from ...wire.migration import VmrkReq
 

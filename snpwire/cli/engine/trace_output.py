@@ -1,4 +1,4 @@
-"""A trace as it goes on: a line for each step, as text or JSON, and pages as they are written."""
+"""A trace as it runs: a line for each step, as text or JSON, and pages as they are written."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 class TracePrinter:
-    """Prints the steps of a trace, and what requests came to.
-
-    What comes before ``begin`` is printed only if the options ask for the launch too.
-    """
+    """Prints the steps of a trace and the outcomes of requests; the launch only on ``--boot``."""
 
     def __init__(self, options: TraceOptions, product: str, folder: SaveFolder | None) -> None:
         self._on = options.boot
@@ -72,7 +69,7 @@ class TracePrinter:
         return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
     def verdict(self, turn: int, verdict: Verdict) -> None:
-        """Print what a request came to, and whether it had to."""
+        """Print the outcome of a request, and whether it is the expected one."""
         if self._json:
             write_json(_verdict_object(turn, verdict), indent=None)
         else:
@@ -80,7 +77,7 @@ class TracePrinter:
 
 
 TCB_KINDS = ("key-req", "key-req-v2")
-"""Kinds with TCB versions that do not say themselves whose they are."""
+"""Kinds with a TCB version whose layout depends on the product."""
 
 
 def _verdict_object(turn: int, verdict: Verdict) -> dict[str, Any]:
@@ -106,7 +103,7 @@ def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
     for fault in dict.fromkeys(verdict.struck):
         count = verdict.struck.count(fault)
         times = f" {count} times" if count > 1 else ""
-        lines.append(f"  {fault.name} struck{times}; who notices: {fault.notices}")
+        lines.append(f"  {fault.name} triggered{times}; detected by: {fault.notices}")
     if expected is not None and outcome != expected:
         lines.append(f"  {look.mark(look.bad, 'BROKEN')}: expected {expected}")
     lines += [f"  {look.mark(look.bad, 'BROKEN')}: {breach.text}" for breach in verdict.breaches]
@@ -114,7 +111,7 @@ def _verdict_lines(turn: int, verdict: Verdict) -> list[str]:
 
 
 def _ending(verdict: Verdict) -> str:
-    """Return the outcome; of an answer also the status that the firmware put into it."""
+    """Return the outcome, and for a response the status in its payload."""
     response = verdict.tried.response
     if response is None:
         return str(verdict.tried.outcome)

@@ -9,8 +9,8 @@ from .options import KeyOptions, OpenOptions, PayloadOptions, SealOptions, Verif
 
 SEAL = """Example: snpwire seal report-req --set vmpl=1 --key-file vmpck --seqno 1 -o page.bin
 
-TYPE is the name or the number of a message (report-req, tsc-info-req, 5), the kind of\
- a payload that one message has, or raw with --type and --payload. Fields left out are zero."""
+TYPE is the name or number of a message (report-req, tsc-info-req, 5), the kind of a payload\
+ that only one message has, or raw with --type and --payload. Missing fields are zero."""
 VERIFY = """Example: snpwire verify report.bin vcek.der ask_ark.pem --policy policy.toml
 
 \b
@@ -18,7 +18,7 @@ A policy, in TOML or JSON, may have these rules and no others:
   require = ["smt"]                bits of the guest policy that must be set
   forbid = ["debug"]               bits of it that must not
   vmpl = [0, 1]                    any field of the report: its value, or several
-  measurement = "7a1e.."           so too host_data, report_data, id_key_digest ..
+  measurement = "7a1e.."           likewise host_data, report_data, id_key_digest ..
   [minimum]
   guest_svn = 2                    any number of the report
   reported_tcb = {snp = 8}         parts of a TCB version"""
@@ -35,7 +35,7 @@ def seal(
     output: Output = None,
     as_hex: AsHex = False,
 ) -> int:
-    """Build a payload, seal it, and write the page."""
+    """Build, seal and write a guest message."""
     from .seal import seal as run
 
     return run(what, payload, key, options, corrupt, output=output, as_hex=as_hex)
@@ -43,7 +43,7 @@ def seal(
 
 @grouped
 def open_(*, file: File = "-", key: KeyOptions, options: OpenOptions, piece: PieceOptions) -> int:
-    """Authenticate and decrypt a message, or say which input is wrong."""
+    """Authenticate and decrypt a guest message, or find out which input is wrong."""
     from .open import open_message
 
     return open_message(file, key, options, piece)
@@ -57,7 +57,7 @@ def verify(
     json: Json = False,
     piece: PieceOptions,
 ) -> int:
-    """Verify a report: signature, chain, what the chain is for, and a policy."""
+    """Verify an attestation report against its certificate chain and a policy."""
     from .verify import verify as run
 
     return run(report, options, piece, json=json)

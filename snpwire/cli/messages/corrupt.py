@@ -1,4 +1,4 @@
-"""``--corrupt NAME``: make what is built wrong on purpose, by the catalogue."""
+"""``--corrupt NAME``: corrupt a message or a payload on purpose, by the catalogue."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LIST = "list"
 MESSAGE = "message"
 
 
-def listing(rows: Iterable[Corruption]) -> int:
-    """Print ways to be wrong: what each does, and what a correct receiver answers."""
+def write_catalogue(rows: Iterable[Corruption]) -> int:
+    """Print corruptions: what each does, what detects it, how a correct receiver responds."""
     from ...view.table import Row, table
 
     lines = []
@@ -32,8 +32,8 @@ def listing(rows: Iterable[Corruption]) -> int:
     return 0
 
 
-def chosen(names: Iterable[str], kind: str) -> list[Corruption]:
-    """Return the rows that are asked for. Raises UsageError."""
+def corruptions_of(names: Iterable[str], kind: str) -> list[Corruption]:
+    """Return the corruptions called *names*. Raises UsageError, also if one does not fit *kind*."""
     from ...crypto.corruption import check_fits, named
 
     rows = [named(name) for name in names]
@@ -42,8 +42,8 @@ def chosen(names: Iterable[str], kind: str) -> list[Corruption]:
     return rows
 
 
-def announce(rows: list[Corruption]) -> None:
-    """Say what is wrong with what is about to be written, and what is answered to it."""
+def note_corruptions(rows: list[Corruption]) -> None:
+    """Note each corruption, and the response to it."""
     for row in rows:
         write_note(f"{row.name}: {row.help}; {row.response}")
 
@@ -51,7 +51,7 @@ def announce(rows: list[Corruption]) -> None:
 def sealed_page(
     rows: list[Corruption], kind: str, header: Header, payload: bytes, key: bytes
 ) -> bytes:
-    """Return the page of a sealed message, wrong as *rows* say. Raises UsageError, MessageError."""
+    """Return the page of a message, sealed and corrupted. Raises UsageError, MessageError."""
     from ...crypto.sealing import Vmpck, seal_page
 
     if not rows:
@@ -64,14 +64,14 @@ def sealed_page(
     return _after(rows, seal_page(Vmpck(key), header, payload))
 
 
-def corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
-    """Return a message, or a payload as of VMPCK 1, made wrong. Raises UsageError."""
+def corrupt_bytes(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
+    """Return a corrupted message, or payload as sent with VMPCK 1. Raises UsageError."""
     if not names:
         return data
     from ...crypto.corruption import wrong_alone
     from ...wire.message import HEADER_SIZE, Header
 
-    rows = chosen(names, name)
+    rows = corruptions_of(names, name)
     for row in rows:
         if row not in wrong_alone(name):
             raise UsageError(
@@ -88,35 +88,37 @@ def corrupted(name: str, data: bytes, names: tuple[str, ...]) -> bytes:
             header = header.replace(msg_size=len(other))
             data = data[:HEADER_SIZE] + other.ljust(len(data) - HEADER_SIZE, b"\0")
         changed = _after(rows, header.build() + data[HEADER_SIZE:])
-    announce(rows)
+    note_corruptions(rows)
     return changed
 
 
 def _before(
     rows: list[Corruption], kind: str, header: Header, payload: bytes
 ) -> tuple[Header, bytes]:
-    """Apply what is wrong before a message is sealed. Raises UsageError where it cannot be."""
-    from ...crypto.changes import Draft
+    """Apply the corruptions that come before sealing. Raises UsageError if one cannot apply."""
+    if not rows:
+        return header, payload
     from ...crypto.corruption import Stage
+    from ...crypto.mutations import Draft
 
     draft = Draft(kind, header, payload)
     for row in rows:
         if row.stage is Stage.BEFORE:
-            draft = _changed(row, draft)
+            draft = _apply(row, draft)
     return draft.header, draft.payload
 
 
 def _after(rows: list[Corruption], page: bytes) -> bytes:
-    """Apply what is wrong with a page that is sealed. Raises UsageError where it cannot be."""
+    """Apply the corruptions of a sealed page. Raises UsageError if one cannot apply."""
     from ...crypto.corruption import Stage
 
     for row in rows:
-        page = _changed(row, page) if row.stage is Stage.AFTER else page
+        page = _apply(row, page) if row.stage is Stage.AFTER else page
     return page
 
 
-def _changed(row: Corruption, what: T) -> T:
-    """Apply a row. Raises UsageError, which names it, where it cannot be."""
+def _apply(row: Corruption, what: T) -> T:
+    """Apply a corruption. Raises UsageError, which names it, if it cannot apply."""
     try:
         changed: T = row.change(what)
     except (FieldError, UsageError) as exc:

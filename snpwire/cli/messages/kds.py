@@ -1,4 +1,4 @@
-"""``snpwire explain kds``: where AMD's key server has the certificates of a report."""
+"""``snpwire explain kds``: addresses of a report's certificates at AMD's key server."""
 
 from __future__ import annotations
 

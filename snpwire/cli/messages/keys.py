@@ -1,7 +1,7 @@
-"""Where a key comes from: a file, a variable of the environment, standard input.
+"""Where a key comes from: a file, an environment variable, standard input.
 
-Never the command line itself, which every user of the machine can read and shells keep. What is
-read is held by a ``Key``, which does not show it.
+Never the command line itself, which every user of the machine can read and shells record. A ``Key``
+keeps what was read and never shows it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from .options import KeyOptions
 
-ASKED = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
+KEY_HELP = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
 
 
 class Key:
-    """The bytes of one key and of its neighbours in a secrets page; shown nowhere."""
+    """The bytes of one key and of the others in its secrets page; never shown."""
 
     __slots__ = ("data", "others")
 
     def __init__(self, data: bytes, others: Mapping[str, bytes] | None = None) -> None:
         self.data = data
         self.others = dict(others or {})
-        """The other keys of the page, by name, without those that are zero."""
+        """The other keys of the page that are not zero, by name."""
 
     def __repr__(self) -> str:
         return "<Key>"
@@ -41,9 +41,9 @@ class Key:
 
 
 def load_key(options: KeyOptions, slot: int) -> Key:
-    """Read the key that the options name; *slot* is which one, should it be a secrets page.
+    """Read the key that the options name; from a secrets page take VMPCK *slot*.
 
-    Raises UsageError, OSError, and InputError, whose text has nothing of what was read.
+    Raises UsageError, OSError, and InputError, whose text contains nothing that was read.
     """
     name, text = _text(options)
     try:
@@ -63,7 +63,7 @@ def other_keys(file: str) -> dict[str, bytes]:
 
 
 def claims_stdin(options: KeyOptions) -> bool:
-    """Tell whether the key is what standard input holds."""
+    """Return whether the key is read from standard input."""
     return options.key_stdin or options.key_file == "-"
 
 
@@ -71,7 +71,7 @@ def _text(options: KeyOptions) -> tuple[str, bytes]:
     given = [options.key_file is not None, options.key_env is not None, options.key_stdin]
     if sum(given) != 1:
         reason = "there is no key" if not any(given) else "the key is given more than once"
-        raise UsageError(reason, help=ASKED)
+        raise UsageError(reason, help=KEY_HELP)
     if options.key_env is not None:
         value = os.environb.get(os.fsencode(options.key_env))
         if value is None:
@@ -82,7 +82,7 @@ def _text(options: KeyOptions) -> tuple[str, bytes]:
 
 
 def _contents(file: str) -> bytes:
-    """Return the start of a file: more than a page is no key, whatever follows."""
+    """Return the start of a file: anything longer than a page is not a key."""
     try:
         if file == "-":
             return sys.stdin.buffer.read(PAGE + 1)
@@ -100,7 +100,7 @@ def _from_text(text: bytes) -> bytes:
 
 def _from_page(page: bytes, slot: int) -> Key:
     from ...crypto.diagnosis import slots
-    from ...crypto.sealing import checked
+    from ...crypto.sealing import valid_key
     from ...wire.secrets import SecretsPage
 
     if not any(page):
@@ -109,7 +109,7 @@ def _from_page(page: bytes, slot: int) -> Key:
     if slot >= len(keys):
         raise KeyFormatError(f"a secrets page has keys 0 to {len(keys) - 1}, not {slot}")
     try:
-        data = checked(keys[slot])
+        data = valid_key(keys[slot])
     except KeyFormatError as exc:
         raise KeyFormatError(f"vmpck{slot}: {exc}") from None
     return Key(data, {name: key for name, key in slots(page).items() if name != f"vmpck{slot}"})

@@ -1,4 +1,4 @@
-"""``snpwire open``: authenticate and decrypt one message, or say which input is wrong."""
+"""``snpwire open``: authenticate and decrypt one message, or diagnose which input is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..output import terminal_style, write_file, write_json, write_lines, write_
 from .keys import claims_stdin, load_key, other_keys
 
 if TYPE_CHECKING:
-    from ...crypto.attempt import Attempt
+    from ...crypto.open_attempt import Attempt
     from ...finding import Finding
     from ...view.document import Document
     from ...wire.message import Header
@@ -34,7 +34,7 @@ DIFFERS = "tag differs"
 def open_message(
     file: str, key_options: KeyOptions, options: OpenOptions, piece: PieceOptions
 ) -> int:
-    """Print what a message says; return 1 if it does not authenticate."""
+    """Print a message; return 1 if it does not authenticate."""
     from ...crypto import sealing
 
     if file == "-" and claims_stdin(key_options):
@@ -50,7 +50,7 @@ def open_message(
             return _failed(source, header, key, options)
     except MessageError as exc:
         if options.json:
-            _say_refused(exc.code, [])
+            _write_refusal(exc.code, [])
         raise SourceError(source.name, MessageError(f"{exc}  [{exc.code}]")) from None
     if options.output == "-":
         write_bytes(payload, output=None, as_hex=False)
@@ -62,12 +62,12 @@ def open_message(
 
 
 def _print(source: Source, header: Header, payload: bytes, options: OpenOptions) -> None:
-    """Print header and payload, and what is wrong with either."""
+    """Print header and payload, and the findings on both."""
     write_note(*source.notes)
     known = Hints(product=options.product)
-    page = _page(source, known)
+    page = _page_document(source, known)
     name = payload_kind(header.msg_type, header.msg_version)
-    inner, found = _payload(name, payload, source.base, known)
+    inner, found = _payload_document(name, payload, source.base, known)
     found += plaintext_findings(header, inner.value if inner else None, options.seqno)
     if options.redact:
         page, inner = page.without_secrets(), inner and inner.without_secrets()
@@ -86,13 +86,13 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
     else:
         from ...view.tree import finding_text
 
-        _show(page._replace(value=header), inner, _bytes(name, payload, redact=options.redact))
+        _show(page._replace(value=header), inner, _hex_lines(name, payload, redact=options.redact))
         write_lines(finding_text(f, terminal_style()) for f in found)
     write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 
-def _page(source: Source, known: Hints) -> Document:
-    """Read the message as the page it is in, filled up with zeros if it is shorter."""
+def _page_document(source: Source, known: Hints) -> Document:
+    """Return the document of the message page, zero-padded to its size."""
     data = source.data[:PAGE].ljust(PAGE, b"\0")
     page = document("message", data, known, base=source.base)
     return page._replace(size=min(len(source.data), PAGE))
@@ -105,20 +105,20 @@ def _show(top: Document, inner: Document | None, plain: list[str]) -> None:
     write_lines(tree(inner, style=terminal_style()) if inner else plain)
 
 
-def _bytes(name: str, payload: bytes, *, redact: bool) -> list[str]:
+def _hex_lines(name: str, payload: bytes, *, redact: bool) -> list[str]:
     """Return the lines of a payload that has no fields."""
-    said = f"that cannot be {name}" if name else "of a kind that is not known"
-    head = f"payload  {len(payload)} bytes {said}"
+    reason = f"that cannot be {name}" if name else "of unknown kind"
+    head = f"payload  {len(payload)} bytes {reason}"
     if redact:
         return [f"{head}, redacted"]
     rows = range(0, len(payload), 16)
     return [head, *(f"{HEADER_SIZE + n:#05x}  {payload[n : n + 16].hex(' ')}" for n in rows)]
 
 
-def _payload(
+def _payload_document(
     name: str, payload: bytes, base: int, known: Hints
 ) -> tuple[Document | None, list[Finding]]:
-    """Decode a payload; what is behind a record that has one size is filling."""
+    """Return the document of a payload, and findings on the bytes after a fixed-size record."""
     if not name:
         return None, []
     kind = RECORDS[name]
@@ -126,12 +126,12 @@ def _payload(
     try:
         doc = document(kind, payload[:size], known, base=base + HEADER_SIZE)
     except DecodeError:
-        return None, []  # that it is too short is said of the page
+        return None, []  # the page has the finding that it is too short
     return doc, tail_findings(payload[size:], name)
 
 
 def _failed(source: Source, header: Header, key: Key, options: OpenOptions) -> int:
-    """Say that the tag does not fit, and which mistake would explain it."""
+    """Print that authentication failed, and which mistake would explain it."""
     attempts: list[Attempt] = []
     if options.diagnosis:
         from ...crypto.diagnosis import diagnose
@@ -140,23 +140,23 @@ def _failed(source: Source, header: Header, key: Key, options: OpenOptions) -> i
         attempts = diagnose(key.data, source.data, others)
     if options.json:
         mistake = next((attempt.code for attempt in attempts if attempt.opens), AuthError().code)
-        _say_refused(mistake, attempts)
+        _write_refusal(mistake, attempts)
     sys.stdout.flush()
     lines = [f"snpwire: {source.name}: authentication failed"]
     if not options.json:
-        lines += _told(attempts, header)
+        lines += _attempt_lines(attempts, header)
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     return 1
 
 
-def _say_refused(code: str, attempts: list[Attempt]) -> None:
-    """Print as JSON that a message cannot be opened, and by which code."""
-    tried = [attempt._asdict() for attempt in attempts]
-    write_json({"schema": "open/1", "opens": False, "code": code, "attempts": tried})
+def _write_refusal(code: str, attempts: list[Attempt]) -> None:
+    """Print as JSON that a message cannot be opened, with the code of the mistake."""
+    rows = [attempt._asdict() for attempt in attempts]
+    write_json({"schema": "open/1", "opens": False, "code": code, "attempts": rows})
 
 
-def _told(attempts: list[Attempt], header: Header) -> list[str]:
-    """Return a line for each attempt, up to the last that opens; a run that does not shares one."""
+def _attempt_lines(attempts: list[Attempt], header: Header) -> list[str]:
+    """Return a line for each attempt, up to the last that opens; failed neighbours share one."""
     rows = []
     for opens, group in groupby(attempts, key=lambda a: (a.opens, a.opens or _family(a.name))):
         run = list(group)
@@ -164,10 +164,10 @@ def _told(attempts: list[Attempt], header: Header) -> list[str]:
             rows += [(a.name, f"opens: {a.meaning}  [{a.code}]") for a in run]
         else:
             rows.append((_run_name([a.name for a in run], header), DIFFERS))
-    last = max((n for n, (_, said) in enumerate(rows) if said != DIFFERS), default=len(rows))
+    last = max((n for n, (_, text) in enumerate(rows) if text != DIFFERS), default=len(rows))
     rows = rows[: last + 1]
     width = max((len(name) for name, _ in rows), default=0)
-    lines = [f"  {name:<{width}}  {said}" for name, said in rows]
+    lines = [f"  {name:<{width}}  {text}" for name, text in rows]
     if attempts and not any(a.opens for a in attempts):
         lines.append(f"  none of {len(attempts)} ways to open it does  [{AuthError().code}]")
     return lines

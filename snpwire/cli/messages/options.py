@@ -8,91 +8,94 @@ from ..options import Fields, Json, Product, Redact, number
 
 
 class PayloadOptions(NamedTuple):
-    """What a message is to carry: fields, or bytes as they are."""
+    """The payload of a message: fields, or raw bytes."""
 
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[JSON]", help="the payload's fields; - is standard input"),
+        typer.Argument(metavar="[JSON]", help="fields of the payload; - is standard input"),
     ] = None
     settings: Fields = ()
     payload: Annotated[
-        str | None, typer.Option(metavar="FILE", help="the payload as it is, instead of fields")
+        str | None, typer.Option(metavar="FILE", help="raw payload, instead of fields")
     ] = None
     msg_type: Annotated[
         int | None,
-        typer.Option("--type", parser=number, metavar="N", help="the message type of raw"),
+        typer.Option("--type", parser=number, metavar="N", help="message type of raw"),
     ] = None
 
 
 class KeyOptions(NamedTuple):
-    """Where the key is."""
+    """Where to read the key."""
 
     key_file: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE", help="the key: 32 bytes, 64 hex digits, or a secrets page that has it"
-        ),
+        typer.Option(metavar="FILE", help="key: 32 bytes, 64 hex digits, or a secrets page"),
     ] = None
     key_env: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="the key is in this variable of the environment, in hex"),
+        typer.Option(metavar="NAME", help="environment variable that has the key, in hex"),
     ] = None
     key_stdin: Annotated[
-        bool, typer.Option("--key-stdin", help="the key comes on standard input")
+        bool, typer.Option("--key-stdin", help="read the key from standard input")
     ] = False
 
 
 class SealOptions(NamedTuple):
-    """What the header of a message says."""
+    """Fields of the header of a message."""
 
     seqno: Annotated[
         int | None,
         typer.Option(
             parser=number,
             metavar="N",
-            help="the sequence number, always needed: it is the nonce, and a key takes it once",
+            help="sequence number, required: it is the nonce, to be used once with a key",
         ),
     ] = None
     vmpck: Annotated[
         int | None,
-        typer.Option(parser=number, metavar="N", help="which of the four keys it is, else 0"),
+        typer.Option(parser=number, metavar="N", help="VMPCK number; default 0"),
     ] = None
     version: Annotated[
         int | None,
-        typer.Option(parser=number, metavar="N", help="the message version, else the type's own"),
+        typer.Option(parser=number, metavar="N", help="message version; default that of the type"),
     ] = None
 
 
 class OpenOptions(NamedTuple):
-    """How a message is opened, and what of it is printed."""
+    """How to open a message, and what to print of it."""
 
     vmpck: Annotated[
         int | None,
         typer.Option(
-            parser=number, metavar="N", help="this key of a secrets page, else the message's own"
+            parser=number,
+            metavar="N",
+            help="VMPCK of a secrets page to use; default that of the message",
         ),
     ] = None
     seqno: Annotated[
         int | None,
-        typer.Option(parser=number, metavar="N", help="the sequence number that is to come"),
+        typer.Option(parser=number, metavar="N", help="expected sequence number"),
     ] = None
     secrets: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="a secrets page, whose keys are tried if the tag fails"),
+        typer.Option(
+            metavar="FILE", help="secrets page whose keys are tried if authentication fails"
+        ),
     ] = None
     diagnosis: Annotated[
-        bool, typer.Option("--diagnosis/--no-diagnosis", help="say why, if the tag fails")
+        bool,
+        typer.Option("--diagnosis/--no-diagnosis", help="explain why, if authentication fails"),
     ] = True
     redact: Redact = False
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="write the payload here")
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="write the payload to FILE")
     ] = None
     json: Json = False
     product: Product = None
 
 
 class VerifyOptions(NamedTuple):
-    """What a report is verified against."""
+    """What to verify a report against."""
 
     certificates: Annotated[
         tuple[str, ...],
@@ -100,27 +103,29 @@ class VerifyOptions(NamedTuple):
     ] = ()
     certs: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="a certificate table of an extended request"),
+        typer.Option(metavar="FILE", help="certificate table of an extended guest request"),
     ] = None
     root: Annotated[
         tuple[str, ...],
-        typer.Option(metavar="FILE", help="trust the root in it, and AMD's no more"),
+        typer.Option(metavar="FILE", help="trust only this root, not AMD's"),
     ] = ()
-    crl: Annotated[str | None, typer.Option(metavar="FILE", help="a revocation list")] = None
+    crl: Annotated[str | None, typer.Option(metavar="FILE", help="certificate revocation list")] = (
+        None
+    )
     policy: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="what the report has to say, in TOML or JSON"),
+        typer.Option(metavar="FILE", help="policy for the fields of the report, in TOML or JSON"),
     ] = None
     id_key: Annotated[
         tuple[str, ...],
-        typer.Option(metavar="FILE", help="the owner's ID key: PEM, 0x404 bytes, or its digest"),
+        typer.Option(metavar="FILE", help="expected ID key: PEM, 0x404 bytes, or its digest"),
     ] = ()
     author_key: Annotated[
         tuple[str, ...],
-        typer.Option(metavar="FILE", help="the author's key, which signed the ID key"),
+        typer.Option(metavar="FILE", help="expected author key, which signed the ID key"),
     ] = ()
     product: Product = None
     at: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="the time that dates are checked for, else now"),
+        typer.Option(metavar="DATE", help="time at which certificates must be valid; default now"),
     ] = None

@@ -1,4 +1,4 @@
-"""``snpwire seal``: a payload becomes a sealed message in a page."""
+"""``snpwire seal``: build a payload and seal it in a message page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...wire.message import MESSAGES, REQUEST_OF, Aead, Header, MsgType, padded
 from ..encode import build_value, write_bytes
 from ..input import SourceError, contents, shown_name
 from ..output import write_note
-from .corrupt import LIST, announce, chosen, listing, sealed_page
+from .corrupt import LIST, corruptions_of, note_corruptions, sealed_page, write_catalogue
 from .keys import claims_stdin, load_key
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Target(NamedTuple):
     msg_type: MsgType
     version: int
     kind: str
-    """Kind of the payload; empty if it is bytes as they are."""
+    """Kind of the payload; empty for raw bytes."""
 
 
 def seal(
@@ -48,15 +48,15 @@ def seal(
         from ...crypto.corruption import CORRUPTIONS, fitting
 
         kind = target_of(what, payload, options.version).kind if what else ""
-        return listing(fitting(kind) if kind else CORRUPTIONS.values())
+        return write_catalogue(fitting(kind) if kind else CORRUPTIONS.values())
     if not what:
-        raise UsageError("there is no TYPE of message", help=f"one of: raw {' '.join(targets())}")
+        raise UsageError("no TYPE of message given", help=f"one of: raw {' '.join(targets())}")
     target = target_of(what, payload, options.version)
     if options.seqno is None:
         raise UsageError("the message needs a sequence number", help=ONCE)
-    rows = chosen(corrupt, target.kind)
+    rows = corruptions_of(corrupt, target.kind)
     if claims_stdin(key) and "-" in (payload.file, payload.payload):
-        raise UsageError("standard input cannot be both key and payload", help="give one a file")
+        raise UsageError("standard input cannot be both key and payload", help="give one as a file")
     header, body = _header(target, options), _body(target, payload)
     filling = 0 if payload.payload is not None else padded(len(body)) - len(body)
     secret = load_key(key, options.vmpck or 0).data
@@ -65,21 +65,21 @@ def seal(
     except MessageError as exc:
         raise SourceError(_origin(payload), exc) from None
     if filling:
-        write_note(f"the payload is filled up with {filling} zero bytes to a multiple of 16")
-    announce(rows)
+        write_note(f"the payload is padded with {filling} zero bytes to a multiple of 16")
+    note_corruptions(rows)
     write_bytes(page, output=output, as_hex=as_hex)
     return 0
 
 
 def target_of(what: str, payload: PayloadOptions, version: int | None) -> Target:
-    """Find the message that a name or a number means. Raises UsageError."""
+    """Return the message of a name or number. Raises UsageError."""
     name = what.lower().replace("_", "-")
     if name == RAW:
         if payload.payload is None or payload.msg_type is None:
             raise UsageError("raw has no record to build", help="--payload FILE and --type N")
         return Target(_type(payload.msg_type), 1 if version is None else version, "")
     if payload.msg_type is not None:
-        raise UsageError("--type goes with raw alone: any other TYPE says it")
+        raise UsageError("--type is only for raw: any other TYPE implies it")
     target = _by_name(name)
     if version is not None:
         row = MESSAGES.get(target.msg_type)
@@ -114,7 +114,7 @@ def _dashed(number: MsgType) -> str:
 
 
 def targets() -> dict[str, Target]:
-    """Return every message by its own name and, where it is of one message, its payload's."""
+    """Return every message by its name and by the kind of its payload if no other has it."""
     table = {_dashed(number): Target(number, 1, "") for number in MsgType if number}
     for row in MESSAGES.values():
         for version, kind in row.payloads.items():
@@ -142,7 +142,7 @@ def _header(target: Target, options: SealOptions) -> Header:
 
 
 def _body(target: Target, options: PayloadOptions) -> bytes:
-    """Build the payload, or take it as it is."""
+    """Build the payload, or read it raw."""
     if options.payload is not None:
         if options.file is not None or options.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")

@@ -1,4 +1,4 @@
-"""``snpwire verify``: a report against its certificates and its reader's policy, link by link."""
+"""``snpwire verify``: check a report against its certificates and a policy, link by link."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..output import terminal_style, write_json, write_lines, write_note
 if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
     from ...crypto.link import Link
-    from ...crypto.policy import Policy
+    from ...crypto.policy import AppraisalPolicy
     from ...crypto.x509 import X509, Crl
     from ..input import Source
     from ..options import PieceOptions
@@ -34,10 +34,10 @@ WORDS = {True: "ok", False: "FAILED", None: "not checked"}
 
 def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool) -> int:
     """Print every link; return 1 if one fails."""
-    from ...crypto.link import broken
+    from ...crypto.link import failures
     from ...crypto.verify import verify as run
 
-    _one_stdin(file, options)
+    _check_stdin(file, options)
     source = report_of(file, piece)
     given, crl = _certificates(options)
     at = _time(options.at)
@@ -53,7 +53,7 @@ def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool
         policy=policy,
         owner=_owner(options),
     )
-    failed = broken(links)
+    failed = failures(links)
     if json:
         rows = [link._asdict() for link in links]
         write_json({"schema": "verify/1", "verified": not failed, "links": rows})
@@ -65,7 +65,7 @@ def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool
 
 
 def report_of(file: str, options: PieceOptions) -> Source:
-    """Read the bytes of a report, as they are. Raises SourceError and OSError."""
+    """Read the bytes of a report. Raises SourceError and OSError."""
     piece = cut(options.offset, options.length, options.page, REPORT_SIZE)
     source = load(file, form=options.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
     if len(source.data) != REPORT_SIZE:
@@ -78,11 +78,11 @@ def report_of(file: str, options: PieceOptions) -> Source:
     return source
 
 
-def _one_stdin(file: str, options: VerifyOptions) -> None:
+def _check_stdin(file: str, options: VerifyOptions) -> None:
     files = [file, *options.certificates, *options.root, *options.id_key, *options.author_key]
     files += [name for name in (options.certs, options.crl, options.policy) if name is not None]
     if files.count("-") > 1:
-        raise UsageError("standard input can be one of the inputs alone", help="give files")
+        raise UsageError("standard input can be only one of the inputs", help="give files")
 
 
 def _lines(links: list[Link]) -> list[str]:
@@ -96,7 +96,7 @@ def _lines(links: list[Link]) -> list[str]:
 
 
 def _certificates(options: VerifyOptions) -> tuple[list[X509], Crl | None]:
-    """Read all certificates there are, and the revocation list. Raises SourceError, OSError."""
+    """Read all certificates, and the revocation list. Raises SourceError, OSError."""
     from ...crypto.certificates import load as load_certificates
     from ...crypto.certificates import load_crl, load_table
 
@@ -122,7 +122,7 @@ def _read(file: str, load_as: Any) -> Any:
 
 
 def _roots(files: tuple[str, ...]) -> dict[str, str]:
-    """Return the roots that are trusted: AMD's, or only those of the files given."""
+    """Return the trusted roots: AMD's, or only those in *files*."""
     from ...crypto.certificates import AMD_ROOTS, load, name_of, pin
 
     if not files:
@@ -146,23 +146,23 @@ def _owner(options: VerifyOptions) -> OwnerKeys:
 
 
 def _time(text: str | None) -> datetime:
-    """Return the time that dates are checked for: now, unless one is given."""
+    """Return the time at which certificates must be valid; default now."""
     if text is None:
         return datetime.now(UTC)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         hint = "2026-03-31, or 2026-03-31T12:00:00Z"
-        raise UsageError(f"--at {shown(text)} is no date", help=hint) from None
+        raise UsageError(f"--at {shown(text)} is not a date", help=hint) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _policy(file: str) -> Policy:
+def _policy(file: str) -> AppraisalPolicy:
     """Read a policy, JSON or TOML. Raises SourceError, OSError, and UsageError, which name it."""
-    from ...crypto.policy import Policy
+    from ...crypto.policy import AppraisalPolicy
 
     plain = object_of(file)
     try:
-        return Policy.from_plain(plain)
+        return AppraisalPolicy.from_plain(plain)
     except SnpwireError as exc:
         raise SourceError(shown_name(file), exc) from None

@@ -1,4 +1,4 @@
-"""``snpwire rmp check``: what is wrong with a table."""
+"""``snpwire rmp check``: check a table against its rules."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ...finding import Severity, tally
 from ...view.tree import finding_text
 from ..output import terminal_style, write_json, write_lines, write_note
-from .summary import examined
+from .summary import examine
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator
 
     from ...rmp.check.check import Verdict
@@ -22,9 +21,9 @@ EVERY = 1 << 62
 
 def run(options: RmpOptions, *, limit: int, fail_on: str | None, json: bool) -> int:
     """Print the findings; return 1 if one reaches *fail_on*."""
-    given, census, verdict = examined(options, limit=limit or EVERY)
+    source, census, verdict = examine(options, limit=limit or EVERY)
     if json:
-        write_json(_object(given, census.pages, verdict))
+        write_json(_object(source, census.pages, verdict))
     else:
         write_lines(_lines(verdict))
     write_note(f"findings: {tally(verdict.gathered.severities)}")
@@ -32,41 +31,36 @@ def run(options: RmpOptions, *, limit: int, fail_on: str | None, json: bool) -> 
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:
-    """Yield a line for each finding that is kept, and one for all others of its rule."""
-    look = terminal_style()
-    shown: Counter[str] = _shown(verdict)
-    for finding in verdict.gathered.findings():
-        yield finding_text(finding, look)
-        shown[finding.code] -= 1
-        if not shown[finding.code] and (more := _more(verdict, finding.code)):
-            yield look.mark(look.faint, f"         {more:,} more  [{finding.code}]")
-
-
-def _shown(verdict: Verdict) -> Counter[str]:
+    """Yield a line for each finding kept, and one for all others of its rule."""
     from collections import Counter
 
-    return Counter(finding.code for finding in verdict.gathered.findings())
+    look = terminal_style()
+    findings = verdict.gathered.findings()
+    kept = Counter(finding.code for finding in findings)
+    left = kept.copy()
+    for finding in findings:
+        code = finding.code
+        yield finding_text(finding, look)
+        left[code] -= 1
+        if not left[code] and (more := verdict.gathered.counts[code] - kept[code]):
+            yield look.mark(look.faint, f"         {more:,} more  [{code}]")
 
 
-def _more(verdict: Verdict, code: str) -> int:
-    return verdict.gathered.counts[code] - _shown(verdict)[code]
-
-
-def _object(given: Input, pages: int, verdict: Verdict) -> dict[str, Any]:
+def _object(source: Input, pages: int, verdict: Verdict) -> dict[str, Any]:
     from ...view.json import finding
 
     return {
         "schema": "rmp-check/1",
-        "input": given.name,
+        "input": source.name,
         "pages": pages,
         "counts": dict(sorted(verdict.gathered.counts.items())),
         "findings": [finding(found) for found in verdict.gathered.findings()],
-        "notes": list(given.notes),
+        "notes": list(source.notes),
     }
 
 
 def rules(*, json: bool) -> int:
-    """Print every rule: its code, how much breaking it matters, the rule, whose it is."""
+    """Print every rule: its severity, its code, the rule, its source."""
     from ...rmp.check.check import RULES
 
     ordered = sorted(RULES, key=lambda rule: (-rule.severity, rule.code))

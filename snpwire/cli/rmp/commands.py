@@ -8,13 +8,11 @@ from ..options import FailOn, Json, JsonLines, grouped, number
 from .options import FindOptions, RmpOptions
 
 app = typer.Typer(
-    help="Read the reverse map table: images of it, whole or in part, and logs.",
+    help="Read the reverse map table (RMP) from images, whole or in part, and from logs.",
     rich_markup_mode=None,
     no_args_is_help=False,
 )
-Limit = Annotated[
-    int, typer.Option(parser=number, metavar="N", help="how many are shown; 0 for all")
-]
+Limit = Annotated[int, typer.Option(parser=number, metavar="N", help="show at most N; 0 for all")]
 
 
 @app.callback(invoke_without_command=True)
@@ -28,7 +26,7 @@ def top(context: typer.Context) -> None:
 @app.command(epilog="Example: snpwire rmp summary host.rmp --base 0x88000000")
 @grouped
 def summary(options: RmpOptions, *, json: Json = False) -> int:
-    """Count pages by state, owner and guest; tell what else the table says."""
+    """Count pages by state, owner and guest."""
     from .summary import run
 
     return run(options, json=json)
@@ -36,14 +34,14 @@ def summary(options: RmpOptions, *, json: Json = False) -> int:
 
 @app.command(
     epilog="Example: snpwire rmp find host.rmp --asid 3 --gpa 0x100000-0x1fffff\n\n"
-    "Rights are listed as LEVEL:LETTERS, r read, w write, u execute in user mode, s execute in "
-    "supervisor mode, k supervisor shadow stack."
+    "VMPL permissions are listed as LEVEL:LETTERS, r read, w write, u execute in user mode, "
+    "s execute in supervisor mode, k supervisor shadow stack."
 )
 @grouped
 def find(
     *, wanted: FindOptions, limit: Limit = 100, options: RmpOptions, json: JsonLines = False
 ) -> int:
-    """List pages that fit all that is asked for; neighbours that are alike are one line.
+    """List pages that match all filters; equal neighbours share a line.
 
     Exits with 1 if there are none.
     """
@@ -57,9 +55,9 @@ def find(
 def check(
     *, limit: Limit = 10, fail_on: FailOn = None, options: RmpOptions, json: Json = False
 ) -> int:
-    """Hold the table against its rules: each finding has its place and both values.
+    """Check the table against its rules; each finding has its place and both values.
 
-    --limit counts the findings of each rule.
+    --limit applies to the findings of each rule.
     """
     from .check import run
 
@@ -68,7 +66,7 @@ def check(
 
 @app.command(epilog="Example: snpwire rmp rules")
 def rules(json: Json = False) -> int:
-    """List the rules that check holds a table against."""
+    """List the rules that check applies."""
     from .check import rules as run
 
     return run(json=json)
@@ -86,11 +84,11 @@ def plot(
     ],
     title: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="what stands above it, else the name of the file"),
+        typer.Option(metavar="TEXT", help="title; default the name of the file"),
     ] = None,
     options: RmpOptions,
 ) -> int:
-    """Draw a map of the memory by state and by guest."""
+    """Draw a map of memory by state and by guest."""
     from .plot import run
 
     return run(options, output, title)

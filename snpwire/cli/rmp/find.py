@@ -1,4 +1,4 @@
-"""``snpwire rmp find``: pages by what the table says of them."""
+"""``snpwire rmp find``: list pages by the fields of their entries."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from .options import FindOptions, RmpOptions
 
 LETTERS = {"read": "r", "write": "w", "exec_user": "u", "exec_supervisor": "s", "sss": "k"}
-"""How a listing spells rights; ``k`` is the shadow stack of the kernel."""
+"""How a listing spells VMPL permissions; ``k`` is the supervisor shadow stack."""
 
 
-def run(options: RmpOptions, query: FindOptions, *, limit: int, json: bool) -> int:
-    """Print up to *limit* stretches of pages, 0 for all; return 1 if there are none."""
-    wanted, within = asked(query)
-    given = read(options)
-    write_note(*given.notes)
+def run(options: RmpOptions, find: FindOptions, *, limit: int, json: bool) -> int:
+    """Print up to *limit* runs of pages, 0 for all; return 1 if there are none."""
+    wanted, within = search_filter(find)
+    source = read(options)
+    write_note(*source.notes)
     count = pages = 0
-    with Meter("searching", given.dump.data.pages, given.let_go) as meter:
-        found = stretches(given.dump, wanted, within, meter)
+    with Meter("searching", source.dump.data.pages, source.release) as meter:
+        found = stretches(source.dump, wanted, within, meter)
         for stretch in islice(found, limit or None):
             if not count and not json:
                 write_lines([HEADING])
@@ -47,24 +47,24 @@ def run(options: RmpOptions, query: FindOptions, *, limit: int, json: bool) -> i
     return int(not count)
 
 
-def asked(query: FindOptions) -> tuple[Wanted, Runs | None]:
-    """Return what pages are wanted, and where. Raises UsageError."""
-    fields = dict(_field(text) for text in query.where)
-    if query.asid is not None:
-        fields["asid"] = query.asid
-    if query.size is not None:
-        fields["page_size"] = int(query.size == "2m")
-    gpa = _range("--gpa", query.gpa, PAGE_LIMIT << 12)
+def search_filter(options: FindOptions) -> tuple[Wanted, Runs | None]:
+    """Return which pages to list, and within which ranges. Raises UsageError."""
+    fields = dict(_field(text) for text in options.where)
+    if options.asid is not None:
+        fields["asid"] = options.asid
+    if options.size is not None:
+        fields["page_size"] = int(options.size == "2m")
+    gpa = _range("--gpa", options.gpa, PAGE_LIMIT << 12)
     try:
         wanted = Wanted(
-            state=[_state(name) for name in query.state] or None,
+            state=[_state(name) for name in options.state] or None,
             gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
-            rights=dict(_right(text) for text in query.rights),
+            rights=dict(_right(text) for text in options.rights),
             **fields,
         )
     except EncodeError as exc:
         raise UsageError(str(exc)) from None
-    pages = _range("--pages", query.pages, PAGE_LIMIT)
+    pages = _range("--pages", options.pages, PAGE_LIMIT)
     return wanted, None if pages is None else Runs.of([(pages[0], pages[1] + 1)])
 
 
@@ -81,7 +81,7 @@ def _state(name: str) -> RmpState:
 
 
 def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
-    """Read ``FROM-TO``, both of which count, or one number; each is below *limit*."""
+    """Read ``FROM-TO``, both included, or one number; each is below *limit*."""
     if text is None:
         return None
     first, found, last = text.partition("-")
@@ -90,12 +90,12 @@ def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
         end = integer(last) if found else start
     except ValueError:
         raise UsageError(
-            f"{option} {shown(text)} is no number and no range", help="0x10-0x1f"
+            f"{option} {shown(text)} is neither a number nor a range", help="0x10-0x1f"
         ) from None
     if end < start:
         raise UsageError(f"{option} {text} ends before it begins")
     if end >= limit:
-        raise UsageError(f"{option} {text} goes beyond the last there can be, {limit - 1:#x}")
+        raise UsageError(f"{option} {text} is past the last possible, {limit - 1:#x}")
     return start, end
 
 
@@ -139,14 +139,14 @@ def _line(stretch: Stretch) -> str:
         cells.append(f"{lo.asid:>4} {_span(stretch.gpa << 12, end)}")
     elif stretch.gpa:
         cells.append(f"     gpa field {stretch.gpa:#x}")
-    cells += [name for name in ("vmsa", "validated", "lock") if _odd(stretch, lo, name)]
+    cells += [name for name in ("vmsa", "validated", "lock") if _is_unusual(stretch, lo, name)]
     cells += [rights_text(stretch.hi)]
     return " ".join(cells).rstrip()
 
 
-def _odd(stretch: Stretch, lo: RmpLo, name: str) -> bool:
-    """Tell whether a bit is set that the state does not tell already."""
-    told = {
+def _is_unusual(stretch: Stretch, lo: RmpLo, name: str) -> bool:
+    """Return whether a bit is set that the state does not imply."""
+    implied = {
         RmpState.GUEST_VALID: ("validated",),
         RmpState.PRE_SWAP: ("validated", "lock"),
         RmpState.PRE_GUEST: ("lock",),
@@ -155,7 +155,7 @@ def _odd(stretch: Stretch, lo: RmpLo, name: str) -> bool:
         RmpState.FIRMWARE_IOMMU: ("lock",),
         RmpState.METADATA: ("lock",),
     }
-    return bool(getattr(lo, name)) and name not in told.get(stretch.state, ())
+    return bool(getattr(lo, name)) and name not in implied.get(stretch.state, ())
 
 
 def _span(first: int, last: int) -> str:
@@ -163,7 +163,7 @@ def _span(first: int, last: int) -> str:
 
 
 def rights_text(hi: int) -> str:
-    """Return what each VMPL may do, a letter a right: ``0:rwusk 1:r``."""
+    """Return the permissions of each VMPL, a letter each: ``0:rwusk 1:r``."""
     word = RmpHi(hi)
     levels = []
     for level in range(4):

@@ -1,4 +1,4 @@
-"""What ``snpwire rmp`` reads: images of the table, whole, in segments or in part, and logs."""
+"""The input of ``snpwire rmp``: images of the table, whole, in segments or in part, and logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import DecodeError, InputError, UsageError
 from ...finding import counted
 from ...wire.address import C_BIT, PAGE
 from ..input import SourceError
-from .mapped_file import Mapped, Stream, let_go
+from .mapped_file import MappedPiece, MappedStream, release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,52 +23,52 @@ if TYPE_CHECKING:
 
 
 class Input(NamedTuple):
-    """What was read."""
+    """A table as it was read, and what to note about it."""
 
     name: str
     dump: Dump
     is_log: bool
     notes: tuple[str, ...]
 
-    def let_go(self) -> None:
-        """Let what was read of mapped images leave memory: what is held does not grow with them."""
+    def release(self) -> None:
+        """Let the pages of mapped images leave memory, so that its use does not grow with them."""
         for extent in self.dump.extents:
-            let_go(extent.words)
+            release(extent.words)
 
 
 def read(options: RmpOptions) -> Input:
-    """Read what *options* names. Raises SourceError, UsageError, OSError."""
-    _agree(options)
+    """Read the table that the options name. Raises SourceError, UsageError, OSError."""
+    _check_options(options)
     if options.segments is not None:
         return _segments(options, options.segments)
-    places = [_placed(file) for file in options.images]
+    places = [_file_and_address(file) for file in options.images]
     if len(places) > 1 or places[0][1] is not None:
-        return _several(options, places)
-    with closing(Stream(options.images[0])) as stream:
+        return _parts(options, places)
+    with closing(MappedStream(options.images[0])) as stream:
         try:
             if options.form == "log" or (options.form == "auto" and stream.is_text()):
                 return _log(stream)
-            return _image(stream.name, stream.mapped(options.offset or 0, options.length), options)
+            return _image(stream.name, stream.map(options.offset or 0, options.length), options)
         except (DecodeError, InputError) as exc:
             raise SourceError(stream.name, exc) from None
 
 
-def _agree(options: RmpOptions) -> None:
-    """Raise UsageError for options that contradict."""
+def _check_options(options: RmpOptions) -> None:
+    """Raise UsageError for options that contradict each other."""
     if options.base is not None and (options.base % PAGE or options.base >= C_BIT):
         raise UsageError(f"--base {options.base:#x} is not the address of a page")
     if options.first is not None and options.first >= C_BIT // PAGE:
-        raise UsageError(f"--first {options.first:#x} is no number of a page")
+        raise UsageError(f"--first {options.first:#x} is not a page number")
     if options.first is not None and options.counters:
-        raise UsageError("--first is for a part of a table, which has no counters before it")
+        raise UsageError("--first is for part of a table, which has no counters before it")
     if options.first is not None and options.base is not None:
-        raise UsageError("--first is for a part of a table, --base for a whole one")
+        raise UsageError("--first is for part of a table, --base for a whole one")
     if options.shift is not None and options.segments is None:
         raise UsageError("--shift needs the segment table", help="--segments FILE")
 
 
-def _image(name: str, mapped: Mapped, options: RmpOptions) -> Input:
-    """Lay a table over an image."""
+def _image(name: str, mapped: MappedPiece, options: RmpOptions) -> Input:
+    """Map a table onto an image."""
     from ...rmp.dump import Dump, part
     from ...rmp.page_ranges import Runs
     from ...rmp.table import Table
@@ -81,39 +81,39 @@ def _image(name: str, mapped: Mapped, options: RmpOptions) -> Input:
     words, offset = table.extents[0].words, mapped.offset + start
     if options.first is not None:
         return Input(
-            name, part(words, options.first, offset, _data(mapped, options.first)), False, ()
+            name, part(words, options.first, offset, _data_pages(mapped, options.first)), False, ()
         )
     every = Runs.of([(0, table.pages)])
     dump = Dump(
         table.extents,
         (offset,),
         every,
-        _data(mapped, 0, start),
+        _data_pages(mapped, 0, start),
         True,
         table.counters,
         mapped.offset,
         options.base,
         table.size,
     )
-    return Input(name, dump, False, _begins(table) if options.counters is None else ())
+    return Input(name, dump, False, _layout_notes(table) if options.counters is None else ())
 
 
-def _begins(table: Table) -> tuple[str, ...]:
-    """Tell what the image was taken to begin with."""
+def _layout_notes(table: Table) -> tuple[str, ...]:
+    """Note whether the image is read with counters or without."""
     if table.counters is None:
         return (f"entries from the first byte on, no counters: {table.why}",)
     return (f"16 KiB of ASID counters, then entries: {table.why}",)
 
 
-def _data(mapped: Mapped, first: int, start: int = 0) -> Any:
-    """Return the pages whose entries can be other than zero."""
+def _data_pages(mapped: MappedPiece, first: int, start: int = 0) -> Any:
+    """Return the pages whose entries may be other than zero."""
     from ...rmp.page_ranges import Runs
 
     return Runs.of((first + a, first + b) for a, b in mapped.entries(start))
 
 
-def _placed(file: str) -> tuple[str, int | None]:
-    """Take ``FILE@ADDRESS`` apart; a file that has such a name is that file."""
+def _file_and_address(file: str) -> tuple[str, int | None]:
+    """Split ``FILE@ADDRESS``; a file that has such a name is that file."""
     name, found, place = file.rpartition("@")
     if not found or Path(file).exists():
         return file, None
@@ -126,18 +126,19 @@ def _placed(file: str) -> tuple[str, int | None]:
     return name, address
 
 
-def _several(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input:
-    """Put images side by side, of which each says where its memory begins."""
+def _parts(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input:
+    """Join images, each with the address where its memory begins."""
     from ...rmp.dump import joined
 
     dumps: list[tuple[str, Dump]] = []
     for file, address in places:
         if address is None:
             raise UsageError(
-                f"{file}: of several images each says where its memory begins", help=f"{file}@0x0"
+                f"{file}: each of several images needs the address where its memory begins",
+                help=f"{file}@0x0",
             )
         one = options._replace(first=address // PAGE, counters=None, base=None)
-        dumps.append((file, _one(file, one)))
+        dumps.append((file, _part(file, one)))
     dumps.sort(key=lambda pair: pair[1].first)
     for (before, earlier), (after, later) in pairwise(dumps):
         if earlier.stop > later.first:
@@ -149,18 +150,18 @@ def _several(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input
     return Input(names, joined(dump for _, dump in dumps), False, ())
 
 
-def _one(file: str, options: RmpOptions) -> Dump:
-    with closing(Stream(file)) as stream:
+def _part(file: str, options: RmpOptions) -> Dump:
+    with closing(MappedStream(file)) as stream:
         try:
             return _image(
-                stream.name, stream.mapped(options.offset or 0, options.length), options
+                stream.name, stream.map(options.offset or 0, options.length), options
             ).dump
         except (DecodeError, InputError) as exc:
             raise SourceError(stream.name, exc) from None
 
 
 def _segments(options: RmpOptions, rst: str) -> Input:
-    """Put the segments that a segment table names where it says that they belong."""
+    """Place each segment where the segment table maps it."""
     from ...rmp.dump import joined, whole
     from ...rmp.page_ranges import Runs
     from ...rmp.segments import SegmentedTable, mapped_pages
@@ -180,7 +181,7 @@ def _segments(options: RmpOptions, rst: str) -> Input:
     except DecodeError as exc:
         raise SourceError(rst, exc) from None
     dumps = [
-        whole(extent, data=_data(mapped, extent.first).within(extent.first, extent.stop))
+        whole(extent, data=_data_pages(mapped, extent.first).within(extent.first, extent.stop))
         for (mapped, _), extent in zip(images.values(), segmented.extents, strict=True)
     ]
     every = Runs.of((extent.first, extent.stop) for extent in segmented.extents)
@@ -190,10 +191,10 @@ def _segments(options: RmpOptions, rst: str) -> Input:
 
 
 def _segment_table(rst: str) -> tuple[int, ...]:
-    """Read the words of a segment table. Raises SourceError."""
+    """Return the words of a segment table. Raises SourceError."""
     from struct import unpack
 
-    with closing(Stream(rst)) as stream:
+    with closing(MappedStream(rst)) as stream:
         data = b"".join(stream.chunks())
     if not data or len(data) > PAGE or len(data) % 8:
         reason = f"a segment table has up to {PAGE} bytes, in eights, got {len(data)}"
@@ -201,46 +202,46 @@ def _segment_table(rst: str) -> tuple[int, ...]:
     return unpack(f"<{len(data) // 8}Q", data)
 
 
-def _segment(file: str) -> tuple[Mapped, Table]:
-    """Lay a table over the image of a segment. Raises SourceError."""
+def _segment(file: str) -> tuple[MappedPiece, Table]:
+    """Map a table onto the image of a segment. Raises SourceError."""
     from ...rmp.table import Table
 
-    with closing(Stream(file)) as stream:
+    with closing(MappedStream(file)) as stream:
         try:
-            mapped = stream.mapped()
+            mapped = stream.map()
             return mapped, Table.over(mapped.memory, counters=False)
         except (DecodeError, InputError) as exc:
             raise SourceError(stream.name, exc) from None
 
 
-def _log(stream: Stream) -> Input:
-    """Gather the entries that a log shows. Raises InputError if there are none."""
+def _log(stream: MappedStream) -> Input:
+    """Collect the entries in a log. Raises InputError if there are none."""
     from ...rmp.dump import scattered
 
-    shown = Shown()
-    shown.read(stream)
-    if not shown.entries and not shown.regions:
+    log = LogEntries()
+    log.read(stream)
+    if not log.entries and not log.regions:
         raise InputError(
-            "no line shows an entry of the reverse map table", help="--from image takes it as one"
+            "no line shows an entry of the reverse map table", help="--from image reads it as one"
         )
-    dump = scattered(shown.entries, shown.regions)
-    return Input(stream.name, dump, True, tuple(shown.notes()))
+    dump = scattered(log.entries, log.regions)
+    return Input(stream.name, dump, True, tuple(log.notes()))
 
 
-class Shown:
-    """What of a table a log shows: of a page that it shows twice, the last."""
+class LogEntries:
+    """The entries in a log: of a page that is dumped twice, the last."""
 
     def __init__(self) -> None:
         self.entries: dict[int, tuple[int, int]] = {}
         self.regions: list[tuple[int, int]] = []
-        """Pages from and to of which every entry that is not zero is shown."""
+        """Page ranges, start and end, of which every entry that is not zero is in the log."""
         self._lines = 0
         self._changed = 0
         self._partial: set[int] = set()
-        """Pages of which only lines were seen that lack rights and counts."""
+        """Pages of which the log has only fields, without VMPL permissions and sub-page counts."""
 
-    def read(self, stream: Stream) -> None:
-        """Take all lines."""
+    def read(self, stream: MappedStream) -> None:
+        """Read all lines."""
         from ...capture.kernel_log import records
         from ...wire.address import REGION
 
@@ -264,7 +265,7 @@ class Shown:
         self.entries[page] = entry
 
     def _decoded(self, fields: Mapping[str, Any]) -> None:
-        """Take fields: where both quadwords are shown as well, these count."""
+        """Take an entry from its fields, unless the log has its quadwords too."""
         from ...wire.rmp import RmpLo
 
         page = int(fields["pfn"])
@@ -275,17 +276,17 @@ class Shown:
             self._partial.add(page)
 
     def notes(self) -> Iterator[str]:
-        """Tell how much it is."""
+        """Yield notes on how much of the table the log has."""
         entries = counted(len(self.entries), "entry", "entries")
         lines = counted(self._lines, "line")
-        said = f"a log: only what it shows is counted, {entries} on {lines}"
+        text = f"a log: only the entries in it are counted, {entries} on {lines}"
         if self.regions:
             count = counted(len(set(self.regions)), "region")
-            said += f" and what is zero in {count} of 2 MiB"
-        yield said
+            text += f" and the zero entries of {count} of 2 MiB"
+        yield text
         if self._changed:
             lines = counted(self._changed, "line shows", "lines show")
-            yield f"{lines} an entry otherwise than one before; the last counts"
+            yield f"{lines} an entry differently from an earlier line; the last is used"
         if self._partial:
             pages = counted(len(self._partial), "page")
-            yield f"of {pages} the log shows fields alone: rights and sub-page counts are not known"
+            yield f"of {pages} the log has only fields: permissions and sub-page counts are unknown"

@@ -1,6 +1,6 @@
-"""Files as memory: mapped, never read as a whole, with the holes of a sparse one known.
+"""Files as memory: mapped, never read whole, with the holes of sparse files known.
 
-What cannot be mapped, a pipe, is copied to a temporary file that is sparse where it has zeroes.
+What cannot be mapped, such as a pipe, is copied to a temporary file, sparse where it is zero.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 BLOCK = 4096
 NEAR = 1 << 15
-"""Bytes of a hole that is not worth to be left out."""
+"""Bytes of a hole that is read along with the data around it."""
 SHORT = 1 << 18
-"""Bytes between two holes, on average, below which a touch of them is to read no more than them."""
+"""Average bytes between two holes below which the kernel is asked not to read ahead."""
 ENTRY = 16
-MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
-"""What text in UTF-16 or UTF-8 may begin with."""
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+"""Byte order marks of UTF-16 and UTF-8."""
 
 
-class Mapped(NamedTuple):
+class MappedPiece(NamedTuple):
     """A piece of a file as memory."""
 
     memory: memoryview
     offset: int
-    """Where in the file it begins."""
+    """Its offset in the file."""
     spans: tuple[tuple[int, int], ...]
-    """Which bytes of the piece can be other than zero: starts and ends."""
+    """Bytes of the piece that may be other than zero: starts and ends."""
 
     def entries(self, start: int) -> list[tuple[int, int]]:
-        """Return which entries can be other than zero, if the first is at byte *start*."""
+        """Return which entries may be other than zero, if the first is at byte *start*."""
         return [
             (max(0, first - start) // ENTRY, -(-(stop - start) // ENTRY))
             for first, stop in self.spans
@@ -48,8 +48,8 @@ class Mapped(NamedTuple):
         ]
 
 
-class Stream:
-    """A file that is open: its beginning is known, and it is read as text or mapped."""
+class MappedStream:
+    """An open file whose beginning has been read; the rest is read as text or mapped."""
 
     def __init__(self, file: str) -> None:
         """Open *file*, ``-`` being standard input. Raises OSError, which names it."""
@@ -66,15 +66,15 @@ class Stream:
             raise OSError(exc.errno, exc.strerror, self.name) from None
 
     def is_text(self) -> bool:
-        """Tell whether it seems to be a log: text that may have some zero bytes in it."""
-        if self.head.startswith(MARKS) or (self.head and b"\0" not in self.head):
+        """Return whether it looks like a log: text, perhaps with some zero bytes."""
+        if self.head.startswith(BYTE_ORDER_MARKS) or (self.head and b"\0" not in self.head):
             return True
         written = self.head.replace(b"\0", b"")
-        seen = sum(written.count(byte) for byte in (*range(0x20, 0x7F), 9, 10, 13))
-        return b"\n" in written and seen > len(written) * 0.95
+        printable = sum(written.count(byte) for byte in (*range(0x20, 0x7F), 9, 10, 13))
+        return b"\n" in written and printable > len(written) * 0.95
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield all of it. Raises OSError, which names it."""
+        """Yield all bytes of the file. Raises OSError, which names it."""
         chunk = self.head
         while chunk:
             yield chunk
@@ -83,62 +83,62 @@ class Stream:
             except OSError as exc:
                 raise OSError(exc.errno, exc.strerror, self.name) from None
 
-    def mapped(self, offset: int = 0, length: int | None = None) -> Mapped:
-        """Map a piece of it. Raises InputError, and OSError, which names it."""
+    def map(self, offset: int = 0, length: int | None = None) -> MappedPiece:
+        """Map a piece of the file. Raises InputError, and OSError, which names it."""
         try:
             if self._mappable:
-                return _mapped(self._stream.fileno(), offset, length)
-            with _copied(self.chunks()) as copy:
-                return _mapped(copy.fileno(), offset, length)
+                return _map(self._stream.fileno(), offset, length)
+            with _sparse_copy(self.chunks()) as copy:
+                return _map(copy.fileno(), offset, length)
         except OSError as exc:
             raise OSError(exc.errno, exc.strerror, self.name) from None
 
     def close(self) -> None:
-        """Close the file; what is mapped stays so."""
+        """Close the file; mapped pieces stay mapped."""
         if self._stream is not sys.stdin.buffer:
             self._stream.close()
 
 
 def _mappable(stream: IO[bytes]) -> bool:
-    """Tell whether a stream is a file of some kind that may be mapped, and not a pipe."""
+    """Return whether a stream is a file that may be mapped, not a pipe."""
     try:
         mode = os.fstat(stream.fileno()).st_mode
-    except OSError:  # no file of the system's at all
+    except OSError:  # not a file of the system
         return False
     return stat.S_ISREG(mode) or stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and stream.seekable())
 
 
-def _mapped(fd: int, offset: int, length: int | None) -> Mapped:
+def _map(fd: int, offset: int, length: int | None) -> MappedPiece:
     end = os.lseek(fd, 0, os.SEEK_END)
     size = max(0, end - offset) if length is None else length
     if offset + size > end and (end or length is None):
         raise InputError(f"{size} bytes at {offset:#x} go past the end, which is {end:#x}")
     if not size:
-        return Mapped(memoryview(b""), offset, ())
+        return MappedPiece(memoryview(b""), offset, ())
     lead = offset % mmap.ALLOCATIONGRANULARITY
     try:
         whole = mmap.mmap(fd, lead + size, access=mmap.ACCESS_READ, offset=offset - lead)
     except (OSError, ValueError, OverflowError) as exc:
         raise InputError(f"cannot be mapped: {getattr(exc, 'strerror', None) or exc}") from None
-    held = merged(data(fd, offset, offset + size))
-    spans = tuple((first - offset, end - offset) for first, end in held)
+    spans_of_data = merge_spans(data_spans(fd, offset, offset + size))
+    spans = tuple((first - offset, end - offset) for first, end in spans_of_data)
     if spans and sum(end - first for first, end in spans) < len(spans) * SHORT:
-        whole.madvise(mmap.MADV_RANDOM)  # else holes are read along, more than there is of data
-    return Mapped(memoryview(whole)[lead:], offset, spans)
+        whole.madvise(mmap.MADV_RANDOM)  # or the kernel reads more holes ahead than there is data
+    return MappedPiece(memoryview(whole)[lead:], offset, spans)
 
 
-def data(fd: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield which bytes of a file from *start* to *stop* are no hole; all where nobody can tell."""
+def data_spans(fd: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Yield the bytes of a file from *start* to *stop* that are no hole; all if that is unknown."""
     at = start
     while at < stop:
         try:
             first = os.lseek(fd, at, os.SEEK_DATA)
             end = os.lseek(fd, first, os.SEEK_HOLE)
         except OSError as exc:
-            if exc.errno != ENXIO:  # there is data behind *at*, or no telling
+            if exc.errno != ENXIO:  # there is data after *at*, or the file system cannot say
                 yield at, stop
             return
-        if not at <= first < end:  # a device takes any place for the first
+        if not at <= first < end:  # a device accepts any offset
             yield at, stop
             return
         if first < stop:
@@ -146,8 +146,8 @@ def data(fd: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield spans with the small holes between them filled, so that there are not too many."""
+def merge_spans(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield spans with the small holes between them filled, so that they are few."""
     start, end = 0, 0
     for first, stop in spans:
         if first - end > NEAR:
@@ -159,8 +159,8 @@ def merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def let_go(array: Any) -> None:
-    """Tell the system that what *array* shows of a mapped file can leave memory for now."""
+def release(array: Any) -> None:
+    """Tell the kernel that the mapped pages below *array* may leave memory for now."""
     below = array
     while below is not None and not isinstance(below, mmap.mmap):
         below = below.obj if isinstance(below, memoryview) else getattr(below, "base", None)
@@ -168,8 +168,8 @@ def let_go(array: Any) -> None:
         below.madvise(mmap.MADV_DONTNEED)
 
 
-def _copied(chunks: Iterator[bytes]) -> IO[bytes]:
-    """Copy to a temporary file, which has holes where there are zeroes."""
+def _sparse_copy(chunks: Iterator[bytes]) -> IO[bytes]:
+    """Copy to a temporary file that has holes where the data is zero."""
     from tempfile import TemporaryFile
 
     copy = TemporaryFile()  # noqa: SIM115 - for the caller

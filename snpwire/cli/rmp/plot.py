@@ -55,7 +55,7 @@ def scene_of(given: Input, title: str) -> Scene:
     dump = given.dump
     shown = extent(dump.first, dump.stop)
     count = shown.rows * COLUMNS
-    with Meter("counting", 2 * dump.data.pages, given.let_go) as meter:
+    with Meter("counting", 2 * dump.data.pages, given.release) as meter:
         pages = dump.census(meter).by_asid()
         most = sorted((asid for asid in pages if asid), key=lambda asid: (-pages[asid], asid))
         asids = sorted(most[: len(paints.GUESTS)])

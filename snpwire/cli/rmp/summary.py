@@ -1,4 +1,4 @@
-"""``snpwire rmp summary``: how many pages there are of each kind, and whose."""
+"""``snpwire rmp summary``: count pages by state and by owner."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ if TYPE_CHECKING:
     from .options import RmpOptions
 
 
-class Guest(NamedTuple):
+class GuestPages(NamedTuple):
     """The pages of one ASID."""
 
     asid: int
     pages: int
     large: int
-    """Those that are parts of 2 MiB pages."""
+    """Those that are part of 2 MiB pages."""
     valid: int
     invalid: int
     held: int
-    """Those held still for the firmware."""
+    """Those immutable while the firmware works on them: PRE_GUEST and PRE_SWAP."""
     save_areas: int
 
 
 def run(options: RmpOptions, *, json: bool) -> int:
     """Print the counts."""
-    given, census, verdict = examined(options, limit=0)
+    source, census, verdict = examine(options, limit=0)
     guests = list(guests_of(census, verdict))
     if json:
-        write_json(_object(given, census, verdict, guests))
+        write_json(_object(source, census, verdict, guests))
         return 0
-    write_lines(_lines(given, census, verdict, guests))
+    write_lines(_lines(source, census, verdict, guests))
     if verdict.gathered.counts:
         write_note("snpwire rmp check shows the findings")
     return 0
 
 
-def examined(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]:
-    """Read the input, say how, count its pages, judge it; keep *limit* findings of each rule."""
-    given = read(options)
-    write_note(*given.notes)
-    dump = given.dump
+def examine(options: RmpOptions, *, limit: int) -> tuple[Input, Census, Verdict]:
+    """Read the input, count its pages and check them; keep *limit* findings of each rule."""
+    source = read(options)
+    write_note(*source.notes)
+    dump = source.dump
     total = dump.data.pages
-    with Meter("counting", total, given.let_go) as meter:
+    with Meter("counting", total, source.release) as meter:
         census = dump.census(meter)
     with ExitStack() as stack:
 
         def meter_of(
-            passes: int, what: str = "looking for guest pages that are there twice"
+            passes: int, what: str = "looking for guest pages that are mapped twice"
         ) -> Meter:
-            return stack.enter_context(Meter(what, passes * total, given.let_go))
+            return stack.enter_context(Meter(what, passes * total, source.release))
 
         checking = meter_of(1, "checking")
         verdict = judge(dump, census, limit=limit, progress=checking, again=meter_of)
-    return given, census, verdict
+    return source, census, verdict
 
 
-def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
-    """Yield what each ASID has."""
+def guests_of(census: Census, verdict: Verdict) -> Iterator[GuestPages]:
+    """Yield the pages of each ASID."""
     for asid, pages in census.by_asid().items():
         if asid:
             states = census.guest(asid)
-            yield Guest(
+            yield GuestPages(
                 asid,
                 pages,
                 int(census.counts[asid, 1].sum()),
@@ -85,18 +85,20 @@ def guests_of(census: Census, verdict: Verdict) -> Iterator[Guest]:
             )
 
 
-def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> Iterator[str]:
+def _lines(
+    source: Input, census: Census, verdict: Verdict, guests: list[GuestPages]
+) -> Iterator[str]:
     look = terminal_style()
-    dump = given.dump
+    dump = source.dump
     total = census.pages
     amount = f"{total:,} page{'' if total == 1 else 's'}  {size_text(total << 12)}"
     where = f"{dump.first << 12:#x} .. {(dump.stop << 12) - 1:#x}"
-    yield look.mark(look.strong, f"{given.name}  {amount}  {where}")
+    yield look.mark(look.strong, f"{source.name}  {amount}  {where}")
     yield from _table("state", census.by_state(), total)
     yield from _table("owner", census.by_owner(), total)
     yield f"guests  {len(guests)}"
     if guests:
-        names = ("asid", "pages", "memory", "in 2 MiB", "valid", "invalid", "held", "save areas")
+        names = ("asid", "pages", "memory", "in 2 MiB", "valid", "invalid", "immutable", "VMSAs")
         yield "  " + "".join(f"{name:>{w}}" for name, w in zip(names, WIDTHS, strict=True))
     for guest in guests:
         cells = [f"{guest.asid}", f"{guest.pages:,}", size_text(guest.pages << 12)]
@@ -104,9 +106,9 @@ def _lines(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) 
         yield "  " + "".join(f"{cell:>{w}}" for cell, w in zip(cells, WIDTHS, strict=True))
     if verdict.own:
         start, stop = verdict.own
-        told = "as --base says" if dump.base is not None else "the longest run of FIRMWARE fits it"
-        yield f"table   {start << 12:#x} .. {(stop << 12) - 1:#x}  {stop - start:,} pages, {told}"
-    yield from _counters(given, verdict)
+        reason = "as --base says" if dump.base is not None else "the longest FIRMWARE run fits"
+        yield f"table   {start << 12:#x} .. {(stop << 12) - 1:#x}  {stop - start:,} pages, {reason}"
+    yield from _counters(source, verdict)
     yield f"findings  {tally(verdict.gathered.severities)}"
 
 
@@ -122,27 +124,29 @@ def _table(title: str, counts: Mapping[Any, int], total: int) -> Iterator[str]:
         yield f"  {kind.name:<14}{text}"
 
 
-def _counters(given: Input, verdict: Verdict) -> Iterator[str]:
-    if given.dump.counters is None:
+def _counters(source: Input, verdict: Verdict) -> Iterator[str]:
+    if source.dump.counters is None:
         return
     wrong = verdict.gathered.counts.get("rmp-counter", 0)
-    if not given.dump.counters.any():
-        told = "all are zero"
+    if not source.dump.counters.any():
+        result = "all are zero"
     elif wrong:
-        told = f"{wrong} of them {'disagrees' if wrong == 1 else 'disagree'} with the pages"
+        result = f"{wrong} of them {'disagrees' if wrong == 1 else 'disagree'} with the pages"
     else:
-        told = "agree with the pages"
-    unit = f"; a page of 2 MiB counts {verdict.units}" if verdict.units else ""
-    yield f"counters  {told}{unit}"
+        result = "agree with the pages"
+    unit = f"; a 2 MiB page counts {verdict.units}" if verdict.units else ""
+    yield f"counters  {result}{unit}"
 
 
-def _object(given: Input, census: Census, verdict: Verdict, guests: list[Guest]) -> dict[str, Any]:
-    """Return the same as an object."""
-    dump = given.dump
+def _object(
+    source: Input, census: Census, verdict: Verdict, guests: list[GuestPages]
+) -> dict[str, Any]:
+    """Return the summary as a JSON object."""
+    dump = source.dump
     out: dict[str, Any] = {
         "schema": "rmp-summary/1",
-        "input": given.name,
-        "kind": "log" if given.is_log else "image",
+        "input": source.name,
+        "kind": "log" if source.is_log else "image",
         "pages": census.pages,
         "first": f"{dump.first:#x}",
         "last": f"{dump.stop - 1:#x}",
@@ -152,7 +156,7 @@ def _object(given: Input, census: Census, verdict: Verdict, guests: list[Guest])
         "counters": None,
         "table": None,
         "findings": dict(sorted(verdict.gathered.counts.items())),
-        "notes": list(given.notes),
+        "notes": list(source.notes),
     }
     if dump.counters is not None:
         out["counters"] = {
@@ -160,10 +164,9 @@ def _object(given: Input, census: Census, verdict: Verdict, guests: list[Guest])
             "a_2m_page_counts": verdict.units or None,
         }
     if verdict.own:
-        told = dump.base is not None
         out["table"] = {
             "first": f"{verdict.own[0]:#x}",
             "last": f"{verdict.own[1] - 1:#x}",
-            "told": told,
+            "told": dump.base is not None,
         }
     return out

@@ -1,15 +1,15 @@
-"""Certificates that a verifier is given in place of the right ones, or beside them."""
+"""Certificates that a verifier gets instead of the right ones, or in addition."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ...crypto import emulated_ca as issue
+from ...crypto import emulated_ca
 from ...crypto.kdf import VCEK_LABEL, key_pair
 from ...engine.firmware.chip import Chip
 from ...engine.profile import profile_named
-from .attestation import SIGNATURE, VCEK, Change, Changed, attested, older
+from .attestation import SIGNATURE, VCEK, ReportChange, VerifierInput, evidence_of, older_tcb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,196 +17,206 @@ if TYPE_CHECKING:
     from .attestation import Evidence
 
 OTHER_CHIP = b"another TEST chip".ljust(48, b"\0")
-NOBODYS = 0xFFFF
-"""A serial number that no certificate has."""
+UNUSED_SERIAL = 0xFFFF
+"""A serial number of no certificate."""
 
 
-def other_chip(given: Evidence) -> Changed:
+def other_chip(evidence: Evidence) -> VerifierInput:
     """Give the certificates of another chip."""
-    chip = Chip(given.origin.profile, OTHER_CHIP)
-    return Changed(certificates=tuple(chip.certificates().values()))
+    chip = Chip(evidence.origin.profile, OTHER_CHIP)
+    return VerifierInput(certificates=tuple(chip.certificates().values()))
 
 
-def other_tcb(given: Evidence) -> Changed:
+def other_tcb(evidence: Evidence) -> VerifierInput:
     """Give the certificate of the same chip for an older TCB version."""
-    profile, chip = given.origin.profile, Chip(given.origin.profile)
-    tcb = older(profile)
+    profile, chip = evidence.origin.profile, Chip(evidence.origin.profile)
+    tcb = older_tcb(profile)
     key = key_pair(chip.vcek_hash(tcb), VCEK_LABEL)
-    return _below(given, issue.vcek(profile.product, key, tcb, chip.id))
+    return _below(evidence, emulated_ca.vcek(profile.product, key, tcb, chip.id))
 
 
-def bare(given: Evidence) -> Changed:
+def bare(evidence: Evidence) -> VerifierInput:
     """Give a VCEK without AMD's extensions."""
-    return _below(given, issue.bare_vcek(given.origin.profile.product, given.key))
+    return _below(evidence, emulated_ca.bare_vcek(evidence.product, evidence.key))
 
 
-def _below(given: Evidence, key: bytes) -> Changed:
-    return Changed(certificates=(key, *given.certificates[1:]))
+def _below(evidence: Evidence, key: bytes) -> VerifierInput:
+    return VerifierInput(certificates=(key, *evidence.certificates[1:]))
 
 
-def of_other_signer(given: Evidence) -> Changed:
-    """Give the chain of the VLEK for a report of the VCEK, or the other way round."""
-    other = attested(given.origin._replace(vlek=not given.origin.vlek))
-    return Changed(certificates=other.certificates)
+def of_other_signer(evidence: Evidence) -> VerifierInput:
+    """Give the chain of the VLEK for a report of the VCEK, or vice versa."""
+    other = evidence_of(evidence.origin._replace(vlek=not evidence.origin.vlek))
+    return VerifierInput(certificates=other.certificates)
 
 
-def of_other_product(given: Evidence) -> Changed:
-    """Give the authorities of another product."""
-    name = "milan" if given.origin.profile.product.name == "Genoa" else "genoa"
-    return _above(given, issue.chain(profile_named(name).product, vlek=given.origin.vlek))
+def of_other_product(evidence: Evidence) -> VerifierInput:
+    """Give the CA certificates of another product."""
+    name = "milan" if evidence.product.name == "Genoa" else "genoa"
+    return _above(
+        evidence, emulated_ca.chain(profile_named(name).product, vlek=evidence.origin.vlek)
+    )
 
 
-def wrong_authority(given: Evidence) -> Changed:
-    """Give the ASVK where the ASK has signed, or the other way round."""
-    return _above(given, issue.chain(given.origin.profile.product, vlek=not given.origin.vlek))
+def wrong_authority(evidence: Evidence) -> VerifierInput:
+    """Give the ASVK where the ASK has signed, or vice versa."""
+    return _above(evidence, emulated_ca.chain(evidence.product, vlek=not evidence.origin.vlek))
 
 
-def forged_root(given: Evidence) -> Changed:
-    """Give a chain that is sound up to a root of no standing."""
-    return _above(given, issue.forged_chain(given.origin.profile.product))
+def forged_root(evidence: Evidence) -> VerifierInput:
+    """Give a chain that is valid up to an untrusted root."""
+    return _above(evidence, emulated_ca.forged_chain(evidence.product))
 
 
-def forged_middle(given: Evidence) -> Changed:
+def forged_middle(evidence: Evidence) -> VerifierInput:
     """Give an ASK that the forged root has signed, below the right root."""
-    middle, _ = issue.forged_chain(given.origin.profile.product)
-    return _above(given, (middle, given.certificates[2]))
+    middle, _ = emulated_ca.forged_chain(evidence.product)
+    return _above(evidence, (middle, evidence.certificates[2]))
 
 
-def _above(given: Evidence, chain: tuple[bytes, bytes]) -> Changed:
-    return Changed(certificates=(given.certificates[0], *chain))
+def _above(evidence: Evidence, chain: tuple[bytes, bytes]) -> VerifierInput:
+    return VerifierInput(certificates=(evidence.certificates[0], *chain))
 
 
-def without(place: int) -> Callable[[Evidence], Changed]:
+def without(place: int) -> Callable[[Evidence], VerifierInput]:
     """Leave one certificate out."""
 
-    def act(given: Evidence) -> Changed:
-        rows = given.certificates
-        return Changed(certificates=rows[:place] + rows[place + 1 :])
+    def act(evidence: Evidence) -> VerifierInput:
+        rows = evidence.certificates
+        return VerifierInput(certificates=rows[:place] + rows[place + 1 :])
 
     return act
 
 
-def broken_seal(place: int) -> Callable[[Evidence], Changed]:
+def broken_signature(place: int) -> Callable[[Evidence], VerifierInput]:
     """Flip the last bit of a certificate's signature."""
 
-    def act(given: Evidence) -> Changed:
-        rows = list(given.certificates)
+    def act(evidence: Evidence) -> VerifierInput:
+        rows = list(evidence.certificates)
         rows[place] = rows[place][:-1] + bytes((rows[place][-1] ^ 1,))
-        return Changed(certificates=tuple(rows))
+        return VerifierInput(certificates=tuple(rows))
 
     return act
 
 
-def at(year: int) -> Callable[[Evidence], Changed]:
+def at(year: int) -> Callable[[Evidence], VerifierInput]:
     """Verify in another year."""
-    return lambda _: Changed(at=datetime(year, 6, 1, tzinfo=UTC))
+    return lambda _: VerifierInput(at=datetime(year, 6, 1, tzinfo=UTC))
 
 
-def unrevoked(given: Evidence) -> Changed:
-    """Give a list of revoked certificates that the ASK, or ASVK, is not in."""
-    return Changed(crl=issue.crl(given.origin.profile.product, (NOBODYS,)))
+def crl_without_ca(evidence: Evidence) -> VerifierInput:
+    """Give a CRL that does not contain the ASK or ASVK."""
+    return VerifierInput(crl=emulated_ca.crl(evidence.product, (UNUSED_SERIAL,)))
 
 
-def revoked(given: Evidence) -> Changed:
-    """Give a list of revoked certificates that the ASK, or ASVK, is in."""
-    product = given.origin.profile.product
-    own = issue.ASVK if given.origin.vlek else issue.ASK
-    return Changed(crl=issue.crl(product, (NOBODYS, issue.SERIALS[product.name] | own)))
+def crl_with_ca(evidence: Evidence) -> VerifierInput:
+    """Give a CRL that contains the ASK or ASVK."""
+    product = evidence.product
+    own = emulated_ca.ASVK if evidence.origin.vlek else emulated_ca.ASK
+    return VerifierInput(
+        crl=emulated_ca.crl(product, (UNUSED_SERIAL, emulated_ca.SERIALS[product.name] | own))
+    )
 
 
-def forged_list(given: Evidence) -> Changed:
-    """Give a list of revoked certificates that is not the root's."""
-    return Changed(crl=issue.crl(given.origin.profile.product, forged=True))
+def forged_crl(evidence: Evidence) -> VerifierInput:
+    """Give a CRL that the root did not sign."""
+    return VerifierInput(crl=emulated_ca.crl(evidence.product, forged=True))
 
 
-def shuffled(given: Evidence) -> Changed:
-    """Give the certificates the other way round, and the one of the key twice."""
-    return Changed(certificates=(*given.certificates[::-1], given.certificates[0]))
+def other_order(evidence: Evidence) -> VerifierInput:
+    """Give the certificates in reverse, and that of the key twice."""
+    return VerifierInput(certificates=(*evidence.certificates[::-1], evidence.certificates[0]))
 
 
 DATES = ("{key}-dates", "{ca}-dates", "ark-dates")
-HARMLESS: tuple[Change, ...] = (
-    Change("shuffled", "the certificates come in another order, and one twice", (), shuffled),
-    Change("unrevoked", "there is a list of revoked certificates", (), unrevoked),
+HARMLESS_CHAINS: tuple[ReportChange, ...] = (
+    ReportChange(
+        "shuffled", "the certificates come in another order, and one twice", (), other_order
+    ),
+    ReportChange("unrevoked", "there is a CRL", (), crl_without_ca),
 )
-CHAINS: tuple[Change, ...] = (
-    Change("of-other-chip", "the VCEK is another chip's", (SIGNATURE, "hwid"), other_chip, VCEK),
-    Change(
+BAD_CHAINS: tuple[ReportChange, ...] = (
+    ReportChange(
+        "of-other-chip", "the VCEK is another chip's", (SIGNATURE, "hwid"), other_chip, VCEK
+    ),
+    ReportChange(
         "of-other-tcb",
         "the VCEK is that of the same chip for an older TCB version",
         (SIGNATURE, "tcb-snp", "tcb-microcode"),
         other_tcb,
         VCEK,
     ),
-    Change(
+    ReportChange(
         "bare-certificate",
         "the VCEK does not say for which chip and TCB version it is",
         ("tcb-*", "hwid", "product"),
         bare,
         VCEK,
     ),
-    Change(
+    ReportChange(
         "of-other-signer",
-        "the certificates are those of a VLEK for a VCEK's report, or the other way round",
+        "the certificates are those of a VLEK for a VCEK's report, or vice versa",
         (SIGNATURE, "signing-key"),
         of_other_signer,
     ),
-    Change(
+    ReportChange(
         "of-other-product",
         "ASK, or ASVK, and ARK are those of another product",
         ("product-{ca}", "product-ark", "{key}-signature"),
         of_other_product,
     ),
-    Change(
+    ReportChange(
         "wrong-authority",
-        "there is an ASVK in place of the ASK, or the other way round",
+        "there is an ASVK in place of the ASK, or vice versa",
         ("certificates", "{key}-signature"),
         wrong_authority,
     ),
-    Change(
+    ReportChange(
         "forged-root",
-        "the chain is sound and its names are right, but its root is not to be trusted",
+        "the chain is valid and its names are right, but its root is not trusted",
         ("root",),
         forged_root,
         VCEK,
     ),
-    Change(
+    ReportChange(
         "forged-ask", "the ASK is not signed by the root", ("ask-signature",), forged_middle, VCEK
     ),
-    Change(
+    ReportChange(
         "key-seal",
         "the signature of the key's certificate is broken",
         ("{key}-signature",),
-        broken_seal(0),
+        broken_signature(0),
     ),
-    Change(
+    ReportChange(
         "ca-seal",
         "the signature of the ASK, or ASVK, is broken",
         ("{ca}-signature",),
-        broken_seal(1),
+        broken_signature(1),
     ),
-    Change(
+    ReportChange(
         "root-seal",
         "the signature of the root over itself is broken",
         ("ark-signature",),
-        broken_seal(2),
+        broken_signature(2),
     ),
-    Change("no-key", "the certificate of the key is missing", ("certificates",), without(0)),
-    Change(
+    ReportChange("no-key", "the certificate of the key is missing", ("certificates",), without(0)),
+    ReportChange(
         "no-ca",
         "the ASK, or ASVK, is missing",
         ("certificates", "{key}-signature"),
         without(1),
     ),
-    Change("no-root", "the ARK is missing", ("certificates", "{ca}-signature", "root"), without(2)),
-    Change(
+    ReportChange(
+        "no-root", "the ARK is missing", ("certificates", "{ca}-signature", "root"), without(2)
+    ),
+    ReportChange(
         "no-certificates",
         "there are no certificates",
         ("certificates", "root"),
-        lambda _: Changed(certificates=()),
+        lambda _: VerifierInput(certificates=()),
     ),
-    Change("too-late", "all certificates have expired", DATES, at(2050)),
-    Change("too-early", "no certificate is valid yet", DATES, at(2019)),
-    Change("revoked", "the ASK, or ASVK, was revoked", ("crl",), revoked),
-    Change("forged-list", "the list of what is revoked is not the root's", ("crl",), forged_list),
+    ReportChange("too-late", "all certificates have expired", DATES, at(2050)),
+    ReportChange("too-early", "no certificate is valid yet", DATES, at(2019)),
+    ReportChange("revoked", "the ASK, or ASVK, was revoked", ("crl",), crl_with_ca),
+    ReportChange("forged-list", "the CRL is not signed by the root", ("crl",), forged_crl),
 )

@@ -1,11 +1,11 @@
-"""A few hundred reports for verifiers, each with what has to be said of it.
+"""Some four hundred reports for verifiers, each with the verdict that is correct.
 
     for sample in reports():
         assert my_verifier(sample.report, sample.certificates, sample.at) is sample.genuine
 
-They are made by the machine: every product, version of the report and kind of key, and what a guest
-and its host may do to them; then everything that can be wrong with one, a thing at a time. Whether
-a genuine report is good enough is another question: one of a guest that may be debugged is genuine.
+The emulated machine makes them: every product, report version and kind of key, and what a guest
+and its host may vary; then everything that can be wrong with one, one fault at a time. Whether a
+genuine report is acceptable is another question: a guest that may be debugged has a genuine one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ...bits import nearest
 from ...engine.profile import profile_named
 from ...errors import DecodeError, UsageError, shown
 from ...wire.report import Report
-from .attestation import NOW, Changed, Origin, attested, certificates_of, pem
-from .bad_chains import CHAINS, HARMLESS
-from .tampered import FORGERIES
+from .attestation import NOW, Origin, VerifierInput, certificates_of, evidence_of, pem
+from .bad_chains import BAD_CHAINS, HARMLESS_CHAINS
+from .tampered import TAMPERED_REPORTS
 from .valid import VARIANTS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...crypto.link import Link
     from ...engine.guest.guest import Guest
     from ...engine.machine import Machine
-    from .attestation import Change
+    from .attestation import ReportChange
     from .valid import Variant
 
 PROFILES = ("milan", "genoa", "turin")
@@ -37,40 +37,40 @@ VERSIONS = (2, 3, 5)
 
 
 class Sample(NamedTuple):
-    """One report, and everything that a verifier is given with it."""
+    """One report, and all other inputs of a verifier."""
 
     name: str
-    """``genoa-v3-vcek-debug``: profile, version of the report, key, and what is particular."""
+    """``genoa-v3-vcek-debug``: profile, report version, key, variant."""
     why: str
     report: bytes
     certificates: tuple[bytes, ...]
-    """DER; VCEK or VLEK, ASK or ASVK, ARK, so far as they are given."""
+    """DER; VCEK or VLEK, ASK or ASVK, ARK; some may be missing."""
     root: bytes
-    """The ARK that is to be trusted, DER; what ``certificates`` ends with may be another."""
+    """The ARK to trust, DER; ``certificates`` may end with another."""
     at: datetime
-    """The time that it is verified at."""
+    """The time of verification."""
     crl: bytes = b""
-    """A list of revoked certificates, DER, where there is one."""
+    """A certificate revocation list, DER, or nothing."""
     fails: tuple[str, ...] = ()
-    """The links that fail, by the names of ``snpwire verify``; ``size`` for no report at all."""
+    """The links that fail, as ``snpwire verify`` names them; ``size`` if it is no report."""
 
     @property
     def genuine(self) -> bool:
-        """Tell whether a verifier has to accept it."""
+        """Return whether a verifier must accept it."""
         return not self.fails
 
     @property
     def pem(self) -> bytes:
-        """Return the certificates as PEM, one behind the other."""
+        """Return the certificates as PEM, concatenated."""
         return b"".join(map(pem, self.certificates))
 
     @property
     def fields(self) -> Report:
-        """Return the report, decoded. Raises DecodeError if it has not the size of one."""
+        """Return the report, decoded. Raises DecodeError if its size is wrong."""
         return Report.parse(self.report)
 
     def links(self) -> list[Link]:
-        """Return what ``snpwire verify`` says, trusting ``root``. Raises DecodeError."""
+        """Return the links of ``snpwire verify``, trusting ``root``. Raises DecodeError."""
         from ...crypto.certificates import load, load_crl, pin
         from ...crypto.verify import verify
 
@@ -80,17 +80,17 @@ class Sample(NamedTuple):
         return verify(self.report, rows, roots=roots, crl=crl, at=self.at)
 
     def failing(self) -> tuple[str, ...]:
-        """Return the links that fail as ``snpwire verify`` has it; ``size`` for no report."""
-        from ...crypto.link import broken
+        """Return the links that ``snpwire verify`` finds failing; ``size`` for no report."""
+        from ...crypto.link import failures
 
         try:
-            return tuple(link.name for link in broken(self.links()))
+            return tuple(link.name for link in failures(self.links()))
         except DecodeError:
             return ("size",)
 
 
 def sample_of(machine: Machine, guest: Guest, data: bytes = bytes(64)) -> Sample:
-    """Have a guest attest itself, with 64 bytes of data. Raises DriverError and StoppedError."""
+    """Return the report of a guest with 64 bytes of data. Raises DriverError and StoppedError."""
     report = guest.report(data)
     certificates = certificates_of(machine)
     name = f"{machine.profile.name}-{guest.vm.name}"
@@ -98,31 +98,33 @@ def sample_of(machine: Machine, guest: Guest, data: bytes = bytes(64)) -> Sample
 
 
 class Recipe(NamedTuple):
-    """How a sample is made."""
+    """How to make a sample."""
 
     origin: Origin
     variant: Variant
-    change: Change | None = None
+    change: ReportChange | None = None
 
     def make(self, name: str) -> Sample:
-        """Make the sample. It takes a machine, and up to three certificates to be signed."""
-        given = attested(self.variant.change(self.origin))
+        """Make the sample, which runs a machine and signs up to three certificates."""
+        evidence = evidence_of(self.variant.change(self.origin))
         change = self.change
-        made = change.act(given) if change else Changed()
+        inputs = change.act(evidence) if change else VerifierInput()
         return Sample(
             name=name,
             why=change.why if change else self.variant.why,
-            report=given.report if made.report is None else made.report,
-            certificates=given.certificates if made.certificates is None else made.certificates,
-            root=given.certificates[-1],
-            at=made.at,
-            crl=made.crl,
-            fails=change.broken(self.origin) if change else (),
+            report=evidence.report if inputs.report is None else inputs.report,
+            certificates=evidence.certificates
+            if inputs.certificates is None
+            else inputs.certificates,
+            root=evidence.certificates[-1],
+            at=inputs.at,
+            crl=inputs.crl,
+            fails=change.failing_links(self.origin) if change else (),
         )
 
 
 def _origins() -> Iterator[Origin]:
-    """Yield every profile, in every version of a report, with either kind of key."""
+    """Yield every profile, in every report version, with either kind of key."""
     for name in PROFILES:
         own = profile_named(name)
         for version in VERSIONS:
@@ -132,29 +134,26 @@ def _origins() -> Iterator[Origin]:
 
 @cache
 def _recipes() -> dict[str, Recipe]:
-    found: dict[str, Recipe] = {}
+    recipes: dict[str, Recipe] = {}
     for origin in _origins():
         profile = origin.profile
         start = f"{profile.name}-v{profile.report_version}-{origin.signer}"
         own = profile == profile_named(profile.name)
         for variant in VARIANTS if own else VARIANTS[:1]:
-            found[f"{start}-{variant.name}"] = Recipe(origin, variant)
-        for change in (*HARMLESS, *FORGERIES, *CHAINS) if own else ():
+            recipes[f"{start}-{variant.name}"] = Recipe(origin, variant)
+        for change in (*HARMLESS_CHAINS, *TAMPERED_REPORTS, *BAD_CHAINS) if own else ():
             if change.fits(origin):
-                found[f"{start}-{change.name}"] = Recipe(origin, VARIANTS[0], change)
-    return found
+                recipes[f"{start}-{change.name}"] = Recipe(origin, VARIANTS[0], change)
+    return recipes
 
 
 def reports(*, genuine: bool | None = None, profile: str = "") -> Iterator[Sample]:
-    """Yield the samples: those that hold, those that do not, or all; of one profile, or all.
-
-    Raises UsageError for a profile that has none.
-    """
+    """Yield the samples, genuine or not, of one profile, or all. Raises UsageError."""
     return map(report_named, report_names(genuine=genuine, profile=profile))
 
 
 def report_names(*, genuine: bool | None = None, profile: str = "") -> list[str]:
-    """Return the names of the samples, without making any. Raises UsageError."""
+    """Return the names of the samples without making them. Raises UsageError."""
     if profile and profile not in PROFILES:
         hint = nearest(profile, PROFILES) or f"profiles are: {', '.join(PROFILES)}"
         raise UsageError(f"there are no reports of profile {shown(profile)}", help=hint)

@@ -1,4 +1,4 @@
-"""Reports that hold: what may differ between two of them without either being wrong."""
+"""Genuine reports: what may vary between them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ...crypto.signing import sign_id_block
 from ...engine.hypervisor.launch import DEFAULT_POLICY
 from ...wire.launch import IdBlock
 from ...wire.report import GuestPolicy, Report
-from .attestation import Origin, attested, older
+from .attestation import Origin, evidence_of, older_tcb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ID_KEY = key_pair(b"snpwire TEST owner".ljust(48, b"\0"), b"id key")
 AUTHOR_KEY = key_pair(b"snpwire TEST owner".ljust(48, b"\0"), b"author key")
-"""Keys of a guest's owner, for everybody to see."""
+"""Keys of the guest owner, public for tests."""
 
 
 class Variant(NamedTuple):
-    """One way in which a genuine report differs from the plain one."""
+    """One way in which a genuine report may differ from the plain one."""
 
     name: str
     why: str
@@ -35,11 +35,11 @@ def _with_policy(**bits: int) -> Callable[[Origin], Origin]:
     return change
 
 
-def _identified(*, author: bool) -> Callable[[Origin], Origin]:
-    """Launch with an ID block, for which the launch digest has to be known."""
+def _with_id_block(*, author: bool) -> Callable[[Origin], Origin]:
+    """Launch with an ID block, which needs the launch digest beforehand."""
 
     def change(origin: Origin) -> Origin:
-        plain = Report.parse(attested(origin).report)
+        plain = Report.parse(evidence_of(origin).report)
         block = IdBlock(
             ld=plain.measurement,
             family_id=b"family".ljust(16, b"\0"),
@@ -79,13 +79,13 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("one-socket", "the guest may run on one socket alone", _with_policy(single_socket=1)),
     Variant("least-abi", "the guest asks for ABI 1.51", _with_policy(abi_major=1, abi_minor=51)),
     Variant(
-        "id-block", "launched with an ID block, signed by an ID key", _identified(author=False)
+        "id-block", "launched with an ID block, signed by an ID key", _with_id_block(author=False)
     ),
-    Variant("author", "launched with an ID block and an author key", _identified(author=True)),
+    Variant("author", "launched with an ID block and an author key", _with_id_block(author=True)),
     Variant(
         "older-tcb",
         "the platform reports an older TCB version than it runs",
-        lambda origin: origin._replace(reported_tcb=older(origin.profile)),
+        lambda origin: origin._replace(reported_tcb=older_tcb(origin.profile)),
     ),
     Variant(
         "masked-chip",

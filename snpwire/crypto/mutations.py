@@ -1,6 +1,6 @@
-"""Changes that make a guest message wrong: of its draft before it is sealed, of its page after.
+"""Changes that corrupt a guest message: its draft before sealing, its page after.
 
-Each function here returns a function, or is one, that a row of ``corruption`` names.
+Each function here is, or returns, the change of a row of ``corruption``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Draft(NamedTuple):
-    """A message that is not sealed yet."""
+    """A message before it is sealed."""
 
     kind: str
     """Kind of the payload; empty if it has none."""
@@ -31,7 +31,7 @@ def flip(at: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def sealed(page: bytes) -> bytes:
+def flip_payload(page: bytes) -> bytes:
     """Flip a bit of the sealed payload. Raises UsageError if there is none."""
     if not Header.parse(page[:HEADER_SIZE]).msg_size:
         raise UsageError("there is no payload whose bits could be flipped")
@@ -39,12 +39,12 @@ def sealed(page: bytes) -> bytes:
 
 
 def tag(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """Change the tag of a page; what comes of it is put where tag and padding are."""
+    """Change the tag of a page; the result replaces tag and padding."""
     return lambda page: change(page[:TAG_SIZE]).ljust(2 * TAG_SIZE, b"\0") + page[2 * TAG_SIZE :]
 
 
 def page_header(change: Callable[[Header], dict[str, Any]]) -> Callable[[bytes], bytes]:
-    """Change fields of the header of a page that is sealed."""
+    """Change header fields of a sealed page."""
 
     def changed(page: bytes) -> bytes:
         header = Header.parse(page[:HEADER_SIZE])
@@ -54,11 +54,11 @@ def page_header(change: Callable[[Header], dict[str, Any]]) -> Callable[[bytes],
 
 
 def header(**fields: Any) -> Callable[[Draft], Draft]:
-    """Set fields of the header before it is sealed."""
+    """Set header fields before the message is sealed."""
     return lambda draft: draft._replace(header=draft.header.replace(**fields))
 
 
-def number(change: Callable[[int], int]) -> Callable[[Draft], Draft]:
+def seqno(change: Callable[[int], int]) -> Callable[[Draft], Draft]:
     """Change the sequence number before the message is sealed."""
 
     def changed(draft: Draft) -> Draft:
@@ -72,13 +72,13 @@ def number(change: Callable[[int], int]) -> Callable[[Draft], Draft]:
 
 
 def next_version(draft: Draft) -> Draft:
-    """Take the version after the last that is known."""
+    """Set the version after the last known one."""
     row = MESSAGES.get(draft.header.msg_type)
     return header(msg_version=max(row.payloads) + 1 if row else 2)(draft)
 
 
 def of_request(change: Callable[[Draft], Draft]) -> Callable[[Draft], Draft]:
-    """Refuse to change what is not a request. Raises UsageError."""
+    """Change only requests. Raises UsageError for another message."""
 
     def changed(draft: Draft) -> Draft:
         if draft.header.msg_type not in MESSAGES:
@@ -89,23 +89,23 @@ def of_request(change: Callable[[Draft], Draft]) -> Callable[[Draft], Draft]:
 
 
 def as_response(draft: Draft) -> Draft:
-    """Take the number of the answer for that of the request."""
+    """Set the response's message type on a request."""
     return header(msg_type=MESSAGES[draft.header.msg_type].response)(draft)
 
 
-def empty(draft: Draft) -> Draft:
-    """Leave no payload."""
+def no_payload(draft: Draft) -> Draft:
+    """Remove the payload."""
     return draft._replace(payload=b"")
 
 
-def unaligned(draft: Draft) -> Draft:
-    """Add a byte to the payload, or take one away where there is no room."""
+def unaligned_payload(draft: Draft) -> Draft:
+    """Add a byte to the payload, or remove one where there is no room."""
     data = draft.payload
     return draft._replace(payload=data + b"\0" if len(data) < PAYLOAD_MAX else data[:-1])
 
 
-def short(draft: Draft) -> Draft:
-    """Cut the payload to the least size there is. Raises UsageError if it has it already."""
+def short_payload(draft: Draft) -> Draft:
+    """Cut the payload to the minimum size. Raises UsageError if it has it already."""
     if len(draft.payload) <= PAYLOAD_UNIT:
         raise UsageError(f"a payload of {len(draft.payload)} bytes cannot be made shorter")
     if draft.kind and hasattr(kind(draft.kind).type, "ELEMENT"):
@@ -115,17 +115,17 @@ def short(draft: Draft) -> Draft:
 
 def fixed_part(name: str) -> type[Record]:
     """Return the record that a payload starts with."""
-    found: Any = kind(name).type
-    part: type[Record] = getattr(found, "HEAD", found)
+    payload: Any = kind(name).type
+    part: type[Record] = getattr(payload, "HEAD", payload)
     return part
 
 
 def gaps(name: str) -> list[int]:
-    """Return where the reserved bytes of a payload start."""
+    """Return the offsets at which reserved bytes of a payload start."""
     return [tile.offset for tile in fixed_part(name).TILES if tile.gap]
 
 
-def reserved(draft: Draft) -> Draft:
+def set_reserved(draft: Draft) -> Draft:
     """Set the first reserved byte of the payload."""
     return draft._replace(payload=flip(gaps(draft.kind)[0])(draft.payload))
 
@@ -137,8 +137,8 @@ def fields(**changes: Any) -> Callable[[Draft], Draft]:
         record = fixed_part(draft.kind)
         value = record.parse(draft.payload[: record.SIZE])
         new = {
-            name: given(getattr(value, name)) if callable(given) else given
-            for name, given in changes.items()
+            name: change(getattr(value, name)) if callable(change) else change
+            for name, change in changes.items()
         }
         return draft._replace(payload=value.replace(**new).build() + draft.payload[record.SIZE :])
 
@@ -150,14 +150,14 @@ def with_bits(mask: int) -> Callable[[Any], Any]:
     return lambda word: type(word)(int(word) | mask)
 
 
-def privileged(draft: Draft) -> Draft:
-    """Ask for VMPL 0. Raises UsageError if the key may."""
+def privileged_vmpl(draft: Draft) -> Draft:
+    """Request VMPL 0. Raises UsageError if the key permits it."""
     if not draft.header.msg_vmpck:
         raise UsageError("VMPCK 0 may ask for any VMPL", help="--vmpck 1, 2 or 3")
     return fields(vmpl=0)(draft)
 
 
 def without_metadata(context: Any) -> Any:
-    """Mark the root entry of a guest context as not in use."""
+    """Clear the valid bit of a guest context's root entry."""
     entry = context.root_md_entry
     return context.replace(root_md_entry=entry.replace(mdata=entry.mdata.replace(valid=0)))

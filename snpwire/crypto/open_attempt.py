@@ -1,11 +1,10 @@
-"""One way to open a message that does not open as it stands."""
+"""Open a message with other inputs than its header gives, to learn which mistake explains it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..wire.message import TAG_SIZE
@@ -22,8 +21,8 @@ class Attempt(NamedTuple):
     """What is wrong, if this opens it."""
 
 
-class Trial(NamedTuple):
-    """What opening a message takes."""
+class OpenAttempt(NamedTuple):
+    """The inputs of AES-256-GCM that open a message."""
 
     key: bytes
     nonce: bytes
@@ -32,7 +31,7 @@ class Trial(NamedTuple):
     tag: bytes
 
     def opens(self) -> bool:
-        """Tell whether the tag fits."""
+        """Return whether the tag fits."""
         return fits(AESGCM(self.key), self.nonce, self.ciphertext + self.tag, self.aad)
 
     def plain(self) -> bytes:
@@ -43,13 +42,22 @@ class Trial(NamedTuple):
         """Return the tag that would fit."""
         return AESGCM(self.key).encrypt(self.nonce, self.plain(), self.aad)[-TAG_SIZE:]
 
-    def hash_key(self) -> bytes:
-        """Return the key of GHASH: a block of zeros, encrypted."""
-        return Cipher(algorithms.AES(self.key), modes.ECB()).encryptor().update(bytes(16))
+
+class Mistake(NamedTuple):
+    """A mistake that may explain a message, and the inputs that open it if it was made."""
+
+    name: str
+    code: str
+    meaning: str
+    inputs: OpenAttempt
+
+    def attempt(self) -> Attempt:
+        """Return whether the mistake explains the message."""
+        return Attempt(self.name, self.code, self.inputs.opens(), self.meaning)
 
 
-def fits(cipher: AESGCM, nonce: bytes, sealed: bytes, aad: bytes) -> bool:
-    """Tell whether the tag at the end of *sealed* fits: for many trials under one key."""
+def fits(cipher: AESGCM, nonce: bytes, sealed: bytes | bytearray, aad: bytes | bytearray) -> bool:
+    """Return whether the tag at the end of *sealed* fits: for many attempts under one key."""
     try:
         cipher.decrypt(nonce, sealed, aad)
     except InvalidTag:

@@ -1,4 +1,4 @@
-"""Put the rows of one dump together: their order, their offsets, their bytes.
+"""Read a hex dump: put its rows together by their order, their offsets, their bytes.
 
 How a group of several bytes was printed is decided by the first of these that says something:
 
@@ -19,40 +19,39 @@ usable order, and that is said.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .dumplines import Row, printed
+from .decodedtext import DecodedText, order_note
+from .dumplines import printed
+from .dumps import only_dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .dumplines import Row
 
 LIMIT = 1 << 28  # bytes that `*` may stand for: a few digits must not take all memory
 
 _BASES = {16: "hexadecimal", 8: "octal", 10: "decimal"}
 
 
-class Joined(NamedTuple):
-    """The bytes of a dump, its make, and what had to be decided."""
-
-    data: bytes
-    make: str
-    notes: tuple[str, ...]
-
-
-def join(
-    rows: list[Row], words: bool | None = None, sizes: Callable[[int], bool] | None = None
-) -> Joined:
-    """Return the bytes of the dump *rows*; *words* forces how groups are read."""
+def read(
+    text: str, words: bool | None = None, sizes: Callable[[int], bool] | None = None
+) -> DecodedText | None:
+    """Return the bytes of the one dump in *text*, or None; *words* forces how groups are read."""
+    rows = only_dump(text)
+    if rows is None:
+        return None
     _check_sizes(rows)
     base, offset_note = _offsets(rows, sizes)
-    words, order_note = _order(rows, base, words)
+    words, group_note = _order(rows, base, words)
     _check_text(rows, words=words)
     data = _bytes(rows, base, words=words)
     start = _at(rows[0], base) if base else 0
     start_note = f"offsets start at {start:#x}, taken as the first byte" if start else ""
-    notes = tuple(note for note in (order_note, offset_note, start_note) if note)
-    return Joined(data, _make(rows, base, words=words), notes)
+    notes = tuple(note for note in (group_note, offset_note, start_note) if note)
+    return DecodedText(data, _make(rows, base, words=words), notes)
 
 
 def _check_sizes(rows: list[Row]) -> None:
@@ -86,13 +85,7 @@ def _order(rows: list[Row], base: int, asked: bool | None) -> tuple[bool, str]:
         return False, ""
     words, why = _evidence(rows, base) if asked is None else (asked, "as asked")
     told = any(row.data(words=True) != row.data(words=False) for row in rows)
-    return words, said(width, why, words=words) if told else ""
-
-
-def said(width: int, why: str, *, words: bool) -> str:
-    """Say how groups were read."""
-    how = "as little-endian words" if words else "in memory order"
-    return f"groups of {width} read {how}, {why}"
+    return words, order_note(width, why, words=words) if told else ""
 
 
 def _evidence(rows: list[Row], base: int) -> tuple[bool, str]:
