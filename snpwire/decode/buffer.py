@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..rules import rules_of
-from ..rules.command_check import BufferRules
+from ..rules.command_check import refusal
 from ..wire import RECORDS
 from .interpretation import Interpretation
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 
 def command_buffer(value: Any, hints: Hints) -> Interpretation:
     """Decide whether the firmware refuses a buffer, and with which status."""
-    own = (rule for rule in rules_of(value) if isinstance(rule, BufferRules))
-    failed = next((check for rule in own for check in rule.failures(value)), None)
+    failed = refusal(value)
     if failed is None:
         return Interpretation(hints.context())
     return Interpretation(hints.context(), refused=failed.finding, status=failed.status.name)

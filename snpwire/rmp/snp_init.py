@@ -46,18 +46,16 @@ def build(
     or the status is RMP_INITIALIZATION_FAILED and nothing changes. *buffers* are the IOMMU's.
     """
     regions, always = tuple(memory), (*fixed, *ALWAYS)
-    placed = any(part.start <= own.start and own.stop <= part.stop for part in regions)
-    if own and not placed:
+    if own and not any(part.start <= own.start and own.stop <= part.stop for part in regions):
         return Status.RMP_INITIALIZATION_FAILED
     if own.stop > table.pages or any(_overlap(own, part) for part in always):
         return Status.RMP_INITIALIZATION_FAILED
-    everything, firmware = (range(table.pages),), (own,)
     iommu = [range(page, page + 1) for page in buffers]
     for parts, lo in (
-        (everything, HV_FIXED_LO),
+        ((range(table.pages),), HV_FIXED_LO),
         (regions, 0),
         (always, HV_FIXED_LO),
-        (firmware, FIRMWARE_LO),
+        ((own,), FIRMWARE_LO),
         (iommu, IOMMU_LO),
     ):
         for part in parts:
