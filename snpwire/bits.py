@@ -1,19 +1,19 @@
 """Integers with names: open enumerations, words with named bits, sets of flags.
 
-The value *is* the integer, so codes and bits that nobody named survive::
+The value *is* the integer, so unnamed codes and bits survive::
 
-    class Policy(Word, width=64):
-        abi_minor = bits(0, 8, "Least minor version of the firmware ABI")
+    class GuestPolicy(Word, width=64):
+        abi_minor = bits(0, 8, "Minimum ABI minor version of the firmware")
         smt = bit(16, "SMT is allowed")
 
-    Policy(0x3_0005).smt            # 1
-    Policy.smt.of(array)            # the same question, asked of every element of a numpy array
+    GuestPolicy(0x3_0005).smt       # 1
+    GuestPolicy.smt.of(array)       # the same for every element of a numpy array
 
 Bits count from the least significant, as in the manuals. ``construct.BitStruct`` counts from the
 other end and ``FlagsEnum`` drops unknown bits, which is why neither is used.
 
-Each type also owns its plain form, the one JSON shows: an enumeration is its name (its number when
-nobody named it), a word is a hex string, flags are a list of names. ``from_plain`` takes these
+Each type also owns its plain form, the one JSON shows: an enumeration is its name (its number if
+it has none), a word is a hex string, flags are a list of names. ``from_plain`` takes these
 back, and numbers, and for a word an object of its fields.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def integer(text: str | int) -> int:
-    """Read a number as people write it: decimal, ``0x``, ``0b``, ``0o``, with ``_`` between digits.
+    """Read a number: decimal, ``0x``, ``0b``, ``0o``, with ``_`` between digits.
 
     Raises ValueError if *text* is none of these.
     """
@@ -81,7 +81,7 @@ class OpenEnum(IntEnum):
 
     @property
     def known(self) -> bool:
-        """Tell whether the number has a name."""
+        """Return whether the number has a name."""
         return self._name_ in type(self).__members__
 
     def to_plain(self) -> str | int:
@@ -316,7 +316,7 @@ class Flags(Word):
         ]
 
     def has(self, name: str) -> bool:
-        """Tell whether the bit called *name* is set. Raises KeyError if no bit is called so."""
+        """Return whether the bit *name* is set. Raises KeyError if there is none."""
         return bool(self & self.BITS[name].mask)
 
     def to_plain(self) -> object:

@@ -1,13 +1,13 @@
-"""Variable-length structures: a fixed head, some elements, and whatever follows them.
+"""Variable-length structures: a fixed head, some elements, and the rest.
 
 A block class names its parts; the number of elements comes from the head, bounded by the bytes that
-are there::
+are present::
 
     class Buffer(Block, head=Header, element=("entries", as_word(Entry)), spec="..."):
         @classmethod
         def announced(cls, head, data): return head.end_entry + 1
 
-Every byte string that holds the head decodes, and builds to itself: bytes behind the last element
+Every byte string that holds the head decodes, and builds to itself: bytes after the last element
 are ``rest``.
 """
 
@@ -21,7 +21,7 @@ from construct import Bytes
 from .bits import nearest
 from .codec import codec_of, from_hex
 from .errors import DecodeError, EncodeError, LayoutError, shown
-from .layout import Leaf, Record, Tile, Value, leaves_of
+from .layout import Leaf, Record, Structure, Tile, leaves_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from construct import Construct
 
 
-class Block(Value):
+class Block(Structure):
     """Base class of every structure of a head and elements."""
 
     HEAD: ClassVar[type[Record]]
@@ -67,7 +67,7 @@ class Block(Value):
     ) -> Self:
         """Make a value; without a head, the head counts the elements. Raises EncodeError.
 
-        A value is what its bytes say: elements that a given head does not count become ``rest``.
+        Elements that *head* does not count become ``rest``.
         """
         checked = cls._elements(cls.ELEMENT.codec.check, elements)
         if head is None:
@@ -98,19 +98,19 @@ class Block(Value):
 
     @property
     def elements(self) -> tuple[Any, ...]:
-        """The elements that the head counts, as far as the bytes reach."""
+        """The elements that the head counts and the bytes contain."""
         elements: tuple[Any, ...] = self[1]
         return elements
 
     @property
     def rest(self) -> bytes:
-        """The bytes behind the last element."""
+        """The bytes after the last element."""
         rest: bytes = self[2]
         return rest
 
     @classmethod
     def announced(cls, head: Any, data: bytes) -> int:
-        """Return how many elements follow *head*, before the bytes there are bound it."""
+        """Return how many elements *head* announces, not yet bounded by the bytes present."""
         number: int = getattr(head, cls.COUNT)
         return number
 
@@ -121,7 +121,7 @@ class Block(Value):
 
     @classmethod
     def fits(cls, size: int) -> bool:
-        """Tell whether *size* bytes can be one of these."""
+        """Return whether a block can have *size* bytes."""
         return size >= cls.SIZE
 
     @classmethod

@@ -1,8 +1,8 @@
-"""What a field's construct codec means to everything but construct.
+"""Codecs: a field's construct codec as seen by all but construct.
 
 Codecs are construct's own (``Int32ul``, ``Bytes(16)``) and the adapters made here. From each comes
 a ``Codec``: a ``struct`` format with conversions, the numpy format, the check of a new value, and
-the plain form for JSON. Nothing else looks inside a construct object.
+the plain form for JSON. Nothing else inspects a construct object.
 
 construct 2.10 is kept as the description and out of the fast path: walking it costs some 80 times
 one ``struct`` call (``tools/bench.py`` prints the figure of the day), and ``compile()`` accepts
@@ -43,7 +43,7 @@ INTEGERS = {1: Int8ul, 2: Int16ul, 4: Int32ul, 8: Int64ul, 16: BytesInteger(16, 
 
 
 class Plain(Protocol):
-    """A value type that knows its own form in JSON."""
+    """A value type with its own JSON form."""
 
     def to_plain(self) -> object:
         """Return the value in JSON's terms."""
@@ -84,7 +84,7 @@ def as_bytes(type_: type[T], size: int) -> Construct[T, T]:
 
 
 def array(count: int, codec: Construct[T, Any]) -> Construct[tuple[T, ...], Any]:
-    """Read *count* values, one behind the other, as a tuple."""
+    """Read *count* consecutive values as a tuple."""
     return cast("Construct[tuple[T, ...], Any]", Array(count, codec))
 
 
@@ -98,7 +98,7 @@ class Codec(NamedTuple):
     """What turns the unpacked value into the typed one; None where they are the same."""
     encode: Callable[[Any], Any] | None
     check: Callable[[Any], Any]
-    """Return the typed value for what a caller gave, or raise EncodeError or ValueError."""
+    """Return the typed value of an argument, or raise EncodeError or ValueError."""
     to_plain: Callable[[Any], Any]
     from_plain: Callable[[Any], Any]
     dtype: Callable[[], Any]

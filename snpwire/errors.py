@@ -2,21 +2,21 @@
 
 * SnpwireError
   + LayoutError       a record class is declared wrongly (raised at import)
-  + UsageError        what was asked for is not there: a kind, a topic, a field
+  + UsageError        the requested kind, topic or field does not exist
   + InputError        text or a file cannot be read as bytes; names the line
   + FieldError        names the record, the field's path and its offset
     - DecodeError     bytes do not have the shape of the record
     - EncodeError     a value does not fit its field
-  + KeyFormatError    bytes are no key of the kind asked for; never shows them
-  + MessageError      a guest message has a size or an algorithm that cannot be
+  + KeyFormatError    bytes are no key of the requested kind; never shows them
+  + MessageError      a guest message has an impossible size or algorithm
     - AuthError       its tag does not fit; says nothing about why
   + CertificateError  bytes are no certificate; names the offset
-  + SignatureError    a signature does not fit what it is said to sign
-  + EngineError       something went wrong inside the machine that is emulated
+  + SignatureError    a signature does not match the signed data
+  + EngineError       an error inside the emulated machine
     - AccessError     the reverse map table does not allow an access
     - ExitError       the hypervisor refuses an exit of a guest
-    - DriverError     the guest's driver gives up, as Linux would: an errno, and what came back
-    - StoppedError    the guest does not run on: its hypervisor could not answer it
+    - DriverError     the guest's driver fails as Linux would: an errno, and the result
+    - StoppedError    the guest is stopped: its hypervisor could not respond
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from __future__ import annotations
 from typing import Any, Self
 
 SHOWN = 80
-"""How many characters of a value a message shows."""
+"""Characters of a value that a message shows."""
 
 
 def shown(value: object) -> str:
-    """Return what a message says of a value that somebody else chose: its repr, cut short."""
+    """Return an untrusted value as a message shows it: its repr, cut short."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep, or an integer of too many digits
@@ -42,7 +42,7 @@ def cut(text: str) -> str:
 
 
 def named(name: str) -> str:
-    """Return a name that somebody else chose as a line may show it: escaped if need be, and cut."""
+    """Return an untrusted name as a line may show it: escaped if necessary, and cut."""
     return cut(name if name.isprintable() else ascii(name)[1:-1])
 
 
@@ -57,7 +57,7 @@ class LayoutError(SnpwireError):
 
 
 class UsageError(SnpwireError):
-    """What was asked for does not exist."""
+    """The requested kind, topic, field or the like does not exist."""
 
     def __init__(self, reason: str, *, help: str = "") -> None:
         super().__init__(reason)
@@ -90,15 +90,15 @@ class FieldError(SnpwireError):
         self.help = help
 
     def within(self, record: str, path: str, offset: int | None) -> Self:
-        """Return the same error as seen from the record that embeds this one at *offset*."""
+        """Return the error as of the record that embeds this one at *offset*."""
         joint = "." if path and self.path and not self.path.startswith("[") else ""
         lost = offset is None or (not path and self.offset is None)
         at = None if lost else (offset or 0) + (self.offset or 0)
         return type(self)(record, path + joint + self.path, at, self.reason, help=self.help)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        given = (self.record, self.path, self.offset, self.reason)
-        return type(self), given, {"help": self.help}
+        arguments = (self.record, self.path, self.offset, self.reason)
+        return type(self), arguments, {"help": self.help}
 
 
 class DecodeError(FieldError):
@@ -106,11 +106,11 @@ class DecodeError(FieldError):
 
 
 class EncodeError(FieldError):
-    """A value does not fit the field it was given for."""
+    """A value does not fit its field."""
 
 
 class KeyFormatError(SnpwireError):
-    """Bytes are no key of the kind asked for. The message never shows them."""
+    """Bytes are no key of the requested kind. The message never shows them."""
 
 
 class MessageError(SnpwireError):
@@ -119,11 +119,11 @@ class MessageError(SnpwireError):
     def __init__(self, reason: str, *, code: str = "message") -> None:
         super().__init__(reason)
         self.code = code
-        """A stable name for what is wrong: the rules' own where they find the same."""
+        """A stable name of the error, that of the same finding of the rules."""
 
 
 class AuthError(MessageError):
-    """A guest message fails authentication; who forged it learns no more than that."""
+    """A guest message fails authentication; a forger learns no more than that."""
 
     def __init__(self) -> None:
         super().__init__("the message fails authentication", code="auth")
@@ -143,11 +143,11 @@ class CertificateError(SnpwireError):
 
 
 class SignatureError(SnpwireError):
-    """A signature does not fit what it is said to sign."""
+    """A signature does not match the signed data."""
 
 
 class EngineError(SnpwireError):
-    """Something went wrong inside the machine that is emulated."""
+    """An error inside the emulated machine."""
 
 
 class AccessError(EngineError):
@@ -168,20 +168,20 @@ class ExitError(EngineError):
 
 
 class DriverError(EngineError):
-    """The guest's driver has no answer for its caller."""
+    """The guest's driver has no response for its caller."""
 
     def __init__(self, errno: str, reason: str, *, exitinfo2: int = 0, pages: int = 0) -> None:
         super().__init__(f"{errno}: {reason}")
         self.errno = errno
         self.reason = reason
         self.exitinfo2 = exitinfo2
-        """What the hypervisor and the firmware said, as the ioctl hands it on."""
+        """Result of hypervisor and firmware, as the ioctl returns it."""
         self.pages = pages
-        """How many pages the certificates need, where they did not fit."""
+        """Pages that the certificates need, if they did not fit."""
 
 
 class StoppedError(EngineError):
-    """A guest does not run on."""
+    """A guest is stopped."""
 
     def __init__(self, vm: str, reason: str) -> None:
         super().__init__(f"VM {vm} does not run on: {reason}")

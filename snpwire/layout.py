@@ -10,15 +10,15 @@ From that one table come ``parse`` and ``build``, the construct ``SCHEMA``, the 
 ``TILES`` (the path, offset, size and meaning of every byte), and JSON in both directions.
 
 Rules: every string of ``SIZE`` bytes decodes; no byte is lost, since what no field claims is a
-field of its own, ``reserved_0x...``; judging values is done elsewhere.
+field of its own, ``reserved_0x...``; values are checked elsewhere.
 
 A value is the tuple that ``struct`` unpacked, fields and gaps in offset order, so it is immutable,
 hashable, and costs little more than ``struct`` itself; a field takes on its type (an enumeration, a
 word, a nested record) when it is read. A frozen dataclass was measured at seven times ``unpack``,
-converting three fields at once at six. What is paid for it: values can be indexed, which nobody
-should. Values are checked when they are made, not when they are built, so ``build`` cannot fail. A
-field left out is zero, which a type checker cannot see: the constructor takes any keyword, and
-refuses an unknown one when it runs.
+converting three fields at once at six. The price: values can be indexed, which none should be.
+Values are checked when they are made, not when they are built, so ``build`` cannot fail. A field
+left out is zero, which a type checker cannot see: the constructor takes any keyword, and refuses an
+unknown one when it runs.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Tile(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """One value that has no parts, where it lies, and what it means."""
+    """One value that has no parts, its place, and its meaning."""
 
     path: str
     offset: int
@@ -110,7 +110,7 @@ def nested(record: type[R]) -> Construct[R, R]:
 
 
 class _Schema:
-    """The construct Struct of a record class, made when it is first asked for."""
+    """The construct Struct of a record class, made at its first use."""
 
     def __get__(self, value: object, owner: type[Record]) -> Schema:
         schema = Schema(*(tile.path / tile.con for tile in owner.TILES))
@@ -151,8 +151,8 @@ class Layout(type):
         return super().__new__(cls, name, bases, {"__slots__": (), **namespace}, **kwds)
 
 
-class Value(tuple[Any, ...], metaclass=Layout):
-    """What records and blocks have in common: they are their bytes, equal only to their kind."""
+class Structure(tuple[Any, ...], metaclass=Layout):
+    """Base class of records and blocks: equal if type and bytes are."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and tuple.__eq__(self, other)
@@ -163,11 +163,11 @@ class Value(tuple[Any, ...], metaclass=Layout):
     __hash__ = tuple.__hash__
 
     def __reduce__(self) -> tuple[Any, ...]:
-        value: Any = self  # parse and build are the subclasses' own
+        value: Any = self  # parse and build belong to the subclasses
         return type(value).parse, (value.build(),)
 
 
-class Record(Value):
+class Record(Structure):
     """Base class of every fixed-size structure."""
 
     SIZE: ClassVar[int] = 0
@@ -219,7 +219,7 @@ class Record(Value):
 
     @classmethod
     def fits(cls, size: int) -> bool:
-        """Tell whether *size* bytes can be one of these."""
+        """Return whether a record can have *size* bytes."""
         return size == cls.SIZE
 
     @classmethod
@@ -261,10 +261,10 @@ class Record(Value):
 
     @classmethod
     def struct(cls, *names: str) -> Struct:
-        """Return what unpacks the fields *names*, in offset order, as plain numbers and bytes.
+        """Return the Struct of the fields *names*, in offset order, as plain numbers and bytes.
 
-        It begins at the place of the first and ends with the last. Bytes of other fields between
-        them are passed over, and cleared by ``pack_into``, so write fields that adjoin only. Raises
+        It begins at the offset of the first and ends with the last. Other bytes between them are
+        skipped, and cleared by ``pack_into``, so write only adjacent fields. Raises
         LayoutError.
         """
         end = cls.place(names[0])
@@ -272,7 +272,7 @@ class Record(Value):
         for name in names:
             tile = cls.tile(name)
             if tile is None or tile.offset < end:
-                raise LayoutError(f"{cls.__name__}.{name} does not lie behind the field before it")
+                raise LayoutError(f"{cls.__name__}.{name} is not after the field before it")
             skipped = f"{tile.offset - end}x" if tile.offset > end else ""
             parts.append(skipped + tile.codec.fmt)
             end = tile.end
@@ -332,13 +332,13 @@ class Record(Value):
 
 
 def _getter(index: int, codec: Codec) -> Any:
-    """Return what reads the field at *index*, converting it where it has a type of its own."""
+    """Return the reader of the field at *index*, which converts it to the field's type."""
     decode = codec.decode
     return itemgetter(index) if decode is None else lambda value: decode(value[index])
 
 
 def any_bit(value: object) -> bool:
-    """Tell whether a value, or any part of it, has a bit set."""
+    """Return whether a value, or any part of it, has a bit set."""
     if isinstance(value, bytes):
         return any(value)
     return any(map(any_bit, value)) if isinstance(value, tuple) else bool(value)
@@ -350,7 +350,7 @@ def _member(tile: Tile) -> Any:
 
 
 def leaves_of(tile: Tile, value: Any) -> Iterator[Leaf]:
-    """Yield *value* itself, or the leaves of what it is made of."""
+    """Yield *value* itself, or the leaves of its parts."""
     if isinstance(value, Record):
         for leaf in value.leaves():
             yield leaf._replace(path=f"{tile.path}.{leaf.path}", offset=tile.offset + leaf.offset)

@@ -695,5 +695,5 @@ def test_a_place_that_is_not_there_is_refused(path):
 
 def test_a_struct_takes_fields_in_their_order():
     assert Inner.struct("a", "b").format == "<H2xL"
-    with pytest.raises(LayoutError, match=r"Inner\.a does not lie behind"):
+    with pytest.raises(LayoutError, match=r"Inner\.a is not after"):
         Inner.struct("b", "a")

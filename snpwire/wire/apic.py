@@ -1,4 +1,4 @@
-"""The list of APIC ids that a hypervisor gives to a guest."""
+"""List of APIC IDs that a hypervisor returns to a guest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPEC = "56421, get APIC ids (Linux, edk2, linux-svsm)"
 
 
 class ApicIdHeader(Record, size=4, spec=SPEC):
-    """The number of ids that follow."""
+    """Number of APIC IDs in the list."""
 
     num_entries: int = at(0x0, Int32ul, "Number of APIC IDs that follow")
 
@@ -24,7 +24,7 @@ class ApicIdList(
     limit=0xFFFF_FFFF,
     spec=SPEC,
 ):
-    """Every processor's APIC id."""
+    """APIC IDs of all vCPUs."""
 
 
 KINDS = {"apic-ids": ApicIdList}

@@ -1,4 +1,4 @@
-"""What a guest reads while it starts: where processors begin, and where its own pages lie."""
+"""Boot data of a guest: AP start addresses, and its secrets and CPUID pages."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from construct import Int16ul, Int32ul, Int64ul
 from ..layout import Record, at
 
 CC_BLOB_MAGIC = 0x4544_4D41
-"""``AMDE`` in memory."""
+"""Reads ``AMDE`` in memory."""
 
 
 class ApJumpTable(Record, size=4, spec="56421, AP jump table (Linux)"):
-    """Where a processor starts that was held in reset."""
+    """Start address of an AP that leaves its reset hold."""
 
     ip: int = at(0x0, Int16ul, "Instruction pointer the AP starts at")
     cs: int = at(0x2, Int16ul, "Code segment the AP starts in")
 
 
 class CcBlob(Record, size=40, spec="Linux struct cc_blob_sev_info; edk2"):
-    """Where the secrets page and the CPUID page lie."""
+    """Addresses and sizes of the secrets page and the CPUID page."""
 
     magic: int = at(0x00, Int32ul, "Magic number 0x45444d41, which reads AMDE")
     version: int = at(0x04, Int16ul, "Version of this structure")

@@ -1,12 +1,12 @@
 """The certificate table of an extended guest request, 56421 rev 2.03 section 4.1.8.1.
 
 Entries of a GUID, an offset and a length come first and end with one whose 24 bytes are zero; the
-certificates lie behind it, and offsets count from the start of the table. So there are two readings
-of the same bytes: ``CertTable`` (entries, and the rest as it is) loses nothing and judges nothing,
-``certificates`` cuts out what the entries point at and says where an entry points astray.
+certificates follow, and offsets count from the start of the table. The bytes are read in two ways:
+``CertTable`` (entries, and the rest unchanged) loses nothing and checks nothing; ``certificates``
+returns the ranges of the entries and reports a range that is invalid.
 
 GUIDs are in text order, as go-sev-guest and virtee/sev write them; Linux declares ``guid_t`` but
-tests the GUID for zero and no more. The tables of SEV-TIO (a draft) look alike, with mixed order.
+only tests the GUID for zero. The tables of SEV-TIO (a draft) are similar, with mixed order.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 SPEC = "56421 rev 2.03, 4.1.8.1 (go-sev-guest, virtee/sev)"
 MAX_ENTRIES = 0x4000 // 24
-"""What the largest buffer that Linux gives would have room for; the document sets no limit."""
+"""Entries that fit the largest buffer of Linux; the document sets no limit."""
 
 
 class CertGuid(TextGuid):
-    """Which certificate an entry is about."""
+    """GUID of a certificate table entry."""
 
     __slots__ = ()
 
@@ -41,14 +41,14 @@ class CertGuid(TextGuid):
         "ASK": "4ab7b379-bbac-4fe4-a02f-05aef327c782",
         "ASVK": "4ab7b379-bbac-4fe4-a02f-05aef327c782",  # has none of its own
         "ARK": "c0b406a4-a803-4952-9743-3fb6014cd0ae",
-        "CRL": "92f81bc3-5811-4d3d-97ff-d19f88dc67ea",  # virtee/sev alone
+        "CRL": "92f81bc3-5811-4d3d-97ff-d19f88dc67ea",  # only virtee/sev
         "GOOGLE_EXTRA_PLATFORM_INFO": "ecae0c0f-9502-43b1-afa2-0ae2e0d565b6",
         "EMPTY": "00000000-0000-0000-0000-000000000000",
     }
 
 
 class TioGuid(MixedGuid):
-    """Which SEV-TIO blob an entry is about (draft)."""
+    """GUID of an SEV-TIO blob entry (draft)."""
 
     __slots__ = ()
 
@@ -60,7 +60,7 @@ class TioGuid(MixedGuid):
 
 
 class CertEntry(Record, size=24, spec=SPEC):
-    """Where one certificate lies."""
+    """Entry of a certificate table: GUID, offset and length of one certificate."""
 
     guid: CertGuid = at(0x00, as_bytes(CertGuid, 16), "GUID that identifies the certificate")
     offset: int = at(0x10, Int32ul, "Offset of the certificate from the start of the table")
@@ -68,7 +68,7 @@ class CertEntry(Record, size=24, spec=SPEC):
 
 
 class TioBlobEntry(Record, size=24, spec="Linux, posted patches for SEV-TIO (draft)"):
-    """Where one SEV-TIO blob lies."""
+    """Entry of an SEV-TIO blob table: GUID, offset and length of one blob."""
 
     guid: TioGuid = at(0x00, as_bytes(TioGuid, 16), "GUID that identifies the SEV-TIO blob")
     offset: int = at(0x10, Int32ul, "Offset of the SEV-TIO blob from the start of the table")
@@ -76,7 +76,7 @@ class TioBlobEntry(Record, size=24, spec="Linux, posted patches for SEV-TIO (dra
 
 
 class CertTableHead(Record, size=0, spec=SPEC):
-    """Nothing: the table starts with its first entry."""
+    """Empty head: the table starts with its first entry."""
 
 
 class CertTable(
@@ -115,30 +115,30 @@ class CertTable(
 
 
 class Certificate(NamedTuple):
-    """One entry of a table and the bytes it points at."""
+    """Entry of a table and the bytes of its range."""
 
     name: str
     guid: CertGuid
     offset: int
     length: int
     data: bytes
-    """The bytes of the range, as far as there are any."""
+    """The bytes of the range that are present."""
     problem: str
-    """What is wrong with the range, in words; empty if nothing is."""
+    """Error in the range, in words; empty if it is valid."""
 
 
 def certificates(table: CertTable) -> list[Certificate]:
-    """Cut out of *table* what each of its entries points at."""
+    """Return the certificate of each entry of *table*."""
     image = table.build()
     size = CertEntry.SIZE
     ended = table.rest[:size] == bytes(size)
     end = size * (len(table.elements) + ended)
-    found = []
+    rows = []
     for guid, start, length in ((e.guid, e.offset, e.length) for e in table.elements):
         problem = _problem(start, length, end, len(image))
         data = image[start : start + length]
-        found.append(Certificate(guid.to_plain(), guid, start, length, data, problem))
-    return found
+        rows.append(Certificate(guid.to_plain(), guid, start, length, data, problem))
+    return rows
 
 
 def _problem(start: int, length: int, table_end: int, size: int) -> str:
@@ -152,9 +152,9 @@ def _problem(start: int, length: int, table_end: int, size: int) -> str:
 def build_table(
     certificates: Sequence[tuple[CertGuid | str, bytes]], *, pages: bool = False
 ) -> bytes:
-    """Lay out a table: entries, the zero entry, the certificates one behind the other.
+    """Return a table: entries, the zero entry, the certificates one after another.
 
-    With *pages* it is filled up with zeros to whole pages of 4 KiB. Raises EncodeError.
+    With *pages* it is padded with zeros to whole 4 KiB pages. Raises EncodeError.
     """
     if len(certificates) > MAX_ENTRIES:
         raise _refused("certificates", f"there are at most {MAX_ENTRIES}, got {len(certificates)}")
@@ -172,7 +172,7 @@ def build_table(
 
 
 def _pairs(plain: object) -> list[tuple[CertGuid | str, bytes]]:
-    """Read the list of certificates to build a table of."""
+    """Read the list of certificates of a table to build."""
     if not isinstance(plain, list):
         raise _refused("certificates", f"expected a list, got {shown(plain)}")
     return [_pair(f"certificates[{index}]", item) for index, item in enumerate(plain)]

@@ -1,4 +1,4 @@
-"""CPUID values as the firmware checks them: one function, and the page a guest starts with."""
+"""CPUID values that the firmware checks: functions, the CPUID page and the guest message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_FUNCTIONS = 64
 
 
 class CpuidFunction(Record, size=0x30, spec=SPEC):
-    """One CPUID leaf: what was asked, and what it answers."""
+    """CPUID function: leaf, subleaf and the registers it returns."""
 
     eax_in: int = at(0x00, Int32ul, "CPUID leaf: EAX before the instruction")
     ecx_in: int = at(0x04, Int32ul, "CPUID subleaf: ECX before the instruction")
@@ -27,7 +27,7 @@ class CpuidFunction(Record, size=0x30, spec=SPEC):
 
 
 class CpuidPage(Record, size=0x1000, spec=SPEC):
-    """The page of CPUID values that the firmware checked at the launch."""
+    """CPUID page: values that the firmware checked at the launch."""
 
     count: int = at(0x000, Int32ul, "Number of CPUID functions in use, at most 64")
     functions: tuple[CpuidFunction, ...] = at(
@@ -41,13 +41,13 @@ SPEC_CPUID_MSG = "56860, MSG_CPUID_REQ and MSG_CPUID_RSP (AMD-ASPFW sev_rmp.h)"
 
 
 class CpuidReqHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
-    """How many functions are asked about."""
+    """Head of a CPUID request."""
 
     count: int = at(0x0, Int32ul, "Number of CPUID functions to check, at most 64")
 
 
 class CpuidRspHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
-    """How the check went."""
+    """Head of a CPUID response."""
 
     status: Status = at(0x0, as_enum(Status, Int32ul), "INVALID_PARAM if a value was replaced")
     count: int = at(0x4, Int32ul, "Number of CPUID functions that were checked")
@@ -61,7 +61,7 @@ class CpuidReq(
     limit=MAX_FUNCTIONS,
     spec=SPEC_CPUID_MSG,
 ):
-    """CPUID values that a guest wants checked."""
+    """CPUID request: values to be checked."""
 
 
 class CpuidRsp(
@@ -76,7 +76,7 @@ class CpuidRsp(
     limit=MAX_FUNCTIONS,
     spec=SPEC_CPUID_MSG,
 ):
-    """The values, each as it is or as it would be accepted."""
+    """CPUID response: the values, as accepted by the firmware."""
 
 
 KINDS = {

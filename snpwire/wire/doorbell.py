@@ -1,8 +1,8 @@
-"""The #HV doorbell page: how a hypervisor tells a guest of events under restricted injection.
+"""The #HV doorbell page: events for a guest under restricted injection.
 
-Linux and coconut-svsm agree on the first three bytes. What follows is coconut-svsm's alone (one
-descriptor for each lower VMPL, part of a draft); others leave bytes 0x03 to 0x3f reserved and all
-from 0x40 to software.
+Linux and coconut-svsm agree on the first three bytes. The rest is only in coconut-svsm (a
+descriptor for each less privileged VMPL, part of a draft); others leave bytes 0x03 to 0x3f reserved
+and all from 0x40 to software.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DRAFT = "coconut-svsm, alternate injection (draft)"
 
 
 class DoorbellFlags(Flags, width=8, spec=SPEC):
-    """Events that have no vector."""
+    """Pending events that have no vector."""
 
     nmi = bit(0, "A non-maskable interrupt is pending")
     mce = bit(1, "A machine check is pending")
@@ -26,7 +26,7 @@ class DoorbellFlags(Flags, width=8, spec=SPEC):
 
 
 class ExtIntStatus(Word, width=32, spec=DRAFT):
-    """What is pending for one VMPL."""
+    """Pending interrupts and events of one VMPL."""
 
     pending_vector = bits(0, 8, "Interrupt vector to be delivered")
     nmi = bit(8, "A non-maskable interrupt is pending")
@@ -38,7 +38,7 @@ class ExtIntStatus(Word, width=32, spec=DRAFT):
 
 
 class ExtIntInfo(Record, size=0x40, spec=DRAFT):
-    """Interrupts of one VMPL."""
+    """Interrupt state of one VMPL."""
 
     status: ExtIntStatus = at(0x00, as_word(ExtIntStatus), "Pending events of the VMPL")
     irr: tuple[int, ...] = at(0x04, array(7, Int32ul), "Requested vectors, a bit each, from 32 up")
@@ -46,7 +46,7 @@ class ExtIntInfo(Record, size=0x40, spec=DRAFT):
 
 
 class DoorbellPage(Record, size=0x1000, spec=SPEC):
-    """The page both sides share."""
+    """#HV doorbell page, shared by guest and hypervisor."""
 
     vector: int = at(0x000, Int8ul, "Pending interrupt vector, 0 for none")
     flags: DoorbellFlags = at(0x001, as_word(DoorbellFlags), "Pending events that have no vector")

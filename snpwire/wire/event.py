@@ -1,7 +1,7 @@
-"""What one kind of exit means: its operands, what it needs, what comes back.
+"""Description of one kind of exit: its operands, the fields it requires and returns.
 
-``exits`` holds the table. A row never computes anything: it names the type of each operand, and the
-types (words, enumerations, the integers below) know how to read themselves.
+``events`` has the table. A row computes nothing: it names the type of each operand, a word, an
+enumeration, or one of the integers below.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ class Gpa(int):
 
 
 class Count(int):
-    """A number of things, shown in decimal."""
+    """A count, shown in decimal."""
 
 
 class Zero(int):
-    """A number that carries nothing and should be zero."""
+    """An unused number, which should be zero."""
 
 
 class Unknown(int):
-    """A number whose meaning no source at hand gives."""
+    """A number whose meaning is not known."""
 
 
 class Operand(NamedTuple):
-    """What a quadword holds in one kind of exit."""
+    """Meaning of a quadword in one kind of exit."""
 
     label: str
     type: type[int] = Value
 
 
 NOTHING = Operand("", Zero)
-"""An operand that the event does not use."""
+"""Operand that the event does not use."""
 
 
 class Event(NamedTuple):
@@ -56,11 +56,11 @@ class Event(NamedTuple):
     returns: tuple[str, ...] = ()
     """Fields the hypervisor fills in."""
     result: Operand = NOTHING
-    """``sw_exit_info_2`` of the answer, when the action in ``sw_exit_info_1`` is 0."""
+    """``sw_exit_info_2`` of the response, when the action in ``sw_exit_info_1`` is 0."""
     inputs: Mapping[str, Operand] = {}
-    """What registers and ``sw_scratch`` hold in the request."""
+    """Registers and ``sw_scratch`` in the request."""
     outputs: Mapping[str, Operand] = {}
-    """What registers hold in the answer."""
+    """Registers in the response."""
     when: tuple[int, int] = (0, 0)
     """Mask and value of ``sw_exit_info_1`` that select this row."""
     source: str = ""

@@ -1,8 +1,8 @@
 """The table of exits: one row for each kind, in the order in which they are tried.
 
 Codes are plain numbers here: ``exits`` names them, and looks rows up in this table. Where several
-rows share a code, the first whose ``when`` matches a request is meant. An answer does not repeat
-the operand that selects, so a row that returns something stands before those that return nothing.
+rows share a code, the first whose ``when`` matches a request applies. A response does not repeat
+the selecting operand, so a row that returns something stands before those that return nothing.
 Rows marked draft are not final in any document, and KVM 6.12 serves none of them.
 
 This is a pure table, which is why it is longer than a module should be.

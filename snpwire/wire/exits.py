@@ -22,7 +22,7 @@ def _exception(vector: int) -> str:
 
 
 class ExitCode(OpenEnum):
-    """Why the guest left: an intercepted event of the processor, or a request to the hypervisor."""
+    """Exit code: an intercepted event of the processor, or a request to the hypervisor."""
 
     vars().update({f"CR{n}_READ": (n, f"read CR{n}") for n in range(16)})
     vars().update({f"CR{n}_WRITE": (0x10 + n, f"write CR{n}") for n in range(16)})
@@ -156,7 +156,7 @@ KVM_REASONS: dict[int, str] = {
     0x8000_FFFD: "vmgexit_hypervisor_feature",
     0xFFFF_FFFF_FFFF_FFFF: "invalid_guest_state",
 }
-"""What KVM's tracepoints print for a code; ``read_rt`` is how Linux 6.12 spells it."""
+"""Names of codes in KVM's tracepoints; ``read_rt`` is how Linux 6.12 spells it."""
 
 KVM_ACCEPTED: frozenset[int] = frozenset(
     {0x27, 0x37, 0x6E, 0x6F, 0x72, 0x76, 0x7B, 0x7C, 0x81, 0x87, 0x89, 0x8A, 0x8B}
@@ -164,7 +164,7 @@ KVM_ACCEPTED: frozenset[int] = frozenset(
     | set(range(0x8000_0010, 0x8000_0014))
     | set(range(0x8000_FFFD, 0x8001_0000))
 )
-"""Codes that KVM of Linux 6.12 serves; it answers INVALID_EVENT to every other."""
+"""Codes that KVM of Linux 6.12 handles; it returns INVALID_EVENT for all others."""
 
 _ROWS: dict[int, tuple[Event, ...]] = {
     code: tuple(event for event in EVENTS if event.code == code)
@@ -193,7 +193,7 @@ _REFUSALS = {
 
 
 def response(event: Event | None, info1: int) -> Operand:
-    """Return what ``sw_exit_info_2`` of an answer holds, *info1* being that of the answer.
+    """Return the meaning of ``sw_exit_info_2`` in a response whose first operand is *info1*.
 
     The action is the low half of *info1*; the high half has no meaning that is known.
     """

@@ -1,6 +1,6 @@
-"""Commands about the firmware itself: its update, its features, the keys it is given.
+"""Commands for the firmware itself: its update, its features, its keys.
 
-SNP_VERIFY_MITIGATION and SNP_HV_REPORT_REQ are known from patches to Linux of 2025 and 2026 alone,
+SNP_VERIFY_MITIGATION and SNP_HV_REPORT_REQ are known only from patches to Linux of 2025 and 2026;
 AMD-ASPFW 1.55.25 has neither.
 """
 
@@ -18,13 +18,13 @@ PATCHES = "56860, ABI 1.58 (patches to Linux, 2025 and 2026)"
 
 
 class DownloadFlags(Flags, width=32, spec=f"{MCMD}, SNP_DOWNLOAD_FIRMWARE_EX"):
-    """What is to follow an update."""
+    """Actions after a firmware update."""
 
     commit = bit(0, "Commit the firmware once the update has succeeded")
 
 
 class DownloadFirmwareEx(Record, size=0x18, spec=f"{MCMD}, SNP_DOWNLOAD_FIRMWARE_EX"):
-    """Where new firmware lies."""
+    """Command buffer of SNP_DOWNLOAD_FIRMWARE_EX: a firmware image."""
 
     length: int = at(0x00, Int32ul, "Length of this command buffer: 0x18; AMD-ASPFW ignores it")
     fw_paddr: int = at(0x08, Int64ul, "Physical address of the firmware image, a multiple of 32")
@@ -33,7 +33,7 @@ class DownloadFirmwareEx(Record, size=0x18, spec=f"{MCMD}, SNP_DOWNLOAD_FIRMWARE
 
 
 class VlekLoad(Record, size=0x10, spec=f"{MCMD}, SNP_VLEK_LOAD"):
-    """Where a wrapped VLEK lies."""
+    """Command buffer of SNP_VLEK_LOAD: a wrapped VLEK."""
 
     length: int = at(0x0, Int32ul, "Length of this command buffer: 0x10")
     vlek_wrapped_version: int = at(0x4, Int8ul, "Version of the wrapped VLEK's layout: 0")
@@ -41,7 +41,7 @@ class VlekLoad(Record, size=0x10, spec=f"{MCMD}, SNP_VLEK_LOAD"):
 
 
 class VlekWrapped(Record, size=0x1B0, spec="56860 (AMD-ASPFW sev_rmp.h)"):
-    """A VLEK as AMD's server seals it for one chip, AES-256-GCM.
+    """Wrapped VLEK, sealed for one chip by AMD's server with AES-256-GCM.
 
     The sixteen bytes from ``tcb_version`` on are authenticated too.
     """
@@ -53,7 +53,7 @@ class VlekWrapped(Record, size=0x1B0, spec="56860 (AMD-ASPFW sev_rmp.h)"):
 
 
 class FeatureInfoCommand(Record, size=0x10, spec=f"{MCMD}, SNP_FEATURE_INFO"):
-    """Which features to tell, and where to."""
+    """Command buffer of SNP_FEATURE_INFO: the leaf to report, and its destination."""
 
     length: int = at(0x0, Int32ul, "Length of this command buffer: 0x10")
     ecx_in: int = at(0x4, Int32ul, "Feature leaf to report: 0 or 1")
@@ -63,14 +63,14 @@ class FeatureInfoCommand(Record, size=0x10, spec=f"{MCMD}, SNP_FEATURE_INFO"):
 
 
 class FeatureEbx(Flags, width=32, spec=f"{MCMD}; newer Linux psp-sev.h"):
-    """Families of commands; of part 0 alone."""
+    """Supported command families, in EBX of leaf 0."""
 
     legacy_sev = bit(0, "SEV and SEV-ES commands are supported")
     sev_tio = bit(1, "SEV-TIO commands are supported (newer firmware)")
 
 
 class FeatureEcx(Flags, width=32, spec=f"{MCMD}, bits 0 and 1; newer Linux psp-sev.h"):
-    """Features; of part 0 alone."""
+    """Supported features, in ECX of leaf 0."""
 
     vlek = bit(0, "VLEKs are supported")
     x86_snp_shutdown = bit(1, "SNP can be disabled on the x86 cores")
@@ -82,7 +82,7 @@ class FeatureEcx(Flags, width=32, spec=f"{MCMD}, bits 0 and 1; newer Linux psp-s
 
 
 class FeatureInfo(Record, size=0x10, spec=f"{MCMD}, SNP_FEATURE_INFO; CPUID 0x80000024"):
-    """What SNP_FEATURE_INFO answers, register by register; ebx and ecx of part 1 are zero."""
+    """Feature leaf written by SNP_FEATURE_INFO; ebx and ecx of leaf 1 are zero."""
 
     eax: int = at(0x0, Int32ul, "Leaf 0: highest leaf; leaf 1: supported guest messages as bits")
     ebx: FeatureEbx = at(0x4, as_word(FeatureEbx), "Supported command families")
@@ -91,21 +91,21 @@ class FeatureInfo(Record, size=0x10, spec=f"{MCMD}, SNP_FEATURE_INFO; CPUID 0x80
 
 
 class MitigationSubcommand(OpenEnum):
-    """What to do about mitigations."""
+    """Operation of SNP_VERIFY_MITIGATION."""
 
     REQ_STATUS = 0, "report the supported and the verified mitigations"
     REQ_VERIFY = 1, "verify the mitigations in the vector"
 
 
 class MitigationFlags(Flags, width=32, spec=PATCHES):
-    """Which addresses are given."""
+    """Flags of the valid addresses."""
 
     dst_paddr_en = bit(0, "dst_paddr is valid")
     src_paddr_en = bit(1, "src_paddr is valid")
 
 
 class VerifyMitigation(Record, size=0x40, spec=f"{PATCHES}, SNP_VERIFY_MITIGATION"):
-    """Which mitigations to check."""
+    """Command buffer of SNP_VERIFY_MITIGATION."""
 
     length: int = at(0x00, Int32ul, "Length of this command buffer: 0x40")
     subcommand: MitigationSubcommand = at(
@@ -118,7 +118,7 @@ class VerifyMitigation(Record, size=0x40, spec=f"{PATCHES}, SNP_VERIFY_MITIGATIO
 
 
 class MitigationStatus(Record, size=0x14, spec=f"{PATCHES}, SNP_VERIFY_MITIGATION"):
-    """What SNP_VERIFY_MITIGATION answers."""
+    """Mitigation status written by SNP_VERIFY_MITIGATION."""
 
     mit_verified_vector: int = at(0x00, Int64ul, "Vector of verified mitigations")
     mit_supported_vector: int = at(0x08, Int64ul, "Vector of mitigations the firmware supports")
@@ -126,13 +126,13 @@ class MitigationStatus(Record, size=0x14, spec=f"{PATCHES}, SNP_VERIFY_MITIGATIO
 
 
 class HvReportSelect(Word, width=32, spec=PATCHES):
-    """Which key is to sign the host's report, as in a guest's request."""
+    """Key selection for a host-requested report, as in a report request."""
 
     key_sel = bits(0, 2, "Key that signs the report", KeySel)
 
 
 class HvReportReq(Record, size=0x18, spec=f"{PATCHES}, SNP_HV_REPORT_REQ"):
-    """A guest's report, asked for by the host."""
+    """Command buffer of SNP_HV_REPORT_REQ: a guest's report for the host."""
 
     length: int = at(0x00, Int32ul, "Length of this command buffer: 0x18")
     select: HvReportSelect = at(0x04, as_word(HvReportSelect), "Selection of the signing key")

@@ -1,8 +1,8 @@
 """The Guest-Hypervisor Communication Block: one shared page, and its view under Hyper-V.
 
 Offsets are those of AMD 56421 as every reader of it declares them (Linux ``struct ghcb``, edk2,
-coconut-svsm, OpenVMM, Xen). Linux declares a save area inside a page; here it is one record, since
-both share one set of names.
+coconut-svsm, OpenVMM, Xen). Linux declares a save area inside the page; here it is one record,
+since both share one set of names.
 
 ``rip`` and ``rsp`` are named by Linux and OpenVMM only. edk2, coconut-svsm, linux-svsm and Xen keep
 these bytes reserved, and no code reads them.
@@ -24,7 +24,7 @@ SPEC = "56421, GHCB page layout"
 
 
 class Usage(OpenEnum):
-    """Value of ``ghcb_usage``: who defines the layout of the page. KVM accepts 0 alone."""
+    """GHCB usage: who defines the layout of the page. KVM accepts only 0."""
 
     STANDARD = 0x0, "standard GHCB layout"
     HYPERV_HYPERCALL = 0x1, "Hyper-V hypercall page"
@@ -33,7 +33,7 @@ class Usage(OpenEnum):
 
 
 class ValidBitmap(Flags):
-    """Which quadwords of the page the sender filled in: bit *n* speaks of offset 8 times *n*.
+    """Valid bitmap of the GHCB: bit *n* is for the quadword at 8 *n*.
 
     The names are those of the page's fields; ``Page`` gives them when it is declared.
     """
@@ -42,7 +42,7 @@ class ValidBitmap(Flags):
 
 
 class Page(Record, size=0x1000, spec=SPEC):
-    """A whole GHCB page in its standard layout."""
+    """GHCB page in its standard layout."""
 
     cpl: int = at(0x0CB, Int8ul, "Current privilege level")
     xss: int = at(0x140, Int64ul, "IA32_XSS")
@@ -84,7 +84,7 @@ ValidBitmap.adopt(
 
 
 class HypervPage(Record, size=0x1000, spec="OpenVMM, hypercall page of a GHCB with usage 1"):
-    """A GHCB page that Hyper-V's guests use for a hypercall."""
+    """GHCB page used by Hyper-V guests for a hypercall."""
 
     data: bytes = at(0x000, Bytes(0xFE8), "Hypercall input and output")
     output_gpa: int = at(0xFE8, Int64ul, "Guest-physical address of the output")

@@ -2,7 +2,7 @@
 
 Certificates carry a GUID as its text reads: the first pair of digits is the first byte. SVSM
 manifests and SEV-TIO tables use the order of EFI and of Linux ``guid_t``, where the first three
-groups are little-endian integers. Which one applies is a matter of type, so that no caller chooses.
+groups are little-endian integers. The type decides which one applies, not the caller.
 
 ``uuid.UUID`` was rejected: it is not bytes, it knows both orders at once, and its import is slow.
 """
@@ -26,7 +26,7 @@ _DIGITS = re.compile(r"[0-9a-f]{32}", re.I)
 
 
 class TextGuid(bytes):
-    """The sixteen bytes of a GUID, in the order its text has them."""
+    """The sixteen bytes of a GUID, in the order of its text."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class TextGuid(bytes):
     """Known GUIDs: name to text. Where two names share a text, the first is shown."""
 
     def __new__(cls, data: bytes = bytes(SIZE)) -> Self:
-        """Take the bytes as they lie in memory. Raises ValueError unless there are sixteen."""
+        """Make a GUID of its bytes in memory. Raises ValueError unless there are sixteen."""
         if len(data) != SIZE:
             raise ValueError(f"expected {SIZE} bytes, got {len(data)}")
         return super().__new__(cls, data)
@@ -52,7 +52,7 @@ class TextGuid(bytes):
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read the printed form: any case, with or without braces, or its 32 digits alone.
+        """Read the printed form: any case, with or without braces, or only 32 digits.
 
         Raises ValueError.
         """

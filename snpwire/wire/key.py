@@ -1,8 +1,8 @@
-"""The key request and its answer.
+"""The key request and its response.
 
 Version 2 came with ABI 1.58 and adds the mitigation vector; AMD-ASPFW refuses it. Its length is
 disputed: virtee/sev has 0x28 bytes, tamago 0x200. A firmware that wants a multiple of 16, as
-AMD-ASPFW does, takes 0x28 bytes as 0x30 with zeros behind.
+AMD-ASPFW does, takes 0x28 bytes as 0x30, padded with zeros.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SPEC = "56860, MSG_KEY_REQ and MSG_KEY_RSP (AMD-ASPFW sev_rmp.h:341)"
 
 
 class RootKeySelect(OpenEnum):
-    """What a key is derived from."""
+    """Root key of a derived key."""
 
     VCEK_OR_VLEK = 0, "VCEK or VLEK, as key_sel says"
     VMRK = 1, "VM root key (VMRK) from the migration agent"
 
 
 class KeySel(OpenEnum):
-    """Which of the chip's keys is to be used. 3 is reserved and refused."""
+    """Selection between VCEK and VLEK. 3 is reserved and refused."""
 
     VLEK_ELSE_VCEK = 0, "the VLEK if one is loaded, else the VCEK"
     VCEK = 1, "the VCEK"
@@ -33,14 +33,14 @@ class KeySel(OpenEnum):
 
 
 class KeySelect(Word, width=32, spec=SPEC):
-    """What the key is derived from."""
+    """Root key selection of a key request."""
 
     root_key_select = bits(0, 1, "Root key: VCEK or VLEK, or the VM root key", RootKeySelect)
     key_sel = bits(1, 2, "VCEK or VLEK selection; ignored for the VM root key", KeySel)
 
 
 class GuestFieldSelect(Flags, width=64, spec=SPEC):
-    """What is mixed into the key besides VMPL, host data and key digest."""
+    """Fields mixed into the key besides VMPL, host data and key digest."""
 
     guest_policy = bit(0, "Mix the guest policy into the key")
     image_id = bit(1, "Mix the image ID into the key")
@@ -52,7 +52,7 @@ class GuestFieldSelect(Flags, width=64, spec=SPEC):
 
 
 class KeyReq(Record, size=0x20, spec=SPEC):
-    """A key request, version 1."""
+    """Key request, version 1."""
 
     select: KeySelect = at(0x00, as_word(KeySelect), "Root key that the key is derived from")
     guest_field_select: GuestFieldSelect = at(
@@ -64,7 +64,7 @@ class KeyReq(Record, size=0x20, spec=SPEC):
 
 
 class KeyReqV2(Record, size=0x28, spec="56860, MSG_KEY_REQ version 2 (virtee/sev, tamago)"):
-    """A key request, version 2."""
+    """Key request, version 2."""
 
     select: KeySelect = at(0x00, as_word(KeySelect), "Root key that the key is derived from")
     guest_field_select: GuestFieldSelect = at(
@@ -77,7 +77,7 @@ class KeyReqV2(Record, size=0x28, spec="56860, MSG_KEY_REQ version 2 (virtee/sev
 
 
 class KeyRsp(Record, size=0x40, spec=SPEC):
-    """The answer to a key request."""
+    """Key response."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the key request")
     derived_key: bytes = at(0x20, Bytes(32), "Derived key; zero after an error")

@@ -1,4 +1,4 @@
-"""What a guest's owner signs: the ID block, and the page that authenticates it.
+"""The ID block that a guest's owner signs, and the page that authenticates it.
 
 Keys and signatures have the shape of those in a report. A digest in a report is the SHA-384 of all
 0x404 bytes of a key, the zeros included.
@@ -20,13 +20,13 @@ ID_BLOCK_VERSION = 1
 
 
 class Curve(OpenEnum):
-    """Which elliptic curve a key is on."""
+    """Elliptic curve of a key."""
 
     P384 = 2, "NIST P-384, the only curve accepted"
 
 
 class IdBlock(Record, size=0x60, spec=SPEC):
-    """What its owner expects of a guest."""
+    """ID block: the owner's expectations of a guest."""
 
     ld: bytes = at(0x00, Bytes(48), "Expected launch digest")
     family_id: bytes = at(0x30, Bytes(16), "Family ID of the guest")
@@ -37,7 +37,7 @@ class IdBlock(Record, size=0x60, spec=SPEC):
 
 
 class IdKey(Record, size=0x404, spec="AMD-ASPFW ecc.h, virtee/sev, sev-snp-measure"):
-    """A public key; 48 of the 72 bytes of each coordinate are used."""
+    """Public key of an ID block; 48 of the 72 bytes of each coordinate are used."""
 
     curve: Curve = at(0x00, as_enum(Curve, Int32ul), "Elliptic curve of the key")
     qx: bytes = at(0x04, Bytes(72), "Qx, the x coordinate of the public key, little-endian")
@@ -61,7 +61,7 @@ class IdKey(Record, size=0x404, spec="AMD-ASPFW ecc.h, virtee/sev, sev-snp-measu
 
 
 class IdAuth(Record, size=0x1000, spec=SPEC):
-    """The keys and signatures that belong to an ID block."""
+    """ID authentication page: keys and signatures of an ID block."""
 
     id_key_algo: SignatureAlgo = at(
         0x000, as_enum(SignatureAlgo, Int32ul), "Algorithm of the ID block signature"

@@ -1,6 +1,6 @@
-"""Commands about one guest: its context, its launch, its ASID, its requests.
+"""Commands for one guest: context, launch, ASID and requests.
 
-A guest is named by the physical address of its context page, aligned to 4 KiB.
+The physical address of its context page, aligned to 4 KiB, names a guest.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ CONTEXT = "Physical address of the guest context page"
 
 
 class GctxCreate(Record, size=0x8, spec=f"{MCMD}, SNP_GCTX_CREATE"):
-    """Make a page the context of a new guest."""
+    """Command buffer of SNP_GCTX_CREATE: create a guest context."""
 
     gctx_paddr: int = at(0x0, Int64ul, "Physical address of a firmware page for the guest context")
 
 
 class Decommission(Record, size=0x8, spec=f"{MCMD}, SNP_DECOMMISSION"):
-    """Give a guest up."""
+    """Command buffer of SNP_DECOMMISSION: destroy a guest."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
 
 
 class Activate(Record, size=0xC, spec=f"{MCMD}, SNP_ACTIVATE"):
-    """Give a guest an ASID.
+    """Command buffer of SNP_ACTIVATE: assign an ASID to a guest.
 
     Linux packs this into 12 bytes. AMD-ASPFW does not, and so reads four bytes more.
     """
@@ -42,14 +42,14 @@ class Activate(Record, size=0xC, spec=f"{MCMD}, SNP_ACTIVATE"):
 
 
 class ActivatePadded(Record, size=0x10, spec=f"{MCMD}, SNP_ACTIVATE: its structure in C"):
-    """What AMD-ASPFW reads of ``Activate``: four bytes more, to which it never looks."""
+    """Command buffer of SNP_ACTIVATE in AMD-ASPFW: four bytes more, which it ignores."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
     asid: int = at(0x8, Int32ul, "ASID to assign to the guest")
 
 
 class ActivateEx(Record, size=0x20, spec=f"{MCMD}, SNP_ACTIVATE_EX"):
-    """Give a guest an ASID on some cores."""
+    """Command buffer of SNP_ACTIVATE_EX: assign an ASID on some cores."""
 
     ex_len: int = at(0x00, Int32ul, "Length of this command buffer: 0x20")
     gctx_paddr: int = at(0x08, Int64ul, CONTEXT)
@@ -59,20 +59,20 @@ class ActivateEx(Record, size=0x20, spec=f"{MCMD}, SNP_ACTIVATE_EX"):
 
 
 class GuestStatusCommand(Record, size=0x10, spec=f"{MCMD}, SNP_GUEST_STATUS"):
-    """Which guest's status is to go where."""
+    """Command buffer of SNP_GUEST_STATUS: a guest, and the destination of its status."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
     status_paddr: int = at(0x8, Int64ul, "Physical address for 0x20 bytes of status in one page")
 
 
 class GuestFlags(Flags, width=32, spec=f"{MCMD}, SNP_GUEST_STATUS"):
-    """What the launch settled."""
+    """Guest flags set at the launch."""
 
     vcek_dis = bit(0, "VCEK disabled for the guest")
 
 
 class GuestStatus(Record, size=0x20, spec=f"{MCMD}, SNP_GUEST_STATUS"):
-    """What SNP_GUEST_STATUS answers."""
+    """Guest status written by SNP_GUEST_STATUS."""
 
     policy: GuestPolicy = at(0x00, as_word(GuestPolicy), "Guest policy")
     asid: int = at(0x08, Int32ul, "ASID of the guest; 0 if it is not activated")
@@ -81,14 +81,14 @@ class GuestStatus(Record, size=0x20, spec=f"{MCMD}, SNP_GUEST_STATUS"):
 
 
 class LaunchStartFlags(Flags, width=32, spec=f"{MCMD}, SNP_LAUNCH_START"):
-    """What kind of launch begins."""
+    """Launch flags: migration agent, initial migration image."""
 
     ma_en = bit(0, "The guest has a migration agent, at ma_gctx_paddr")
     imi_en = bit(1, "The launch is of an initial migration image (IMI)")
 
 
 class LaunchStart(Record, size=0x30, spec=f"{MCMD}, SNP_LAUNCH_START"):
-    """Begin a launch.
+    """Command buffer of SNP_LAUNCH_START: begin a launch.
 
     The frequency is in kHz by AMD-ASPFW's arithmetic and Linux's name for it; a comment in
     AMD-ASPFW says MHz.
@@ -105,7 +105,7 @@ class LaunchStart(Record, size=0x30, spec=f"{MCMD}, SNP_LAUNCH_START"):
 
 
 class LaunchPageType(OpenEnum):
-    """What a page is to a guest that is launched. 0 is reserved."""
+    """Page type of a launch page. 0 is reserved."""
 
     RESERVED = 0, "reserved, refused"
     NORMAL = 1, "normal data page, measured"
@@ -121,11 +121,11 @@ LAUNCH_PAGES = {
     LaunchPageType.SECRETS: "secrets",
     LaunchPageType.CPUID: "cpuid",
 }
-"""Kinds of the pages whose layout the type tells."""
+"""Kinds of the pages whose type determines the layout."""
 
 
 class LaunchPage(Word, width=32, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
-    """What page is added."""
+    """Size and type of a launch page."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     page_type = bits(1, 3, "Type: normal, VMSA, zero, unmeasured, secrets or CPUID", LaunchPageType)
@@ -133,7 +133,7 @@ class LaunchPage(Word, width=32, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
 
 
 class LaunchPermissions(Word, width=32, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
-    """Who may do what with the page; VMPL 0 may do all. Bits as in the RMP, read being bit 0."""
+    """VMPL permissions of VMPL 1 to 3; VMPL 0 has all. Bits as in the RMP, read being bit 0."""
 
     vmpl1_perms = bits(8, 8, "VMPL permissions of VMPL 1")
     vmpl2_perms = bits(16, 8, "VMPL permissions of VMPL 2")
@@ -141,7 +141,7 @@ class LaunchPermissions(Word, width=32, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
 
 
 class LaunchUpdate(Record, size=0x20, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
-    """Add a page to a guest that is launched."""
+    """Command buffer of SNP_LAUNCH_UPDATE: add a page to a launch."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     page: LaunchPage = at(0x08, as_word(LaunchPage), "Size and type of the page")
@@ -150,7 +150,7 @@ class LaunchUpdate(Record, size=0x20, spec=f"{MCMD}, SNP_LAUNCH_UPDATE"):
 
 
 class LaunchFinishFlags(Flags, width=64, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
-    """What comes with the end of a launch."""
+    """Optional inputs at the end of a launch."""
 
     id_block_en = bit(0, "The launch has an ID block")
     auth_key_en = bit(1, "The ID key is signed by an author key")
@@ -158,7 +158,7 @@ class LaunchFinishFlags(Flags, width=64, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
 
 
 class LaunchFinish(Record, size=0x40, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
-    """End a launch. Neither of the ID addresses has to be aligned."""
+    """Command buffer of SNP_LAUNCH_FINISH. The ID addresses need no alignment."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     id_block_paddr: int = at(0x08, Int64ul, "Physical address of the ID block")
@@ -168,7 +168,7 @@ class LaunchFinish(Record, size=0x40, spec=f"{MCMD}, SNP_LAUNCH_FINISH"):
 
 
 class GuestRequest(Record, size=0x18, spec=f"{MCMD}, SNP_GUEST_REQUEST"):
-    """Carry a guest's message. The addresses need no alignment, but no message crosses a page."""
+    """Command buffer of SNP_GUEST_REQUEST. No alignment needed, but no message crosses a page."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     request_paddr: int = at(0x08, Int64ul, "Physical address of the request message")
@@ -176,7 +176,7 @@ class GuestRequest(Record, size=0x18, spec=f"{MCMD}, SNP_GUEST_REQUEST"):
 
 
 class Dbg(Record, size=0x18, spec=f"{MCMD}, SNP_DBG_DECRYPT and SNP_DBG_ENCRYPT"):
-    """Copy a page of a guest that may be debugged, out of or into its encryption."""
+    """Command buffer of SNP_DBG_DECRYPT and SNP_DBG_ENCRYPT: copy a page of a debuggable guest."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     src_paddr: int = at(0x08, Int64ul, "Physical address of the page to read")
@@ -184,16 +184,16 @@ class Dbg(Record, size=0x18, spec=f"{MCMD}, SNP_DBG_DECRYPT and SNP_DBG_ENCRYPT"
 
 
 class PageInfoFlags(Flags, width=8, spec=f"{MCMD}, PAGE_INFO"):
-    """What is special about a measured page."""
+    """Flags of a measured page."""
 
     imi_page = bit(0, "The page belongs to the initial migration image")
 
 
 class PageInfo(Record, size=0x70, spec=f"{MCMD}, PAGE_INFO"):
-    """What is hashed for each page of a launch: its SHA-384 is the next digest.
+    """Measured page information: the SHA-384 of this structure is the next launch digest.
 
     The order of the permissions is AMD-ASPFW's. virtee/sev and sev-snp-measure have those of VMPL 3
-    first, at 0x64; where all are zero, as in their digests, the hash is the same.
+    first, at 0x64; with all zero, as in their digests, the hash is the same.
     """
 
     digest_cur: bytes = at(0x00, Bytes(48), "Launch digest before this page")

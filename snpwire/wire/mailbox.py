@@ -21,7 +21,7 @@ RING = "AMD-ASPFW sev_ring_buffer.h"
 
 
 class CommandRequest(Word, width=32, spec="AMD-ASPFW main.c; Linux psp.h, psp-sev.h"):
-    """The command register as a driver writes it.
+    """Command register as a driver writes it.
 
     AMD-ASPFW takes eight bits for the number of the command; Linux has a field of eleven, 26:16.
     Every known number fits eight.
@@ -33,7 +33,7 @@ class CommandRequest(Word, width=32, spec="AMD-ASPFW main.c; Linux psp.h, psp-se
 
 
 class CommandResponse(Word, width=32, spec="Linux psp.h"):
-    """The command register once the command is done."""
+    """Command register once the command is complete."""
 
     status = bits(0, 16, "Status of the command", Status)
     recovery = bit(30, "The secure processor is in recovery mode; unrelated to SEV")
@@ -41,7 +41,7 @@ class CommandResponse(Word, width=32, spec="Linux psp.h"):
 
 
 class RbControl(Flags, width=32, spec=RING):
-    """The command register while rings are in use."""
+    """Command register in ring-buffer mode."""
 
     lo_queue_empty_int = bit(0, "Interrupt when the low-priority queue is nearly empty")
     hi_queue_empty_int = bit(1, "Interrupt when the high-priority queue is nearly empty")
@@ -53,14 +53,14 @@ class RbControl(Flags, width=32, spec=RING):
 
 
 class RbTail(Word, width=32, spec=RING):
-    """Where the driver puts its next entries: the high half of the buffer's address."""
+    """Tail indices of the queues: the high half of the buffer address."""
 
     lo_q_index = bits(0, 8, "Tail index of the low-priority queue")
     hi_q_index = bits(16, 8, "Tail index of the high-priority queue")
 
 
 class RbHead(Word, width=32, spec=RING):
-    """Where the firmware has come to: the low half of the buffer's address."""
+    """Head indices of the queues: the low half of the buffer address."""
 
     lo_q_index = bits(0, 8, "Head index of the low-priority queue")
     lo_queue_running = bit(11, "The low-priority queue is running")
@@ -73,14 +73,14 @@ class RbHead(Word, width=32, spec=RING):
 
 
 class RingFlags(Flags, width=16, spec=RING):
-    """What is to happen after one entry of a ring."""
+    """Flags of a ring entry."""
 
     int_on_complete = bit(0, "Interrupt when the entry is complete")
     continue_on_error = bit(1, "Continue with the next entry if this one fails")
 
 
 class RingCommand(Record, size=0x10, spec=RING):
-    """One command in a ring; a page holds 256."""
+    """Command entry of a ring; a page holds 256."""
 
     cmd_id: CommandId = at(0x0, as_enum(CommandId, Int16ul), "ID of the command to execute")
     cmd_flags: RingFlags = at(0x2, as_word(RingFlags), "Flags of the ring entry")
@@ -89,14 +89,14 @@ class RingCommand(Record, size=0x10, spec=RING):
 
 
 class RingStatus(Record, size=0x10, spec=RING):
-    """How one command of a ring ended; a page holds 256."""
+    """Status entry of a ring; a page holds 256."""
 
     status: Status = at(0x0, as_enum(Status, Int16ul), "Status of the command")
     error_stack: int = at(0x8, Int64ul, "Error stack: causes of ten bits each, the latest lowest")
 
 
 class RingBuffer(Record, size=0x28, spec="AMD-ASPFW sev_mcmd.h, RING_BUFFER"):
-    """Where the rings lie; all four pages are aligned to 4 KiB."""
+    """Command buffer of RING_BUFFER: four pages of rings, all aligned to 4 KiB."""
 
     low_priority_cmd_ptr: int = at(0x00, Int64ul, "Physical address of the low queue's commands")
     low_priority_status_ptr: int = at(0x08, Int64ul, "Physical address of low-queue statuses")
@@ -110,27 +110,39 @@ class RingBuffer(Record, size=0x28, spec="AMD-ASPFW sev_mcmd.h, RING_BUFFER"):
 
 
 class Register(NamedTuple):
-    """One register of the mailbox, at its places in the BAR of the device."""
+    """Register of the mailbox, with its offsets in the device's BAR."""
 
     name: str
-    """What the firmware calls it."""
+    """Name in the firmware."""
     role: str
     naples: int
     later: int
     """From Rome on."""
     doc: str
     ring: str
-    """The word that it holds while rings are in use."""
+    """The word it holds in ring-buffer mode."""
 
 
 REGISTERS = (
     Register(
-        "MP0_C2PMSG_32", "CmdResp", 0x10580, 0x10980, "the command, then its end", "RbControl"
+        "MP0_C2PMSG_32", "CmdResp", 0x10580, 0x10980, "the command, then its result", "RbControl"
     ),
     Register(
-        "MP0_C2PMSG_56", "CmdBufAddr_Lo", 0x105E0, 0x109E0, "low half of the address", "RbHead"
+        "MP0_C2PMSG_56",
+        "CmdBufAddr_Lo",
+        0x105E0,
+        0x109E0,
+        "low half of the buffer address",
+        "RbHead",
     ),
-    Register("MP0_C2PMSG_57", "CmdBufAddr_Hi", 0x105E4, 0x109E4, "high half of it", "RbTail"),
+    Register(
+        "MP0_C2PMSG_57",
+        "CmdBufAddr_Hi",
+        0x105E4,
+        0x109E4,
+        "high half of the buffer address",
+        "RbTail",
+    ),
 )
 """In the order in which a driver reads them; it writes low half, high half, command.
 
@@ -144,8 +156,8 @@ CAUSE_BITS = 10
 def causes(stack: int) -> list[int]:
     """Return the causes that the firmware left in the address registers, the latest first.
 
-    AMD-ASPFW shifts a number of ten bits in for each; it has numbers 1 to 100, without a meaning
-    that is published. The stack is empty when a command begins.
+    AMD-ASPFW shifts in a number of ten bits for each, 1 to 100, without a published meaning.
+    The stack is empty when a command begins.
     """
     numbers = (stack >> low & (1 << CAUSE_BITS) - 1 for low in range(0, 64, CAUSE_BITS))
     return [number for number in numbers if number]

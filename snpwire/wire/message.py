@@ -4,8 +4,8 @@ A header of 0x60 bytes is followed by the encrypted payload. The firmware takes 
 anywhere in a page as long as it ends there; guests start it at the page's beginning.
 
 AES-256-GCM seals it: the nonce is ``msg_seqno`` and four zero bytes, the associated data are bytes
-0x30 to 0x5F of the header *as received*. The firmware builds answers in memory it does not clear,
-so the reserved bytes of an answer need not be zero, and a header made anew from its fields would
+0x30 to 0x5F of the header *as received*. The firmware builds responses in memory it does not clear,
+so the reserved bytes of a response need not be zero, and a header made anew from its fields would
 not authenticate.
 
 Sources are AMD's published firmware (AMD-ASPFW, Genoa: every message has version 1) and the guests
@@ -33,7 +33,7 @@ SPEC = "56860, guest message header (AMD-ASPFW sev_rmp.h, Linux sev-guest.h)"
 HEADER_VERSION = 1
 HEADER_SIZE = 0x60
 PAYLOAD_MAX = 0xFA0
-"""What a page has room for behind the header."""
+"""Largest payload: a page less its header."""
 PAYLOAD_UNIT = 16
 """AMD-ASPFW takes a ``msg_size`` that is a multiple of this, and not 0."""
 AAD_START = 0x30
@@ -48,14 +48,14 @@ VMPCKS = 4
 
 
 class Aead(OpenEnum):
-    """How a message is sealed."""
+    """AEAD algorithm of a guest message."""
 
     INVALID = 0, "invalid: refused"
     AES_256_GCM = 1, "AES-256-GCM"
 
 
 class MsgType(OpenEnum):
-    """What a payload is. An answer's number is that of its request plus 1.
+    """Message type. A response has the number of its request plus 1.
 
     The last eight are SEV-TIO's: drafts, with numbers of the Linux patches and OpenVMM, carried by
     a firmware command of their own; earlier drafts had other numbers.
@@ -91,7 +91,7 @@ class MsgType(OpenEnum):
 
 
 class Header(Record, size=0x60, spec=SPEC):
-    """What comes before the payload. Bytes from 0x30 on are authenticated, ``msg_seqno`` too.
+    """Guest message header. Bytes from 0x30 on are authenticated, and ``msg_seqno``.
 
     tamago gives ``msg_seqno`` sixteen bytes; all others have eight, and eight that are reserved.
     """
@@ -110,7 +110,7 @@ class Header(Record, size=0x60, spec=SPEC):
 
 
 class MessagePage(Record, size=0x1000, spec=SPEC):
-    """A whole page: the header, the sealed payload, and whatever is behind it."""
+    """Guest message page: header, sealed payload, and the bytes after it."""
 
     header: Header = at(0x000, nested(Header), "Guest message header")
     payload: bytes = at(0x060, Bytes(PAYLOAD_MAX), "Sealed payload; msg_size gives its length")
@@ -220,20 +220,20 @@ MESSAGES: dict[MsgType, Message] = {
 """Every message of SNP_GUEST_REQUEST, by its request. SEV-TIO's payloads are not known."""
 
 REQUEST_OF: dict[MsgType, Message] = {row.response: row for row in MESSAGES.values()}
-"""The same rows by their answers."""
+"""The same rows by their responses."""
 
 
 def payload_type(msg_type: int, msg_version: int = 1) -> type[Record] | type[Block] | None:
     """Return the class of a payload; None for a type or a version that is not known.
 
-    An answer has one layout in all versions.
+    A response has one layout in all versions.
     """
     name = payload_kind(msg_type, msg_version)
     return kind(name).type if name else None
 
 
 def payload_kind(msg_type: int, msg_version: int = 1) -> str:
-    """Return the name of the kind that a payload is once it is opened; empty if nobody knows."""
+    """Return the kind of a decrypted payload; empty if it is not known."""
     kind = MsgType(msg_type)
     if row := MESSAGES.get(kind):
         return row.payloads.get(msg_version, "")

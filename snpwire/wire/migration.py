@@ -1,4 +1,4 @@
-"""Messages of migration agents: a guest's context is exported, imported, absorbed.
+"""Messages of migration agents: export, import and absorb of a guest context.
 
 The context has the layout of version 3, which is that of AMD's published firmware (Genoa); no other
 source has it, and no source has another version.
@@ -21,7 +21,7 @@ CONTEXT_SIZE = 0x300
 
 
 class GuestState(OpenEnum):
-    """How far a guest has come."""
+    """State of a guest."""
 
     INIT = 0, "context created, launch not begun"
     LAUNCH = 1, "launch in progress"
@@ -29,7 +29,7 @@ class GuestState(OpenEnum):
 
 
 class MetadataMdata(Word, width=64, spec="AMD-ASPFW sev_rmp.h:136"):
-    """Which page a metadata entry stands for, and what it was."""
+    """Frame number and former state of a swapped page."""
 
     valid = bit(0, "The metadata entry is in use")
     page_validated = bit(1, "The page was validated by the guest")
@@ -40,7 +40,7 @@ class MetadataMdata(Word, width=64, spec="AMD-ASPFW sev_rmp.h:136"):
 
 
 class MetadataEntry(Record, size=0x40, spec="AMD-ASPFW sev_rmp.h:136"):
-    """What the firmware keeps about a page that was swapped out."""
+    """Metadata entry of a page that was swapped out."""
 
     software_data: int = at(0x00, Int64ul, "Data available to software")
     iv: int = at(0x08, Int64ul, "Nonce (IV) that the page was sealed with")
@@ -50,7 +50,7 @@ class MetadataEntry(Record, size=0x40, spec="AMD-ASPFW sev_rmp.h:136"):
 
 
 class ContextFlags(Flags, width=64, spec="AMD-ASPFW sev_rmp.h:469"):
-    """What the launch of a guest had."""
+    """Guest flags set at the launch."""
 
     author_key_en = bit(0, "The ID key was signed by an author key")
     id_block_en = bit(1, "The launch had an ID block")
@@ -58,7 +58,7 @@ class ContextFlags(Flags, width=64, spec="AMD-ASPFW sev_rmp.h:469"):
 
 
 class GuestContext(Record, size=CONTEXT_SIZE, spec="AMD-ASPFW sev_rmp.h:469-504, version 3"):
-    """Everything the firmware knows of a guest, as it is exported."""
+    """Guest context as it is exported."""
 
     ld: bytes = at(0x000, Bytes(48), "Launch digest of the guest")
     oek: bytes = at(0x030, Bytes(32), "Offline encryption key (OEK), which seals swapped pages")
@@ -89,20 +89,20 @@ class GuestContext(Record, size=CONTEXT_SIZE, spec="AMD-ASPFW sev_rmp.h:469-504,
 
 
 class MigrationFlags(Flags, width=32, spec=SPEC):
-    """What an export is for."""
+    """Purpose of an export."""
 
     imi_en = bit(0, "Export an initial migration image: the guest stays, its root entry is zeroed")
 
 
 class ExportReq(Record, size=0x10, spec=SPEC):
-    """Export a guest's context."""
+    """Export request."""
 
     gctx_paddr: int = at(0x00, Int64ul, "Physical address of the guest context page")
     select: MigrationFlags = at(0x08, as_word(MigrationFlags), "Purpose of the export")
 
 
 class ExportRsp(Record, size=0x320, spec=SPEC):
-    """The answer to an export. AMD-ASPFW fills its page up with zeros."""
+    """Export response. AMD-ASPFW pads its page with zeros."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the export")
     gctx_size: int = at(0x04, Int32ul, "Size of the context in bytes; set even after an error")
@@ -111,7 +111,7 @@ class ExportRsp(Record, size=0x320, spec=SPEC):
 
 
 class ImportReq(Record, size=0x320, spec=SPEC):
-    """Put a context into a guest that has none."""
+    """Import request: a context for a guest that has none."""
 
     gctx_paddr: int = at(0x00, Int64ul, "Physical address of the guest context page")
     in_gctx_size: int = at(0x08, Int32ul, "Size of the incoming guest context in bytes: 0x300")
@@ -120,7 +120,7 @@ class ImportReq(Record, size=0x320, spec=SPEC):
 
 
 class AbsorbReq(Record, size=0x320, spec=SPEC):
-    """Put a context into a guest that was launched as an initial migration image."""
+    """Absorb request: a context for a guest launched as an initial migration image."""
 
     gctx_paddr: int = at(0x00, Int64ul, "Physical address of the guest context page")
     in_gctx_size: int = at(0x08, Int32ul, "Size of the incoming guest context in bytes: 0x300")
@@ -129,7 +129,7 @@ class AbsorbReq(Record, size=0x320, spec=SPEC):
 
 
 class AbsorbNomaReq(Record, size=0x320, spec=SPEC):
-    """Take a context oneself. There is no address: the sender is the guest."""
+    """Absorb request without a migration agent. It has no address: the sender is the guest."""
 
     in_gctx_size: int = at(0x08, Int32ul, "Size of the incoming guest context in bytes: 0x300")
     in_gctx_version: int = at(0x0C, Int32ul, "Version of the incoming guest context: 3")
@@ -137,14 +137,14 @@ class AbsorbNomaReq(Record, size=0x320, spec=SPEC):
 
 
 class VmrkReq(Record, size=0x40, spec=SPEC):
-    """Give a guest its VM root key."""
+    """VMRK request: the VM root key of a guest."""
 
     gctx_paddr: int = at(0x00, Int64ul, "Physical address of the guest context page")
     vmrk: bytes = at(0x20, Bytes(32), "VM root key (VMRK)")
 
 
 class StatusRsp(Record, size=0x10, spec=SPEC):
-    """The answer to an import, an absorb or a VM root key: a status and no more."""
+    """Response with a status only, to an import, absorb or VMRK request."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "Status of import, absorb or VMRK request")
 

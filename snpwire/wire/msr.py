@@ -1,8 +1,8 @@
-"""The GHCB MSR protocol: what a guest without a page, or before one, says in one 64-bit word.
+"""The GHCB MSR protocol: messages of one 64-bit word, without a GHCB page.
 
 The guest writes a request to MSR 0xC0010130, executes VMGEXIT, and reads the response back. The low
-twelve bits say which of the words below it is. KVM leaves the MSR as it is, and resumes the guest,
-where it does not know them.
+twelve bits select one of the words below. For unknown ones KVM leaves the MSR as it is and resumes
+the guest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KVM_PSC_FAILED = 0x8000_0000_0000_0015
 
 
 class MsrInfo(OpenEnum):
-    """Which message the word is: bits 11 to 0."""
+    """Message code of the GHCB MSR protocol: bits 11 to 0."""
 
     GHCB_GPA = 0x000, "frame number of the GHCB: VMGEXIT uses the page from now on"
     SEV_INFO_RESP = 0x001, "protocol versions and C-bit position; also the value after reset"
@@ -56,33 +56,33 @@ INFO = bits(0, 12, "Message code of the MSR protocol", MsrInfo)
 
 
 class Msr(Record, size=8, spec=SPEC):
-    """The GHCB MSR as eight bytes; ``word_of`` reads its value."""
+    """GHCB MSR as eight bytes; ``word_of`` reads its value."""
 
     value: int = at(0, Int64ul, "GHCB MSR, 0xC0010130")
 
 
 class MsrWord(Word, width=64, spec=SPEC):
-    """A message whose data has no layout that is known."""
+    """GHCB MSR message whose data has no known layout."""
 
     info = INFO
     data = bits(12, 52, "Message data of unknown layout")
 
 
 class MsrGhcbGpa(Word, width=64, spec=SPEC):
-    """Where the GHCB is: VMGEXIT now means the page."""
+    """GHCB address: VMGEXIT uses the page."""
 
     info = INFO
     gfn = bits(12, 52, "Frame number of the GHCB")
 
 
 class MsrSevInfoReq(Word, width=64, spec=SPEC):
-    """Ask for protocol versions and encryption bit."""
+    """Request for protocol versions and C-bit position."""
 
     info = INFO
 
 
 class MsrSevInfoResp(Word, width=64, spec=SPEC):
-    """Protocol versions and encryption bit. Both sides use the highest version they share."""
+    """Protocol versions and C-bit position. Both sides use the highest version they share."""
 
     info = INFO
     c_bit = bits(24, 8, "Position of the C-bit in a page-table entry")
@@ -91,7 +91,7 @@ class MsrSevInfoResp(Word, width=64, spec=SPEC):
 
 
 class MsrCpuidReq(Word, width=64, spec=SPEC):
-    """Ask for one register of a CPUID leaf."""
+    """Request for one register of a CPUID leaf."""
 
     info = INFO
     register = bits(30, 2, "CPUID register requested", CpuidRegister)
@@ -99,7 +99,7 @@ class MsrCpuidReq(Word, width=64, spec=SPEC):
 
 
 class MsrCpuidResp(Word, width=64, spec=SPEC):
-    """One register of a CPUID leaf."""
+    """Value of one register of a CPUID leaf."""
 
     info = INFO
     register = bits(30, 2, "CPUID register, as in the request", CpuidRegister)
@@ -107,33 +107,33 @@ class MsrCpuidResp(Word, width=64, spec=SPEC):
 
 
 class MsrApResetHoldReq(Word, width=64, spec=SPEC):
-    """Wait for SIPI."""
+    """Request to wait for SIPI."""
 
     info = INFO
 
 
 class MsrApResetHoldResp(Word, width=64, spec=SPEC):
-    """The wait is over."""
+    """End of the wait for SIPI."""
 
     info = INFO
     result = bits(12, 52, "Zero if no SIPI was received; KVM returns 1 if one was")
 
 
 class MsrPrefGhcbGpaReq(Word, width=64, spec=SPEC):
-    """Ask where the hypervisor wants the GHCB. KVM ends a guest that is not SNP."""
+    """Request for the preferred GHCB address. KVM ends a guest that is not SNP."""
 
     info = INFO
 
 
 class MsrPrefGhcbGpaResp(Word, width=64, spec=SPEC):
-    """Where the hypervisor wants the GHCB."""
+    """Preferred GHCB address of the hypervisor."""
 
     info = INFO
     gfn = bits(12, 52, "Preferred GHCB frame number; all ones for no preference")
 
 
 class MsrRegGhcbGpaReq(Word, width=64, spec=SPEC):
-    """Register a GHCB. KVM ends a guest that is not SNP.
+    """Request to register a GHCB. KVM ends a guest that is not SNP.
 
     Before revision 2.04, coconut-svsm and OpenVMM unregister by registering frame 0.
     """
@@ -143,14 +143,14 @@ class MsrRegGhcbGpaReq(Word, width=64, spec=SPEC):
 
 
 class MsrRegGhcbGpaResp(Word, width=64, spec=SPEC):
-    """The GHCB that is registered. All ones as the refusal is not verified."""
+    """GHCB address that is registered. All ones as the refusal is not verified."""
 
     info = INFO
     gfn = bits(12, 52, "Frame number registered; any but the requested one is a refusal")
 
 
 class MsrPscReq(Word, width=64, spec=SPEC):
-    """Change the state of one 4 KiB page.
+    """Request to change the state of one 4 KiB page.
 
     KVM passes it on to user space. OpenVMM has bit 56 for a large page, which is Hyper-V's own.
     """
@@ -161,47 +161,47 @@ class MsrPscReq(Word, width=64, spec=SPEC):
 
 
 class MsrPscResp(Word, width=64, spec=SPEC):
-    """Whether the page's state was changed."""
+    """Result of a page state change."""
 
     info = INFO
     error_code = bits(32, 32, "Error code, 0 for success; KVM fails with 0x80000000")
 
 
 class MsrRunVmplReq(Word, width=64, spec=SPEC):
-    """Run another VMPL of this processor. edk2's declaration of the word is 32 bits too long."""
+    """Request to run another VMPL. edk2's declaration of the word is 32 bits too long."""
 
     info = INFO
     vmpl = bits(32, 8, "Number of the VMPL to run")
 
 
 class MsrRunVmplResp(Word, width=64, spec=SPEC):
-    """Whether the other VMPL ran."""
+    """Result of running another VMPL."""
 
     info = INFO
     error_code = bits(32, 32, "Error code, 0 for success")
 
 
 class MsrUnregGhcbGpaReq(Word, width=64, spec="56421 2.04, GHCB MSR protocol"):
-    """Unregister the GHCB. OpenVMM refuses the request unless all other bits are zero."""
+    """Request to unregister the GHCB. OpenVMM requires all other bits to be zero."""
 
     info = INFO
 
 
 class MsrUnregGhcbGpaResp(Word, width=64, spec="56421 2.04, GHCB MSR protocol"):
-    """The GHCB that was registered."""
+    """GHCB address that was registered."""
 
     info = INFO
     gfn = bits(12, 52, "Frame number unregistered; OpenVMM: 0 if none, all ones for failure")
 
 
 class MsrHvFeaturesReq(Word, width=64, spec=SPEC):
-    """Ask for hypervisor features."""
+    """Request for hypervisor features."""
 
     info = INFO
 
 
 class MsrHvFeaturesResp(Word, width=64, spec=SPEC):
-    """Hypervisor features, moved up by 12."""
+    """Hypervisor features, shifted left by 12."""
 
     info = INFO
     features = bits(12, 52, "Hypervisor features, bits 51 to 0")
@@ -213,7 +213,7 @@ class MsrHvFeaturesResp(Word, width=64, spec=SPEC):
 
 
 class MsrTermReq(Word, width=64, spec=SPEC):
-    """End the guest."""
+    """Termination request of the guest."""
 
     info = INFO
     reason_set = bits(12, 4, "Reason set: who defines the reason code", TermSet)
@@ -247,7 +247,7 @@ WORDS: dict[int, type[Word]] = {
     MsrInfo.HV_FEATURES_RESP: MsrHvFeaturesResp,
     MsrInfo.TERM_REQ: MsrTermReq,
 }
-"""The layout of each message; one that is not here is a ``MsrWord``."""
+"""The layout of each message; all others are a ``MsrWord``."""
 
 RESPONSE_OF: dict[MsrInfo, MsrInfo] = {
     MsrInfo.SEV_INFO_REQ: MsrInfo.SEV_INFO_RESP,
@@ -263,14 +263,14 @@ RESPONSE_OF: dict[MsrInfo, MsrInfo] = {
 """The response that belongs to a request."""
 
 REQUESTS = frozenset(RESPONSE_OF) | {MsrInfo.GHCB_GPA, MsrInfo.TERM_REQ}
-"""Messages that a guest writes. Of Hyper-V's own the direction is not known."""
+"""Messages that a guest writes. The direction of Hyper-V's is not known."""
 
 RESPONSES = frozenset(RESPONSE_OF.values())
 """Messages that a hypervisor writes."""
 
 
 def word_of(value: int) -> Word:
-    """Return the MSR's *value* as the word that its low twelve bits make it."""
+    """Return the MSR's *value* as the word that its low twelve bits select."""
     return WORDS.get(value & INFO.limit, MsrWord)(value)
 
 

@@ -1,7 +1,7 @@
-"""The words and enumerations that the operands of an exit are made of.
+"""Words and enumerations of the operands of an exit.
 
-Bit positions are those that Linux, edk2, coconut-svsm and OpenVMM use; where they differ, the
-class says so. Sections of AMD 56421 are cited where a reader of it does.
+Bit positions are those of Linux, edk2, coconut-svsm and OpenVMM; where they differ, the class says
+so. Sections of AMD 56421 are cited where one of these cites them.
 
 This is a pure table, which is why it is longer than a module should be.
 """
@@ -12,11 +12,11 @@ from ..bits import Flags, OpenEnum, Word, bit, bits
 from .event import Value
 from .status import Status
 
-# What comes back
+# Responses
 
 
 class Action(OpenEnum):
-    """What the hypervisor wants of the guest: the low half of ``sw_exit_info_1`` in an answer.
+    """Action required of the guest: the low half of ``sw_exit_info_1`` in a response.
 
     Linux takes any other value as an error. edk2 raises #GP for it, and for 2.
     """
@@ -27,13 +27,13 @@ class Action(OpenEnum):
 
 
 class ResponseInfo(Word, width=64, spec="56421 2.03, 4.1: SW_EXITINFO1 on return"):
-    """``sw_exit_info_1`` as the hypervisor leaves it."""
+    """``sw_exit_info_1`` of a response."""
 
     action = bits(0, 32, "Action the guest has to take", Action)
 
 
 class MalformedReason(OpenEnum):
-    """Why a request was refused: ``sw_exit_info_2`` beside MALFORMED_INPUT."""
+    """Reason of a MALFORMED_INPUT response, in ``sw_exit_info_2``."""
 
     GHCB_NOT_REGISTERED = 1, "the GHCB is not the registered one; KVM 6.12 fails KVM_RUN instead"
     INVALID_USAGE = 2, "ghcb_usage is not supported by the hypervisor"
@@ -44,7 +44,7 @@ class MalformedReason(OpenEnum):
 
 
 class EventType(OpenEnum):
-    """Kind of event to inject."""
+    """Type of event to inject."""
 
     INTR = 0, "external interrupt"
     NMI = 2, "non-maskable interrupt"
@@ -52,8 +52,8 @@ class EventType(OpenEnum):
     SOFT_INT = 4, "software interrupt"
 
 
-class EventInject(Word, width=64, spec="56421, SW_EXITINFO2 beside ISSUE_EXCEPTION"):
-    """The exception a guest is to raise. KVM sends 0x8000030D for an MSR it refuses."""
+class EventInject(Word, width=64, spec="56421, SW_EXITINFO2 with ISSUE_EXCEPTION"):
+    """Exception that a guest is to raise. KVM sends 0x8000030D for an MSR it refuses."""
 
     vector = bits(0, 8, "Exception vector; guests accept only 13 (#GP) and 6 (#UD)")
     type = bits(8, 3, "Event type: interrupt, NMI, exception or software interrupt", EventType)
@@ -63,7 +63,7 @@ class EventInject(Word, width=64, spec="56421, SW_EXITINFO2 beside ISSUE_EXCEPTI
 
 
 class VmmError(OpenEnum):
-    """The hypervisor's own answer to a guest request. Any value but 0 is an error."""
+    """Hypervisor error of a guest request. Any value but 0 is an error."""
 
     NONE = 0, "no hypervisor error: the low half is the firmware's status"
     INVALID_LEN = (
@@ -75,14 +75,14 @@ class VmmError(OpenEnum):
 
 
 class GuestRequestResult(Word, width=64, spec="56421, SW_EXITINFO2 after a guest request"):
-    """Who refused a guest request, and why."""
+    """Hypervisor error and firmware status of a guest request."""
 
     fw_error = bits(0, 32, "Firmware status of the guest request", Status)
     vmm_error = bits(32, 32, "Hypervisor (VMM) error of the guest request", VmmError)
 
 
 class PscReturn(OpenEnum):
-    """How a page state change ended: whole values of ``sw_exit_info_2``, the action being 0."""
+    """Result of a page state change: values of ``sw_exit_info_2`` when the action is 0."""
 
     INTERRUPTED_OR_DONE = 0, "interrupted or complete: compare cur_entry with end_entry"
     INVALID_HEADER = 0x1_0000_0001, "invalid header; KVM: end_entry is beyond the buffer"
@@ -93,7 +93,7 @@ class PscReturn(OpenEnum):
     KVM_GENERIC = 0x100_0000_0000, "KVM failed; the document's wording is not known"
 
 
-# What goes in
+# Requests
 
 
 class IoSegment(OpenEnum):
@@ -108,7 +108,7 @@ class IoSegment(OpenEnum):
 
 
 class IoioInfo(Word, width=64, spec="56421, SW_EXITINFO1 of IOIO"):
-    """A port access. coconut-svsm and OpenVMM set no address size."""
+    """Port access. coconut-svsm and OpenVMM set no address size."""
 
     in_ = bit(0, "Direction: 1 for IN, 0 for OUT")
     string = bit(2, "String instruction (INS or OUTS): the data is in the scratch area")
@@ -134,14 +134,14 @@ class IoioInfo(Word, width=64, spec="56421, SW_EXITINFO1 of IOIO"):
 
 
 class ApJumpTableRequest(OpenEnum):
-    """What AP_JUMP_TABLE does."""
+    """Operation of AP_JUMP_TABLE."""
 
     SET = 0, "set the address of the AP jump table"
     GET = 1, "get the address of the AP jump table"
 
 
 class DoorbellRequest(OpenEnum):
-    """What SNP_HV_DOORBELL_PAGE does."""
+    """Operation of SNP_HV_DOORBELL_PAGE."""
 
     GET_PREFERRED = 0, "get the hypervisor's preferred address of the doorbell page"
     SET = 1, "set the doorbell page to sw_exit_info_2"
@@ -150,14 +150,14 @@ class DoorbellRequest(OpenEnum):
 
 
 class SecureAvicRequest(OpenEnum):
-    """What SECURE_AVIC does."""
+    """Operation of SECURE_AVIC."""
 
     REGISTER_GPA = 0, "register an APIC backing page"
     UNREGISTER_GPA = 1, "unregister an APIC backing page"
 
 
 class ApCreationRequest(OpenEnum):
-    """What SNP_AP_CREATION does."""
+    """Operation of SNP_AP_CREATION."""
 
     CREATE_ON_INIT = 0, "run on the VMSA after the next INIT"
     CREATE = 1, "run on the VMSA immediately"
@@ -165,7 +165,7 @@ class ApCreationRequest(OpenEnum):
 
 
 class ApCreationInfo(Word, width=64, spec="56421, SW_EXITINFO1 of SNP_AP_CREATION"):
-    """Which processor, and what to do with it.
+    """Operation, VMPL and APIC ID of an AP creation.
 
     coconut-svsm and newer KVM take four bits for the VMPL, OpenVMM sixteen. KVM 6.12 compares the
     low half with the request as a whole, so there any VMPL but 0 is refused.
@@ -177,7 +177,7 @@ class ApCreationInfo(Word, width=64, spec="56421, SW_EXITINFO1 of SNP_AP_CREATIO
 
 
 class SevTioAction(OpenEnum):
-    """What SEV_TIO_OP does with a device interface (draft)."""
+    """Operation of SEV_TIO_OP on a device interface (draft)."""
 
     BIND = 0, "bind the device interface to the guest; rcx returns its ID"
     UNBIND = 1, "unbind the device interface"
@@ -186,14 +186,14 @@ class SevTioAction(OpenEnum):
 
 
 class SevTioOpInfo(Word, width=64, spec="Linux SEV-TIO series, draft: SW_EXITINFO1 of SEV_TIO_OP"):
-    """Which device, and what to do with it."""
+    """Device and operation of SEV_TIO_OP."""
 
     guest_rid = bits(0, 32, "Requester ID of the device as the guest sees it")
     action = bits(32, 32, "Operation on the device interface", SevTioAction)
 
 
 class DisableAltInjInfo(Word, width=64, spec="coconut-svsm, draft: SW_EXITINFO1"):
-    """Interrupt state of a VMPL that gives up alternate injection."""
+    """Interrupt state of a VMPL that disables alternate injection."""
 
     interrupts_enabled = bit(0, "Interrupts are enabled: RFLAGS.IF is set")
     interrupt_shadow = bit(1, "Interrupt shadow: interrupts are blocked for one instruction")
@@ -202,16 +202,16 @@ class DisableAltInjInfo(Word, width=64, spec="coconut-svsm, draft: SW_EXITINFO1"
 
 
 class SpecificEoiInfo(Word, width=64, spec="coconut-svsm, draft: SW_EXITINFO1"):
-    """The interrupt that is finished."""
+    """Interrupt that is finished."""
 
     vector = bits(0, 8, "Vector of the finished interrupt")
     vmpl = bits(16, 16, "VMPL that the interrupt was for")
 
 
 class PscOperation(OpenEnum):
-    """What becomes of a page.
+    """Operation of a page state change.
 
-    Over the MSR only the first two exist; KVM calls the others done and does nothing.
+    Over the MSR only the first two exist; KVM reports the others as done and does nothing.
     """
 
     PRIVATE = 1, "assign the page to the guest"
@@ -221,14 +221,14 @@ class PscOperation(OpenEnum):
 
 
 class PscPageSize(OpenEnum):
-    """Size of a page as the RMP counts it."""
+    """Page size as encoded in the RMP."""
 
     SIZE_4K = 0, "4 KiB page"
     SIZE_2M = 1, "2 MiB page; the frame number is a multiple of 512"
 
 
 class CpuidRegister(OpenEnum):
-    """Which register a CPUID request over the MSR asks for."""
+    """Register of a CPUID request over the MSR."""
 
     EAX = 0, "EAX register"
     EBX = 1, "EBX register"
@@ -236,14 +236,14 @@ class CpuidRegister(OpenEnum):
     EDX = 3, "EDX register"
 
 
-# What the two sides can do
+# Features
 
 
 class HvFeatures(Flags, width=64, spec="56421, hypervisor features"):
-    """What the hypervisor offers. KVM 6.12 says 0x3.
+    """Features of the hypervisor. KVM 6.12 reports 0x3.
 
     edk2 declares bits 1 to 3 as masks that hold the bits they depend on; all others as single bits.
-    Secure AVIC has no bit: Linux looks at SEV_STATUS instead.
+    Secure AVIC has no bit: Linux checks SEV_STATUS instead.
     """
 
     snp = bit(0, "SEV-SNP: GHCB registration, page state changes, guest requests")
@@ -282,11 +282,11 @@ class SevFeatures(Flags, width=64, spec="APM volume 2, SEV_FEATURES of the VMSA"
     allowed_sev_features_enable = bit(63, "Enable bit of the VMCB's allowed SEV features (OpenVMM)")
 
 
-# Why a guest ended itself
+# Termination
 
 
 class TermSet(OpenEnum):
-    """Who defines the reason codes of a termination."""
+    """Reason set: who defines the reason codes of a termination."""
 
     GHCB_SPEC = 0, "56421; coconut-svsm always sends code 0 of it"
     LINUX = 1, "the Linux guest"
@@ -294,7 +294,7 @@ class TermSet(OpenEnum):
 
 
 class TermSpec(OpenEnum):
-    """Reason codes of set 0. The crate ghcb-msr-protocol alone counts them from 1."""
+    """Reason codes of set 0. Only the crate ghcb-msr-protocol counts them from 1."""
 
     GENERAL = 0, "no reason given"
     PROTOCOL_UNSUPPORTED = 1, "guest and hypervisor share no protocol version"
@@ -346,13 +346,13 @@ TERM_CODES: dict[int, type[OpenEnum]] = {
 
 
 def term_reason(reason_set: int, code: int) -> int:
-    """Return *code* as a member of its set's enumeration, or as it is if nobody knows the set."""
+    """Return *code* as a member of its set's enumeration; a number if the set is unknown."""
     kind = TERM_CODES.get(reason_set)
     return Value(code) if kind is None else kind(code)
 
 
 class TermInfo(Word, width=64, spec="56421, SW_EXITINFO1 of TERM_REQUEST"):
-    """Why a guest ends itself through the page; the MSR packs the same two numbers elsewhere."""
+    """Termination reason in the page; the MSR packs the same two numbers elsewhere."""
 
     reason_set = bits(0, 4, "Reason set: who defines the reason code", TermSet)
     reason_code = bits(4, 8, "Reason code of the termination")

@@ -1,4 +1,4 @@
-"""Commands that change pages: swap, move, and what the RMP says of them."""
+"""Commands that change pages: swap, move, and their RMP state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .operands import PscPageSize
 
 
 class SwapPageType(OpenEnum):
-    """What a page that is swapped holds."""
+    """Type of a swapped page."""
 
     DATA = 0, "data page of the guest"
     METADATA = 1, "metadata page: entries of other pages"
@@ -20,7 +20,7 @@ class SwapPageType(OpenEnum):
 
 
 class SwapOutFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
-    """What page goes out."""
+    """Size and type of the page to swap out."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
@@ -28,7 +28,7 @@ class SwapOutFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
 
 
 class SwapOut(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
-    """Seal a guest's page and put it elsewhere."""
+    """Command buffer of SNP_PAGE_SWAP_OUT: encrypt a guest page and move it out."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     src_paddr: int = at(0x08, Int64ul, "Physical address of the page to swap out")
@@ -39,7 +39,7 @@ class SwapOut(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_OUT"):
 
 
 class SwapInFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
-    """What page comes back."""
+    """Size and type of the page to swap in."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
@@ -48,7 +48,7 @@ class SwapInFlags(Word, width=64, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
 
 
 class SwapIn(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
-    """Open a sealed page and give it back to the guest."""
+    """Command buffer of SNP_PAGE_SWAP_IN: decrypt a page and return it to the guest."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     src_paddr: int = at(0x08, Int64ul, "Physical address of the sealed page")
@@ -58,13 +58,13 @@ class SwapIn(Record, size=0x30, spec=f"{MCMD}, SNP_PAGE_SWAP_IN"):
 
 
 class MoveFlags(Word, width=32, spec=f"{MCMD}, SNP_PAGE_MOVE"):
-    """What page moves."""
+    """Size of the page to move."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
 
 
 class Move(Record, size=0x20, spec=f"{MCMD}, SNP_PAGE_MOVE"):
-    """Move a guest's page to another place in memory."""
+    """Command buffer of SNP_PAGE_MOVE: move a guest page to another address."""
 
     gctx_paddr: int = at(0x00, Int64ul, CONTEXT)
     flags: MoveFlags = at(0x08, as_word(MoveFlags), "Size of the page")
@@ -73,34 +73,34 @@ class Move(Record, size=0x20, spec=f"{MCMD}, SNP_PAGE_MOVE"):
 
 
 class MdInit(Record, size=0x10, spec=f"{MCMD}, SNP_PAGE_MD_INIT"):
-    """Make a page hold metadata entries."""
+    """Command buffer of SNP_PAGE_MD_INIT: make a metadata page."""
 
     gctx_paddr: int = at(0x0, Int64ul, CONTEXT)
     page_paddr: int = at(0x8, Int64ul, "Physical address of a firmware page for metadata entries")
 
 
 class SetState(Record, size=0x10, spec=f"{MCMD}, SNP_PAGE_SET_STATE"):
-    """Make pages HV_FIXED."""
+    """Command buffer of SNP_PAGE_SET_STATE: make pages HV_FIXED."""
 
     length: int = at(0x0, Int32ul, "Length of this command buffer: 0x10")
     list_paddr: int = at(0x8, Int64ul, "Physical address of a range list, aligned to 4 KiB")
 
 
 class ReclaimPage(Word, width=64, spec=f"{MCMD}, SNP_PAGE_RECLAIM"):
-    """A page and its size."""
+    """Address and size of a page to reclaim."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     page_paddr = bits(12, 52, "Bits 63:12 of the page's physical address")
 
 
 class Reclaim(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_RECLAIM"):
-    """Take a page back from the firmware."""
+    """Command buffer of SNP_PAGE_RECLAIM: reclaim a page from the firmware."""
 
     page: ReclaimPage = at(0x0, as_word(ReclaimPage), "Page to reclaim: address and size")
 
 
 class Unsmash(Record, size=0x8, spec=f"{MCMD}, SNP_PAGE_UNSMASH"):
-    """Join 512 pages of 4 KiB into one of 2 MiB.
+    """Command buffer of SNP_PAGE_UNSMASH: join 512 pages of 4 KiB into a 2 MiB page.
 
     A comment in Linux has bit 0 say the size of the page; AMD-ASPFW refuses any bit below 21.
     """

@@ -1,6 +1,6 @@
-"""Commands about the platform as a whole: start, stop, state and settings.
+"""Commands for the whole platform: initialisation, shutdown, status and settings.
 
-Bits that AMD-ASPFW 1.55.25 refuses, or leaves zero in an answer, are those of newer firmware, named
+Bits that AMD-ASPFW 1.55.25 refuses, or leaves zero in a status, are those of newer firmware, named
 as Linux or virtee/sev name them; their texts say "newer".
 """
 
@@ -16,11 +16,11 @@ from ..layout import Record, at, nested
 MCMD = "56860 (AMD-ASPFW sev_mcmd.h)"
 NEWER = "56860 (AMD-ASPFW sev_mcmd.h, newer Linux psp-sev.h)"
 MAX_RANGES = 255
-"""What fits one page behind the header of a list."""
+"""Ranges that fit a page after the list's header."""
 
 
 class InitFlags(Flags, width=32, spec=NEWER):
-    """How SNP is to be started."""
+    """Initialisation flags of SNP_INIT_EX."""
 
     init_rmp = bit(0, "Initialise the RMP")
     list_paddr_en = bit(1, "list_paddr names pages for HV_FIXED; needs init_rmp")
@@ -30,7 +30,7 @@ class InitFlags(Flags, width=32, spec=NEWER):
 
 
 class InitEx(Record, size=0x40, spec=f"{NEWER}, SNP_INIT_EX"):
-    """How to start SNP."""
+    """Command buffer of SNP_INIT_EX: initialise SNP."""
 
     flags: InitFlags = at(0x00, as_word(InitFlags), "Initialisation flags")
     list_paddr: int = at(0x08, Int64ul, "Physical address of a range list, within one page")
@@ -40,34 +40,34 @@ class InitEx(Record, size=0x40, spec=f"{NEWER}, SNP_INIT_EX"):
 
 
 class ShutdownFlags(Flags, width=32, spec=f"{MCMD}, SNP_SHUTDOWN_EX"):
-    """What is to be stopped besides the firmware's part."""
+    """Parts to shut down besides the firmware's SNP state."""
 
     iommu_snp_shutdown = bit(0, "Disable SNP enforcement in the IOMMU")
     x86_snp_shutdown = bit(1, "Disable SNP on the x86 cores; needs bit 0")
 
 
 class ShutdownEx(Record, size=0x8, spec=f"{MCMD}, SNP_SHUTDOWN_EX"):
-    """How to stop SNP."""
+    """Command buffer of SNP_SHUTDOWN_EX: shut down SNP."""
 
     length: int = at(0x0, Int32ul, "Length of this command buffer: 8")
     flags: ShutdownFlags = at(0x4, as_word(ShutdownFlags), "Additional parts to shut down")
 
 
 class PlatformStatusCommand(Record, size=0x8, spec=f"{MCMD}, SNP_PLATFORM_STATUS"):
-    """Where the platform's status is to go."""
+    """Command buffer of SNP_PLATFORM_STATUS: the destination of the status."""
 
     status_paddr: int = at(0x0, Int64ul, "Physical address for 0x20 bytes of status in one page")
 
 
 class PlatformState(OpenEnum):
-    """Whether SNP is on."""
+    """SNP state of the platform."""
 
     UNINIT = 0, "uninitialised"
     INIT = 1, "initialised"
 
 
 class RmpFlags(Flags, width=8, spec=NEWER):
-    """What has been done to the RMP."""
+    """State of the RMP."""
 
     is_rmp_init = bit(0, "The RMP is initialised")
     alias_check_complete = bit(1, "Memory alias check complete (Milan 1.55.22, Genoa 1.55.38)")
@@ -75,7 +75,7 @@ class RmpFlags(Flags, width=8, spec=NEWER):
 
 
 class PlatformFlags(Flags, width=32, spec=f"{NEWER}; virtee/sev"):
-    """Settings and abilities of the platform.
+    """Settings and capabilities of the platform.
 
     ``tio_en`` is virtee/sev's name for bit 7; no other source has one.
     """
@@ -91,7 +91,7 @@ class PlatformFlags(Flags, width=32, spec=f"{NEWER}; virtee/sev"):
 
 
 class PlatformStatus(Record, size=0x20, spec=f"{NEWER}, SNP_PLATFORM_STATUS"):
-    """What SNP_PLATFORM_STATUS answers.
+    """Platform status written by SNP_PLATFORM_STATUS.
 
     Afterwards AMD-ASPFW leaves the page in the state FIRMWARE; a comment in Linux says RECLAIM.
     """
@@ -108,34 +108,34 @@ class PlatformStatus(Record, size=0x20, spec=f"{NEWER}, SNP_PLATFORM_STATUS"):
 
 
 class ConfigFlags(Flags, width=32, spec=f"{MCMD}, SNP_CONFIG"):
-    """What reports and keys are not to show."""
+    """Chip ID and chip keys to mask."""
 
     mask_chip_id = bit(0, "Mask the chip ID in reports")
     mask_chip_key = bit(1, "Mask the chip keys: do not use them")
 
 
 class Config(Record, size=0x40, spec=f"{MCMD}, SNP_CONFIG"):
-    """Settings of the platform."""
+    """Command buffer of SNP_CONFIG: settings of the platform."""
 
     reported_tcb: int = at(0x00, Int64ul, "TCB version to report; 0 for the committed TCB")
     flags: ConfigFlags = at(0x08, as_word(ConfigFlags), "Chip ID and chip keys to mask")
 
 
 class Commit(Record, size=0x4, spec=f"{MCMD}, SNP_COMMIT"):
-    """Ask that the running firmware is the oldest to be taken from now on."""
+    """Command buffer of SNP_COMMIT: make the running firmware the rollback floor."""
 
     length: int = at(0x0, Int32ul, "Length of this command buffer: 4")
 
 
 class Range(Record, size=0x10, spec=f"{MCMD}, RANGE; Linux sev_data_range"):
-    """A run of pages."""
+    """Range of pages."""
 
     base: int = at(0x0, Int64ul, "Physical address of the first page")
     page_count: int = at(0x8, Int32ul, "Number of 4 KiB pages, contiguous")
 
 
 class RangeListHeader(Record, size=0x8, spec=f"{MCMD}, RANGE_LIST"):
-    """The number of ranges that follow."""
+    """Head of a range list."""
 
     n: int = at(0x0, Int32ul, "Number of ranges that follow")
 
@@ -148,15 +148,15 @@ class RangeList(
     limit=MAX_RANGES,
     spec=f"{MCMD}, RANGE_LIST",
 ):
-    """Pages that are to be HV_FIXED, for SNP_INIT_EX and SNP_PAGE_SET_STATE.
+    """Range list of HV_FIXED pages, for SNP_INIT_EX and SNP_PAGE_SET_STATE.
 
-    AMD-ASPFW wants bases of 4 KiB at SNP_INIT_EX, where it drops what is wrong without a word, and
+    AMD-ASPFW wants bases of 4 KiB at SNP_INIT_EX, where it silently drops invalid ranges, and
     of 2 MiB at SNP_PAGE_SET_STATE.
     """
 
 
 class SevPlatformState(OpenEnum):
-    """How far SEV, without SNP, has come."""
+    """State of SEV without SNP."""
 
     UNINIT = 0, "uninitialised"
     INIT = 1, "initialised, no guests"
@@ -164,19 +164,19 @@ class SevPlatformState(OpenEnum):
 
 
 class SevPlatformFlags(Flags, width=8, spec=f"{MCMD}, PLATFORM_STATUS"):
-    """Who owns the platform."""
+    """Ownership of the platform."""
 
     owner = bit(0, "The platform is externally owned")
 
 
 class SevConfigFlags(Flags, width=16, spec=f"{MCMD}, PLATFORM_STATUS"):
-    """What SEV was started with."""
+    """Configuration of SEV."""
 
     es = bit(0, "SEV-ES is enabled")
 
 
 class SevPlatformStatus(Record, size=0xC, spec=f"{MCMD}, PLATFORM_STATUS"):
-    """What PLATFORM_STATUS, of SEV without SNP, writes over its own buffer.
+    """Platform status that PLATFORM_STATUS, of SEV without SNP, writes over its own buffer.
 
     Linux reads bytes 3 to 6 as one number of flags.
     """

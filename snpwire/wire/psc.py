@@ -1,4 +1,4 @@
-"""The page state change buffer, which travels in the shared buffer of the GHCB page."""
+"""The page state change buffer, in the shared buffer of the GHCB page."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .operands import PscOperation, PscPageSize
 
 SPEC = "56421, SNP page state change"
 MAX_ENTRIES = 253
-"""What the 2032 bytes of the shared buffer have room for, behind the header."""
+"""Entries that fit the 2032 bytes of the shared buffer after the header."""
 
 
 class PscHeader(Record, size=8, spec=SPEC):
-    """What the hypervisor has done, and what it is asked to do."""
+    """Progress of a page state change, and its extent."""
 
     cur_entry: int = at(0x0, Int16ul, "Index of the next entry; end_entry + 1 when all are done")
     end_entry: int = at(0x2, Int16ul, "Index of the last entry, inclusive")
 
 
 class PscEntry(Word, width=64, spec=SPEC):
-    """One change of one page, of 4 KiB or of 2 MiB."""
+    """Change of one page, of 4 KiB or of 2 MiB."""
 
     cur_page = bits(0, 12, "4 KiB pages of this entry that are complete; KVM leaves 1 or 512")
     gfn = bits(12, 40, "Guest frame number; a multiple of 512 for a 2 MiB page")
@@ -44,10 +44,10 @@ class PscBuffer(
     limit=MAX_ENTRIES,
     spec=SPEC,
 ):
-    """A header and its entries.
+    """Page state change buffer: a header and its entries.
 
-    ``end_entry`` names the last entry, so there is no way to say that there are none: a buffer made
-    of no entries says 0, as a buffer of one does.
+    ``end_entry`` names the last entry, so an empty list cannot be expressed: a buffer without
+    entries has 0, like a buffer of one.
     """
 
     @classmethod

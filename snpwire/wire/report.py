@@ -1,15 +1,15 @@
 """The attestation report, versions 2 to 5.
 
-One record serves all versions, for they differ in nothing but bytes that were reserved before:
+One record serves all versions, which differ only in bytes that were reserved before:
 the three CPUID bytes came with version 3, the two mitigation vectors with version 5 (virtee/sev;
 go-sev-guest reads them in every version). What version 4 changed was never published. A reader of
 an older report finds zeros there.
 
-A TCB version is kept as a number: two layouts exist, and the report alone does not always say which
+A TCB version is kept as a number: two layouts exist, and the report does not always determine which
 applies. ``snpwire.product`` decides it, with a reason.
 
-The signature covers the bytes before it *as received*. virtee/sev verifies what it encodes anew,
-with reserved bytes zeroed, and so refuses a genuine report that has a bit set in one of them.
+The signature covers the bytes before it *as received*. virtee/sev verifies its own encoding,
+with reserved bytes zeroed, and so refuses a genuine report with a reserved bit set.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from .status import Status
 SPEC = "56860, ATTESTATION_REPORT (AMD-ASPFW sev_rmp.h:410, go-sev-guest, virtee/sev)"
 REPORT_SIZE = 0x4A0
 SIGNED = 0x2A0
-"""How many bytes the signature covers: all that come before it."""
+"""Bytes that the signature covers: all before it."""
 
 
 class SignatureAlgo(OpenEnum):
-    """How a report, an ID block or a key is signed."""
+    """Signature algorithm of a report, an ID block or a key."""
 
     INVALID = 0, "invalid: not signed"
     ECDSA_P384_SHA384 = 1, "ECDSA over P-384 with SHA-384"
 
 
 class SigningKey(OpenEnum):
-    """Which key signed the report."""
+    """Key that signed a report."""
 
     VCEK = 0, "VCEK: the chip's key for its TCB version"
     VLEK = 1, "VLEK: the key that a provider had loaded"
@@ -47,7 +47,7 @@ class SigningKey(OpenEnum):
 
 
 class GuestPolicy(Word, width=64, spec="56860, GUEST_POLICY (AMD-ASPFW sev_guest.h, virtee/sev)"):
-    """What the guest's owner allows. AMD-ASPFW (Genoa) refuses any bit from 21 up."""
+    """Guest policy. AMD-ASPFW (Genoa) refuses any bit from 21 up."""
 
     abi_minor = bits(0, 8, "Minimum ABI minor version of the firmware")
     abi_major = bits(8, 8, "Minimum ABI major version of the firmware")
@@ -64,9 +64,9 @@ class GuestPolicy(Word, width=64, spec="56860, GUEST_POLICY (AMD-ASPFW sev_guest
 
 
 class PlatformInfo(Flags, width=64, spec="56860, PLATFORM_INFO (virtee/sev, go-sev-guest)"):
-    """What is switched on on the host.
+    """Platform info flags of a report.
 
-    Bit 6 has no name in any source; a genuine Turin report has it set.
+    Bit 6 has no name in any source; it is set in a genuine Turin report.
     """
 
     smt_en = bit(0, "Simultaneous multithreading is enabled")
@@ -79,7 +79,7 @@ class PlatformInfo(Flags, width=64, spec="56860, PLATFORM_INFO (virtee/sev, go-s
 
 
 class KeyInfo(Word, width=32, spec="56860, ATTESTATION_REPORT byte 0x48"):
-    """Which keys have to do with the report."""
+    """Signing key, author key and masking flags of a report."""
 
     author_key_en = bit(0, "The ID key is signed by the author key of author_key_digest")
     mask_chip_key = bit(1, "Chip key masked by the host: MASK_CHIP_KEY is set")
@@ -87,19 +87,19 @@ class KeyInfo(Word, width=32, spec="56860, ATTESTATION_REPORT byte 0x48"):
 
 
 class Signature(Record, size=0x200, spec="56860, ECDSA P-384 signature (AMD-ASPFW, virtee/sev)"):
-    """Two numbers, little-endian; 48 of each 72 bytes are used."""
+    """ECDSA signature: two little-endian numbers; 48 of each 72 bytes are used."""
 
     r: bytes = at(0x00, Bytes(72), "R component of the signature, little-endian")
     s: bytes = at(0x48, Bytes(72), "S component of the signature, little-endian")
 
     @property
     def r_number(self) -> int:
-        """Return the first number."""
+        """Return R as a number."""
         return int.from_bytes(self.r, "little")
 
     @property
     def s_number(self) -> int:
-        """Return the second number."""
+        """Return S as a number."""
         return int.from_bytes(self.s, "little")
 
     @classmethod
@@ -120,7 +120,7 @@ def little_endian(record: type[Record], field: str, number: int) -> bytes:
 
 
 class Report(Record, size=REPORT_SIZE, spec=SPEC):
-    """What the firmware states about a guest, its host, and itself."""
+    """Attestation report."""
 
     version: int = at(0x000, Int32ul, "Report version: 2 to 5 are known")
     guest_svn: int = at(0x004, Int32ul, "Guest SVN, from the ID block")
@@ -169,13 +169,13 @@ SPEC_REPORT_MSG = "56860, MSG_REPORT_REQ and MSG_REPORT_RSP (AMD-ASPFW sev_rmp.h
 
 
 class ReportSelect(Word, width=32, spec=SPEC_REPORT_MSG):
-    """Which key is to sign."""
+    """Key selection of a report request."""
 
     key_sel = bits(0, 2, "Key that signs the report", KeySel)
 
 
 class ReportReq(Record, size=0x60, spec=SPEC_REPORT_MSG):
-    """A report request. Linux's structure for it names the first two fields alone."""
+    """Report request. Linux's structure for it names only the first two fields."""
 
     report_data: bytes = at(0x00, Bytes(64), "Report data supplied by the guest")
     vmpl: int = at(0x40, Int32ul, "VMPL for the report; not below the VMPCK number of the message")
@@ -183,7 +183,7 @@ class ReportReq(Record, size=0x60, spec=SPEC_REPORT_MSG):
 
 
 class ReportRsp(Record, size=0x4C0, spec=SPEC_REPORT_MSG):
-    """The answer to a report request."""
+    """Report response."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the report request")
     report_size: int = at(0x04, Int32ul, "Bytes of the report, 0x4A0; set even after an error")

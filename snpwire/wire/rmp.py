@@ -1,8 +1,9 @@
-"""The reverse map table: what it says of each page of the host, and where it lies.
+"""The reverse map table (RMP): its entries, segments and instruction operands.
 
 An entry is two quadwords. Their bits are those of Milan and Genoa, which AMD does not promise: on
-processors with RMPREAD (Zen 5) Linux prints an entry without reading it, so nobody has shown that
-the same bits hold there. What RMPREAD writes and RMPUPDATE takes is promised, and says less.
+processors with RMPREAD (Zen 5) Linux prints an entry without decoding it, so it is not known
+whether the same bits apply there. The operand of RMPREAD and RMPUPDATE is architectural; it has
+fewer fields.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
 
 SPEC = "AMD-ASPFW sev_rmp.h; Linux arch/x86/virt/svm/sev.c; not architectural"
 ENTRIES_OFFSET = 0x4000
-"""Where the entries of a table without segments begin, and with segments the segment table."""
+"""Offset of the entries of an unsegmented table, or of the segment table."""
 COUNTERS = ENTRIES_OFFSET // 8
 """Counters before the entries, of 64 bits, one for each ASID."""
 
 
 class RmpLo(Word, width=64, spec=f"{SPEC}: struct rmp_fields"):
-    """First quadword of an entry: whose the page is.
+    """First quadword of an RMP entry: the owner of the page.
 
-    Linux reserves ``subpage_count`` and ``lock``; AMD's firmware names both. ``asid`` 0x3FF is seen
-    for a moment only: the firmware writes it to keep others off an entry that it changes.
+    Linux reserves ``subpage_count`` and ``lock``; AMD's firmware names both. ``asid`` 0x3FF is
+    transient: the firmware writes it to reserve an entry that it changes.
     """
 
     assigned = bit(0, "Assigned: the page belongs to a guest or the firmware")
@@ -58,7 +59,7 @@ class RmpLo(Word, width=64, spec=f"{SPEC}: struct rmp_fields"):
 
 
 class RmpHi(Word, width=64, spec=f"{SPEC}: struct rmp_quadword2"):
-    """Second quadword of an entry: what each privilege level may do (``VmplMask``)."""
+    """Second quadword of an RMP entry: VMPL permissions (``VmplMask``)."""
 
     vmpl0 = bits(0, 8, "VMPL permissions of VMPL 0")
     vmpl1 = bits(8, 8, "VMPL permissions of VMPL 1")
@@ -71,18 +72,18 @@ class RmpHi(Word, width=64, spec=f"{SPEC}: struct rmp_quadword2"):
 
 
 ASIDS = RmpLo.asid.limit + 1
-"""ASIDs that an entry has room for, 0 among them."""
+"""Number of ASIDs that an entry can hold, 0 included."""
 
 
 class RmpEntry(Record, size=16, spec=SPEC):
-    """One entry of the table in memory: one page of the host."""
+    """RMP entry in memory: one page of the host."""
 
     lo: RmpLo = at(0x0, as_word(RmpLo), "Ownership, state and guest frame number of the page")
     hi: RmpHi = at(0x8, as_word(RmpHi), "VMPL permissions of the page")
 
 
 class VmplMasks(Record, size=4, spec=f"{SPEC}: bytes 8 to 11"):
-    """What each privilege level may do with one page."""
+    """VMPL permissions of one page."""
 
     vmpl0: VmplMask = at(0x0, as_word(VmplMask), "VMPL permissions of VMPL 0")
     vmpl1: VmplMask = at(0x1, as_word(VmplMask), "VMPL permissions of VMPL 1")
@@ -91,13 +92,13 @@ class VmplMasks(Record, size=4, spec=f"{SPEC}: bytes 8 to 11"):
 
 
 class RstSegment(Record, size=8, spec="RMP segment table (newer Linux)"):
-    """One segment of the table."""
+    """Entry of a segment table."""
 
     entry: RstEntry = at(0x0, as_word(RstEntry), "Address and coverage of an RMP segment")
 
 
 class SegmentTableHead(Record, size=0, spec="RMP segment table (newer Linux)"):
-    """Nothing: the table begins with its first segment."""
+    """Empty head: the table begins with its first segment."""
 
 
 SEGMENTS = 512
@@ -114,7 +115,7 @@ class SegmentTable(
 ):
     """A page of 512 segments, the first for the lowest addresses; 16 KiB behind RMP_BASE.
 
-    Zeros behind the last segment are the rest. A piece of the page can be read as well.
+    Zeros after the last segment are the rest. Part of the page can be read as well.
     """
 
     @classmethod
@@ -129,17 +130,17 @@ class SegmentTable(
 
 
 class RmpReadSize(Word, width=8, spec="Linux struct rmpentry (RMPREAD)"):
-    """The byte of ``RmpOperand`` that tells the size."""
+    """Size byte of ``RmpOperand``."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     hpage_region_status = bit(1, "RMPREAD: presumably, the surrounding 2 MiB hold assigned pages")
 
 
 class RmpOperand(Record, size=16, spec="Linux struct rmp_state (RMPUPDATE), rmpentry (RMPREAD)"):
-    """What RMPUPDATE takes and RMPREAD writes at the address in rCX.
+    """Operand of RMPUPDATE and result of RMPREAD, at the address in rCX.
 
-    It has no validated, no vmsa and no rights, so it tells less than the entry does: a page that
-    the guest has accepted looks as one that it has not.
+    It has no validated, no vmsa and no VMPL permissions, so it says less than the entry: validated
+    and other pages look the same.
     """
 
     gpa: int = at(0x0, Int64ul, "Guest-physical address of the page")
@@ -210,10 +211,10 @@ STATES: tuple[StateRule, ...] = (
 
 
 def state_of(lo: int, hi: int) -> RmpState:
-    """Return the state of the page that has this entry, as AMD's firmware tells it.
+    """Return the state of the page of this entry, by the rules of AMD's firmware.
 
     *hi* decides nothing. Pages 1 to 511 of a 2 MiB page have entries that may say nothing: the
-    first one, whose ``page_size`` is 2 MiB, speaks for all.
+    first one, whose ``page_size`` is 2 MiB, covers all.
     """
     word = RmpLo(lo)
     values = {name: int(field.value(word)) for name, field in RmpLo.BITS.items()}
@@ -224,23 +225,23 @@ def state_of(lo: int, hi: int) -> RmpState:
 
 
 HIDDEN = ("validated", "vmsa", "lock")
-"""Bits that decide a state and that RMPREAD does not tell."""
+"""Bits that decide a state and that RMPREAD does not return."""
 
 
 def states_of(operand: RmpOperand) -> tuple[RmpState, ...]:
-    """Return the states that a page may have of which RMPREAD tells this, in their order.
+    """Return the states that a page with this RMPREAD result may have, in their order.
 
-    INVALID is among them only if there is no other: no bit that is hidden makes a state of it.
+    INVALID is returned only if no value of the hidden bits makes a state.
     """
-    seen = RmpLo.of(
+    visible = RmpLo.of(
         assigned=operand.assigned & 1,
         immutable=operand.immutable & 1,
         gpa=operand.gpa >> 12 & RmpLo.gpa.limit,
         asid=operand.asid & RmpLo.asid.limit,
     )
     hidden = (dict(zip(HIDDEN, bits, strict=True)) for bits in product((0, 1), repeat=len(HIDDEN)))
-    found = {state_of(seen.replace(**bits), 0) for bits in hidden}
-    return tuple(sorted(found - {RmpState.INVALID})) or (RmpState.INVALID,)
+    states = {state_of(visible.replace(**bits), 0) for bits in hidden}
+    return tuple(sorted(states - {RmpState.INVALID})) or (RmpState.INVALID,)
 
 
 KINDS = {

@@ -1,7 +1,7 @@
-"""What can be wrong with an entry of the reverse map table by itself, and how it is said.
+"""Faults that a single RMP entry can have, and their texts.
 
-``rules.rmp`` looks at one entry, ``rmp.check`` at millions as arrays, so each tells in its own way
-that a rule is broken. What it is called, how much it matters and why it is so they both have here.
+``rules.rmp`` checks one entry, ``rmp.check`` millions as arrays, so each has its own condition
+for a fault. Both take its code, severity, text and reference from here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ APM = "APM volume 2, 15.36"
 RIGHTS = Rule(
     "rmp-rights",
     Severity.WARNING,
-    "Rights have a name, and who may write may read",
+    "VMPL permissions are known bits, and write comes with read",
     f"AMD-ASPFW sev_rmp.h, coconut-svsm, {APM}",
 )
 
 
 class EntryFault(NamedTuple):
-    """A rule, and what is said of an entry that breaks it."""
+    """A rule, and the text for an entry that violates it."""
 
     rule: Rule
     text: Callable[[RmpLo], str]
@@ -37,7 +37,7 @@ def _stateless(lo: RmpLo) -> str:
 
 
 def _contradiction(lo: RmpLo) -> str:
-    """Return what in the first quadword of an entry no state allows."""
+    """Return the bits of an entry's first quadword that no state allows, in words."""
     if not lo.assigned:
         odd = [f"asid is {lo.asid}"] if lo.asid else []
         odd += ["validated is 1"] if lo.validated else []
@@ -53,7 +53,7 @@ def _contradiction(lo: RmpLo) -> str:
 
 
 def _near(lo: RmpLo) -> str:
-    """Return what keeps ``gpa`` from being the note that it looks like."""
+    """Return why ``gpa`` is not the note that it resembles."""
     if lo.note.state == RmpGpaState.METADATA:
         return ": metadata of page number 0"
     if lo.note.state == RmpGpaState.FW_IOMMU:
@@ -92,7 +92,7 @@ LOCKED = EntryFault(
 
 
 def odd_mask(mask: VmplMask, level: int) -> Iterator[str]:
-    """Yield what is wrong with the rights of a privilege level (``RIGHTS``)."""
+    """Yield the errors in the VMPL permissions of a VMPL (``RIGHTS``)."""
     if mask.unknown:
         yield f"the mask of VMPL {level} has {bit_list(mask.unknown)}, which means nothing"
     if mask.has("write") and not mask.has("read"):
@@ -100,7 +100,7 @@ def odd_mask(mask: VmplMask, level: int) -> Iterator[str]:
 
 
 def odd_masks(hi: int) -> Iterator[tuple[int, str]]:
-    """Yield what is wrong with the rights in the second quadword of an entry, and their VMPL."""
+    """Yield each VMPL whose permissions in an entry's second quadword are wrong, and the error."""
     word = RmpHi(hi)
     for level in range(4):
         for text in odd_mask(VmplMask(getattr(word, f"vmpl{level}")), level):

@@ -1,4 +1,4 @@
-"""The words around the reverse map table: its registers, its rights, its faults, its ASIDs."""
+"""Words of the RMP: registers, VMPL permissions, faults and ASIDs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from ..bits import Flags, OpenEnum, Word, bit, bits
 LAST_ASID = 1006
 """The last ASID that a guest can have on Genoa (AMD-ASPFW sev_mcmd.c)."""
 CHANGING = 0x3FF
-"""ASID that the firmware keeps others off an entry with, while it changes it."""
+"""ASID with which the firmware reserves an entry while it changes it."""
 
 
 class RmpGpaState(OpenEnum):
-    """What AMD's firmware holds a page without owner for."""
+    """Use of a firmware-owned page."""
 
     FIRMWARE = 0, "page of the firmware, or a guest context"
     METADATA = 1, "metadata of swapped pages"
@@ -19,14 +19,14 @@ class RmpGpaState(OpenEnum):
 
 
 class RmpFirmwareGpa(Word, width=39, spec="AMD-ASPFW sev_rmp.h; private to that firmware"):
-    """``gpa`` of an entry while its ``asid`` is 0: a note of the firmware to itself."""
+    """``gpa`` of an entry while its ``asid`` is 0: a private note of the firmware."""
 
     pfn = bits(0, 36, "Page frame number of the guest context; 1 for the IOMMU")
     state = bits(36, 3, "Use of a firmware-owned page", RmpGpaState)
 
 
 class VmplMask(Flags, width=8, spec="AMD-ASPFW sev_rmp.h, VMPL permission mask"):
-    """What one privilege level may do with a page."""
+    """VMPL permissions of one VMPL."""
 
     read = bit(0, "Read permission")
     write = bit(1, "Write permission")
@@ -36,7 +36,7 @@ class VmplMask(Flags, width=8, spec="AMD-ASPFW sev_rmp.h, VMPL permission mask")
 
 
 class RmpAdjust(Word, width=64, spec="RMPADJUST, rDX (OpenVMM, coconut-svsm, Linux)"):
-    """The rights that RMPADJUST is to give: five bits as in ``VmplMask``, eight further up."""
+    """VMPL permissions that RMPADJUST sets: five bits as in ``VmplMask``, eight further up."""
 
     target_vmpl = bits(0, 8, "Target VMPL; must be less privileged than the current one")
     read = bit(8, "Read permission")
@@ -48,7 +48,7 @@ class RmpAdjust(Word, width=64, spec="RMPADJUST, rDX (OpenVMM, coconut-svsm, Lin
 
 
 class RmpUpdateResult(OpenEnum):
-    """What RMPUPDATE leaves in EAX; RMPREAD has the first three."""
+    """Result of RMPUPDATE in EAX; RMPREAD has the first three."""
 
     SUCCESS = 0, "the entry is changed"
     FAIL_INPUT = 1, "invalid operand or address"
@@ -58,7 +58,7 @@ class RmpUpdateResult(OpenEnum):
 
 
 class PsmashResult(OpenEnum):
-    """What PSMASH leaves in EAX."""
+    """Result of PSMASH in EAX."""
 
     SUCCESS = 0, "the page is split"
     FAIL_INPUT = 1, "invalid address"
@@ -72,7 +72,7 @@ class PsmashResult(OpenEnum):
 
 
 class PvalidateResult(OpenEnum):
-    """What PVALIDATE leaves in EAX; the carry flag tells that nothing had to change."""
+    """Result of PVALIDATE in EAX; the carry flag is set if nothing changed."""
 
     SUCCESS = 0, "the page is in the requested state"
     FAIL_INPUT = 1, "invalid operands"
@@ -81,7 +81,7 @@ class PvalidateResult(OpenEnum):
 
 
 class RmpAdjustResult(OpenEnum):
-    """What RMPADJUST leaves in EAX, and RMPQUERY."""
+    """Result of RMPADJUST in EAX, and of RMPQUERY."""
 
     SUCCESS = 0, "the permissions are set"
     FAIL_INPUT = 1, "invalid operands"
@@ -93,7 +93,7 @@ class RmpAdjustResult(OpenEnum):
 
 
 class NpfInfo(Word, width=64, spec="#VMEXIT(NPF), EXITINFO1 (OpenVMM, Linux)"):
-    """Why an access to guest memory left the guest."""
+    """Cause of a nested page fault."""
 
     present = bit(0, "The nested page is present")
     write = bit(1, "The access was a write")
@@ -112,7 +112,7 @@ class NpfInfo(Word, width=64, spec="#VMEXIT(NPF), EXITINFO1 (OpenVMM, Linux)"):
 
 
 class RmpBase(Word, width=64, spec="MSR C001_0132, RMP_BASE (Linux, AMD-ASPFW)"):
-    """Where the table begins. The firmware wants a multiple of 1 MiB, and no C-bit."""
+    """Start of the RMP. The firmware requires a multiple of 1 MiB, without C-bit."""
 
     rmp_base = bits(13, 39, "Address of the RMP in units of 8 KiB")
 
@@ -123,20 +123,20 @@ class RmpBase(Word, width=64, spec="MSR C001_0132, RMP_BASE (Linux, AMD-ASPFW)")
 
 
 class RmpEnd(Word, width=64, spec="MSR C001_0133, RMP_END (Linux, AMD-ASPFW)"):
-    """Where the table ends. Linux does not use it where the table has segments."""
+    """End of the RMP. Linux does not use it where the table has segments."""
 
     rmp_end = bits(0, 52, "Address of the last byte of the RMP")
 
 
 class RmpCfg(Word, width=64, spec="MSR C001_0136, RMP_CFG (newer Linux)"):
-    """Whether the table has segments."""
+    """Configuration of a segmented RMP."""
 
     segmented_rmp_en = bit(0, "The RMP is segmented")
     rmp_segment_size = bits(8, 6, "Power of two of the bytes a segment covers, as Linux reads it")
 
 
 class RstEntry(Word, width=64, spec="RMP segment table (newer Linux)"):
-    """One segment of the table; there are 512 of them, 16 KiB behind RMP_BASE."""
+    """Segment of the RMP; the table of 512 segments is 16 KiB after RMP_BASE."""
 
     mapped_size_gb = bits(0, 20, "GiB of memory that the segment covers; 0 for no segment")
     segment_base = bits(20, 32, "Address of the segment's entries in units of 1 MiB")
@@ -148,7 +148,7 @@ class RstEntry(Word, width=64, spec="RMP segment table (newer Linux)"):
 
 
 class PageFault(Word, width=32, spec="#PF error code (Linux trap_pf.h)"):
-    """Why an access of the host, or within a guest, made a page fault."""
+    """Error code of a page fault of the host, or within a guest."""
 
     present = bit(0, "The page is present: a permission was missing")
     write = bit(1, "The access was a write")

@@ -1,8 +1,8 @@
-"""The secrets page: where a guest finds its message keys and keeps their sequence numbers.
+"""The secrets page: a guest's message keys and their sequence numbers.
 
 The firmware fills the page at the launch and leaves 0xA0 to 0xFF and 0x140 to 0x15F to software:
-the first is laid out by 56421, the second is where an SVSM says that it is there. ``tsc_factor``
-came with version 3 of the page; ``launch_mit_vector`` with version 4, as Oak alone has it.
+the first is defined by 56421, the second announces an SVSM. ``tsc_factor``
+came with version 3 of the page; ``launch_mit_vector`` with version 4, only in Oak.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ SPEC = "56860, secrets page (AMD-ASPFW sev_mcmd.h, Linux sev.h, Oak)"
 
 
 class SecretsFlags(Flags, width=32, spec=SPEC):
-    """What was special about the launch."""
+    """Launch flags of the secrets page."""
 
     imi_en = bit(0, "The guest was launched as an initial migration image")
 
 
 class OsArea(Record, size=0x60, spec="56421, guest area of the secrets page (Linux, edk2, Oak)"):
-    """What the guest's own software keeps in the page.
+    """Guest area of the secrets page, for the guest's own software.
 
     A sequence number has 32 bits (Linux, which keeps 0x18 to 0x3F reserved) or, from revision 2.01
-    of the document, an upper half too (Oak). ``counts`` and ``wide_counts`` are the two readings.
+    of the document, an upper half too (Oak). ``counts`` and ``wide_counts`` read it either way.
     """
 
     msg_seqno_0: int = at(0x00, Int32ul, "Last sequence number used with VMPCK0, low half")
@@ -58,7 +58,7 @@ class OsArea(Record, size=0x60, spec="56421, guest area of the secrets page (Lin
 
 
 class SecretsPage(Record, size=0x1000, spec=SPEC):
-    """The whole page."""
+    """Secrets page."""
 
     version: int = at(0x000, Int32ul, "Version of the secrets page")
     flags: SecretsFlags = at(0x004, as_word(SecretsFlags), "Launch flags: initial migration image")

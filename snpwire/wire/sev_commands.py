@@ -1,8 +1,8 @@
 """Buffers of the commands of SEV and SEV-ES, without SNP.
 
-A guest is named by a handle, a number that the firmware gives out. Layouts are those of Linux,
-which packs them. AMD-ASPFW does not, so that where a buffer's size is no multiple of 8 it may read
-up to seven bytes more, to which it never looks. The buffer of SEND_UPDATE_VMSA lacks the four
+A handle, a number that the firmware assigns, names a guest. Layouts are those of Linux, which packs
+them. AMD-ASPFW does not: where a buffer's size is no multiple of 8 it may read up to seven bytes
+more, which it ignores. The buffer of SEND_UPDATE_VMSA lacks the four
 reserved bytes at 0x4 in Linux, which never sends it; here it is AMD-ASPFW's.
 """
 
@@ -24,7 +24,7 @@ NEEDED = "; if too small, the firmware writes back the length needed"
 
 
 class SevInit(Record, size=0x14, spec=f"{SEV}, INIT"):
-    """How to start SEV. Linux counts four bytes for the flags."""
+    """Command buffer of INIT: start SEV. Linux counts four bytes for the flags."""
 
     flags: SevConfigFlags = at(0x00, as_word(SevConfigFlags), "Configuration flags: SEV-ES")
     tmr_paddr: int = at(0x08, Int64ul, "Physical address of the trusted memory region, for SEV-ES")
@@ -32,7 +32,7 @@ class SevInit(Record, size=0x14, spec=f"{SEV}, INIT"):
 
 
 class SevInitEx(Record, size=0x24, spec=f"{SEV}, INIT_EX"):
-    """How to start SEV, with the lasting data that the host keeps."""
+    """Command buffer of INIT_EX: start SEV with non-volatile data kept by the host."""
 
     iex_len: int = at(0x00, Int32ul, "Length of this command buffer: 0x24")
     flags: SevConfigFlags = at(0x04, as_word(SevConfigFlags), "Configuration flags: SEV-ES")
@@ -43,14 +43,14 @@ class SevInitEx(Record, size=0x24, spec=f"{SEV}, INIT_EX"):
 
 
 class PekCsr(Record, size=0xC, spec=f"{SEV}, PEK_CSR"):
-    """Where a request to sign the endorsement key is to go."""
+    """Command buffer of PEK_CSR: the destination of a certificate signing request."""
 
     pek_csr_paddr: int = at(0x0, Int64ul, "Physical address for the PEK's signing request (CSR)")
     pek_csr_len: int = at(0x8, Int32ul, "Length of the CSR buffer" + NEEDED)
 
 
 class PekCertImport(Record, size=0x1C, spec=f"{SEV}, PEK_CERT_IMPORT"):
-    """An owner's certificates."""
+    """Command buffer of PEK_CERT_IMPORT: an owner's certificates."""
 
     pek_cert_paddr: int = at(0x00, Int64ul, "Physical address of the PEK certificate")
     pek_cert_len: int = at(0x08, Int32ul, "Length of the PEK certificate in bytes")
@@ -59,7 +59,7 @@ class PekCertImport(Record, size=0x1C, spec=f"{SEV}, PEK_CERT_IMPORT"):
 
 
 class PdhCertExport(Record, size=0x1C, spec=f"{SEV}, PDH_CERT_EXPORT"):
-    """Where the Diffie-Hellman key and its certificates are to go."""
+    """Command buffer of PDH_CERT_EXPORT: destinations of the PDH and its certificate chain."""
 
     pdh_cert_paddr: int = at(0x00, Int64ul, "Physical address for the PDH certificate")
     pdh_cert_len: int = at(0x08, Int32ul, "Length of the PDH certificate buffer" + NEEDED)
@@ -68,34 +68,34 @@ class PdhCertExport(Record, size=0x1C, spec=f"{SEV}, PDH_CERT_EXPORT"):
 
 
 class SevDownload(Record, size=0xC, spec=f"{SEV}, DOWNLOAD_FIRMWARE"):
-    """Where new firmware lies."""
+    """Command buffer of DOWNLOAD_FIRMWARE: a firmware image."""
 
     firmware_paddr: int = at(0x0, Int64ul, "Physical address of the firmware image")
     firmware_len: int = at(0x8, Int32ul, "Length of the firmware image in bytes")
 
 
 class SevGetId(Record, size=0xC, spec=f"{SEV}, GET_ID"):
-    """Where the ids of the chips are to go."""
+    """Command buffer of GET_ID: the destination of the chip IDs."""
 
     id_paddr: int = at(0x0, Int64ul, "Physical address for the chip IDs, 64 bytes for each socket")
     id_len: int = at(0x8, Int32ul, "Length of the chip ID buffer" + NEEDED)
 
 
 class SevHandle(Record, size=0x4, spec=f"{SEV}, commands that name a guest and no more"):
-    """A guest."""
+    """Command buffer of a handle only."""
 
     handle: int = at(0x0, Int32ul, HANDLE)
 
 
 class SevActivate(Record, size=0x8, spec=f"{SEV}, ACTIVATE"):
-    """Give a guest an ASID."""
+    """Command buffer of ACTIVATE: assign an ASID to a guest."""
 
     handle: int = at(0x0, Int32ul, HANDLE)
     asid: int = at(0x4, Int32ul, "ASID to assign to the guest")
 
 
 class SevActivateEx(Record, size=0x18, spec=f"{FIRMWARE}, ACTIVATE_EX"):
-    """Give a guest an ASID on some cores. Linux does not know it."""
+    """Command buffer of ACTIVATE_EX: assign an ASID on some cores. Linux lacks it."""
 
     ex_len: int = at(0x00, Int32ul, "Length of this command buffer: 0x18")
     handle: int = at(0x04, Int32ul, HANDLE)
@@ -105,7 +105,7 @@ class SevActivateEx(Record, size=0x18, spec=f"{FIRMWARE}, ACTIVATE_EX"):
 
 
 class SevPolicy(Word, width=32, spec="55766 (AMD-ASPFW sev_guest.h; Linux psp-sev.h)"):
-    """What an SEV guest's owner allows."""
+    """Guest policy of SEV."""
 
     nodbg = bit(0, "Debugging of the guest is disallowed")
     noks = bit(1, "Key sharing with other guests is disallowed")
@@ -118,7 +118,7 @@ class SevPolicy(Word, width=32, spec="55766 (AMD-ASPFW sev_guest.h; Linux psp-se
 
 
 class SevGuestState(OpenEnum):
-    """How far an SEV guest has come."""
+    """State of an SEV guest."""
 
     INVALID = 0, "no such guest"
     LUPDATE = 1, "launch in progress"
@@ -130,7 +130,7 @@ class SevGuestState(OpenEnum):
 
 
 class SevGuestStatus(Record, size=0xD, spec=f"{SEV}, GUEST_STATUS"):
-    """A guest, and what the firmware writes of it."""
+    """Command buffer of GUEST_STATUS: a guest, and the status that the firmware writes."""
 
     handle: int = at(0x0, Int32ul, HANDLE)
     policy: SevPolicy = at(0x4, as_word(SevPolicy), "SEV guest policy")
@@ -139,7 +139,7 @@ class SevGuestStatus(Record, size=0xD, spec=f"{SEV}, GUEST_STATUS"):
 
 
 class SevCopy(Record, size=0x18, spec=f"{FIRMWARE}, COPY"):
-    """Copy memory of a guest. Linux does not know it."""
+    """Command buffer of COPY: copy memory of a guest. Linux lacks it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     length: int = at(0x04, Int32ul, "Number of bytes to copy")
@@ -148,7 +148,7 @@ class SevCopy(Record, size=0x18, spec=f"{FIRMWARE}, COPY"):
 
 
 class SevLaunchStart(Record, size=0x24, spec=f"{SEV}, LAUNCH_START"):
-    """Begin a launch; the firmware writes the guest's handle."""
+    """Command buffer of LAUNCH_START; the firmware writes the guest's handle."""
 
     handle: int = at(0x00, Int32ul, "Handle of a guest to share the key with; 0 for none")
     policy: SevPolicy = at(0x04, as_word(SevPolicy), "SEV guest policy")
@@ -159,7 +159,7 @@ class SevLaunchStart(Record, size=0x24, spec=f"{SEV}, LAUNCH_START"):
 
 
 class SevLaunchUpdate(Record, size=0x14, spec=f"{SEV}, LAUNCH_UPDATE_DATA and _VMSA"):
-    """Add memory to a guest that is launched."""
+    """Command buffer of LAUNCH_UPDATE_*: add memory to a launch."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     paddr: int = at(0x08, Int64ul, "Physical address of the memory, encrypted in place")
@@ -167,7 +167,7 @@ class SevLaunchUpdate(Record, size=0x14, spec=f"{SEV}, LAUNCH_UPDATE_DATA and _V
 
 
 class SevLaunchMeasure(Record, size=0x14, spec=f"{SEV}, LAUNCH_MEASURE"):
-    """Where the measurement of a launch is to go."""
+    """Command buffer of LAUNCH_MEASURE: the destination of the measurement."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     measure_paddr: int = at(0x08, Int64ul, "Physical address for the measurement and its nonce")
@@ -175,7 +175,7 @@ class SevLaunchMeasure(Record, size=0x14, spec=f"{SEV}, LAUNCH_MEASURE"):
 
 
 class SevTransport(Record, size=0x34, spec=f"{SEV}, LAUNCH_SECRET and *_UPDATE_* of migration"):
-    """Carry sealed memory into a guest or out of it."""
+    """Command buffer that carries encrypted memory into a guest or out of it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     hdr_paddr: int = at(0x08, Int64ul, "Physical address of the packet header")
@@ -187,7 +187,7 @@ class SevTransport(Record, size=0x34, spec=f"{SEV}, LAUNCH_SECRET and *_UPDATE_*
 
 
 class SevAttestation(Record, size=0x24, spec=f"{SEV}, ATTESTATION"):
-    """Ask for a report of a guest."""
+    """Command buffer of ATTESTATION: request a report of a guest."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     paddr: int = at(0x08, Int64ul, "Physical address for the attestation report")
@@ -196,7 +196,7 @@ class SevAttestation(Record, size=0x24, spec=f"{SEV}, ATTESTATION"):
 
 
 class SevReport(Record, size=0xD0, spec=f"{FIRMWARE}, ATTESTATION"):
-    """What ATTESTATION answers."""
+    """Attestation report of SEV, written by ATTESTATION."""
 
     mnonce: bytes = at(0x00, Bytes(16), "Nonce from the attestation request")
     launch_digest: bytes = at(0x10, Bytes(32), "Launch digest of the guest")
@@ -207,7 +207,7 @@ class SevReport(Record, size=0xD0, spec=f"{FIRMWARE}, ATTESTATION"):
 
 
 class SevSendStart(Record, size=0x44, spec=f"{SEV}, SEND_START"):
-    """Begin to send a guest; the firmware writes its policy."""
+    """Command buffer of SEND_START; the firmware writes the guest's policy."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     policy: SevPolicy = at(0x04, as_word(SevPolicy), "SEV guest policy")
@@ -222,7 +222,7 @@ class SevSendStart(Record, size=0x44, spec=f"{SEV}, SEND_START"):
 
 
 class SevReceiveStart(Record, size=0x24, spec=f"{SEV}, RECEIVE_START"):
-    """Begin to receive a guest; the firmware writes its handle."""
+    """Command buffer of RECEIVE_START; the firmware writes the guest's handle."""
 
     handle: int = at(0x00, Int32ul, "Handle of a guest to share the key with; 0 for none")
     policy: SevPolicy = at(0x04, as_word(SevPolicy), "SEV guest policy")
@@ -233,7 +233,7 @@ class SevReceiveStart(Record, size=0x24, spec=f"{SEV}, RECEIVE_START"):
 
 
 class SevDbg(Record, size=0x1C, spec=f"{SEV}, DBG_DECRYPT and DBG_ENCRYPT"):
-    """Copy memory of a guest that may be debugged, out of or into its encryption."""
+    """Command buffer of DBG_DECRYPT and DBG_ENCRYPT: copy memory of a debuggable guest."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     src_paddr: int = at(0x08, Int64ul, "Physical address of the memory to read")
@@ -242,14 +242,14 @@ class SevDbg(Record, size=0x1C, spec=f"{SEV}, DBG_DECRYPT and DBG_ENCRYPT"):
 
 
 class SevSwapOutFlags(Word, width=32, spec=f"{FIRMWARE}, SWAP_OUT"):
-    """What page goes out."""
+    """Size and type of the page to swap out."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
 
 
 class SevSwapOut(Record, size=0x28, spec=f"{FIRMWARE}, SWAP_OUT"):
-    """Seal a guest's page and put it elsewhere. Linux does not know it."""
+    """Command buffer of SWAP_OUT: encrypt a guest page and move it out. Linux lacks it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     flags: SevSwapOutFlags = at(0x04, as_word(SevSwapOutFlags), "Size and type of the page")
@@ -260,7 +260,7 @@ class SevSwapOut(Record, size=0x28, spec=f"{FIRMWARE}, SWAP_OUT"):
 
 
 class SevSwapInFlags(Word, width=32, spec=f"{FIRMWARE}, SWAP_IN"):
-    """What page comes back."""
+    """Size and type of the page to swap in."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     page_type = bits(1, 2, "Page type: data, metadata or VMSA", SwapPageType)
@@ -268,7 +268,7 @@ class SevSwapInFlags(Word, width=32, spec=f"{FIRMWARE}, SWAP_IN"):
 
 
 class SevSwapIn(Record, size=0x20, spec=f"{FIRMWARE}, SWAP_IN"):
-    """Open a sealed page and give it back to the guest. Linux does not know it."""
+    """Command buffer of SWAP_IN: decrypt a page and return it to the guest. Linux lacks it."""
 
     handle: int = at(0x00, Int32ul, HANDLE)
     flags: SevSwapInFlags = at(0x04, as_word(SevSwapInFlags), "Size and type of the page")
@@ -278,7 +278,7 @@ class SevSwapIn(Record, size=0x20, spec=f"{FIRMWARE}, SWAP_IN"):
 
 
 class SevSwapMdata(Record, size=0x40, spec=f"{FIRMWARE}, SWAP_OUT"):
-    """What is kept of a page of an SEV guest that is swapped out."""
+    """Metadata of a swapped page of an SEV guest."""
 
     software_data: int = at(0x00, Int64ul, "Data available to software")
     iv: int = at(0x08, Int64ul, "Nonce (IV) that the page was sealed with")

@@ -1,12 +1,12 @@
-"""How the secure processor's firmware says a command ended.
+"""Status codes of the secure processor's firmware.
 
 Numbers are those of Linux (``psp-sev.h``) and virtee/sev; AMD-ASPFW uses the same names but does
-not publish its table. 0x1E is assigned nowhere. The causes given for guest requests are what
-AMD's published firmware (Genoa, ABI 1.55.25) does, in the order of its own checks.
+not publish its table. 0x1E is not assigned. The causes given for guest requests are those of AMD's
+published firmware (Genoa, ABI 1.55.25), in the order of its checks.
 
-A failure reaches a guest on one of two ways: as the status of the command, in the low half of
-``sw_exit_info_2``, with no answer and no sequence number used; or inside the answer, which is then
-sealed and numbered as any other.
+A failure reaches a guest in one of two ways: as the status of the command, in the low half of
+``sw_exit_info_2``, with no response and no sequence number used; or inside a response, sealed and
+numbered as any other.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 from ..bits import OpenEnum
 
 NO_FW_CALL = 0xFFFF_FFFF
-"""What Linux shows for a command that never reached the firmware: -1, no status of the firmware."""
+"""Value that Linux shows for a command that never reached the firmware: -1, not a status."""
 
 WRITE_BACK_MARK = 0x40
-"""What AMD-ASPFW adds where a legacy command's buffer is in no page state it may write back to.
+"""Bit that AMD-ASPFW sets where the page state of a legacy command's buffer forbids write-back.
 
-0x5A is INVALID_PAGE_STATE marked so, the one such value that is known.
+0x5A, INVALID_PAGE_STATE with this bit, is the only such value known.
 """
 
 
@@ -42,7 +42,7 @@ class Status(OpenEnum):
     )
     INVALID_CONFIG = (
         0x03,
-        "The platform's configuration does not allow it, or an address lies outside all memory.",
+        "The platform's configuration does not allow it, or an address is outside all memory.",
     )
     INVALID_LENGTH = 0x04, "A length does not fit; the length needed is often written back."
     ALREADY_OWNED = 0x05, "The platform has an owner already."

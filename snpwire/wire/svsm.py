@@ -1,7 +1,7 @@
-"""What a guest and its SVSM exchange: the calling area, the calls, and the buffers they point to.
+"""Interface of guest and SVSM: calling area, calls, and their buffers.
 
 The document is AMD 58019, known here through Linux, edk2 and coconut-svsm. Numbers and offsets are
-theirs. The APIC protocol is coconut-svsm's alone and a draft.
+theirs. The APIC protocol is a draft, only in coconut-svsm.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COCONUT = "58019 (coconut-svsm)"
 
 
 class SvsmProtocol(OpenEnum):
-    """Which set of calls: the upper half of RAX."""
+    """SVSM protocol: the upper half of RAX."""
 
     CORE = 0x0, "core protocol: memory, vCPUs and queries"
     ATTEST = 0x1, "attestation protocol for the SVSM's services"
@@ -88,7 +88,7 @@ CALLS: Mapping[SvsmProtocol, type[OpenEnum]] = {
 
 
 class SvsmResult(OpenEnum):
-    """What RAX holds after a call."""
+    """Result of an SVSM call, in RAX."""
 
     SUCCESS = 0x0, "success"
     INCOMPLETE = 0x8000_0000, "partially done: call again"
@@ -107,7 +107,7 @@ class SvsmResult(OpenEnum):
 
 
 class SvsmCall(Word, width=64, spec=SPEC):
-    """RAX on entry: which call of which protocol."""
+    """Protocol and call number in RAX on entry."""
 
     call_id = bits(0, 32, "Call number; its meaning depends on the protocol")
     protocol = bits(32, 32, "SVSM protocol number", SvsmProtocol)
@@ -120,7 +120,7 @@ class SvsmCall(Word, width=64, spec=SPEC):
 
 
 class Caa(Record, size=0x1000, spec=SPEC):
-    """The calling area: how a guest and its SVSM tell each other that a call is pending."""
+    """SVSM calling area: it signals a pending call."""
 
     call_pending: int = at(0x000, Int8ul, "Call pending: set by the guest, cleared by the SVSM")
     mem_available: int = at(0x001, Int8ul, "The SVSM has memory that can be withdrawn")
@@ -129,7 +129,7 @@ class Caa(Record, size=0x1000, spec=SPEC):
 
 
 class PvalidateHeader(Record, size=8, spec=SPEC):
-    """How many entries there are, and how far the SVSM came."""
+    """Number of entries, and progress of the SVSM."""
 
     entries: int = at(0x0, Int16ul, "Number of entries that follow; num_entries in Linux")
     next: int = at(
@@ -138,7 +138,7 @@ class PvalidateHeader(Record, size=8, spec=SPEC):
 
 
 class PvalidateEntry(Word, width=64, spec=SPEC):
-    """One page to validate or invalidate."""
+    """Page to validate or invalidate."""
 
     page_size = bits(0, 2, "Page size: 4 KiB or 2 MiB", PscPageSize)
     action = bit(2, "Action: 1 validates the page, 0 invalidates it")
@@ -154,11 +154,11 @@ class PvalidateRequest(
     limit=510,
     spec=SPEC,
 ):
-    """The argument of PVALIDATE: starts on 8 bytes, ends in the page it starts in."""
+    """Argument of PVALIDATE: starts on 8 bytes, ends in the page it starts in."""
 
 
 class ServiceGuid(MixedGuid):
-    """The GUID of a service, or of the manifest itself."""
+    """GUID of a service, or of the manifest itself."""
 
     __slots__ = ()
 
@@ -170,7 +170,7 @@ class ServiceGuid(MixedGuid):
 
 
 class AttestServices(Record, size=0x40, spec=SPEC):
-    """The argument of SERVICES: four buffers of the guest.
+    """Argument of SERVICES: four buffers of the guest.
 
     Linux declares ``nonce_size`` with 4 bytes, coconut-svsm with 2 and 6 reserved, as here. For the
     one legal length, 64, there is no difference; a longer one shows in the reserved bytes.
@@ -195,7 +195,7 @@ class AttestSingleService(Record, size=0x58, spec=SPEC):
 
 
 class ServicesManifestHeader(Record, size=24, spec=COCONUT):
-    """What the manifest is and how long."""
+    """Header of the services manifest: GUID and size."""
 
     guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "GUID of the services manifest")
     total_size: int = at(0x10, Int32ul, "Size of the whole manifest in bytes")
@@ -203,7 +203,7 @@ class ServicesManifestHeader(Record, size=24, spec=COCONUT):
 
 
 class ServicesManifestEntry(Record, size=24, spec=COCONUT):
-    """One service and where its own manifest lies."""
+    """Entry of a service: its GUID and the place of its own manifest."""
 
     guid: ServiceGuid = at(0x00, as_bytes(ServiceGuid, 16), "GUID of the service")
     offset: int = at(0x10, Int32ul, "Offset of the service's data from the start of the manifest")
@@ -218,11 +218,11 @@ class ServicesManifest(
     limit=0xFFFF_FFFF,
     spec=COCONUT,
 ):
-    """Which services the SVSM attests to; REPORT_DATA is SHA-512 over the nonce and these bytes."""
+    """Manifest of attested services; REPORT_DATA is SHA-512 over the nonce and these bytes."""
 
 
 class VtpmRequest(Record, size=0x1000, spec=COCONUT):
-    """The buffer of a vTPM command; its fields are not aligned, and neither need it be."""
+    """Buffer of a vTPM command; its fields are not aligned, nor does it have to be."""
 
     command: int = at(0x000, Int32ul, "Platform command; 8 is TPM_SEND_COMMAND")
     locality: int = at(0x004, Int8ul, "TPM locality, which is 0")
@@ -231,7 +231,7 @@ class VtpmRequest(Record, size=0x1000, spec=COCONUT):
 
 
 class VtpmResponse(Record, size=0x1000, spec=COCONUT):
-    """The same buffer when the call is done."""
+    """Buffer of a vTPM command when the call is complete."""
 
     outbuf_size: int = at(0x000, Int32ul, "Length of the TPM response in bytes")
     outbuf: bytes = at(0x004, Bytes(0xFFC), "TPM response")

@@ -1,8 +1,8 @@
-"""TCB versions: eight bytes, one a component, in one of two orders; and which product has which.
+"""TCB versions: eight bytes, one for each component, in one of two orders; and the products.
 
-A product is known by its CPUID family and model, combined as in a report. The ranges are those of
-virtee/sev, the widest of any source: go-sev-guest and Oak know one model of each product, snpguest
-leaves out the last of Genoa's (0xAF).
+A product is identified by its CPUID family and model, combined as in a report. The ranges are those
+of virtee/sev, the widest of any source: go-sev-guest and Oak know one model of each product,
+snpguest leaves out the last of Genoa's (0xAF).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TcbTurin(Word, width=64, spec="56860, TCB_VERSION of Turin (virtee/sev)"):
 
 
 class TcbLayout(StrEnum):
-    """In which order a TCB version has its components."""
+    """Order of the components of a TCB version."""
 
     CLASSIC = "classic"
     TURIN = "turin"
@@ -45,7 +45,7 @@ class TcbLayout(StrEnum):
 
 
 class Product(NamedTuple):
-    """A line of processors."""
+    """Product: a line of processors."""
 
     name: str
     family: int
@@ -53,9 +53,9 @@ class Product(NamedTuple):
     """First and last model of each range."""
     layout: TcbLayout
     kds: str
-    """Name in the addresses of AMD's key server; empty where it has none."""
+    """Name in the addresses of AMD's key server; empty if it has none."""
     chip_id_size: int | None
-    """How many bytes of ``chip_id`` are used, and asked for at the key server; None: not known."""
+    """Bytes of ``chip_id`` used, also at the key server; None: not known."""
     note: str = ""
 
 

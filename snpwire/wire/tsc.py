@@ -1,4 +1,4 @@
-"""The TSC request and its answer, for guests with a secure TSC."""
+"""The TSC request and its response, for guests with a secure TSC."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SPEC = "56860, MSG_TSC_INFO_REQ and MSG_TSC_INFO_RSP (AMD-ASPFW sev_rmp.h:578, L
 
 
 class TscInfoReq(Record, size=0x80, spec=SPEC):
-    """A TSC request: it says nothing, and all of it must be zero."""
+    """TSC request: all bytes must be zero."""
 
 
 class TscInfoRsp(Record, size=0x80, spec=SPEC):
-    """The answer to a TSC request."""
+    """TSC response."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the TSC request")
     guest_tsc_scale: int = at(0x08, Int64ul, "Guest TSC scale, 32 of its bits are fraction")

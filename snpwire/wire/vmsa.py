@@ -1,6 +1,6 @@
-"""The VMSA: the save area of one virtual processor of an encrypted guest, a page.
+"""The VMSA: the save area of one vCPU of an encrypted guest, a page.
 
-Linux and AMD-ASPFW agree up to 0x66F; what lies behind comes from coconut-svsm, AMD-ASPFW or a
+Linux and AMD-ASPFW agree up to 0x66F; the rest comes from coconut-svsm, AMD-ASPFW or a
 translation of AMD's manual, as each field says. Where the guest protects its registers
 (``vmsa_reg_prot``), the quadwords that the secrets page's bitmap names are stored XORed with
 ``reg_prot_nonce``.
@@ -21,7 +21,7 @@ SPEC = "APM volume 2, VMSA (Linux svm.h, OpenVMM snp.rs, coconut-svsm vmsa.rs, A
 
 
 class VintrCtrl(Word, width=64, spec="OpenVMM, SevVirtualInterruptControl"):
-    """Virtual interrupts of a processor, under alternate injection."""
+    """Virtual interrupts of a vCPU under alternate injection."""
 
     tpr = bits(0, 8, "Virtual task priority (V_TPR)")
     irq = bit(8, "A virtual interrupt is pending")
@@ -37,7 +37,7 @@ class VintrCtrl(Word, width=64, spec="OpenVMM, SevVirtualInterruptControl"):
 
 
 class Segment(Record, size=0x10, spec="APM volume 2, segment register in a VMCB (Linux svm.h)"):
-    """A segment register."""
+    """Segment register."""
 
     selector: int = at(0x0, Int16ul, "Segment selector")
     attrib: int = at(0x2, Int16ul, "Segment attributes, packed into twelve bits")
@@ -46,7 +46,7 @@ class Segment(Record, size=0x10, spec="APM volume 2, segment register in a VMCB 
 
 
 class Vmsa(Record, size=0x1000, spec=SPEC):
-    """A whole page."""
+    """VM save area (VMSA)."""
 
     es: Segment = at(0x000, nested(Segment), "ES segment register")
     cs: Segment = at(0x010, nested(Segment), "CS segment register")

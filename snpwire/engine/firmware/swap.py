@@ -153,7 +153,9 @@ def _write_entry(
         fw.store(command.mdata_paddr, entry.build())
 
 
-def _read_entry(fw: Processor, command: SwapIn, flags: int, guest: scalar.PageOwner) -> MetadataEntry:
+def _read_entry(
+    fw: Processor, command: SwapIn, flags: int, guest: scalar.PageOwner
+) -> MetadataEntry:
     """Return the metadata entry; a zero one where a check before its reading will refuse."""
     if guest.status or fw.table.state(guest.context) != RmpState.CONTEXT:
         return MetadataEntry()
