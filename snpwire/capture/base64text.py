@@ -24,7 +24,7 @@ def read(text: str, *, guess: bool = False) -> DecodedText | None:
 
 
 def _resembles(text: str) -> bool:
-    """Tell whether *text* is one word a line, with hardly a character that base64 has not."""
+    """Return whether *text* is one word a line, with hardly a character that base64 has not."""
     lines = [line.split() for line in text.split("\n")]
     if any(len(words) > 1 for words in lines):
         return False

@@ -79,7 +79,7 @@ class Row(NamedTuple):
         return bytes.fromhex("".join(self.groups))
 
     def agrees(self, *, words: bool) -> bool:
-        """Tell whether the text column shows these bytes; no column stands for blanks."""
+        """Return whether the text column shows these bytes; no column stands for blanks."""
         return printed(self.data(words=words)) == (self.ascii or "")
 
 

@@ -53,7 +53,7 @@ def _dumps(lines: list[str]) -> list[list[Row]]:
 
 
 def _advances(row: Row, after: str) -> bool:
-    """Tell whether offsets without a colon, which may be data, count the bytes of *row*."""
+    """Return whether offsets without a colon, which may be data, count the bytes of *row*."""
     if not row.doubtful or row.offset is None:
         return False
     token = after.split(maxsplit=1)[0]
@@ -118,7 +118,7 @@ class _Search:
         return row._replace(offset=row.groups[0], groups=row.groups[1:])
 
     def _believes(self, row: Row) -> bool:
-        """Tell whether what looks like a row is one here."""
+        """Return whether what looks like a row is one here."""
         first = None if self._before or not self._rows else self._rows[0]
         if row.plain:
             return first is not None and (first.offset is None or row.size >= 8)
@@ -141,7 +141,7 @@ class _Search:
 
 
 def _goes_on(rows: list[Row], row: Row, *, interrupted: bool) -> bool:
-    """Tell whether *row* belongs to the dump *rows*; refuse one that looks different."""
+    """Return whether *row* belongs to the dump *rows*; refuse one that looks different."""
     first, last = rows[0], rows[-1]
     if row.label != first.label and not row.plain:
         return False
@@ -187,7 +187,7 @@ def _check_damaged(other: DumpLine, last: Row | None, model: Row) -> None:
 
 
 def _next_offset(tokens: list[str], last: Row | None) -> bool:
-    """Tell whether a line begins with the offset that comes after *last*."""
+    """Return whether a line begins with the offset that comes after *last*."""
     if last is None or last.offset is None or not tokens:
         return False
     token = tokens[0].removesuffix(":")

@@ -79,7 +79,7 @@ def _check_sizes(rows: list[Row]) -> None:
 
 
 def _order(rows: list[Row], base: int, asked: bool | None) -> tuple[bool, str]:
-    """Tell whether groups are little-endian words, and why."""
+    """Return whether groups are little-endian words, and why."""
     width = rows[0].width
     if width == 1:
         return False, ""
@@ -115,7 +115,7 @@ def _check_text(rows: list[Row], *, words: bool) -> None:
 
 
 def _is_padded(row: Row) -> bool:
-    """Tell whether od filled the last group with zeros, which its text column leaves out."""
+    """Return whether od filled the last group with zeros, which its text column leaves out."""
     data, text = row.data(words=True), row.ascii or ""
     end = len(data) - row.width + 1
     return row.fence == ">" and any(

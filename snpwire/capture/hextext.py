@@ -85,7 +85,7 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
 
 
 def _is_text(raw: bytes) -> bool:
-    """Tell whether *raw* can be text, from its beginning where that is enough."""
+    """Return whether *raw* can be text, from its beginning where that is enough."""
     if _NOT_TEXT.search(raw, 0, _GLANCE) or _NOT_TEXT.search(raw, _GLANCE):
         return False
     try:

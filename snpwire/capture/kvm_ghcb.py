@@ -44,12 +44,12 @@ class GhcbBlock(NamedTuple):
 
     @property
     def bitmap_known(self) -> bool:
-        """Tell whether the bitmap and is_valid are those of the guest, not what KVM left."""
+        """Return whether the bitmap and is_valid are those of the guest, not what KVM left."""
         return self.snapshot or self.bitmap != 0
 
 
 def looks_like(text: str) -> bool:
-    """Tell whether *text* has the first line of a block."""
+    """Return whether *text* has the first line of a block."""
     return _HEADER.search(text) is not None
 
 
