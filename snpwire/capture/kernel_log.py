@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from .loglines import caller_of, parted
+from .loglines import caller_of, split_prefix
 from .logs.entries import run
 from .logs.formats import FAMILIES, Hits, IndexEntry, breaks_off, match
 from .logs.record import Fact, LogBlock, LogLine, LogRecord, LogState
@@ -161,7 +161,7 @@ class Reader:
             self.odd[odd] += 1
         if len(raw) >= LIMIT:
             self.odd["long"] += 1
-        prefix, message = parted(text)
+        prefix, message = split_prefix(text)
         if "  " in message or _BLANKS.search(message):
             message = " ".join(message.split())
         line = LogLine(self.lines, self.lines, prefix, message)
