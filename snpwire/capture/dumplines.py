@@ -98,7 +98,7 @@ def printed(data: bytes) -> str:
 
 
 def dump_line(number: int, text: str) -> DumpLine:
-    """Return line *number* taken apart."""
+    """Return the parts of line *number*."""
     message = strip_prefix(text)
     row = _row(number, message) if len(text) <= MAX_ROW else None
     return DumpLine(number, text, message, row and row._replace(logged=message is not text))

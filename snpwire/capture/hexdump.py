@@ -60,7 +60,7 @@ def _check_sizes(rows: list[DumpRow]) -> None:
     first, last = rows[0], rows[-1]
     if first.width == 3 and first.offset and not first.mark and first.ascii is None:
         raise InputError(
-            "groups of six digits: od prints octal numbers unless told otherwise",
+            "groups of six digits: od prints octal numbers by default",
             line=first.line,
             help="make the dump with od -A x -t x1",
         )

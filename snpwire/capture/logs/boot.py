@@ -40,7 +40,7 @@ def _table(fields: dict[str, Any], log: LogState) -> Fact:
     base, end = int(fields["base"]), int(fields["end"])
     size = end - base + 1
     if size <= 0:
-        return Fact(f"RMP {base:#x} to {end:#x}", "the end lies before the beginning")
+        return Fact(f"RMP {base:#x} to {end:#x}", "the end is below the start")
     return Fact(
         f"RMP {base:#x} to {end:#x}  {size_text(size)}",
         f"covers {size_text(covered(size))} of memory; the first 16 KiB hold counters",
@@ -52,7 +52,7 @@ def _segmented(fields: dict[str, Any], log: LogState) -> Fact:
     base, end = int(fields["base"]), int(fields["end"])
     return Fact(
         f"segment table {base:#x} to {end - 1:#x}",
-        "the RMP lies in segments; these are its counters and the list of them",
+        "the RMP is in segments; these are its counters and the list of them",
     )
 
 
@@ -111,7 +111,7 @@ def _unreserved(fields: dict[str, Any], log: LogState) -> Fact:
 
 def _invalid(fields: dict[str, Any], log: LogState) -> Fact:
     summary = f"RMP {fields['base']:#x} to {fields['end']:#x}"
-    return Fact(summary, "the end lies before the beginning", consequence=_OFF, remedy=_BIOS)
+    return Fact(summary, "the end is below the start", consequence=_OFF, remedy=_BIOS)
 
 
 def _short(fields: dict[str, Any], log: LogState) -> Fact:
@@ -127,7 +127,7 @@ def _short(fields: dict[str, Any], log: LogState) -> Fact:
 def _aligned(fields: dict[str, Any], log: LogState) -> Fact:
     return Fact(
         f"2M at {int(fields['address']):#x} reserved",
-        "an end of the RMP lies in it; a kexec kernel must not use the rest",
+        "an end of the RMP is in it; a kexec kernel must not use the rest",
     )
 
 

@@ -81,7 +81,7 @@ def _msr(fields: dict[str, Any], log: LogState) -> Fact:
     if result is not None:
         summary += f"  result {result}"
         if result == 0 and info in REQUESTS:
-            meaning += "; the user's program answers later"
+            meaning += "; the user's program responds later"
     fact = Fact(summary, meaning, fields={"message": info})
     return _with_columns(fact, log)
 

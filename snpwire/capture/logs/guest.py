@@ -96,10 +96,10 @@ def _asp_error(fields: dict[str, Any], log: LogState) -> Fact:
 
 def _decode_failure(fields: dict[str, Any], log: LogState) -> Fact:
     rc = fields["rc"]
-    cause = "the answer is not the one to this request: number, type, version, size or tag is wrong"
+    cause = "the response does not match this request: number, type, version, size or tag is wrong"
     log.failure = (log.line.number, cause)
     return Fact(
-        f"guest request answered wrongly  rc {rc} {errno_name(rc)}",
+        f"guest request, wrong response  rc {rc} {errno_name(rc)}",
         f"{cause}; {errno_text(rc)}",
         cause=f"{cause}: the hypervisor changed it, or mixed two up",
         consequence=_WIPED_NEXT,
@@ -112,7 +112,7 @@ def _decode_wiped(fields: dict[str, Any], log: LogState) -> Fact:
     """Interpret the one line of kernels 5.19 to 6.1 for both: what failed, and the key."""
     log.failure = None
     fact = _disabled(fields, log)
-    return fact._replace(cause="the request failed, or the answer is not the one to it")
+    return fact._replace(cause="the request failed, or the response does not match it")
 
 
 def _disabled(fields: dict[str, Any], log: LogState) -> Fact:
@@ -193,7 +193,7 @@ def _message(fields: dict[str, Any], log: LogState) -> Fact:
 def _response(fields: dict[str, Any], log: LogState) -> Fact:
     fact = _message(fields, log)
     return fact._replace(
-        meaning=f"{fact.meaning}; Linux 6.12 prints the answer before this one here".lstrip("; ")
+        meaning=f"{fact.meaning}; Linux 6.12 prints the response before this one here".lstrip("; ")
     )
 
 

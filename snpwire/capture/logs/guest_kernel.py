@@ -36,15 +36,15 @@ def _vc(why: str) -> Any:
 
 
 _unsupported = _vc("the guest has no handler for this exit")
-_vmm = _vc("the hypervisor's answer made no sense")
-_undecoded = _vc("the instruction could not be taken apart")
+_vmm = _vc("the hypervisor's response made no sense")
+_undecoded = _vc("the instruction could not be decoded")
 
 
 def _psc_failed(fields: dict[str, Any], log: LogState) -> Fact:
     result = PscReturn(int(fields["exitinfo2"]))
     text = f"{result.name}: {result.doc}" if result.known else "no result that is known"
     if not fields["exitinfo2"]:
-        text = "the hypervisor reported nothing; its answer was refused, or went backwards"
+        text = "the hypervisor reported nothing; its response was refused, or went backwards"
     return Fact(
         f"page state change failed  ret {fields['ret']}  exitinfo2 {int(fields['exitinfo2']):#x}",
         text,
@@ -54,7 +54,7 @@ def _psc_failed(fields: dict[str, Any], log: LogState) -> Fact:
 
 def _psc_code(fields: dict[str, Any], log: LogState) -> Fact:
     return Fact(
-        f"page state change answered with {fields['code']:#x}",
+        f"page state change, response {fields['code']:#x}",
         "the hypervisor put another message than 0x15 into the GHCB MSR",
         consequence="the guest ends itself, set 1, code 1 (PSC)",
     )
@@ -114,7 +114,7 @@ def _row(fields: dict[str, Any], log: LogState) -> Fact:
 
 def _vmpl(fields: dict[str, Any], log: LogState) -> Fact:
     level = fields["vmpl"]
-    meaning = "nothing stands above the kernel" if level == 0 else "an SVSM stands above the kernel"
+    meaning = "nothing runs above the kernel" if level == 0 else "an SVSM runs above the kernel"
     return Fact(f"VMPL {level}", meaning)
 
 

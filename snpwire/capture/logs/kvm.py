@@ -36,7 +36,7 @@ def _refused(reason: MalformedReason | None, summary: str, meaning: str) -> Any:
             origin["exit"] = shown["name"]
         text = meaning.format(**shown)
         if reason is not None:
-            text += f"; KVM answers malformed input, reason {reason:d} {reason.name}"
+            text += f"; KVM responds malformed input, reason {reason:d} {reason.name}"
             origin["reason"] = reason
         return Fact(f"{who}{summary.format(**shown)}", text, fields=origin)
 
@@ -50,7 +50,7 @@ def _unsupported(fields: dict[str, Any], log: LogState) -> Fact:
     who = f"vcpu {origin['vcpu']}  " if origin else ""
     return Fact(
         f"{who}unsupported #VC  error code {code:#x} {exit_name(code)}  info2 {fields['info2']:#x}",
-        "the guest met a #VC that it cannot handle, and said so",
+        "the guest reports a #VC that it cannot handle",
         consequence="KVM_RUN fails with EINVAL",
         fields={**origin, "exit": exit_name(code)},
     )
@@ -116,7 +116,7 @@ _FORMATS = (
         _refused(
             None,
             "GHCB at gpa {gpa:#x}",
-            "no memory of the guest lies there; the guest goes on unanswered",
+            "no guest memory is there; the guest resumes without a response",
         ),
     ),
     form(
@@ -148,7 +148,7 @@ _FORMATS = (
         _refused(
             _R.INVALID_SCRATCH_AREA,
             "sw_scratch {address:#x}  {length:#x} bytes",
-            "the end of it lies beyond all addresses",
+            "its end is beyond all addresses",
         ),
     ),
     form(
@@ -204,7 +204,7 @@ _FORMATS = (
         _refused(
             _R.INVALID_INPUT,
             "AP creation with the save area at {gpa:#x}",
-            "an erratum: a save area on a 2M boundary makes the 2M beside it look in use",
+            "an erratum: a save area on a 2M boundary makes the 2M next to it look in use",
         ),
     ),
     form(

@@ -62,7 +62,7 @@ def _differing(fields: dict[str, Any]) -> Fact:
             f"{name} {fields[f'provided_{name}']:#x} should be {fields[f'expected_{name}']:#x}"
             for name in wrong
         ),
-        f"the firmware does not vouch for {bits}" if bits else "provided and expected are the same",
+        f"the firmware does not accept {bits}" if bits else "provided and expected are the same",
         cause="the virtual processor shows the guest what this processor or firmware does not have",
         consequence="the launch fails with INVALID_PARAM",
         remedy="start QEMU with these bits off, or with another -cpu",

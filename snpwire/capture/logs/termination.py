@@ -70,7 +70,7 @@ def _fact(owner: int, code: int, summary: str, extra: str) -> Fact:
     who, why = TermSet(owner), term_reason(owner, code)
     known = isinstance(why, OpenEnum) and why.known
     name = why.name if isinstance(why, OpenEnum) and known else "unknown"
-    text = why.doc if isinstance(why, OpenEnum) and known else "nobody documents this code"
+    text = why.doc if isinstance(why, OpenEnum) and known else "this code is not documented"
     owner_name = who.name if who.known else "of an unknown owner"
     return Fact(
         f"termination {summary}  set {owner:#x} {owner_name}, code {code:#x} {name}",
