@@ -163,8 +163,8 @@ def test_a_line_becomes_its_record(line, kind, fields):
     shown = plain(record)
     assert shown["kind"] == kind
     assert {name: shown["fields"][name] for name in fields} == fields
-    assert record.said
-    assert record.said.isprintable()
+    assert record.text
+    assert record.text.isprintable()
 
 
 def test_there_are_lines_of_every_family():
@@ -243,7 +243,7 @@ def test_swapped_pairs_are_put_right_and_read_by_the_commands_id():
     assert shown["out_fields"]["api_minor"] == 0x33
     assert shown["out_fields"]["build_id"] == 3
     assert (record.line, record.last) == (1, 3)
-    assert record.said.endswith("done")
+    assert record.text.endswith("done")
 
 
 def test_lines_of_others_may_stand_within_a_command():
@@ -268,7 +268,7 @@ def test_a_failed_command_has_status_and_error_stack():
     assert shown["status"] == "INVALID_PAGE_STATE"
     assert shown["extended_errors"] == [0x4C03 & 0x3FF, 0x4C03 >> 10]
     assert shown["in_fields"]["page"] == "0x000000001a861000"
-    assert "failed 0x1a INVALID_PAGE_STATE" in record.said
+    assert "failed 0x1a INVALID_PAGE_STATE" in record.text
     assert record.cause.startswith("INVALID_PAGE_STATE: ")
 
 
@@ -396,7 +396,7 @@ def test_a_save_area_is_read_from_rows_without_offsets():
 def test_registers_that_are_not_in_the_log_are_not_shown():
     (record,) = read("Virtual Machine Save Area (VMSA):", "00 " * 16)
 
-    assert record.said == "save area of 16 bytes"
+    assert record.text == "save area of 16 bytes"
 
 
 def test_a_complaint_over_three_lines_is_one_record():

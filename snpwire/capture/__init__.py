@@ -1,4 +1,4 @@
-"""Turn what people paste (hex dumps, kernel logs) into the bytes and values they stand for."""
+"""Read pasted text (hex dumps, base64, kernel logs) as bytes and values."""
 
 from .decodedtext import DecodedText
 from .hextext import FORMS, read

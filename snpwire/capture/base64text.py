@@ -1,7 +1,7 @@
 """Read bare base64, wrapped or not.
 
-Both alphabets are read, but not mixed. Padding has to be there, because without it an end that was
-lost cannot be told from one that was left out; only the url-safe alphabet usually goes without.
+Both alphabets are read, but not mixed. Padding is required, because without it a lost end
+cannot be detected; only the url-safe alphabet usually omits it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def read(text: str, *, guess: bool = False) -> DecodedText | None:
 
 
 def _resembles(text: str) -> bool:
-    """Tell whether *text* is one word a line, with hardly a character that base64 has not."""
+    """Return whether *text* is one word a line, with hardly a character that is not base64."""
     lines = [line.split() for line in text.split("\n")]
     if any(len(words) > 1 for words in lines):
         return False

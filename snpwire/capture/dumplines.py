@@ -1,12 +1,12 @@
 """Take one line of a hex dump apart.
 
 Every make of dump prints the same four things: a label, an offset, groups of digits, and the bytes
-again as text. So each line becomes one `Row`, and what differs between makes is only which of the
-four are there. Nothing here compares rows: that is the work of `dumps` and `hexdump`.
+again as text. So each line becomes one `DumpRow`, and makes differ only in which of the four are
+there. Nothing here compares rows: that is the work of `dumps` and `hexdump`.
 
-The text column cannot be told from a group by its looks (`6162  ab`), so at every wide gap the
-rest of the line is tried as the text of the groups before it; both byte orders are tried, because
-the order is not known yet. Blanks at its ends do not count: mail and terminals take them away.
+A text column may look like a group (`6162  ab`), so at every wide gap the rest of the line is tried
+as the text of the groups before it; both byte orders are tried, because the order is not known
+yet. Blanks at its ends do not count: mail and terminals strip them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FENCES = {"|": "|", ">": "<"}
 _PRINTED = bytes(byte if 0x20 <= byte < 0x7F else 0x2E for byte in range(256))
 
 
-class Row(NamedTuple):
+class DumpRow(NamedTuple):
     """One line of a dump; `offset` and `ascii` are None where the line has none."""
 
     line: int
@@ -79,7 +79,7 @@ class Row(NamedTuple):
         return bytes.fromhex("".join(self.groups))
 
     def agrees(self, *, words: bool) -> bool:
-        """Tell whether the text column shows these bytes; no column stands for blanks."""
+        """Return whether the text column shows these bytes; no column stands for blanks."""
         return printed(self.data(words=words)) == (self.ascii or "")
 
 
@@ -89,7 +89,7 @@ class DumpLine(NamedTuple):
     number: int
     text: str
     message: str
-    row: Row | None
+    row: DumpRow | None
 
 
 def printed(data: bytes) -> str:
@@ -98,42 +98,42 @@ def printed(data: bytes) -> str:
 
 
 def dump_line(number: int, text: str) -> DumpLine:
-    """Return line *number* taken apart."""
+    """Return the parts of line *number*."""
     message = strip_prefix(text)
     row = _row(number, message) if len(text) <= MAX_ROW else None
     return DumpLine(number, text, message, row and row._replace(logged=message is not text))
 
 
-def _row(number: int, line: str) -> Row | None:
+def _row(number: int, line: str) -> DumpRow | None:
     line = line.rstrip()
     whole = _bare_offset(number, line) or _no_offset(number, line)
     if whole and whole.ascii and (whole.agrees(words=False) or whole.agrees(words=True)):
         return whole  # its text column may hold what looks like an address
-    for found in islice(_ADDRESS.finditer(line), _TRIES):
-        if body := _body(line[found.end() :]):
+    for match in islice(_ADDRESS.finditer(line), _TRIES):
+        if body := _body(line[match.end() :]):
             return body._replace(
-                line=number, label=line[: found.start()].strip(), offset=found[1], mark=":"
+                line=number, label=line[: match.start()].strip(), offset=match[1], mark=":"
             )
     return whole or _labelled(number, line)
 
 
-def _bare_offset(number: int, line: str) -> Row | None:
+def _bare_offset(number: int, line: str) -> DumpRow | None:
     """Read `0000010 457f 464c`; what could as well be groups alone is left to `_no_offset`."""
-    found = _BARE_OFFSET.match(line)
-    body = found and _body(line[found.end() :])
-    if not found or not body or body.numbers:
+    match = _BARE_OFFSET.match(line)
+    body = match and _body(line[match.end() :])
+    if not match or not body or body.numbers:
         return None
-    digits = len(found[1])
+    digits = len(match[1])
     groups = None if digits % 2 else _no_offset(number, line)
     if groups and groups.ascii is not None and not groups.fence:
         return None
     apart = digits >= 6 and digits != len(body.groups[0])
     if not apart and (body.ascii is None or groups):
         return None
-    return body._replace(line=number, offset=found[1])
+    return body._replace(line=number, offset=match[1])
 
 
-def _no_offset(number: int, line: str) -> Row | None:
+def _no_offset(number: int, line: str) -> DumpRow | None:
     body = _body(line)
     if body is None:
         return None
@@ -144,39 +144,39 @@ def _no_offset(number: int, line: str) -> Row | None:
     return body._replace(line=number)
 
 
-def _labelled(number: int, line: str) -> Row | None:
+def _labelled(number: int, line: str) -> DumpRow | None:
     """Read `kvm_amd: 7f 45`: a label, and no offset; three digits in four are a damaged offset."""
-    for found in islice(re.finditer(":", line), _TRIES):
-        label = line[: found.end()].strip()
+    for match in islice(re.finditer(":", line), _TRIES):
+        label = line[: match.end()].strip()
         word = label.split()[-1].strip(":")
         damaged = len(word) >= 6 and 4 * len(_NO_DIGIT.sub("", word)) >= 3 * len(word)
         if label.strip("0123456789abcdefABCDEF: ") and not damaged:
-            row = _no_offset(number, line[found.end() :])
+            row = _no_offset(number, line[match.end() :])
             if row:
                 return row._replace(label=label)
     return None
 
 
-def _body(text: str) -> Row | None:
+def _body(text: str) -> DumpRow | None:
     """Read groups, and the text column if there is one."""
     numbers = text.lstrip().startswith("0x")
     groups: list[str] = []
     size = end = 0
-    for found in _TOKEN.finditer(text):
-        group = _group(found[0], groups, numbers=numbers)
-        gap, rest = found.start() - end, text[found.start() :]
+    for match in _TOKEN.finditer(text):
+        group = _group(match[0], groups, numbers=numbers)
+        gap, rest = match.start() - end, text[match.start() :]
         if groups and gap >= 2 and (group is None or len(rest) <= size):
-            row = _column(Row(0, "", None, "", tuple(groups), numbers, gap=gap), size, rest)
+            row = _column(DumpRow(0, "", None, "", tuple(groups), numbers, gap=gap), size, rest)
             if group is None or (row and (row.agrees(words=False) or row.agrees(words=True))):
                 return row
         if group is None:
             return None
         groups.append(group)
-        size, end = size + len(group) // 2, found.end()
-    return Row(0, "", None, "", tuple(groups), numbers) if groups else None
+        size, end = size + len(group) // 2, match.end()
+    return DumpRow(0, "", None, "", tuple(groups), numbers) if groups else None
 
 
-def _column(row: Row, size: int, rest: str) -> Row | None:
+def _column(row: DumpRow, size: int, rest: str) -> DumpRow | None:
     """Take *rest* as the text column: longer than the bytes only with its fence."""
     if len(rest) <= size:
         return row._replace(ascii=rest)

@@ -4,13 +4,13 @@ A dump is a list of rows. `*` becomes a mark on the row after it, and the closin
 and od a row without groups, so that `hexdump` needs no second kind of line.
 
 A line that is no row ends nothing by itself, because another CPU may log in the middle of a dump:
-the next row goes on with the dump if its label and its looks are the same and its offset is
-higher. Rows without an offset cannot be told apart so, and a new dump begins. The looks of rows
+the next row continues the dump if its label and its looks are the same and its offset is
+higher. Rows without an offset cannot be matched so, and a new dump begins. The looks of rows
 that follow each other directly may not change. A line that resembles the rows around it but is
 none, or stands where the next row has to stand, is a damaged row: it is refused, never left out.
 
 Lines of digits alone are no dump, and a log is full of short ones after a colon: they are taken
-only where they go on with a dump, or have at least 16 bytes, or where nothing else is in the text.
+only where they continue a dump, or have at least 16 bytes, or where nothing else is in the text.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import re
 from itertools import pairwise
 
 from ..errors import InputError
-from .dumplines import DumpLine, Row, dump_line
+from .dumplines import DumpLine, DumpRow, dump_line
 
 _CLOSING = re.compile(r"[0-9a-fA-F]{6,16}")
 _NO_DIGIT = re.compile(r"[^0-9a-fA-Fx:\s]")
 
 
-def only_dump(text: str) -> list[Row] | None:
+def only_dump(text: str) -> list[DumpRow] | None:
     """Return the rows of the one dump in *text*, or None if there is none."""
     dumps = _dumps(text.split("\n"))
     if len(dumps) > 1:
@@ -35,16 +35,16 @@ def only_dump(text: str) -> list[Row] | None:
     return dumps[0] if dumps else None
 
 
-def _dumps(lines: list[str]) -> list[list[Row]]:
+def _dumps(lines: list[str]) -> list[list[DumpRow]]:
     """Return the dumps in *lines*, numbered from 1."""
-    seen = [
+    candidates = [
         dump_line(number, line)
         for number, line in enumerate(lines, 1)
         if line and not line.isspace()
     ]
-    proved = any(_advances(a.row, b.text) for a, b in pairwise(seen) if a.row)
-    search = _Search(alone=all(line.row or line.text.strip() == "*" for line in seen))
-    for line in seen:
+    proved = any(_advances(a.row, b.text) for a, b in pairwise(candidates) if a.row)
+    search = _Search(alone=all(line.row or line.text.strip() == "*" for line in candidates))
+    for line in candidates:
         doubtful = line.row and line.row.doubtful and not proved
         search.take(line._replace(row=None) if doubtful else line)
     search.close()
@@ -52,8 +52,8 @@ def _dumps(lines: list[str]) -> list[list[Row]]:
     return [rows for rows in search.dumps if not (strong and rows[0].weak and len(rows) == 1)]
 
 
-def _advances(row: Row, after: str) -> bool:
-    """Tell whether offsets without a colon, which may be data, count the bytes of *row*."""
+def _advances(row: DumpRow, after: str) -> bool:
+    """Return whether offsets without a colon, which may be data, count the bytes of *row*."""
     if not row.doubtful or row.offset is None:
         return False
     token = after.split(maxsplit=1)[0]
@@ -66,21 +66,21 @@ def _advances(row: Row, after: str) -> bool:
 
 
 class _Search:
-    """What has been seen so far."""
+    """The dumps found so far, and the state between two lines."""
 
     def __init__(self, *, alone: bool) -> None:
-        self.dumps: list[list[Row]] = []
+        self.dumps: list[list[DumpRow]] = []
         self._alone = alone
-        self._rows: list[Row] | None = None  # the dump that may go on
+        self._rows: list[DumpRow] | None = None  # the dump that may continue
         self._before: DumpLine | None = None  # the line before this one, if it was no row
         self._star = 0  # the line of a `*` that no row has followed yet
 
     def take(self, line: DumpLine) -> None:
-        """Look at the next line."""
-        if self._rows and self._between(self._rows, line.number, line.text.strip()):
+        """Read the next line."""
+        if self._rows and self._is_mark(self._rows, line.number, line.text.strip()):
             return
         row = line.row and self._with_offset(line.row)
-        if row and self._believes(row):
+        if row and self._is_row(row):
             self._add(row)
         else:
             if self._rows:
@@ -94,7 +94,7 @@ class _Search:
                 "nothing follows the * to tell how often the row repeats", line=self._star
             )
 
-    def _between(self, rows: list[Row], number: int, text: str) -> bool:
+    def _is_mark(self, rows: list[DumpRow], number: int, text: str) -> bool:
         """Take a `*` or the closing offset of *rows*."""
         first = rows[0]
         if text == "*" and first.offset is not None:
@@ -104,11 +104,11 @@ class _Search:
             return False
         if len(text) - len(rows[-1].offset or "") not in (0, 1):
             return False
-        rows.append(Row(number, "", text, "", (), squeezed=bool(self._star)))
+        rows.append(DumpRow(number, "", text, "", (), squeezed=bool(self._star)))
         self._rows, self._star, self._before = None, 0, None
         return True
 
-    def _with_offset(self, row: Row) -> Row:
+    def _with_offset(self, row: DumpRow) -> DumpRow:
         """Take the first group for the offset it is: od's grow until they are as wide as groups."""
         last = self._rows[-1] if self._rows else None
         if not (row.plain and len(row.groups) > 1 and last and last.offset and not last.mark):
@@ -117,17 +117,17 @@ class _Search:
             return row
         return row._replace(offset=row.groups[0], groups=row.groups[1:])
 
-    def _believes(self, row: Row) -> bool:
-        """Tell whether what looks like a row is one here."""
+    def _is_row(self, row: DumpRow) -> bool:
+        """Return whether what looks like a row is one here."""
         first = None if self._before or not self._rows else self._rows[0]
         if row.plain:
             return first is not None and (first.offset is None or row.size >= 8)
-        goes_on = first is not None and first.weak and first.label == row.label
-        return not row.weak or self._alone or row.size >= 16 or goes_on
+        continues = first is not None and first.weak and first.label == row.label
+        return not row.weak or self._alone or row.size >= 16 or continues
 
-    def _add(self, row: Row) -> None:
+    def _add(self, row: DumpRow) -> None:
         rows = self._rows
-        if rows and _goes_on(rows, row, interrupted=self._before is not None):
+        if rows and _continues(rows, row, interrupted=self._before is not None):
             if self._before:
                 _check_damaged(self._before, rows[-1], row)
             rows.append(row._replace(squeezed=bool(self._star)))
@@ -140,8 +140,8 @@ class _Search:
         self._before, self._star = None, 0
 
 
-def _goes_on(rows: list[Row], row: Row, *, interrupted: bool) -> bool:
-    """Tell whether *row* belongs to the dump *rows*; refuse one that looks different."""
+def _continues(rows: list[DumpRow], row: DumpRow, *, interrupted: bool) -> bool:
+    """Return whether *row* belongs to the dump *rows*; refuse one that looks different."""
     first, last = rows[0], rows[-1]
     if row.label != first.label and not row.plain:
         return False
@@ -160,11 +160,11 @@ def _goes_on(rows: list[Row], row: Row, *, interrupted: bool) -> bool:
     return len(rows) == 1 or int(row.offset, 16) != int(first.offset, 16)
 
 
-def _looks(row: Row) -> tuple[bool, str, bool, str]:
+def _looks(row: DumpRow) -> tuple[bool, str, bool, str]:
     return row.offset is None, row.mark, row.numbers, row.fence
 
 
-def _words(row: Row) -> str:
+def _words(row: DumpRow) -> str:
     """Describe the looks of a row."""
     mark = " and a colon" if row.mark else ""
     offset = "no offset" if row.offset is None else f"an offset{mark}"
@@ -172,7 +172,7 @@ def _words(row: Row) -> str:
     return offset + numbers + (f", text between {row.fence}" if row.fence else "")
 
 
-def _check_damaged(other: DumpLine, last: Row | None, model: Row) -> None:
+def _check_damaged(other: DumpLine, last: DumpRow | None, model: DumpRow) -> None:
     """Refuse *other* if it was meant as a row after *last*, looking as *model* does."""
     text = other.message.strip().removeprefix(model.label).strip()
     tokens = text.split()
@@ -186,8 +186,8 @@ def _check_damaged(other: DumpLine, last: Row | None, model: Row) -> None:
     raise InputError(what, line=other.number, help="every row of a dump has to be whole")
 
 
-def _next_offset(tokens: list[str], last: Row | None) -> bool:
-    """Tell whether a line begins with the offset that comes after *last*."""
+def _next_offset(tokens: list[str], last: DumpRow | None) -> bool:
+    """Return whether a line begins with the offset that comes after *last*."""
     if last is None or last.offset is None or not tokens:
         return False
     token = tokens[0].removesuffix(":")

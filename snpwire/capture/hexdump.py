@@ -1,6 +1,6 @@
 """Read a hex dump: put its rows together by their order, their offsets, their bytes.
 
-How a group of several bytes was printed is decided by the first of these that says something:
+How a group of several bytes was printed is decided by the first of these that is conclusive:
 
 1. what the caller asked for;
 2. the text column, where it agrees with one byte order on every row and not with the other;
@@ -13,7 +13,7 @@ Row offsets have to count the bytes. They are hexadecimal behind a colon; hexdum
 look alike, so the base in which most rows advance by their own size is taken, then the one that
 gives a size the caller wants. Where print_hex_dump shows addresses, Linux since 4.15 hashes each
 of them: numbers of 32 bits, padded to 16 digits, unrelated from row to row. Such rows have no
-usable order, and that is said.
+usable order, which a note reports.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .dumps import only_dump
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .dumplines import Row
+    from .dumplines import DumpRow
 
 LIMIT = 1 << 28  # bytes that `*` may stand for: a few digits must not take all memory
 
@@ -54,13 +54,13 @@ def read(
     return DecodedText(data, _make(rows, base, words=words), notes)
 
 
-def _check_sizes(rows: list[Row]) -> None:
+def _check_sizes(rows: list[DumpRow]) -> None:
     """Refuse rows or groups of another size than the first; the last row may be shorter."""
     rows = [row for row in rows if row.groups]
     first, last = rows[0], rows[-1]
     if first.width == 3 and first.offset and not first.mark and first.ascii is None:
         raise InputError(
-            "groups of six digits: od prints octal numbers unless told otherwise",
+            "groups of six digits: od prints octal numbers by default",
             line=first.line,
             help="make the dump with od -A x -t x1",
         )
@@ -78,17 +78,17 @@ def _check_sizes(rows: list[Row]) -> None:
             )
 
 
-def _order(rows: list[Row], base: int, asked: bool | None) -> tuple[bool, str]:
-    """Tell whether groups are little-endian words, and why."""
+def _order(rows: list[DumpRow], base: int, asked: bool | None) -> tuple[bool, str]:
+    """Return whether groups are little-endian words, and why."""
     width = rows[0].width
     if width == 1:
         return False, ""
     words, why = _evidence(rows, base) if asked is None else (asked, "as asked")
-    told = any(row.data(words=True) != row.data(words=False) for row in rows)
-    return words, order_note(width, why, words=words) if told else ""
+    matters = any(row.data(words=True) != row.data(words=False) for row in rows)
+    return words, order_note(width, why, words=words) if matters else ""
 
 
-def _evidence(rows: list[Row], base: int) -> tuple[bool, str]:
+def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
     shown = [row for row in rows if row.ascii is not None]
     memory = sum(row.agrees(words=False) for row in shown)
     words = sum(row.agrees(words=True) for row in shown)
@@ -100,7 +100,7 @@ def _evidence(rows: list[Row], base: int) -> tuple[bool, str]:
     return usual, f"as {_make(rows, base, words=usual)} prints them{silent}"
 
 
-def _check_text(rows: list[Row], *, words: bool) -> None:
+def _check_text(rows: list[DumpRow], *, words: bool) -> None:
     """Refuse a text column that contradicts the digits; a missing one stands for blanks."""
     if all(row.ascii is None for row in rows):
         return
@@ -114,8 +114,8 @@ def _check_text(rows: list[Row], *, words: bool) -> None:
             )
 
 
-def _is_padded(row: Row) -> bool:
-    """Tell whether od filled the last group with zeros, which its text column leaves out."""
+def _is_padded(row: DumpRow) -> bool:
+    """Return whether od filled the last group with zeros, which its text column leaves out."""
     data, text = row.data(words=True), row.ascii or ""
     end = len(data) - row.width + 1
     return row.fence == ">" and any(
@@ -123,7 +123,7 @@ def _is_padded(row: Row) -> bool:
     )
 
 
-def _offsets(rows: list[Row], sizes: Callable[[int], bool] | None) -> tuple[int, str]:
+def _offsets(rows: list[DumpRow], sizes: Callable[[int], bool] | None) -> tuple[int, str]:
     """Return the base of the offsets, 0 if there are none to go by, and what was decided."""
     first = rows[0]
     if first.offset is None:
@@ -146,7 +146,7 @@ def _offsets(rows: list[Row], sizes: Callable[[int], bool] | None) -> tuple[int,
     return base, f"offsets read as {_BASES[base]}" if base != 16 else ""
 
 
-def _hashed(rows: list[Row]) -> bool:
+def _hashed(rows: list[DumpRow]) -> bool:
     offsets = [row.offset or "" for row in rows]
     if any(row.squeezed for row in rows) or any(
         len(digits) != 16 or not digits.startswith("0" * 8) for digits in offsets
@@ -157,18 +157,18 @@ def _hashed(rows: list[Row]) -> bool:
     return bool(steps - {0}) and all(b - a != size for a, b in pairwise(places))
 
 
-def _at(row: Row, base: int) -> int:
+def _at(row: DumpRow, base: int) -> int:
     """Return the offset of a row; it is a number, because it counted among the likely bases."""
     return int(row.offset or "0", base)
 
 
-def _length(rows: list[Row], base: int) -> int:
+def _length(rows: list[DumpRow], base: int) -> int:
     """Return how many bytes the offsets stand for."""
     last = rows[-1]
     return _at(last, base) - _at(rows[0], base) + last.size
 
 
-def _steps(rows: list[Row], base: int) -> int:
+def _steps(rows: list[DumpRow], base: int) -> int:
     """Count the rows after which the offset is as it has to be; -1 if it is no number at all."""
     try:
         places = [int(row.offset or "", base) for row in rows]
@@ -180,25 +180,25 @@ def _steps(rows: list[Row], base: int) -> int:
     )
 
 
-def _bytes(rows: list[Row], base: int, *, words: bool) -> bytes:
+def _bytes(rows: list[DumpRow], base: int, *, words: bool) -> bytes:
     """Join the rows, checking each offset against the bytes before it."""
     data = bytearray()
     start = _at(rows[0], base) if base else 0
     piece = b""
     for row in rows:
-        expected, found = start + len(data), _at(row, base) if base else start + len(data)
+        expected, actual = start + len(data), _at(row, base) if base else start + len(data)
         if row.squeezed:
-            data += piece * _repeats(row, found - expected, len(piece), len(data))
-        elif not row.groups and 0 < expected - found < rows[0].width:
-            _drop_padding(data, expected - found, row, words=words)
-        elif found != expected:
+            data += piece * _repeats(row, actual - expected, len(piece), len(data))
+        elif not row.groups and 0 < expected - actual < rows[0].width:
+            _drop_padding(data, expected - actual, row, words=words)
+        elif actual != expected:
             raise _misplaced(rows, row, expected, base)
         piece = row.data(words=words)
         data += piece
     return bytes(data)
 
 
-def _repeats(row: Row, gap: int, size: int, before: int) -> int:
+def _repeats(row: DumpRow, gap: int, size: int, before: int) -> int:
     """Return how many rows a `*` stands for."""
     if gap <= 0 or gap % size:
         raise InputError(
@@ -214,7 +214,7 @@ def _repeats(row: Row, gap: int, size: int, before: int) -> int:
     return gap // size
 
 
-def _drop_padding(data: bytearray, count: int, row: Row, *, words: bool) -> None:
+def _drop_padding(data: bytearray, count: int, row: DumpRow, *, words: bool) -> None:
     """Take off the zeros with which hexdump and od fill the last group."""
     if any(data[-count:]):
         raise InputError(
@@ -224,20 +224,20 @@ def _drop_padding(data: bytearray, count: int, row: Row, *, words: bool) -> None
     del data[-count:]
 
 
-def _misplaced(rows: list[Row], row: Row, expected: int, base: int) -> InputError:
-    found = _at(row, base)
+def _misplaced(rows: list[DumpRow], row: DumpRow, expected: int, base: int) -> InputError:
+    actual = _at(row, base)
     places = [_at(other, base) for other in rows]
     here = rows.index(row)
-    if found in places[:here]:
+    if actual in places[:here]:
         what = "a line is repeated"
     elif expected in places[here + 1 :]:
         what = "lines are out of order"
     else:
-        what = "a line is missing" if found > expected else "offsets run backwards"
-    return InputError(f"offset {found:#x} where {expected:#x} was expected: {what}", line=row.line)
+        what = "a line is missing" if actual > expected else "offsets run backwards"
+    return InputError(f"offset {actual:#x} where {expected:#x} was expected: {what}", line=row.line)
 
 
-def _is_xxd(row: Row) -> bool:
+def _is_xxd(row: DumpRow) -> bool:
     own = row.mark and row.offset and not (row.label or row.logged or row.numbers)
     return (
         bool(own)
@@ -247,11 +247,11 @@ def _is_xxd(row: Row) -> bool:
     )
 
 
-def _is_objdump(row: Row) -> bool:
+def _is_objdump(row: DumpRow) -> bool:
     return row.offset is not None and not row.mark and row.ascii is not None and not row.fence
 
 
-def _make(rows: list[Row], base: int, *, words: bool) -> str:
+def _make(rows: list[DumpRow], base: int, *, words: bool) -> str:
     """Name the program that prints such rows."""
     first = rows[0]
     named = {

@@ -1,12 +1,12 @@
-r"""Read bytes in whatever form somebody has them: raw, any usual make of hex, base64.
+r"""Read bytes in any usual form: raw, hex text, base64, PEM.
 
-The rule for what is not forced, where *fits* asks the caller whether a number of bytes can be what
-is wanted (without a caller's answer, everything fits):
+The rule where no form is forced; *sizes* returns whether a number of bytes is a size that the
+caller can use (without it, every size fits):
 
-1. A byte that no text has (NUL, another control character, broken UTF-8) means raw bytes.
+1. A byte that is not text (NUL, another control character, broken UTF-8) means raw bytes.
 2. A text that reads as PEM, as a dump, as hex or as base64 is read so, unless the bytes of the
-   text itself fit and what was read does not.
-3. A text that is meant as one of these and broken is an error, unless the text itself fits.
+   text itself fit and the result does not.
+3. A broken text that is meant as one of these is an error, unless the text itself fits.
 4. Any other text is raw bytes.
 
 "Meant as" is: it has the lines of a PEM block; it has at least one row of a dump; four fifths of
@@ -15,7 +15,7 @@ characters are base64. A text of hex digits alone is hex. Mostly `A` with someth
 digit is base64: zeros, not a typing error in hex.
 
 Byte order marks, line ends of any system, quote marks of mail, code fences, tabs and blank lines
-do not count. Lines keep their numbers, so that an error names the line its reader sees.
+do not count. Line numbers are kept for errors.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMS: dict[str, str] = {
-    "auto": "find out: raw bytes, hex text of any make, base64 or PEM",
+    "auto": "detect: raw bytes, hex text of any make, base64 or PEM",
     "raw": "the bytes themselves",
-    "hex": "hex text of any make, the byte order of its groups found out",
+    "hex": "hex text of any make, the byte order of its groups detected",
     "hex-le": "hex text whose groups are little-endian words",
     "hex-be": "hex text whose groups are in memory order",
     "base64": "base64 with either alphabet, or a PEM block",
@@ -43,7 +43,7 @@ _WORDS = {"hex": None, "hex-le": True, "hex-be": False}
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _QUOTES = re.compile(r"^ *(?:> ?)+", re.MULTILINE)
 _FENCE = re.compile(r"^ *(?:```|~~~).*$", re.MULTILINE)
-_GLANCE = 1 << 16  # most raw files show what they are here
+_GLANCE = 1 << 16  # most raw files have such a byte here
 
 
 def read(
@@ -85,7 +85,7 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
 
 
 def _is_text(raw: bytes) -> bool:
-    """Tell whether *raw* can be text, from its beginning where that is enough."""
+    """Return whether *raw* can be text, from its beginning where that is enough."""
     if _NOT_TEXT.search(raw, 0, _GLANCE) or _NOT_TEXT.search(raw, _GLANCE):
         return False
     try:

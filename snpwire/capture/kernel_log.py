@@ -1,7 +1,7 @@
 """Read the log of a host or a guest: what the kernel and the tools said of SNP, as records.
 
 A log is read in blocks of bytes. Every known format has one of a few words, which are looked for in
-a whole block; only lines with one of them are taken apart. All others pass by and are counted.
+a whole block; only lines with one of them are taken apart. All others are skipped and counted.
 
 A line that breaks off within a known format is kept until the next one, which a mailer may have
 cut from it. Nothing raises, whatever the bytes, and where the blocks are cut changes nothing.
@@ -13,10 +13,10 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from .loglines import caller_of, parted
+from .loglines import caller_of, split_prefix
 from .logs.entries import run
-from .logs.formats import FAMILIES, Hits, Known, breaks_off, match
-from .logs.record import Block, Line, LogRecord, Past, Told
+from .logs.formats import FAMILIES, Hits, IndexEntry, breaks_off, match
+from .logs.record import Fact, LogBlock, LogLine, LogRecord, LogState
 from .logs.rmp import KIND as ENTRY
 from .logtext import Decoder, line_text
 
@@ -41,11 +41,13 @@ def records(chunks: Iterable[bytes]) -> Iterator[LogRecord]:
     yield from reader.close()
 
 
-class _Open:
+class _OpenBlock:
     """A block that waits for further lines."""
 
-    def __init__(self, known: Known, head: Line, fields: dict[str, Any], block: Block) -> None:
-        self.known = known
+    def __init__(
+        self, entry: IndexEntry, head: LogLine, fields: dict[str, Any], block: LogBlock
+    ) -> None:
+        self.entry = entry
         self.head = head
         self.fields = fields
         self.block = block
@@ -60,7 +62,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.lines = 0
-        """Lines seen so far."""
+        """Lines read so far."""
         self.known = 0
         """Lines that went into records."""
         self.broken: list[int] = []
@@ -69,14 +71,14 @@ class Reader:
         self.odd: Counter[str] = Counter()
         """Lines whose bytes were odd, of those that were looked at: latin-1, nul, long."""
         self.text = Decoder()
-        self._past = Past()
+        self._log = LogState()
         self._rest = bytearray()
-        self._head: list[Line] = []
-        self._open: list[_Open] = []
+        self._head: list[LogLine] = []
+        self._open: list[_OpenBlock] = []
 
     @property
     def passed(self) -> int:
-        """Return how many lines passed by."""
+        """Return how many lines were skipped."""
         return self.lines - self.known - len(self._head)
 
     def feed(self, chunk: bytes) -> Iterator[LogRecord]:
@@ -149,7 +151,7 @@ class Reader:
         self.lines = before + block.count(b"\n", counted)
 
     def _watching(self) -> bool:
-        """Tell whether the next line counts, whatever is in it."""
+        """Return whether the next line counts, whatever is in it."""
         return bool(self._head) or any(waiting.block.watches for waiting in self._open)
 
     def _line(self, raw: bytes) -> list[LogRecord]:
@@ -159,18 +161,18 @@ class Reader:
             self.odd[odd] += 1
         if len(raw) >= LIMIT:
             self.odd["long"] += 1
-        prefix, message = parted(text)
+        prefix, message = split_prefix(text)
         if "  " in message or _BLANKS.search(message):
             message = " ".join(message.split())
-        line = Line(self.lines, self.lines, prefix, message)
+        line = LogLine(self.lines, self.lines, prefix, message)
         done: list[LogRecord] = []
         if self._open and self._taken(line, done):
             return done
         if whole := self._read(line):
-            self._told(done, *whole)
+            self._add(done, *whole)
         return done
 
-    def _taken(self, line: Line, done: list[LogRecord]) -> bool:
+    def _taken(self, line: LogLine, done: list[LogRecord]) -> bool:
         """Offer *line* to the open blocks; end those that it ends, or that waited too long."""
         caller = caller_of(line.prefix)
         for waiting in reversed(self._open):
@@ -186,23 +188,23 @@ class Reader:
                 return True
         return False
 
-    def _told(
-        self, done: list[LogRecord], known: Known, line: Line, fields: dict[str, Any]
+    def _add(
+        self, done: list[LogRecord], entry: IndexEntry, line: LogLine, fields: dict[str, Any]
     ) -> None:
-        """Add what a line says, or open the block that it begins."""
-        self._past.line = line
-        told = known.format.tell(fields, self._past)
-        if isinstance(told, Told):
-            done.append(_record(known, line, fields, told))
+        """Add the record of a line, or open the block that it begins."""
+        self._log.line = line
+        fact = entry.format.interpret(fields, self._log)
+        if isinstance(fact, Fact):
+            done.append(_record(entry, line, fields, fact))
             return
-        new = _Open(known, line, fields, told)
-        same = (known.format, new.caller)
-        done += [self._ended(w) for w in self._open[:] if (w.known.format, w.caller) == same]
+        new = _OpenBlock(entry, line, fields, fact)
+        same = (entry.format, new.caller)
+        done += [self._ended(w) for w in self._open[:] if (w.entry.format, w.caller) == same]
         self._open.append(new)
-        if told.done:
+        if fact.done:
             done.append(self._ended(new))
 
-    def _read(self, line: Line) -> tuple[Known, Line, dict[str, Any]] | None:
+    def _read(self, line: LogLine) -> tuple[IndexEntry, LogLine, dict[str, Any]] | None:
         """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
         found = match(line.text)
         begins = found is None and breaks_off(line.text)
@@ -210,7 +212,7 @@ class Reader:
             for glue in (" ", ""):
                 parts = [*self._head, line]
                 text = glue.join(part.text for part in parts)
-                whole = Line(parts[0].number, line.number, parts[0].prefix, text)
+                whole = LogLine(parts[0].number, line.number, parts[0].prefix, text)
                 if found := match(text):
                     self.known += len(parts)
                     self._head = []
@@ -226,14 +228,14 @@ class Reader:
             self._head = [line]
         return None
 
-    def _ended(self, waiting: _Open) -> LogRecord:
+    def _ended(self, waiting: _OpenBlock) -> LogRecord:
         """Return the record of a block, which no further line can change."""
         self._open.remove(waiting)
         head = waiting.head._replace(last=waiting.last)
-        return _record(waiting.known, head, waiting.fields, waiting.block.told())
+        return _record(waiting.entry, head, waiting.fields, waiting.block.fact())
 
     def _give_up(self) -> None:
-        """Let the broken line that is kept pass by, and remember where it was."""
+        """Skip the broken line that is kept, and remember where it was."""
         if self._head:
             self.broken_count += 1
             if len(self.broken) < _REMEMBERED:
@@ -241,19 +243,19 @@ class Reader:
         self._head = []
 
 
-def _record(known: Known, line: Line, fields: dict[str, Any], told: Told) -> LogRecord:
+def _record(entry: IndexEntry, line: LogLine, fields: dict[str, Any], fact: Fact) -> LogRecord:
     return LogRecord(
-        known.format.kind,
-        known.format.key,
-        known.family,
+        entry.format.kind,
+        entry.format.key,
+        entry.family,
         line.number,
         line.last,
         line.prefix,
-        {**fields, **told.fields},
-        told.said,
-        told.meaning,
-        told.cause,
-        told.consequence,
-        told.remedy,
-        told.columns,
+        {**fields, **fact.fields},
+        fact.text,
+        fact.meaning,
+        fact.cause,
+        fact.consequence,
+        fact.remedy,
+        fact.columns,
     )

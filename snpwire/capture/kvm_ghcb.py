@@ -13,7 +13,7 @@ bitmap: the bitmap and every is_valid are then zero and say nothing about the gu
 print the copies KVM took. The bitmap is printed in words of 32 bits, the most significant first.
 
 Other lines may stand among those of a block, and the five may come in any order, but not twice:
-two vCPUs printing at the same time cannot be told apart, and that is said rather than guessed.
+two vCPUs printing at the same time cannot be separated: that is an error, not a guess.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class GhcbBlock(NamedTuple):
 
     @property
     def bitmap_known(self) -> bool:
-        """Tell whether the bitmap and is_valid are those of the guest, not what KVM left."""
+        """Return whether the bitmap and is_valid are the guest's, not what KVM left."""
         return self.snapshot or self.bitmap != 0
 
 
 def looks_like(text: str) -> bool:
-    """Tell whether *text* has the first line of a block."""
+    """Return whether *text* has the first line of a block."""
     return _HEADER.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Take off what loggers put before a kernel message.
+"""Remove what loggers put before a kernel message.
 
 Each part may be there or not, in the order in which loggers nest them: the raw level `<6>`, the
 /dev/kmsg record head `6,1,123,-;`, `dmesg -x` names, a syslog, journal or ISO date (also with the
@@ -40,7 +40,7 @@ def strip_prefix(line: str) -> str:
     return line[found.end() :]
 
 
-def parted(line: str) -> tuple[str, str]:
+def split_prefix(line: str) -> tuple[str, str]:
     """Return what loggers put before the message, and the message."""
     message = strip_prefix(line)
     return line[: len(line) - len(message)], message

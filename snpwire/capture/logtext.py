@@ -1,7 +1,7 @@
-"""Get lines of text out of whatever bytes a log is made of.
+"""Read lines of text from the bytes of a log.
 
 Lines are looked for in bytes, so UTF-16 is turned into UTF-8 as it comes in; it is known by its
-mark, or by the zero byte beside each of its first characters. All else is read line by line: as
+mark, or by the zero byte next to each of its first characters. All else is read line by line: as
 UTF-8, or as Latin-1 where a line is none. Zero bytes, which a crash leaves in a log, are left out,
 and so are the codes by which terminals set colours.
 """
@@ -26,7 +26,7 @@ FOREIGN: dict[bytes, tuple[str, str]] = {
     b"\x7fELF": ("an ELF file, such as a memory dump", "crash or vmcore-dmesg prints its log"),
     b"KDUMP   ": ("a memory dump", "vmcore-dmesg FILE | snpwire log"),
 }
-"""What a file that is no text begins with: its name, and how its log is had."""
+"""What a file that is no text begins with: its name, and how to get its log."""
 
 
 def foreign(head: bytes) -> tuple[str, str] | None:
@@ -59,14 +59,14 @@ class Decoder:
         return data
 
     def end(self) -> bytes:
-        """Return what was still held back."""
+        """Return the bytes that were held back."""
         data = b"" if self.encoding else self._begin()
         if self._wide:
             return self._wide.decode(data, True).encode("utf-8", "replace")
         return data
 
     def _begin(self) -> bytes:
-        """Tell the encoding from the first bytes, and return them without its mark."""
+        """Detect the encoding from the first bytes, and return them without its mark."""
         head, self._head = self._head, b""
         self.encoding = encoding_of(head)
         if self.encoding != "bytes":
@@ -84,10 +84,10 @@ def encoding_of(head: bytes) -> str:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
-    seen = head[: min(_SNIFF, head.find(b"\n") + 1 or _SNIFF)]
-    even, odd = seen[0::2], seen[1::2]
+    start = head[: min(_SNIFF, head.find(b"\n") + 1 or _SNIFF)]
+    even, odd = start[0::2], start[1::2]
     for name, letters, zeros in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):
-        if len(seen) >= 8 and 0 not in letters and 4 * zeros.count(0) >= 3 * len(zeros):
+        if len(start) >= 8 and 0 not in letters and 4 * zeros.count(0) >= 3 * len(zeros):
             return name
     return "bytes"
 

@@ -1,4 +1,4 @@
-r"""Read hex digits that are no dump: bare digits, lists of numbers, C arrays, escaped strings.
+r"""Read hex digits that are not a dump: bare digits, lists of numbers, C arrays, escaped strings.
 
 * Bare digits are bytes in memory order, however they are spaced, split by `,` `;` `:`, or wrapped.
   One `0x` before all of them changes nothing.
@@ -9,7 +9,7 @@ r"""Read hex digits that are no dump: bare digits, lists of numbers, C arrays, e
 * `\x7f` strings are bytes; `b'\x7fELF'` is read by Python's rules.
 
 Digits and lists of bytes are first read by str.replace and bytes.fromhex; what these cannot read
-goes through the tokens, which say what is wrong and where.
+goes through the tokens, which report what is wrong and where.
 """
 
 from __future__ import annotations
@@ -187,10 +187,10 @@ def _escaped(text: str) -> bytes:
     code = re.sub(r"[^\n]", " ", named[0]) + text[named.end() :] if named else text
     code = re.sub(r"\bb(?=[\"'])", " ", code)
     parts = []
-    for found in _STRAY.finditer(code):
-        if found[1] is None:
-            _fail(code, found.start(), f"{found[0]!r} in a string of \\x and two digits each")
-        parts.append(found[1])
+    for match in _STRAY.finditer(code):
+        if match[1] is None:
+            _fail(code, match.start(), f"{match[0]!r} in a string of \\x and two digits each")
+        parts.append(match[1])
     return bytes.fromhex("".join(parts))
 
 

@@ -110,8 +110,8 @@ def _load(
     if exact and reading.form != "raw":
         return Source(name, raw, base, (f"taken as raw bytes, though they spell {reading.form}",))
     data = piece.of(reading.data) if piece else reading.data
-    said = () if reading.form == "raw" else (f"read as {reading.form}",)
-    return Source(name, data, base, (*said, *reading.notes))
+    notes = () if reading.form == "raw" else (f"read as {reading.form}",)
+    return Source(name, data, base, (*notes, *reading.notes))
 
 
 def piece_text(piece: Cut) -> str:
@@ -121,12 +121,12 @@ def piece_text(piece: Cut) -> str:
 
 
 def _is_raw(head: bytes, form: str) -> bool:
-    """Tell whether an input is raw bytes, from its beginning: no text holds a zero byte."""
+    """Return whether an input is raw bytes, from its beginning: no text holds a zero byte."""
     return form == "raw" or (form == "auto" and b"\0" in head)
 
 
 def _is_exact(size: int, fits: Callable[[int], bool] | None) -> bool:
-    """Tell whether a kind of one fixed size has this one: bytes are bytes, whatever they spell."""
+    """Return whether *size* is the one size that fits: such bytes are raw, whatever they spell."""
     return fits is not None and fits(size) and not fits(size + 1)
 
 

@@ -103,7 +103,7 @@ def _json(record: LogRecord) -> str:
 
 def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
     """Return a record on one line, its cause, consequence and remedy on those below."""
-    line = printable(record.said)
+    line = printable(record.text)
     if record.meaning:
         line += shape.mark(shape.faint, printable(f"   {record.meaning}"))
     if numbers:

@@ -11,11 +11,11 @@ from ...wire.rmp import ENTRIES_OFFSET
 from ...wire.status import NO_FW_CALL, Status
 from .errnos import errno_text
 from .operands import status_words
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _OFF = "the host starts without SNP"
 _BIOS = "in the BIOS, turn on SNP memory coverage (SMEE, SEV-SNP support, RMP coverage of all RAM)"
@@ -36,87 +36,87 @@ def size_text(size: int) -> str:
     return f"{size / (1 << shift):.1f} {unit}"
 
 
-def _table(fields: dict[str, Any], past: Past) -> Told:
+def _table(fields: dict[str, Any], log: LogState) -> Fact:
     base, end = int(fields["base"]), int(fields["end"])
     size = end - base + 1
     if size <= 0:
-        return Told(f"RMP {base:#x} to {end:#x}", "the end lies before the beginning")
-    return Told(
+        return Fact(f"RMP {base:#x} to {end:#x}", "the end is below the start")
+    return Fact(
         f"RMP {base:#x} to {end:#x}  {size_text(size)}",
         f"covers {size_text(covered(size))} of memory; the first 16 KiB hold counters",
         fields={"size": size, "covers": covered(size)},
     )
 
 
-def _segmented(fields: dict[str, Any], past: Past) -> Told:
+def _segmented(fields: dict[str, Any], log: LogState) -> Fact:
     base, end = int(fields["base"]), int(fields["end"])
-    return Told(
+    return Fact(
         f"segment table {base:#x} to {end - 1:#x}",
-        "the RMP lies in segments; these are its counters and the list of them",
+        "the RMP is in segments; these are its counters and the list of them",
     )
 
 
-def _segment_size(fields: dict[str, Any], past: Past) -> Told:
+def _segment_size(fields: dict[str, Any], log: LogState) -> Fact:
     size = fields["size_gb"] << 30
     need = size_text(size >> 8)
-    return Told(f"segments of {fields['size_gb']} GiB", f"each needs {need} for its entries")
+    return Fact(f"segments of {fields['size_gb']} GiB", f"each needs {need} for its entries")
 
 
-def _segment(fields: dict[str, Any], past: Past) -> Told:
+def _segment(fields: dict[str, Any], log: LogState) -> Fact:
     first, last = fields["first"], fields["last"]
     low, high = fields["covered_first"], fields["covered_last"]
     entries, memory = last - first + 1, high - low + 1
     fits = "one entry of 16 bytes for each page" if entries << 8 == memory else "sizes do not fit"
-    return Told(
+    return Fact(
         f"segment {fields['index']}  entries {first:#x} to {last:#x}  of {low:#x} to {high:#x}",
         f"{size_text(max(entries, 0))} for {size_text(max(memory, 0))}: {fits}",
     )
 
 
-def _mapped(fields: dict[str, Any], past: Past) -> Told:
+def _mapped(fields: dict[str, Any], log: LogState) -> Fact:
     given, taken = fields["given"], fields["taken"]
-    return Told(
+    return Fact(
         f"segment {fields['index']}  mapped size {given:#x} taken as {taken:#x}",
         "the segment table claims more memory than a segment covers",
     )
 
 
-def _bounds(fields: dict[str, Any], past: Past) -> Told:
-    said = f"segment size {fields['size']}, allowed {fields['least']} to {fields['most']}"
-    return Told(said, "RMP_CFG holds a size that CPUID does not offer", consequence=_OFF)
+def _bounds(fields: dict[str, Any], log: LogState) -> Fact:
+    summary = f"segment size {fields['size']}, allowed {fields['least']} to {fields['most']}"
+    return Fact(summary, "RMP_CFG holds a size that CPUID does not offer", consequence=_OFF)
 
 
-def _wrong_size(fields: dict[str, Any], past: Past) -> Told:
-    said = f"segment of {fields['given']:#x} bytes, of at most {fields['segment_size']:#x}"
-    return Told(said, "the segment table is not as it has to be", consequence=_OFF)
+def _wrong_size(fields: dict[str, Any], log: LogState) -> Fact:
+    summary = f"segment of {fields['given']:#x} bytes, of at most {fields['segment_size']:#x}"
+    return Fact(summary, "the segment table is not as it has to be", consequence=_OFF)
 
 
-def _wrong_base(fields: dict[str, Any], past: Past) -> Told:
-    said = f"segment at {fields['base']:#x}, sized {fields['segment_size']:#x}"
-    return Told(said, "its base is 0 or out of line", consequence=_OFF)
+def _wrong_base(fields: dict[str, Any], log: LogState) -> Fact:
+    summary = f"segment at {fields['base']:#x}, sized {fields['segment_size']:#x}"
+    return Fact(summary, "its base is 0 or out of line", consequence=_OFF)
 
 
-def _twice(fields: dict[str, Any], past: Past) -> Told:
-    return Told(f"segment {fields['index']} twice", "two entries of the segment table are for one")
+def _twice(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(f"segment {fields['index']} twice", "two entries of the segment table are for one")
 
 
-def _optimised(fields: dict[str, Any], past: Past) -> Told:
+def _optimised(fields: dict[str, Any], log: LogState) -> Fact:
     first, last = int(fields["first"]), int(fields["last"])
-    return Told(f"{first:#x} to {last:#x}", "cores may skip the RMP's checks here (RMPOPT)")
+    return Fact(f"{first:#x} to {last:#x}", "cores may skip the RMP's checks here (RMPOPT)")
 
 
-def _unreserved(fields: dict[str, Any], past: Past) -> Told:
-    return Told("no RMP", "the BIOS reserved no memory for it", consequence=_OFF, remedy=_BIOS)
+def _unreserved(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact("no RMP", "the BIOS reserved no memory for it", consequence=_OFF, remedy=_BIOS)
 
 
-def _invalid(fields: dict[str, Any], past: Past) -> Told:
-    said = f"RMP {fields['base']:#x} to {fields['end']:#x}"
-    return Told(said, "the end lies before the beginning", consequence=_OFF, remedy=_BIOS)
+def _invalid(fields: dict[str, Any], log: LogState) -> Fact:
+    summary = f"RMP {fields['base']:#x} to {fields['end']:#x}"
+    return Fact(summary, "the end is below the start", consequence=_OFF, remedy=_BIOS)
 
 
-def _short(fields: dict[str, Any], past: Past) -> Told:
+def _short(fields: dict[str, Any], log: LogState) -> Fact:
     need, have = int(fields["need"]), int(fields["have"])
-    return Told(
+    return Fact(
         f"RMP of {size_text(have)}, {size_text(need)} are needed",
         f"it covers {size_text(covered(have))} of memory, not {size_text(covered(need))}",
         consequence=_OFF,
@@ -124,37 +124,37 @@ def _short(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _aligned(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _aligned(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         f"2M at {int(fields['address']):#x} reserved",
-        "an end of the RMP lies in it; a kexec kernel must not use the rest",
+        "an end of the RMP is in it; a kexec kernel must not use the rest",
     )
 
 
-def _unmapped(fields: dict[str, Any], past: Past) -> Told:
-    return Told("RMP not mapped", "the kernel could not map the table", consequence=_OFF)
+def _unmapped(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact("RMP not mapped", "the kernel could not map the table", consequence=_OFF)
 
 
 def _version(snp: bool) -> Any:
-    def tell(fields: dict[str, Any], past: Past) -> Told:
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
         version = f"{fields['major']}.{fields['minor']}"
         what = "SNP" if snp else "SEV"
         old = snp and (fields["major"], fields["minor"]) < (1, 51)
-        return Told(
+        return Fact(
             f"{what} firmware ABI {version}  build {fields['build']}",
             "older than Linux takes, which is 1.51" if old else f"{what} is started",
         )
 
-    return tell
+    return interpret
 
 
-def _init_failed(fields: dict[str, Any], past: Past) -> Told:
+def _init_failed(fields: dict[str, Any], log: LogState) -> Fact:
     code = fields["error"] & 0xFFFF_FFFF
     status = Status(code)
     why = "the firmware was not asked" if code == NO_FW_CALL else status_words(code)
     rc = f"  rc {fields['rc']}" if "rc" in fields else ""
     errno = f"; {errno_text(fields['rc'])}" if "rc" in fields else ""
-    return Told(
+    return Fact(
         f"{fields.get('what', 'INIT')} failed{rc}  error {code:#x}",
         why + errno,
         consequence="no SNP guest can be launched on this host",
@@ -162,8 +162,8 @@ def _init_failed(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _asids(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _asids(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         f"SNP {fields['state']}  ASIDs {fields['first']} to {fields['last']}",
         f"at most {max(fields['last'] - fields['first'] + 1, 0)} guests of SNP run at once",
     )

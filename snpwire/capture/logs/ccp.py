@@ -14,12 +14,12 @@ from ...wire.command_table import COMMANDS, CommandId, Transfer, buffer_kind
 from ...wire.status import Status
 from .. import dumplines
 from .operands import enum_words, status_words, word_words
-from .record import Hex, Line, Told
+from .record import Fact, Hex, LogLine
 from .template import Template, form
 
 if TYPE_CHECKING:
     from ...bits import OpenEnum, Word
-    from .record import Past
+    from .record import LogState
 
 _ROW = re.compile(r"\((in|out)\): *([0-9a-fA-F]{8}: .*)")
 _FAILED = Template("sev command {id:p} failed ({status:p})")
@@ -33,7 +33,7 @@ _SHOWN = 8
 
 
 class _Command:
-    """A command from its first line to the last row of its answer."""
+    """A command from its first line to the last row of its response."""
 
     watches = False
     patience = 256
@@ -46,7 +46,7 @@ class _Command:
         self._timed_out = self._over = False
         self._registers: dict[str, int] = {}
 
-    def take(self, line: Line) -> bool:
+    def take(self, line: LogLine) -> bool:
         if row := _ROW.search(line.text):
             return self._row(line.number, row[1], row[2])
         for template in (_FAILED, _TIMED_OUT, _ERRORS, _HIGH, _LOW):
@@ -85,7 +85,7 @@ class _Command:
     def pending(self) -> bool:
         return bool(self._data["in"])  # the firmware may take minutes
 
-    def told(self) -> Told:
+    def fact(self) -> Fact:
         name = self._id.name if self._id.known else "unknown"
         where = "" if self._address is None else f"  buffer {self._address:#x}"
         fields: dict[str, Any] = {"id": Hex(self._id), "name": name}
@@ -93,9 +93,9 @@ class _Command:
             if data:
                 fields[way] = data
                 fields |= _decoded(way, self._id, data)
-        said = f"command {int(self._id):#x} {name}{where}  {self._ending()}"
-        return Told(
-            said,
+        summary = f"command {int(self._id):#x} {name}{where}  {self._ending()}"
+        return Fact(
+            summary,
             "; ".join(filter(None, (*self._meanings(), self._stack()))),
             cause="" if self._status is None else status_words(self._status),
             consequence=_DEAD if self._timed_out else "",
@@ -121,7 +121,7 @@ class _Command:
         return "done" if self._data["out"] else "no buffer shown"
 
     def _meanings(self) -> list[str]:
-        """Return what the buffers say: the answer where the command writes one."""
+        """Return what the buffers say: the response where the command writes one."""
         kind = buffer_kind(self._id, len(self._data["in"]) or None)
         if kind is None:
             return [] if self._id.known else ["no source names this command"]
@@ -132,8 +132,8 @@ class _Command:
             return [self._id.doc]
         if not kind.type.fits(len(data)):
             return [f"{len(data)} bytes, which is no {kind.name}: shown as they are"]
-        told = value_words(kind.type.parse(data))
-        return [f"{kind.name}: {told}" if told else f"{kind.name}: all zero"]
+        words = value_words(kind.type.parse(data))
+        return [f"{kind.name}: {words}" if words else f"{kind.name}: all zero"]
 
     def _extended(self) -> list[int]:
         """Return the ids that the firmware pushed, ten bits each, the last one first."""
@@ -161,14 +161,14 @@ def _decoded(way: str, number: CommandId, data: bytes) -> dict[str, Any]:
 
 def value_words(value: Any) -> str:
     """Return the fields of a record that are not zero, on one line."""
-    said = []
+    words = []
     for leaf in value.leaves():
         if isinstance(value, Record) and leaf.gap and not any(leaf.value):
             continue
         if text := _leaf_words(leaf.value):
-            said.append(f"{leaf.path} {text}")
-    more = len(said) - _SHOWN
-    return "  ".join(said[:_SHOWN]) + (f"  and {more} more" if more > 0 else "")
+            words.append(f"{leaf.path} {text}")
+    more = len(words) - _SHOWN
+    return "  ".join(words[:_SHOWN]) + (f"  and {more} more" if more > 0 else "")
 
 
 def _leaf_words(value: Any) -> str:
@@ -185,37 +185,37 @@ def _leaf_words(value: Any) -> str:
     return str(value)
 
 
-def _command(fields: dict[str, Any], past: Past) -> _Command:
+def _command(fields: dict[str, Any], log: LogState) -> _Command:
     fields["buffer"] = Hex(fields.pop("high") << 32 | fields.pop("low"))
     return _Command(fields["id"], fields["buffer"])
 
 
 def _stray(way: str) -> Any:
-    """Return what tells a row whose command is not in the log."""
+    """Return what interprets a row whose command is not in the log."""
 
-    def tell(fields: dict[str, Any], past: Past) -> Told:
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
         row = dumplines.dump_line(1, f"{int(fields['offset']):08x}: {fields.pop('rest')}").row
         data = b"" if row is None else row.data(words=True)
-        return Told(
+        return Fact(
             f"({way})  {int(fields['offset']):#x}  {data.hex(' ') or 'no bytes'}",
             "a row of a buffer; the line that names the command is not in this log",
             fields={"way": way, "data": data},
         )
 
-    return tell
+    return interpret
 
 
-def _ended(fields: dict[str, Any], past: Past) -> _Command:
+def _ended(fields: dict[str, Any], log: LogState) -> _Command:
     """Return a command of which the end is the first that the log has."""
     block = _Command(fields["id"], None)
-    block.take(past.line)
+    block.take(log.line)
     return block
 
 
-def _registers(fields: dict[str, Any], past: Past) -> Told:
+def _registers(fields: dict[str, Any], log: LogState) -> Fact:
     values = " ".join(f"{name} {int(value):#x}" for name, value in fields.items())
-    said = f"error registers  {values}".strip()
-    return Told(said, "the command that they belong to is not in this log")
+    summary = f"error registers  {values}".strip()
+    return Fact(summary, "the command that they belong to is not in this log")
 
 
 FORMATS = (

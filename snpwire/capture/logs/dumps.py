@@ -10,11 +10,11 @@ from ...wire.ghcb import Page, ValidBitmap
 from ...wire.vmsa import Vmsa
 from .. import dumplines, kvm_ghcb
 from .operands import exit_name, request_words
-from .record import Hex, Line, Quad, Told
+from .record import Fact, Hex, LogLine, Quad
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 
 class _Ghcb:
@@ -24,32 +24,32 @@ class _Ghcb:
     pending = False
     patience = 64
 
-    def __init__(self, head: Line) -> None:
+    def __init__(self, head: LogLine) -> None:
         self._lines = [head.text]
-        self._seen: set[str] = set()
+        self._names: set[str] = set()
 
-    def take(self, line: Line) -> bool:
+    def take(self, line: LogLine) -> bool:
         name = next((n for n in kvm_ghcb.NAMES if f"{n} " in line.text), None)
-        if name is None or name in self._seen or "GHCB (" in line.text:
+        if name is None or name in self._names or "GHCB (" in line.text:
             return False
-        self._seen.add(name)
+        self._names.add(name)
         self._lines.append(line.text)
         return True
 
     @property
     def done(self) -> bool:
-        return len(self._seen) == len(kvm_ghcb.NAMES)
+        return len(self._names) == len(kvm_ghcb.NAMES)
 
-    def told(self) -> Told:
+    def fact(self) -> Fact:
         try:
             block = kvm_ghcb.parse("\n".join(self._lines))
         except InputError as error:
-            return Told("GHCB", f"not whole: {error.reason}")
-        return _ghcb_told(block)
+            return Fact("GHCB", f"not whole: {error.reason}")
+        return _ghcb_fact(block)
 
 
-def _ghcb_told(block: kvm_ghcb.GhcbBlock) -> Told:
-    """Tell a GHCB: the exit, its operands, and what the exit needs that is not marked valid."""
+def _ghcb_fact(block: kvm_ghcb.GhcbBlock) -> Fact:
+    """Interpret a GHCB: exit, operands, and what the exit needs that is not marked valid."""
     values = block.values
     code, info1, info2 = (values[f"sw_exit_{n}"] for n in ("code", "info_1", "info_2"))
     bitmap = ValidBitmap(block.bitmap)
@@ -58,7 +58,7 @@ def _ghcb_told(block: kvm_ghcb.GhcbBlock) -> Told:
         meaning += "; the bitmap is what KVM left, so it says nothing (Linux up to 6.12)"
     elif missing := _missing(block):
         meaning += f"; not marked valid, though this exit needs it: {', '.join(missing)}"
-    said = (
+    summary = (
         f"GHCB gpa {block.gpa:#x}  exit {code:#x} {exit_name(code)}  info1 {info1:#x}"
         f"  info2 {info2:#x}  scratch {values['sw_scratch']:#x}"
     )
@@ -70,7 +70,7 @@ def _ghcb_told(block: kvm_ghcb.GhcbBlock) -> Told:
         "is_valid": block.is_valid,
         "valid_bitmap": bitmap.names() if block.bitmap_known else None,
     }
-    return Told(said, meaning, fields=fields)
+    return Fact(summary, meaning, fields=fields)
 
 
 def _missing(block: kvm_ghcb.GhcbBlock) -> list[str]:
@@ -85,8 +85,8 @@ def _missing(block: kvm_ghcb.GhcbBlock) -> list[str]:
     return [name for name in needed if not page.valid_bitmap.has(name)]
 
 
-def _ghcb(fields: dict[str, Any], past: Past) -> _Ghcb:
-    return _Ghcb(past.line)
+def _ghcb(fields: dict[str, Any], log: LogState) -> _Ghcb:
+    return _Ghcb(log.line)
 
 
 _SHOWN = ("rip", "rsp", "cr0", "cr3", "cr4", "efer", "sev_features")
@@ -103,7 +103,7 @@ class _Vmsa:
         self._data = b""
         self._last = 16
 
-    def take(self, line: Line) -> bool:
+    def take(self, line: LogLine) -> bool:
         row = dumplines.dump_line(line.number, line.text).row
         if row is None or row.offset is not None or row.label or row.width != 1:
             return False
@@ -115,25 +115,25 @@ class _Vmsa:
     def done(self) -> bool:
         return len(self._data) >= Vmsa.SIZE or self._last < 16
 
-    def told(self) -> Told:
+    def fact(self) -> Fact:
         data = self._data[: Vmsa.SIZE]
         if not data:
-            return Told("save area", "its bytes are not in the log")
+            return Fact("save area", "its bytes are not in the log")
         vmsa = Vmsa.parse(data.ljust(Vmsa.SIZE, b"\0"))
         ends = {field.path: field.end for field in Vmsa.FIELDS}
         known = [name for name in _SHOWN if ends[name] <= len(data)]
         registers = [name for name in known if name != "sev_features"]
-        said = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in registers)
+        summary = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in registers)
         fields: dict[str, Any] = {"size": len(data), "data": data}
         fields |= {name: Quad(getattr(vmsa, name)) for name in registers}
         meaning = "as the firmware is to measure it, before the launch"
         if "sev_features" in known:
             fields["sev_features"] = vmsa.sev_features
             meaning += f"; SEV_FEATURES {' '.join(vmsa.sev_features.names()) or 'none'}"
-        return Told(f"save area of {len(data)} bytes  {said}".strip(), meaning, fields=fields)
+        return Fact(f"save area of {len(data)} bytes  {summary}".strip(), meaning, fields=fields)
 
 
-def _vmsa(fields: dict[str, Any], past: Past) -> _Vmsa:
+def _vmsa(fields: dict[str, Any], log: LogState) -> _Vmsa:
     return _Vmsa()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..loglines import PREFIX
 from .record import Hex, LogRecord, Quad
-from .rmp import ASSIGNED, KIND, REGION_ENTRY, entry, said
+from .rmp import ASSIGNED, KIND, REGION_ENTRY, entry, entry_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,8 @@ def run(text: str, at: int, number: int) -> Iterator[tuple[LogRecord, int]]:
         if not (prefix.isascii() and prefix.isprintable()):
             return  # a host's name that has to be decoded first
         pfn, lo, hi = Hex(page, 16), Quad(low, 16), Quad(high, 16)
-        told = entry(lo, hi)
-        fields = {"pfn": pfn, "lo": lo, "hi": hi, "state": told.state.name, "rights": told.rights}
+        row = entry(lo, hi)
+        fields = {"pfn": pfn, "lo": lo, "hi": hi, "state": row.state.name, "rights": row.rights}
         record = LogRecord(
             KIND,
             REGION_ENTRY if colon else ASSIGNED,
@@ -46,8 +46,8 @@ def run(text: str, at: int, number: int) -> Iterator[tuple[LogRecord, int]]:
             number,
             prefix,
             fields,
-            said(pfn, lo, hi, told),
-            told.meaning,
+            entry_text(pfn, lo, hi, row),
+            row.meaning,
         )
         at = found.end()
         yield record, at

@@ -42,7 +42,7 @@ ones it is cheap; each of the others is found faster by itself. Together that is
 """
 
 ANCHORS = RARE + OTHERS
-"""Every format has one of these words: lines without any of them pass by."""
+"""Every format has one of these words: lines without any of them are skipped."""
 
 _TEXT = re.compile("|".join(map(re.escape, ANCHORS)))
 _RARE = re.compile("|".join(map(re.escape, RARE)).encode())
@@ -65,34 +65,34 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
 """Title and formats of each family."""
 
 
-class Known(NamedTuple):
-    """A wording, where it comes from."""
+class IndexEntry(NamedTuple):
+    """A wording, with its format and family."""
 
     family: str
     format: Format
     wording: Template
 
 
-_Filed = dict[str, list[tuple[str, Known]]]
+_Index = dict[str, list[tuple[str, IndexEntry]]]
 
 
-def _filed() -> _Filed:
+def _index() -> _Index:
     """Return the wordings, each with its longest word, under the last anchor in it."""
-    filed: _Filed = {word: [] for word in ANCHORS}
+    index: _Index = {word: [] for word in ANCHORS}
     for family, (_, formats) in FAMILIES.items():
         for fmt in formats:
             for wording in fmt.wordings:
                 found = _TEXT.findall("\0".join(wording.literals))
                 if not found:
                     raise LayoutError(f"no anchor finds {wording.text!r}")
-                filed[found[-1]].append((wording.key, Known(family, fmt, wording)))
-    return filed
+                index[found[-1]].append((wording.key, IndexEntry(family, fmt, wording)))
+    return index
 
 
-_FILED = _filed()
+_INDEX = _index()
 
 
-def match(text: str) -> tuple[Known, dict[str, Any]] | None:
+def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
     """Return the wording of *text* with its fields, or None if it is none that is known.
 
     What stands before a format may have anchors of its own, so the last one is tried first.
@@ -100,20 +100,20 @@ def match(text: str) -> tuple[Known, dict[str, Any]] | None:
     words = _TEXT.findall(text)
     words.reverse()
     for word in dict.fromkeys(words):
-        for key, known in _FILED[word]:
+        for key, entry in _INDEX[word]:
             if key in text:
-                fields = known.wording.match(text)
+                fields = entry.wording.match(text)
                 if fields is not None:
-                    return known, fields
+                    return entry, fields
     return None
 
 
 def breaks_off(text: str) -> bool:
-    """Tell whether *text* ends within a known wording."""
+    """Return whether *text* ends within a known wording."""
     return any(
-        known.wording.broken(text)
+        entry.wording.broken(text)
         for word in dict.fromkeys(_TEXT.findall(text))
-        for _, known in _FILED[word]
+        for _, entry in _INDEX[word]
     )
 
 

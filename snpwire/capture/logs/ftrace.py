@@ -1,7 +1,7 @@
 """KVM's tracepoints about exits of encrypted guests, as ftrace, trace-cmd and perf print them.
 
-Numbers are bare hex. An exit event shows the hypervisor's answer; it comes when the page is let go
-before the next VMRUN, so that a request which ends the guest has none.
+Numbers are bare hex. An exit event shows the hypervisor's response; it is traced when the
+page is unmapped before the next VMRUN, so that a request which ends the guest has none.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ...wire.msr import REQUESTS, MsrInfo, word_of
 from ...wire.rmp_words import NpfInfo
 from .operands import enum_words, exit_name, request_words, response_words, word_words
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _COLUMNS = re.compile(
     r"(?P<task>\S.{0,31}?)(?:-| )(?P<pid>[0-9]{1,10}) (?:\([ 0-9-]{1,8}\) )?\[(?P<cpu>[0-9]{3,5})\]"
@@ -24,11 +24,11 @@ _COLUMNS = re.compile(
 )
 
 
-def _with_columns(told: Told, past: Past) -> Told:
+def _with_columns(fact: Fact, log: LogState) -> Fact:
     """Add what stands before the event: task, process, core, flags and time."""
-    found = _COLUMNS.match(past.line.text)
+    found = _COLUMNS.match(log.line.text)
     if found is None:
-        return told
+        return fact
     more = {
         "task": found["task"],
         "pid": int(found["pid"]),
@@ -36,7 +36,7 @@ def _with_columns(told: Told, past: Past) -> Told:
         "flags": found["flags"] or "",
     }
     caller = f"{found['task']}-{found['pid']}"
-    return told._replace(fields={**more, **told.fields}, columns=(found["time"], caller))
+    return fact._replace(fields={**more, **fact.fields}, columns=(found["time"], caller))
 
 
 def _numbers(fields: dict[str, Any]) -> str:
@@ -45,59 +45,59 @@ def _numbers(fields: dict[str, Any]) -> str:
     return f"vcpu {fields['vcpu']}  exit {code:#x} {name}  info1 {info1:#x}  info2 {info2:#x}"
 
 
-def _enter(fields: dict[str, Any], past: Past) -> Told:
+def _enter(fields: dict[str, Any], log: LogState) -> Fact:
     code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
     meaning = request_words(code, info1, info2) or "no source names this exit"
-    told = Told(f"-> {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
-    return _with_columns(told, past)
+    fact = Fact(f"-> {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
+    return _with_columns(fact, log)
 
 
-def _exit(fields: dict[str, Any], past: Past) -> Told:
+def _exit(fields: dict[str, Any], log: LogState) -> Fact:
     code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
     meaning = response_words(code, info1, info2)
-    told = Told(f"<- {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
-    return _with_columns(told, past)
+    fact = Fact(f"<- {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
+    return _with_columns(fact, log)
 
 
-def _bare(fields: dict[str, Any], past: Past) -> Told:
-    told = Told(
+def _bare(fields: dict[str, Any], log: LogState) -> Fact:
+    fact = Fact(
         _numbers(fields),
         "enter or exit: the event's name is not in the line",
         fields={"exit": exit_name(fields["exit_code"])},
     )
-    return _with_columns(told, past)
+    return _with_columns(fact, log)
 
 
-def _msr(fields: dict[str, Any], past: Past) -> Told:
+def _msr(fields: dict[str, Any], log: LogState) -> Fact:
     word = word_of(int(fields["ghcb_msr"]))
     info = MsrInfo(fields["ghcb_msr"] & 0xFFF)
     result = fields.get("result")
     arrow = "->" if result is None else "<-"
-    said = f"{arrow} vcpu {fields['vcpu']}  msr {fields['ghcb_msr']:#018x}"
+    summary = f"{arrow} vcpu {fields['vcpu']}  msr {fields['ghcb_msr']:#018x}"
     meaning = f"{enum_words(info)}: {info.doc}" if info.known else "no message that is known"
     rest = word_words(word).partition(f"info {enum_words(info)}")
     if values := " ".join(f"{rest[0]} {rest[2]}".split()):
         meaning += f" ({values})"
     if result is not None:
-        said += f"  result {result}"
+        summary += f"  result {result}"
         if result == 0 and info in REQUESTS:
-            meaning += "; the user's program answers later"
-    told = Told(said, meaning, fields={"message": info})
-    return _with_columns(told, past)
+            meaning += "; the user's program responds later"
+    fact = Fact(summary, meaning, fields={"message": info})
+    return _with_columns(fact, log)
 
 
-def _fault(fields: dict[str, Any], past: Past) -> Told:
+def _fault(fields: dict[str, Any], log: LogState) -> Fact:
     error = NpfInfo(fields["error_code"])
     level = {1: "4K", 2: "2M"}.get(fields["rmp_level"], str(fields["rmp_level"]))
     split = fields["psmash_ret"]
     meaning = f"nested page fault: {word_words(error)}; the RMP has the page at {level}"
     if split:
         meaning += f"; PSMASH failed with {split}"
-    said = (
+    summary = (
         f"vcpu {fields['vcpu']}  gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}"
         f"  error {int(error):#x}  level {level}  psmash {split}"
     )
-    return _with_columns(Told(said, meaning, fields={"error_bits": word_words(error)}), past)
+    return _with_columns(Fact(summary, meaning, fields={"error_bits": word_words(error)}), log)
 
 
 _BODY = (

@@ -1,8 +1,8 @@
 """What a guest's kernel says: its guest driver first, whose one bad day costs every report.
 
 The driver wipes the key of its VMPCK after every failed exchange but one, because the next message
-under the same number would tell two plaintexts apart. Two lines say so: the failure, then the key.
-Wordings differ from release to release; all that were released are read.
+under the same number would reveal how two plaintexts differ. Two lines say so: the failure, then
+the key. Wordings differ from release to release; all that were released are read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ...wire.operands import GuestRequestResult, VmmError
 from ...wire.status import Status
 from .errnos import errno_name, errno_text
 from .operands import status_words
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _NEVER_CALLED = 0xFFFF_FFFF_FFFF_FFFF
 _PRESET = 0xFF
@@ -73,13 +73,13 @@ def _failure(rc: int, info: int) -> tuple[str, str]:
     return f"neither hypervisor nor firmware refused: {errno_text(rc)}", ""
 
 
-def _asp_error(fields: dict[str, Any], past: Past) -> Told:
-    """Tell a failed request; older kernels call all 64 bits ``fw_err``."""
+def _asp_error(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a failed request; older kernels call all 64 bits ``fw_err``."""
     rc, info = fields["rc"], int(fields["exitinfo2"]) & _NEVER_CALLED
     cause, remedy = _failure(rc, info)
-    past.failure = (past.line.number, cause)
+    log.failure = (log.line.number, cause)
     result = GuestRequestResult(info)
-    return Told(
+    return Fact(
         f"guest request failed  rc {rc} {errno_name(rc)}  exitinfo2 {info:#x}:"
         f" {result_words(info)}",
         cause,
@@ -94,12 +94,12 @@ def _asp_error(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _decode_failure(fields: dict[str, Any], past: Past) -> Told:
+def _decode_failure(fields: dict[str, Any], log: LogState) -> Fact:
     rc = fields["rc"]
-    cause = "the answer is not the one to this request: number, type, version, size or tag is wrong"
-    past.failure = (past.line.number, cause)
-    return Told(
-        f"guest request answered wrongly  rc {rc} {errno_name(rc)}",
+    cause = "the response does not match this request: number, type, version, size or tag is wrong"
+    log.failure = (log.line.number, cause)
+    return Fact(
+        f"guest request, wrong response  rc {rc} {errno_name(rc)}",
         f"{cause}; {errno_text(rc)}",
         cause=f"{cause}: the hypervisor changed it, or mixed two up",
         consequence=_WIPED_NEXT,
@@ -108,19 +108,19 @@ def _decode_failure(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _decode_wiped(fields: dict[str, Any], past: Past) -> Told:
-    """Tell the one line of kernels 5.19 to 6.1 for both: what failed, and the key."""
-    past.failure = None
-    told = _disabled(fields, past)
-    return told._replace(cause="the request failed, or the answer is not the one to it")
+def _decode_wiped(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret the one line of kernels 5.19 to 6.1 for both: what failed, and the key."""
+    log.failure = None
+    fact = _disabled(fields, log)
+    return fact._replace(cause="the request failed, or the response does not match it")
 
 
-def _disabled(fields: dict[str, Any], past: Past) -> Told:
-    """Tell that a key was wiped, and after which failure."""
+def _disabled(fields: dict[str, Any], log: LogState) -> Fact:
+    """Report that a key was wiped, and after which failure."""
     key = fields["vmpck"]
-    before, past.failure = past.failure, None
+    before, log.failure = log.failure, None
     line, cause = before or (0, "the failed request is not in this log")
-    return Told(
+    return Fact(
         f"VMPCK{key} wiped",
         "after a failed exchange the key may not meet the same number again",
         cause=f"line {line}: {cause}" if before else cause,
@@ -130,8 +130,8 @@ def _disabled(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _off(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _off(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         "VMPCK is disabled",
         "the driver refuses requests with ENOTTY: the key is all zeros, wiped or never given",
         consequence="no reports and no derived keys with this key",
@@ -139,8 +139,8 @@ def _off(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _spent(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _spent(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         "sequence numbers used up",
         "the driver counts to 0xfffffffd and never begins anew: requests fail with EIO",
         consequence="no reports and no derived keys with this key until the guest reboots",
@@ -148,52 +148,52 @@ def _spent(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _ready(fields: dict[str, Any], past: Past) -> Told:
-    past.failure = None
-    return Told(f"guest driver ready, with VMPCK{fields['vmpck']}", "reports can be had")
+def _ready(fields: dict[str, Any], log: LogState) -> Fact:
+    log.failure = None
+    return Fact(f"guest driver ready, with VMPCK{fields['vmpck']}", "reports can be had")
 
 
-def _empty_key(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _empty_key(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         f"VMPCK{fields['vmpck']} cannot be used",
         "all zeros in the secrets page: wiped before, perhaps by an earlier kernel or an SVSM",
         remedy="give the driver another vmpck_id, or reboot the guest",
     )
 
 
-def _bad_key(fields: dict[str, Any], past: Past) -> Told:
-    return Told(f"there is no VMPCK{fields['vmpck']}", "vmpck_id has to be 0 to 3")
+def _bad_key(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(f"there is no VMPCK{fields['vmpck']}", "vmpck_id has to be 0 to 3")
 
 
-def _slots(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _slots(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         "certificates without a size",
         "the hypervisor filled certificate pages and did not say how much: rbx is 0",
     )
 
 
-def _truncated(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _truncated(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         "certificates cut off",
         "the hypervisor's certificates are larger than the buffer of the driver, 16 KiB",
     )
 
 
-def _message(fields: dict[str, Any], past: Past) -> Told:
+def _message(fields: dict[str, Any], log: LogState) -> Fact:
     kind = MsgType(fields["type"])
     version, size = fields["version"], fields["size"]
     name = kind.name if kind.known else "unknown"
-    return Told(
+    return Fact(
         f"message {name}  number {int(fields['seqno'])}  version {version}  {size} bytes",
         kind.doc,
         fields={"name": name},
     )
 
 
-def _response(fields: dict[str, Any], past: Past) -> Told:
-    told = _message(fields, past)
-    return told._replace(
-        meaning=f"{told.meaning}; Linux 6.12 prints the answer before this one here".lstrip("; ")
+def _response(fields: dict[str, Any], log: LogState) -> Fact:
+    fact = _message(fields, log)
+    return fact._replace(
+        meaning=f"{fact.meaning}; Linux 6.12 prints the response before this one here".lstrip("; ")
     )
 
 

@@ -8,100 +8,100 @@ from ...wire.exits import ExitCode
 from ...wire.operands import PscReturn
 from ...wire.rmp_words import PvalidateResult
 from .operands import code_words, exit_name
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _UNCHANGED = 255
 """What Linux makes of the carry flag that PVALIDATE sets."""
 
 
 def _vc(why: str) -> Any:
-    """Return what tells a #VC that could not be handled, *why* being the reason."""
+    """Return what interprets a #VC that could not be handled, *why* being the reason."""
 
-    def tell(fields: dict[str, Any], past: Past) -> Told:
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
         code = ExitCode(fields["exit_code"])
-        early = "PANIC: " in past.line.text or "early" in past.line.text
+        early = "PANIC: " in log.line.text or "early" in log.line.text
         kind = f"{why}: {code.doc}" if code.doc else why
-        return Told(
+        return Fact(
             f"#VC  exit {int(code):#x} {exit_name(code)}  ip {fields['ip']:#x}",
             kind,
             consequence="the guest stops" if early else "the process, or the guest, stops",
             fields={"exit": exit_name(code)},
         )
 
-    return tell
+    return interpret
 
 
 _unsupported = _vc("the guest has no handler for this exit")
-_vmm = _vc("the hypervisor's answer made no sense")
-_undecoded = _vc("the instruction could not be taken apart")
+_vmm = _vc("the hypervisor's response made no sense")
+_undecoded = _vc("the instruction could not be decoded")
 
 
-def _psc_failed(fields: dict[str, Any], past: Past) -> Told:
+def _psc_failed(fields: dict[str, Any], log: LogState) -> Fact:
     result = PscReturn(int(fields["exitinfo2"]))
     text = f"{result.name}: {result.doc}" if result.known else "no result that is known"
     if not fields["exitinfo2"]:
-        text = "the hypervisor reported nothing; its answer was refused, or went backwards"
-    return Told(
+        text = "the hypervisor reported nothing; its response was refused, or went backwards"
+    return Fact(
         f"page state change failed  ret {fields['ret']}  exitinfo2 {int(fields['exitinfo2']):#x}",
         text,
         consequence="the guest ends itself, set 1, code 1 (PSC)",
     )
 
 
-def _psc_code(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
-        f"page state change answered with {fields['code']:#x}",
+def _psc_code(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
+        f"page state change, response {fields['code']:#x}",
         "the hypervisor put another message than 0x15 into the GHCB MSR",
         consequence="the guest ends itself, set 1, code 1 (PSC)",
     )
 
 
-def _psc_msr(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _psc_msr(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         f"page {fields['paddr']:#x} did not become {fields['state']}  error {fields['error']:#x}",
         "the hypervisor, or the user's program on the host, refused",
         consequence="the guest ends itself, set 1, code 1 (PSC)",
     )
 
 
-def _pvalidate(fields: dict[str, Any], past: Past) -> Told:
+def _pvalidate(fields: dict[str, Any], log: LogState) -> Fact:
     action = "accept" if fields["action"] else "give up"
     size = "2M" if fields["size"] else "4K"
     result = code_words(PvalidateResult(fields["ret"]))
     if fields["ret"] == _UNCHANGED:
         result = "nothing had to change: the page was so before"
     svsm = f"  SVSM {fields['svsm_ret']:#x}" if fields["svsm_ret"] else ""
-    return Told(
+    return Fact(
         f"PFN {fields['pfn']:#x}  PVALIDATE {action} {size}  ret {fields['ret']}{svsm}",
         result,
         consequence="the guest ends itself, set 1, code 2 (PVALIDATE)",
     )
 
 
-def _ap(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _ap(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         "a processor could not be started",
         "the hypervisor refused to create it: KVM's own log has the reason (vmgexit: invalid AP)",
     )
 
 
-def _count(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _count(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         f"CPUID table with {fields['count']} entries", "the guest trusts it, not the hypervisor"
     )
 
 
-def _table(fields: dict[str, Any], past: Past) -> Told:
+def _table(fields: dict[str, Any], log: LogState) -> Fact:
     more = fields["reserved"] or fields["reserved2"]
     meaning = "reserved fields are not zero" if more else "64 rows follow, the rest of them empty"
-    return Told(f"CPUID table with {fields['count']} entries", meaning)
+    return Fact(f"CPUID table with {fields['count']} entries", meaning)
 
 
-def _row(fields: dict[str, Any], past: Past) -> Told:
+def _row(fields: dict[str, Any], log: LogState) -> Fact:
     names = ("eax", "ebx", "ecx", "edx")
     values = "  ".join(f"{name} {fields[name]:#010x}" for name in names)
     where = f"CPUID {fields['fn']:#x} index {fields['subfn']:#x}"
@@ -109,24 +109,24 @@ def _row(fields: dict[str, Any], past: Past) -> Told:
     meaning = f"of {', '.join(inputs)}" if inputs else ""
     if not any(fields[n] for n in ("fn", "subfn", *names)):
         meaning = "empty"
-    return Told(f"row {fields['index']}  {where}  {values}", meaning)
+    return Fact(f"row {fields['index']}  {where}  {values}", meaning)
 
 
-def _vmpl(fields: dict[str, Any], past: Past) -> Told:
+def _vmpl(fields: dict[str, Any], log: LogState) -> Fact:
     level = fields["vmpl"]
-    meaning = "nothing stands above the kernel" if level == 0 else "an SVSM stands above the kernel"
-    return Told(f"VMPL {level}", meaning)
+    meaning = "nothing runs above the kernel" if level == 0 else "an SVSM runs above the kernel"
+    return Fact(f"VMPL {level}", meaning)
 
 
-def _device(fields: dict[str, Any], past: Past) -> Told:
-    return Told("guest device made", "the guest driver can be loaded")
+def _device(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact("guest device made", "the guest driver can be loaded")
 
 
-def _status(fields: dict[str, Any], past: Past) -> Told:
+def _status(fields: dict[str, Any], log: LogState) -> Fact:
     features = f"SEV{fields['features']}".split()
     snp = any(word.startswith("SEV-SNP") for word in features)
     meaning = "the guest runs under SNP" if snp else "the guest does not run under SNP"
-    return Told(f"features {' '.join(features)}", meaning, fields={"features": features})
+    return Fact(f"features {' '.join(features)}", meaning, fields={"features": features})
 
 
 _ROW = (

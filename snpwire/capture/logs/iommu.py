@@ -5,29 +5,29 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _DEVICE = re.compile(r"(?<![0-9a-fA-F:.])((?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]): ")
 
 
-def _device(fields: dict[str, Any], past: Past) -> str:
+def _device(fields: dict[str, Any], log: LogState) -> str:
     """Return the device, which stands in the event or before the message."""
     if "device" in fields:
         return str(fields["device"])
     if "devid" in fields:
         number = int(fields["devid"])
         return f"{number >> 8:02x}:{number >> 3 & 0x1F:02x}.{number & 7}"
-    found = _DEVICE.search(past.line.text)
+    found = _DEVICE.search(log.line.text)
     return found[1] if found else ""
 
 
-def _page_fault(fields: dict[str, Any], past: Past) -> Told:
-    device = _device(fields, past)
-    return Told(
+def _page_fault(fields: dict[str, Any], log: LogState) -> Fact:
+    device = _device(fields, log)
+    return Fact(
         f"device {device or 'unknown'}  gpa {fields['gpa']:#x}  vmg_tag {fields['vmg_tag']:#x}"
         f"  flags_rmp {fields['flags_rmp']:#x}  flags {fields['flags']:#x}",
         "the RMP refused a device's access: the page is private, or its entry has another size",
@@ -37,9 +37,9 @@ def _page_fault(fields: dict[str, Any], past: Past) -> Told:
     )
 
 
-def _hw_error(fields: dict[str, Any], past: Past) -> Told:
-    device = _device(fields, past)
-    return Told(
+def _hw_error(fields: dict[str, Any], log: LogState) -> Fact:
+    device = _device(fields, log)
+    return Fact(
         f"device {device or 'unknown'}  spa {fields['spa']:#x}  vmg_tag {fields['vmg_tag']:#x}"
         f"  flags {fields['flags']:#x}",
         "the IOMMU could not read the RMP's own memory at this address",

@@ -1,4 +1,4 @@
-"""What KVM says of its guests' exits and pages. Reasons are those that it answers the guest."""
+"""What KVM says of its guests' exits and pages. Reasons are those in its response to the guest."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.operands import MalformedReason, SevFeatures
 from .operands import exit_name, word_words
-from .record import Hex, Told
+from .record import Fact, Hex
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _ORIGIN = re.compile(r"kvm \[(\d{1,10})\]: vcpu(\d{1,10}), guest rIP: 0x([0-9a-fA-F]{1,16})")
 
 
-def _origin(past: Past) -> dict[str, Any]:
+def _origin(log: LogState) -> dict[str, Any]:
     """Return process, virtual processor and instruction, which KVM puts before some messages."""
-    found = _ORIGIN.search(past.line.text)
+    found = _ORIGIN.search(log.line.text)
     if found is None:
         return {}
     return {"pid": int(found[1]), "vcpu": int(found[2]), "guest_rip": Hex(found[3], 16)}
 
 
-def _refused(reason: MalformedReason | None, said: str, meaning: str) -> Any:
-    """Return what tells a refused exit; *said* and *meaning* may name fields."""
+def _refused(reason: MalformedReason | None, summary: str, meaning: str) -> Any:
+    """Return what interprets a refused exit; *summary* and *meaning* may name fields."""
 
-    def tell(fields: dict[str, Any], past: Past) -> Told:
-        origin = _origin(past)
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
+        origin = _origin(log)
         who = f"vcpu {origin['vcpu']}  " if origin else ""
         shown = dict(fields)
         if "exit_code" in fields:
@@ -36,35 +36,35 @@ def _refused(reason: MalformedReason | None, said: str, meaning: str) -> Any:
             origin["exit"] = shown["name"]
         text = meaning.format(**shown)
         if reason is not None:
-            text += f"; KVM answers malformed input, reason {reason:d} {reason.name}"
+            text += f"; KVM responds malformed input, reason {reason:d} {reason.name}"
             origin["reason"] = reason
-        return Told(f"{who}{said.format(**shown)}", text, fields=origin)
+        return Fact(f"{who}{summary.format(**shown)}", text, fields=origin)
 
-    return tell
+    return interpret
 
 
-def _unsupported(fields: dict[str, Any], past: Past) -> Told:
-    """Tell the exit by which a guest reports a #VC that it cannot handle."""
+def _unsupported(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret the exit by which a guest reports a #VC that it cannot handle."""
     code = int(fields["info1"])
-    origin = _origin(past)
+    origin = _origin(log)
     who = f"vcpu {origin['vcpu']}  " if origin else ""
-    return Told(
+    return Fact(
         f"{who}unsupported #VC  error code {code:#x} {exit_name(code)}  info2 {fields['info2']:#x}",
-        "the guest met a #VC that it cannot handle, and said so",
+        "the guest reports a #VC that it cannot handle",
         consequence="KVM_RUN fails with EINVAL",
         fields={**origin, "exit": exit_name(code)},
     )
 
 
-def _features(fields: dict[str, Any], past: Past) -> Told:
+def _features(fields: dict[str, Any], log: LogState) -> Fact:
     given, wanted = SevFeatures(fields["given"]), SevFeatures(fields["wanted"])
-    told = _refused(
+    interpret = _refused(
         _R.INVALID_INPUT,
         "AP creation with SEV_FEATURES {given:#x}, the guest has {wanted:#x}",
         f"they differ in {word_words(SevFeatures(given ^ wanted))}",
     )
-    told_now: Told = told(fields, past)
-    return told_now
+    fact: Fact = interpret(fields, log)
+    return fact
 
 
 _V = "vmgexit: "
@@ -116,7 +116,7 @@ _FORMATS = (
         _refused(
             None,
             "GHCB at gpa {gpa:#x}",
-            "no memory of the guest lies there; the guest goes on unanswered",
+            "no guest memory is there; the guest resumes without a response",
         ),
     ),
     form(
@@ -148,7 +148,7 @@ _FORMATS = (
         _refused(
             _R.INVALID_SCRATCH_AREA,
             "sw_scratch {address:#x}  {length:#x} bytes",
-            "the end of it lies beyond all addresses",
+            "its end is beyond all addresses",
         ),
     ),
     form(
@@ -204,7 +204,7 @@ _FORMATS = (
         _refused(
             _R.INVALID_INPUT,
             "AP creation with the save area at {gpa:#x}",
-            "an erratum: a save area on a 2M boundary makes the 2M beside it look in use",
+            "an erratum: a save area on a 2M boundary makes the 2M next to it look in use",
         ),
     ),
     form(
@@ -224,8 +224,8 @@ _FORMATS = (
 )
 
 
-def _hint(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _hint(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         "no dump of the GHCB",
         "KVM printed this in its place",
         remedy="set kvm_amd.dump_invalid_vmcb=1 and let it happen again",

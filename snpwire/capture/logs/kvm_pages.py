@@ -7,42 +7,42 @@ from typing import TYPE_CHECKING, Any
 from ...wire.rmp_words import PsmashResult
 from .errnos import errno_text
 from .operands import code_words
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 
-def _rmp(said: str, meaning: str) -> Any:
-    """Return what tells a page that KVM and the RMP disagree about."""
+def _rmp(summary: str, meaning: str) -> Any:
+    """Return what interprets a page that KVM and the RMP disagree about."""
 
-    def tell(fields: dict[str, Any], past: Past) -> Told:
-        return Told(said.format(**fields), meaning)
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
+        return Fact(summary.format(**fields), meaning)
 
-    return tell
+    return interpret
 
 
-def _update_failed(fields: dict[str, Any], past: Past) -> Told:
+def _update_failed(fields: dict[str, Any], log: LogState) -> Fact:
     size = f"level {fields['level']}" if "level" in fields else f"order {fields['order']}"
-    return Told(
+    return Fact(
         f"GFN {fields['gfn']:#x}  PFN {fields['pfn']:#x}  {size}",
         f"the page could not be given to the guest: {errno_text(fields['error'])};"
         " the RMPUPDATE that failed is logged before",
     )
 
 
-def _unassigned(fields: dict[str, Any], past: Past) -> Told:
+def _unassigned(fields: dict[str, Any], log: LogState) -> Fact:
     error = fields["error"]
     why = errno_text(error) if error else "the entry is not assigned"
-    said = f"gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}"
-    return Told(said, f"the fault is about a private page whose entry says otherwise: {why}")
+    summary = f"gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}"
+    return Fact(summary, f"the fault is about a private page whose entry says otherwise: {why}")
 
 
-def _not_split(fields: dict[str, Any], past: Past) -> Told:
+def _not_split(fields: dict[str, Any], log: LogState) -> Fact:
     result = code_words(PsmashResult(fields["ret"]))
-    said = f"gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}  PSMASH ret {fields['ret']}"
-    return Told(said, f"its 2M entry could not be split: {result}")
+    summary = f"gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}  PSMASH ret {fields['ret']}"
+    return Fact(summary, f"its 2M entry could not be split: {result}")
 
 
 _GPA = "gpa {gpa:#x}"

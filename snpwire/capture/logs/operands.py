@@ -24,12 +24,12 @@ def request_words(code: int, info1: int, info2: int) -> str:
     event = event_of(code, info1)
     if event is None:
         return ""
-    told = operand_words(event.info1, info1), operand_words(event.info2, info2)
-    return ", ".join(filter(None, (event.title, *told)))
+    words = operand_words(event.info1, info1), operand_words(event.info2, info2)
+    return ", ".join(filter(None, (event.title, *words)))
 
 
 def response_words(code: int, info1: int, info2: int) -> str:
-    """Return what the operands of an answer say; the event is the first that the code has."""
+    """Return what the operands of a response say; the event is the first that the code has."""
     rows = events_of(code)
     operand = response(rows[0] if rows else None, info1)
     action = "" if info1 & 0xFFFF_FFFF == 0 else f"action {info1 & 0xFFFF_FFFF}"
@@ -42,8 +42,8 @@ def operand_words(operand: Operand, raw: int) -> str:
     if isinstance(value, Zero):
         return f"{raw:#x} where nothing belongs" if raw else ""
     if isinstance(value, OpenEnum | Word):
-        told = enum_words(value) if isinstance(value, OpenEnum) else word_words(value)
-        return f"{operand.label} {told}".strip() if told else ""
+        words = enum_words(value) if isinstance(value, OpenEnum) else word_words(value)
+        return f"{operand.label} {words}".strip() if words else ""
     return f"{operand.label} {raw:#x}".strip()
 
 
@@ -61,16 +61,16 @@ def word_words(word: Word) -> str:
     """Return the fields of a word that are set."""
     if isinstance(word, Flags):
         return " ".join(word.names()) or "no bit set"
-    said = []
+    words = []
     for field in word.BITS.values():
         value = field.value(word)
         if isinstance(value, OpenEnum):
-            said.append(f"{field.name} {enum_words(value)}")
+            words.append(f"{field.name} {enum_words(value)}")
         elif value:
-            said.append(field.name if field.width == 1 else f"{field.name} {int(value):#x}")
+            words.append(field.name if field.width == 1 else f"{field.name} {int(value):#x}")
     if word.unknown:
-        said.append(f"unnamed bits {word.unknown:#x}")
-    return " ".join(said)
+        words.append(f"unnamed bits {word.unknown:#x}")
+    return " ".join(words)
 
 
 _OF_REQUESTS = " For a guest request: "

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 from ...wire.status import NO_FW_CALL, Status
 from .errnos import errno_text
 from .operands import status_words
-from .record import Line, Told
+from .record import Fact, LogLine
 from .template import Template, form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _REGISTERS = ("eax", "ebx", "ecx", "edx")
 _SET = "eax:0x{{{0}eax:w}}, ebx: 0x{{{0}ebx:w}}, ecx: 0x{{{0}ecx:w}}, edx: 0x{{{0}edx:w}}"
 _GIVEN, _WANTED = _SET.format("provided_"), _SET.format("expected_")
 
 
-def _launch(fields: dict[str, Any], past: Past) -> Told:
-    """Tell who refused: the firmware where it gave a status, else the kernel."""
+def _launch(fields: dict[str, Any], log: LogState) -> Fact:
+    """Report who refused: the firmware where it gave a status, else the kernel."""
     ret, error = fields["ret"], fields["fw_error"]
     status = Status(error & 0xFFFF_FFFF)
-    said = f"ret {ret}  fw_error {error} {status.name if status.known else 'unknown'}"
+    summary = f"ret {ret}  fw_error {error} {status.name if status.known else 'unknown'}"
     what = fields.get("what", "")
     if error == 0 or error & 0xFFFF_FFFF == NO_FW_CALL:
         meaning = f"the kernel refused, the firmware was not asked: {errno_text(ret)}"
@@ -30,39 +30,39 @@ def _launch(fields: dict[str, Any], past: Past) -> Told:
     else:
         meaning = f"the firmware refused, not the kernel: {status_words(int(status))}"
         who = "firmware"
-    return Told(
-        f"{what}  {said}".strip(),
+    return Fact(
+        f"{what}  {summary}".strip(),
         meaning,
         fields={"what": what, "refused_by": who, "status": status},
     )
 
 
 def _named(command: str) -> Any:
-    def tell(fields: dict[str, Any], past: Past) -> Told:
-        return _launch({**fields, "what": command}, past)
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
+        return _launch({**fields, "what": command}, log)
 
-    return tell
+    return interpret
 
 
-def _mismatch(fields: dict[str, Any], past: Past) -> Told:
+def _mismatch(fields: dict[str, Any], log: LogState) -> Fact:
     return _differing(fields)
 
 
-def _differing(fields: dict[str, Any]) -> Told:
-    """Tell which registers the firmware wants otherwise."""
+def _differing(fields: dict[str, Any]) -> Fact:
+    """Report which registers the firmware wants otherwise."""
     wrong = {
         name: fields[f"provided_{name}"] ^ fields[f"expected_{name}"]
         for name in _REGISTERS
         if fields.get(f"provided_{name}") != fields.get(f"expected_{name}")
     }
-    told = ", ".join(f"{name} bit {_bits(mask)}" for name, mask in wrong.items())
-    return Told(
+    bits = ", ".join(f"{name} bit {_bits(mask)}" for name, mask in wrong.items())
+    return Fact(
         f"CPUID {fields['function']:#x} index {fields['index']:#x}  "
         + "  ".join(
             f"{name} {fields[f'provided_{name}']:#x} should be {fields[f'expected_{name}']:#x}"
             for name in wrong
         ),
-        f"the firmware does not vouch for {told}" if told else "provided and expected are the same",
+        f"the firmware does not accept {bits}" if bits else "provided and expected are the same",
         cause="the virtual processor shows the guest what this processor or firmware does not have",
         consequence="the launch fails with INVALID_PARAM",
         remedy="start QEMU with these bits off, or with another -cpu",
@@ -92,7 +92,7 @@ class _Complaint:
         self._fields = fields
         self._wanted = [Template(f"provided: {_GIVEN}"), Template(f"expected: {_WANTED}")]
 
-    def take(self, line: Line) -> bool:
+    def take(self, line: LogLine) -> bool:
         found = self._wanted[0].match(line.text) if self._wanted else None
         if found is None:
             return False
@@ -104,28 +104,28 @@ class _Complaint:
     def done(self) -> bool:
         return not self._wanted
 
-    def told(self) -> Told:
+    def fact(self) -> Fact:
         if self._wanted:
-            said = f"CPUID {self._fields['function']:#x} index {self._fields['index']:#x}"
-            return Told(said, "what was expected is not in the log")
-        told = _differing(self._fields)
-        return told._replace(fields={**self._fields, **told.fields})
+            summary = f"CPUID {self._fields['function']:#x} index {self._fields['index']:#x}"
+            return Fact(summary, "what was expected is not in the log")
+        fact = _differing(self._fields)
+        return fact._replace(fields={**self._fields, **fact.fields})
 
 
-def _complaint(fields: dict[str, Any], past: Past) -> _Complaint:
+def _complaint(fields: dict[str, Any], log: LogState) -> _Complaint:
     return _Complaint(fields)
 
 
-def _count(fields: dict[str, Any], past: Past) -> Told:
+def _count(fields: dict[str, Any], log: LogState) -> Fact:
     given, wanted = fields["provided"], fields["expected"]
-    return Told(
+    return Fact(
         f"CPUID entries {given}, expected {wanted}",
         "the firmware gave back another number of entries than it was given",
     )
 
 
-def _page(fields: dict[str, Any], past: Past) -> Told:
-    return Told("CPUID page", "the firmware did not take it; what it would take is said before")
+def _page(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact("CPUID page", "the firmware did not take it; what it would take is said before")
 
 
 FORMATS = (

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 from ..loglines import caller_of, time_of
 
 
-class Past:
-    """What earlier lines said; it stays small however long the log is."""
+class LogState:
+    """The line that is read, and what it needs of earlier ones; small however long the log."""
 
     def __init__(self) -> None:
-        self.line = Line(0, 0, "", "")
+        self.line = LogLine(0, 0, "", "")
         """The line that is being read."""
         self.entry: tuple[int, Mapping[str, Any]] | None = None
         """An RMP entry printed as fields, and its line: the raw form comes next."""
@@ -39,10 +39,10 @@ class Quad(int):
         return f"{int(self):#018x}"
 
 
-class Told(NamedTuple):
-    """What a format makes of its fields."""
+class Fact(NamedTuple):
+    """The interpretation of one event of a log."""
 
-    said: str
+    text: str
     """The fields on one line, each readable by itself."""
     meaning: str = ""
     cause: str = ""
@@ -54,7 +54,7 @@ class Told(NamedTuple):
     """Time and caller, where the message itself has them."""
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """One line of a log, or several that a mailer had broken."""
 
     number: int
@@ -79,7 +79,7 @@ class LogRecord(NamedTuple):
     prefix: str
     """What loggers put before the message, as it stands in the log."""
     fields: Fields
-    said: str
+    text: str
     """The fields on one line."""
     meaning: str = ""
     cause: str = ""
@@ -90,7 +90,7 @@ class LogRecord(NamedTuple):
 
     @property
     def time(self) -> str:
-        """Return when it happened, as it is written there; empty where nothing tells."""
+        """Return when it happened, as it is written there; empty if the line has none."""
         return self.columns[0] or time_of(self.prefix)
 
     @property
@@ -110,12 +110,12 @@ class LogRecord(NamedTuple):
             "time": self.time,
             "caller": self.caller,
             "fields": plain(self.fields),
-            "text": self.said,
+            "text": self.text,
             "meaning": self.meaning,
         }
         for name in ("cause", "consequence", "remedy"):
-            if said := getattr(self, name):
-                out[name] = said
+            if sentence := getattr(self, name):
+                out[name] = sentence
         return out
 
 
@@ -136,7 +136,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - a line for each kind
     return value
 
 
-class Block(Protocol):
+class LogBlock(Protocol):
     """Lines that become one record together, while they come in."""
 
     watches: bool
@@ -144,19 +144,19 @@ class Block(Protocol):
     patience: int
     """How many lines of others may stand before its next one."""
 
-    def take(self, line: Line) -> bool:
-        """Tell whether *line* belongs to it, and keep what it says.
+    def take(self, line: LogLine) -> bool:
+        """Return whether *line* belongs to the block, and keep its fields.
 
         A line that is not its own may still end it.
         """
 
     @property
     def done(self) -> bool:
-        """Tell whether nothing can follow."""
+        """Return whether nothing can follow."""
 
     @property
     def pending(self) -> bool:
-        """Tell whether more is sure to follow, however long that takes."""
+        """Return whether more is sure to follow, however long that takes."""
 
-    def told(self) -> Told:
-        """Return what has been said."""
+    def fact(self) -> Fact:
+        """Return the interpretation of the lines so far."""

@@ -14,13 +14,13 @@ from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
 from ...wire.rmp_words import PageFault, RmpUpdateResult, VmplMask
 from .errnos import errno_text
 from .operands import code_words
-from .record import Hex, Told
+from .record import Fact, Hex
 from .template import form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .record import Past
+    from .record import LogState
 
 KIND = "rmp-entry"
 ASSIGNED = "rmp_assigned"
@@ -48,7 +48,7 @@ def entry(lo: int, hi: int) -> Entry:
 @lru_cache(maxsize=4096)
 def _entry_of(lo: int, hi: int) -> Entry:
     word, state = RmpLo(lo), state_of(lo, hi)
-    said = [
+    summary = [
         "assigned" if word.assigned else "not assigned",
         "2M" if word.page_size else "4K",
         "immutable" if word.immutable else "",
@@ -57,7 +57,7 @@ def _entry_of(lo: int, hi: int) -> Entry:
         f"asid {word.asid}" if word.asid else "",
         *(name for name in ("vmsa", "validated", "lock") if getattr(word, name)),
     ]
-    return Entry(state, " ".join(filter(None, said)), _meaning(word, state), _rights(RmpHi(hi)))
+    return Entry(state, " ".join(filter(None, summary)), _meaning(word, state), _rights(RmpHi(hi)))
 
 
 def _meaning(word: RmpLo, state: RmpState) -> str:
@@ -75,23 +75,23 @@ def _rights(word: RmpHi) -> Mapping[str, list[str]]:
     return MappingProxyType({f"vmpl{level}": mask.names() for level, mask in masks if mask})
 
 
-def _entry(fields: dict[str, Any], past: Past) -> Told:
-    """Tell both quadwords of an entry."""
+def _entry(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret both quadwords of an entry."""
     lo, hi = fields["lo"], fields["hi"]
     pfn = _pfn(fields)
-    told = entry(lo, hi)
-    meaning = told.meaning
-    if past.entry:
-        if past.entry[1]["pfn"] == pfn:
-            meaning += _compared(lo, past.entry)
-        past.entry = None
-    more = {"pfn": pfn, "state": told.state.name, "rights": told.rights}
-    return Told(said(pfn, lo, hi, told), meaning, fields=more)
+    row = entry(lo, hi)
+    meaning = row.meaning
+    if log.entry:
+        if log.entry[1]["pfn"] == pfn:
+            meaning += _compared(lo, log.entry)
+        log.entry = None
+    more = {"pfn": pfn, "state": row.state.name, "rights": row.rights}
+    return Fact(entry_text(pfn, lo, hi, row), meaning, fields=more)
 
 
-def said(pfn: int, lo: int, hi: int, told: Entry) -> str:
+def entry_text(pfn: int, lo: int, hi: int, row: Entry) -> str:
     """Return an entry on one line."""
-    return f"PFN {pfn:#x}  {lo:x}:{hi:x}  {told.words.format(lo & _GPA)}"
+    return f"PFN {pfn:#x}  {lo:x}:{hi:x}  {row.words.format(lo & _GPA)}"
 
 
 def _pfn(fields: dict[str, Any]) -> Hex:
@@ -110,73 +110,73 @@ def _compared(lo: int, before: tuple[int, Mapping[str, Any]]) -> str:
 _DECODED = ("assigned", "immutable", "page_size", "gpa", "asid", "vmsa", "validated")
 
 
-def _decoded(fields: dict[str, Any], past: Past) -> Told:
-    """Tell an entry printed as fields: sub-pages, lock and rights are not among them."""
+def _decoded(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret an entry printed as fields: sub-pages, lock and rights are not among them."""
     pfn = _pfn(fields)
     values = {name: int(fields[name]) for name in _DECODED}
-    past.entry = past.line.number, values | {"pfn": pfn}
+    log.entry = log.line.number, values | {"pfn": pfn}
     wide = [name for name, value in values.items() if value >> RmpLo.BITS[name].width or value < 0]
     if wide:
-        return Told(f"PFN {pfn:#x}", f"no entry can be so: {', '.join(wide)} out of range")
+        return Fact(f"PFN {pfn:#x}", f"no entry can be so: {', '.join(wide)} out of range")
     lo = RmpLo.of(**values)
-    told = entry(lo, 0)
-    return Told(
-        f"PFN {pfn:#x}  {told.words.format(lo & _GPA)}",
-        told.meaning,
-        fields={"pfn": pfn, "state": told.state.name},
+    row = entry(lo, 0)
+    return Fact(
+        f"PFN {pfn:#x}  {row.words.format(lo & _GPA)}",
+        row.meaning,
+        fields={"pfn": pfn, "state": row.state.name},
     )
 
 
-def _region(fields: dict[str, Any], past: Past) -> Told:
+def _region(fields: dict[str, Any], log: LogState) -> Fact:
     first, end = fields["first"], fields["end"]
-    return Told(
+    return Fact(
         f"PFN {fields['pfn']:#x}  not assigned",
         f"entries of PFN {first:#x} to {end - 1:#x} that are not zero follow",
     )
 
 
-def _nothing(fields: dict[str, Any], past: Past) -> Told:
-    return Told(f"PFN {fields['pfn']:#x}", "no entry of its 2M is set")
+def _nothing(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(f"PFN {fields['pfn']:#x}", "no entry of its 2M is set")
 
 
-def _unread(fields: dict[str, Any], past: Past) -> Told:
+def _unread(fields: dict[str, Any], log: LogState) -> Fact:
     error = fields.get("error")
     why = "" if error is None else f", {errno_text(error)}"
-    return Told(f"PFN {fields['pfn']:#x}", f"its entry could not be read{why}")
+    return Fact(f"PFN {fields['pfn']:#x}", f"its entry could not be read{why}")
 
 
-def _unmapped(fields: dict[str, Any], past: Past) -> Told:
-    return Told(f"address {fields['hva']:#x}", "the kernel's page tables map nothing there")
+def _unmapped(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(f"address {fields['hva']:#x}", "the kernel's page tables map nothing there")
 
 
-def _update(fields: dict[str, Any], past: Past) -> Told:
+def _update(fields: dict[str, Any], log: LogState) -> Fact:
     ret, level = fields["ret"], fields["level"]
     size = {1: "4K", 2: "2M"}.get(level, f"level {level}")
     result = RmpUpdateResult(ret)
-    return Told(
+    return Fact(
         f"PFN {fields['pfn']:#x}  RMPUPDATE {size} ret {ret}",
         code_words(result),
         fields={"result": result},
     )
 
 
-def _leak(fields: dict[str, Any], past: Past) -> Told:
+def _leak(fields: dict[str, Any], log: LogState) -> Fact:
     first, last = fields["first"], fields["end"] - 1
     pages = f"{first:#x} to {last:#x}  {last - first + 1} pages" if last != first else f"{first:#x}"
-    return Told(
+    return Fact(
         f"PFN {pages} leaked",
         "the firmware did not give them back, so the kernel will never use them again",
     )
 
 
-def _split(fields: dict[str, Any], past: Past) -> Told:
-    return Told(
+def _split(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
         f"PFN {fields['pfn']:#x}",
         f"the kernel's own mapping of it could not be split to 4K: {errno_text(fields['ret'])}",
     )
 
 
-def _fault(fields: dict[str, Any], past: Past) -> Told:
+def _fault(fields: dict[str, Any], log: LogState) -> Fact:
     code = int(fields["code"])
     names = [
         "RMP" if name == "rmp" else name.replace("_", " ")
@@ -185,7 +185,7 @@ def _fault(fields: dict[str, Any], past: Past) -> Told:
     ]
     if unknown := code & ~PageFault.KNOWN:
         names.append(f"bits without a name {unknown:#x}")
-    return Told(
+    return Fact(
         f"#PF {code:#x}  {' '.join(names)}",
         "the host touched a page that the table gives to a guest or the firmware",
         fields={"bits": names},

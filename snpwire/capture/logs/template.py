@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .record import Block, Hex, Past, Quad, Told
+from .record import Fact, Hex, LogBlock, LogState, Quad
 
 _FIELD = re.compile(r"\{(\w+):(\w+)\}")
 _LEAST = 12  # characters of a format that a broken line must have
@@ -57,7 +57,7 @@ class Template:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.alone = text.startswith("^")
+        self.at_start = text.startswith("^")
         pieces = _FIELD.split(text.removeprefix("^"))
         self.literals = pieces[0::3]
         self.names = pieces[1::3]
@@ -78,7 +78,7 @@ class Template:
         return dict(zip(self.names, values))  # noqa: B905 - three times as fast
 
     def broken(self, text: str) -> bool:
-        """Tell whether *text* ends within the format."""
+        """Return whether *text* ends within the format."""
         first = self.literals[0]
         start = text.rfind(first) if first else -1
         return start >= 0 and len(text) - start >= _LEAST and self._within(text, start)
@@ -103,7 +103,7 @@ class Template:
         return False
 
     def _regex(self) -> str:
-        bounded = "^" if self.alone else ""
+        bounded = "^" if self.at_start else ""
         if self.text[0].isalnum():
             bounded = r"(?<![0-9A-Za-z_])"
         elif self.text[0] == "{":
@@ -116,23 +116,23 @@ class Template:
 
 
 def _shortened(conversion: Conversion, rest: str) -> bool:
-    """Tell whether *rest* is a number of fixed width that breaks off."""
+    """Return whether *rest* is a number of fixed width that breaks off."""
     return "{16}" in conversion.pattern and re.fullmatch("[0-9a-fA-F]{1,15}", rest) is not None
 
 
-Tell = Callable[[dict[str, Any], Past], Told | Block]
-"""What makes something of a format's fields: a record, or a block that further lines fill."""
+Interpreter = Callable[[dict[str, Any], LogState], Fact | LogBlock]
+"""Interprets the fields of a format: as one fact, or as a block that further lines complete."""
 
 
 class Format(NamedTuple):
-    """A format, its wordings, and what is made of it."""
+    """A format, its wordings, and its interpreter."""
 
     key: str
     kind: str
     wordings: tuple[Template, ...]
-    tell: Tell
+    interpret: Interpreter
 
 
-def form(key: str, kind: str, wording: str, tell: Tell, *older: str) -> Format:
+def form(key: str, kind: str, wording: str, interpret: Interpreter, *older: str) -> Format:
     """Return a format with its wordings, today's first."""
-    return Format(key, kind, tuple(Template(text) for text in (wording, *older)), tell)
+    return Format(key, kind, tuple(Template(text) for text in (wording, *older)), interpret)

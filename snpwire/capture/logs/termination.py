@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...bits import OpenEnum
 from ...wire.operands import SevFeatures, TermInfo, TermLinux, TermSet, TermSpec, term_reason
-from .record import Told
+from .record import Fact
 from .template import form
 
 if TYPE_CHECKING:
-    from .record import Past
+    from .record import LogState
 
 _ENDED = "the virtual machine stops; KVM hands the user's program a system event of type SEV_TERM"
 _FEATURES = (
@@ -41,20 +41,20 @@ REMEDIES: dict[tuple[int, int], str] = {
 """What to do about a reason, where more is known than its name."""
 
 
-def _by_msr(fields: dict[str, Any], past: Past) -> Told:
-    """Tell a termination by the MSR: KVM prints set and code."""
-    return _told(fields["set"], fields["code"], f"{fields['set']:#x}:{fields['code']:#x}", "")
+def _by_msr(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a termination by the MSR: KVM prints set and code."""
+    return _fact(fields["set"], fields["code"], f"{fields['set']:#x}:{fields['code']:#x}", "")
 
 
-def _by_page(fields: dict[str, Any], past: Past) -> Told:
-    """Tell a termination by the GHCB: KVM prints both operands raw."""
+def _by_page(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a termination by the GHCB: KVM prints both operands raw."""
     word, more = TermInfo(fields["info1"]), fields["info2"]
     features = (word.reason_set, word.reason_code) == (0, TermSpec.SNP_FEATURES_UNSUPPORTED)
     extra = ""
     if more:
         extra = f"; unsupported: {_status_bits(more)}" if features else f"; info {more:#x}"
-    said = f"{fields['info1']:#x} info {more:#x}"
-    return _told(word.reason_set, word.reason_code, said, extra)
+    summary = f"{fields['info1']:#x} info {more:#x}"
+    return _fact(word.reason_set, word.reason_code, summary, extra)
 
 
 def _status_bits(mask: int) -> str:
@@ -66,14 +66,14 @@ def _status_bits(mask: int) -> str:
     )
 
 
-def _told(owner: int, code: int, said: str, extra: str) -> Told:
+def _fact(owner: int, code: int, summary: str, extra: str) -> Fact:
     who, why = TermSet(owner), term_reason(owner, code)
     known = isinstance(why, OpenEnum) and why.known
     name = why.name if isinstance(why, OpenEnum) and known else "unknown"
-    text = why.doc if isinstance(why, OpenEnum) and known else "nobody documents this code"
+    text = why.doc if isinstance(why, OpenEnum) and known else "this code is not documented"
     owner_name = who.name if who.known else "of an unknown owner"
-    return Told(
-        f"termination {said}  set {owner:#x} {owner_name}, code {code:#x} {name}",
+    return Fact(
+        f"termination {summary}  set {owner:#x} {owner_name}, code {code:#x} {name}",
         text + extra,
         cause=text + extra,
         consequence=_ENDED,
