@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...rmp.entry import VMSA, covering_entry
 from ...rmp.scalar.firmware import asid_of
-from ...rmp.sparse import state_of_entry
+from ...rmp.sparse_table import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.report import GuestPolicy
 from ...wire.rmp import STILL, RmpState

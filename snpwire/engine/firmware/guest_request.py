@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...crypto.sealing import open_raw, seal_parts
 from ...errors import AuthError
 from ...rmp.entry import LARGE
-from ...rmp.sparse import state_of_entry
+from ...rmp.sparse_table import state_of_entry
 from ...wire import kind
 from ...wire.address import IN_PAGE, PAGE
 from ...wire.message import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...rmp.sparse import state_of_entry
+from ...rmp.sparse_table import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...layout import Record
-    from ...rmp.sparse import PlacedEntries
+    from ...rmp.sparse_table import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
 
