@@ -79,10 +79,11 @@ class Hypervisor:
             if code not in (REQUEST, EXTENDED):
                 self.write(vcpu, ghcb, *exits.response(self.host, vcpu, page))
                 return
-        extended = code == EXTENDED
-        x = Exchange(vcpu, info1, info2, rax, rbx if extended else None)
+        x = Exchange(vcpu, info1, info2)
+        if code == EXTENDED:
+            x.data_gpa, x.data_pages = rax, rbx
         result = self.requests.serve(x)
-        registers = (rax, 0, 0, x.pages_needed or rbx) if extended else NOTHING
+        registers = (rax, 0, 0, x.pages_needed or rbx) if code == EXTENDED else NOTHING
         self.write(vcpu, ghcb, 0, result, registers)
 
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
