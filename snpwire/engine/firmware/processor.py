@@ -114,8 +114,7 @@ class Processor:
 
     def guest(self, address: int) -> FirmwareGuest:
         """Return the guest whose context is at *address*. Refuses a page without one."""
-        if self.look_up(address)[0] != RmpState.CONTEXT:
-            raise CommandRefusal(Status.INVALID_GUEST)
+        refuse_if(self.look_up(address)[0] != RmpState.CONTEXT, Status.INVALID_GUEST)
         self.reach(address, PAGE)
         return self.context(address)
 
@@ -126,6 +125,12 @@ class Processor:
     def scramble(self, address: int) -> None:
         """Make a context page read as noise to all but the firmware."""
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
+
+
+def refuse_if(failed: object, status: Status) -> None:
+    """Refuse with *status* if a check *failed*."""
+    if failed:
+        raise CommandRefusal(status)
 
 
 def require(status: Status) -> None:
