@@ -16,4 +16,11 @@ from .hypervisor import HYPERVISOR
 if TYPE_CHECKING:
     from .fault import AnyFault
 
-FAULTS: dict[str, AnyFault] = {row.name: row for row in (*HYPERVISOR, *FIRMWARE, *GUEST)}
+_TABLES: tuple[tuple[str, tuple[AnyFault, ...]], ...] = (
+    ("hypervisor", HYPERVISOR),
+    ("firmware", FIRMWARE),
+    ("guest", GUEST),
+)
+FAULTS: dict[str, AnyFault] = {
+    row.name: row._replace(actor=actor) for actor, rows in _TABLES for row in rows
+}

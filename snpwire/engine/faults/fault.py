@@ -35,8 +35,6 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     """One thing that can go wrong, with a party and what it works on."""
 
     name: str
-    actor: str
-    """Who does it: ``guest``, ``hypervisor`` or ``firmware``."""
     point: str
     """Where: one of the points above."""
     help: str
@@ -59,6 +57,8 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     """The invariant that it breaks by itself: nothing a correct party can do about it."""
     needs: str = ""
     """``neighbour``: another VM; ``own-pages``: a policy under which the guest's pages are used."""
+    actor: str = ""
+    """Who does it: ``guest``, ``hypervisor`` or ``firmware``. The catalogue sets it."""
 
     def leads_to(self, policy: HypervisorPolicy, *, extended: bool, times: int) -> Outcome:
         """Return the outcome that a request must have that met the fault so many times."""

@@ -65,14 +65,13 @@ def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
     for status in STATUSES:
         name = f"firmware-{status.name.lower().replace('_', '-')}"
         help = f"the firmware does nothing and returns {status.name}"
-        yield Fault(name, "firmware", "issue", help, "hypervisor", failed(status), _fails(status))
+        yield Fault(name, "issue", help, "hypervisor", failed(status), _fails(status))
 
 
 FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
     *_statuses(),
     Fault(
         "firmware-writes-nothing",
-        "firmware",
         "status",
         "the firmware reports success, and left the page empty",
         "guest",
@@ -81,7 +80,6 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
     ),
     Fault(
         "firmware-times-out",
-        "firmware",
         "issue",
         "the command does not end in 100 seconds; Linux issues no more commands",
         "hypervisor",
@@ -90,7 +88,6 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
     ),
     Fault(
         "firmware-dies",
-        "firmware",
         "issue",
         "the secure processor does not respond any more",
         "hypervisor",

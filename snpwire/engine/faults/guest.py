@@ -62,7 +62,6 @@ def _unregistered(driver: Driver, _: Request) -> None:
 GUEST: tuple[Fault[Driver, Request], ...] = (
     Fault(
         "race",
-        "guest",
         "prepare",
         "two programs use one key without a lock, and so the same number for two messages",
         "firmware",
@@ -72,7 +71,6 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
     ),
     Fault(
         "reuse-number",
-        "guest",
         "prepare",
         "the number of the message before is used again",
         "firmware",
@@ -81,18 +79,9 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
         first=2,
         breaks="nonce",
     ),
-    Fault(
-        "skip-number",
-        "guest",
-        "prepare",
-        "a number is left out",
-        "firmware",
-        OFLOW,
-        _number_on,
-    ),
+    Fault("skip-number", "prepare", "a number is left out", "firmware", OFLOW, _number_on),
     Fault(
         "private-request",
-        "guest",
         "exit",
         "the request is in private memory, of which the host reads noise",
         "firmware",
@@ -101,7 +90,6 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
     ),
     Fault(
         "private-response",
-        "guest",
         "exit",
         "the response page is private memory, which the host cannot write",
         "hypervisor",
@@ -111,7 +99,6 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
     ),
     Fault(
         "unaligned-request",
-        "guest",
         "exit",
         "the request does not start a page",
         "hypervisor",
@@ -119,17 +106,10 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
         _renamed(request=0x10),
     ),
     Fault(
-        "one-page",
-        "guest",
-        "exit",
-        "request and response share a page",
-        "hypervisor",
-        NEVER_SENT,
-        _one_page,
+        "one-page", "exit", "request and response share a page", "hypervisor", NEVER_SENT, _one_page
     ),
     Fault(
         "no-memory",
-        "guest",
         "exit",
         "the request is where the guest has no memory",
         "hypervisor",
@@ -138,7 +118,6 @@ GUEST: tuple[Fault[Driver, Request], ...] = (
     ),
     Fault(
         "unregistered-ghcb",
-        "guest",
         "exit",
         "the guest uses a GHCB that it did not register",
         "hypervisor",

@@ -18,7 +18,6 @@ ERRNOS = {"eagain": 11, "einval": 22, "efault": 14}
 HYPERVISOR: tuple[AnyFault, ...] = (
     Fault(
         "drop-request",
-        "hypervisor",
         "issue",
         "the command is not issued, and success is reported to the guest",
         "guest",
@@ -27,25 +26,15 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "drop-answer",
-        "hypervisor",
         "answer",
         "the response does not reach the guest",
         "guest",
         REFUSED_BY_GUEST,
         exchange.on_response(exchange.empty),
     ),
-    Fault(
-        "delay",
-        "hypervisor",
-        "arrive",
-        "the request is delayed by 30 s",
-        "none",
-        SERVED,
-        exchange.delay,
-    ),
+    Fault("delay", "arrive", "the request is delayed by 30 s", "none", SERVED, exchange.delay),
     Fault(
         "replay-request",
-        "hypervisor",
         "status",
         "the request is sent to the firmware twice, and the second status reported",
         "firmware",
@@ -54,7 +43,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "replay-answer",
-        "hypervisor",
         "answer",
         "the guest gets its last response once more, or none if there was none",
         "guest",
@@ -63,7 +51,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "reorder",
-        "hypervisor",
         "prepare",
         "two requests of one key are sent to the firmware in the other order",
         "firmware",
@@ -72,7 +59,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "swap-vms",
-        "hypervisor",
         "send",
         "another VM's request is sent in place of this one",
         "firmware",
@@ -82,7 +68,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "swap-streams",
-        "hypervisor",
         "send",
         "the request is made to name another key",
         "firmware",
@@ -91,7 +76,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "alter-request",
-        "hypervisor",
         "send",
         "one bit of the sealed payload is flipped",
         "firmware",
@@ -100,7 +84,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "alter-reserved",
-        "hypervisor",
         "send",
         "one bit of the header is flipped that has no meaning, but is authenticated",
         "firmware",
@@ -109,7 +92,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "alter-number",
-        "hypervisor",
         "send",
         "the sequence number in the header is 2 higher",
         "firmware",
@@ -118,7 +100,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "alter-header",
-        "hypervisor",
         "send",
         "the version of the header is another one",
         "firmware",
@@ -127,7 +108,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "alter-answer",
-        "hypervisor",
         "answer",
         "one bit of the sealed response is flipped",
         "guest",
@@ -136,7 +116,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "alter-answer-version",
-        "hypervisor",
         "answer",
         "the response states another message version",
         "guest",
@@ -145,7 +124,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "truncate-request",
-        "hypervisor",
         "send",
         "the request is cut off after 8 bytes of payload",
         "firmware",
@@ -154,7 +132,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "truncate-answer",
-        "hypervisor",
         "answer",
         "the response is cut off after 8 bytes of payload",
         "guest",
@@ -163,7 +140,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "wrong-response-page",
-        "hypervisor",
         "issue",
         "the command names a hypervisor-owned page for the response",
         "firmware",
@@ -172,7 +148,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "wrong-request-page",
-        "hypervisor",
         "issue",
         "the command names a page without a message",
         "firmware",
@@ -181,7 +156,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "wrong-guest-page",
-        "hypervisor",
         "answer",
         "the response is copied to another page of the guest",
         "guest",
@@ -191,7 +165,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "wrong-context",
-        "hypervisor",
         "issue",
         "the command names the context of another VM",
         "firmware",
@@ -201,7 +174,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "no-context",
-        "hypervisor",
         "issue",
         "the command names a page that is no context",
         "firmware",
@@ -210,7 +182,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "forget-page-state",
-        "hypervisor",
         "issue",
         "the page for the response is not made firmware-owned",
         "firmware",
@@ -220,7 +191,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "forget-to-put-back",
-        "hypervisor",
         "status",
         "the guest's page stays firmware-owned after the response",
         "invariants, and the guest when it writes there",
@@ -231,7 +201,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "lie-about-length",
-        "hypervisor",
         "send",
         "the header states a payload that is 16 bytes longer",
         "firmware",
@@ -240,7 +209,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "lie-about-pages",
-        "hypervisor",
         "arrive",
         "the certificates are reported to take 5 pages; a plain request is out of step after that",
         "none; a plain request's number is used up all the same",
@@ -249,7 +217,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "answer-for-firmware",
-        "hypervisor",
         "issue",
         "the hypervisor makes up the response, with all that it can know",
         "guest",
@@ -258,7 +225,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "busy",
-        "hypervisor",
         "arrive",
         "the guest gets BUSY; after 31 times it gives up",
         "none",
@@ -269,7 +235,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     *(
         Fault(
             f"errno-{name}",
-            "hypervisor",
             "arrive",
             f"the guest gets -{name.upper()}, a number of the kernel, as in the draft of 2021",
             "guest",
@@ -280,7 +245,6 @@ HYPERVISOR: tuple[AnyFault, ...] = (
     ),
     Fault(
         "lie-about-failure",
-        "hypervisor",
         "result",
         "the guest gets INVALID_PARAM though the firmware succeeded",
         "none",
