@@ -15,7 +15,7 @@ import numpy as np
 from ..wire.address import REGION
 from ..wire.rmp import RmpEntry, RmpLo, RmpState
 from .census import Census, census
-from .chunks import Extent
+from .chunks import Extent, quadwords_at
 from .page_ranges import PageRanges
 
 if TYPE_CHECKING:
@@ -70,14 +70,8 @@ class Dump(NamedTuple):
         return self.offsets[at] + RmpEntry.SIZE * (page - self.extents[at].first)
 
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where it has no entry, and where it has one.
-
-        *pages* and both results, uint64 and bool, have the shape (pages,).
-        """
-        low, known = np.zeros(len(pages), np.uint64), np.zeros(len(pages), np.bool_)
-        for extent in self.extents:
-            here = (pages >= extent.first) & (pages < extent.stop)
-            low[here], known[here] = extent.words[pages[here] - extent.first, 0], True
+        """Return ``quadwords_at`` of first quadwords, of pages that are known."""
+        low, known = quadwords_at(self.extents, pages)
         behind = np.searchsorted(self.known.starts, pages, "right") - 1
         if len(self.known):
             known &= (behind >= 0) & (pages < self.known.stops[behind])
