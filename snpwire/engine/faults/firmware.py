@@ -65,7 +65,7 @@ def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
     for status in STATUSES:
         name = f"firmware-{status.name.lower().replace('_', '-')}"
         help = f"the firmware does nothing and returns {status.name}"
-        yield Fault(name, "issue", help, "hypervisor", failed(status), _fails(status))
+        yield Fault(name, "issue", help, failed(status), _fails(status), detected_by="hypervisor")
 
 
 FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
@@ -74,7 +74,6 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-writes-nothing",
         "status",
         "the firmware reports success, and left the page empty",
-        "guest",
         REFUSED_BY_GUEST,
         _writes_nothing,
     ),
@@ -82,16 +81,8 @@ FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
         "firmware-times-out",
         "issue",
         "the command does not end in 100 seconds; Linux issues no more commands",
-        "hypervisor",
         DEAD,
         _times_out,
     ),
-    Fault(
-        "firmware-dies",
-        "issue",
-        "the secure processor does not respond any more",
-        "hypervisor",
-        DEAD,
-        _dies,
-    ),
+    Fault("firmware-dies", "issue", "the secure processor does not respond any more", DEAD, _dies),
 )
