@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING
 from ...wire.address import PAGE
 from ...wire.status import Status
 from ..simulation import SECOND
+from .exchange import set_fields
 from .fault import DEAD, REFUSED_BY_GUEST, Fault, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ..hypervisor.exchange import Exchange
     from ..hypervisor.guest_request import GuestRequests
 
-    HostAct = Callable[[GuestRequests, Exchange], None]
-
 COMMAND_TIMEOUT = 100 * SECOND
 """Linux waits 100 seconds for a command, then gives the secure processor up."""
-
-
-def _fails(status: Status) -> HostAct:
-    def act(_: GuestRequests, x: Exchange) -> None:
-        x.issue, x.status = False, int(status)
-
-    return act
 
 
 def _writes_nothing(requests: GuestRequests, x: Exchange) -> None:
@@ -65,7 +57,8 @@ def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
     for status in STATUSES:
         name = f"firmware-{status.name.lower().replace('_', '-')}"
         help = f"the firmware does nothing and returns {status.name}"
-        yield Fault(name, "issue", help, failed(status), _fails(status), detected_by="hypervisor")
+        act = set_fields(issue=False, status=int(status))
+        yield Fault(name, "issue", help, failed(status), act, detected_by="hypervisor")
 
 
 FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (

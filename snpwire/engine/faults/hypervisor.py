@@ -21,7 +21,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "issue",
         "the command is not issued, and success is reported to the guest",
         REFUSED_BY_GUEST,
-        exchange.withhold,
+        exchange.set_fields(issue=False),
     ),
     Fault(
         "drop-answer",
@@ -173,7 +173,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "status",
         "the guest's page stays firmware-owned after the response",
         SERVED,
-        exchange.keep_page,
+        exchange.set_fields(reclaim=False),
         breaks="owner",
         needs="own-pages",
         detected_by="invariants, and the guest when it writes there",
@@ -190,7 +190,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "arrive",
         "the certificates are reported to take 5 pages; a plain request is out of step after that",
         SHORT,
-        exchange.ask_for_pages,
+        exchange.set_fields(vmm=1, pages_needed=5),
         detected_by="none; a plain request's number is used up all the same",
     ),
     Fault(
@@ -205,7 +205,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "arrive",
         "the guest gets BUSY; after 31 times it gives up",
         SERVED,
-        exchange.result_of(2, 0),
+        exchange.set_fields(vmm=2),
         beyond_retries=BUSY_FOREVER,
     ),
     *(
@@ -214,7 +214,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
             "arrive",
             f"the guest gets -{name.upper()}, a number of the kernel, as in the draft of 2021",
             Outcome("EIO", (1 << 64) - number, alive=False),
-            exchange.result_of(0xFFFF_FFFF, (1 << 32) - number),
+            exchange.set_fields(vmm=0xFFFF_FFFF, status=(1 << 32) - number),
             detected_by="guest",
         )
         for name, number in ERRNOS.items()
@@ -224,7 +224,7 @@ HYPERVISOR: tuple[AnyFault, ...] = (
         "result",
         "the guest gets INVALID_PARAM though the firmware succeeded",
         PARAM,
-        exchange.deny,
+        exchange.set_fields(result=int(Status.INVALID_PARAM)),
         detected_by="none",
     ),
 )
