@@ -50,10 +50,8 @@ def quadwords_at(
     *pages* and both results, uint64 and bool, have the shape (pages,).
     """
     words, known = np.zeros(len(pages), np.uint64), np.zeros(len(pages), np.bool_)
-    owners = np.searchsorted([extent.first for extent in extents], pages, "right") - 1
-    for number in np.unique(owners[owners >= 0]).tolist():
-        extent = extents[number]
-        here = (owners == number) & (pages < extent.stop)
+    for extent in extents:
+        here = (pages >= extent.first) & (pages < extent.stop)
         words[here], known[here] = extent.words[pages[here] - extent.first, column], True
     return words, known
 
