@@ -28,6 +28,7 @@ class CommandHandler(NamedTuple):
     size: int
     """Bytes of its buffer; 0 if it has none."""
     read: Callable[[bytes], Any]
+    """Return the buffer's fields, as *run* takes them."""
     run: Callable[[Processor, Any], None]
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Exchange:
     """A guest request on its way. Each stage sets its own group of fields; faults change them.
 
-    What most requests leave as it is stands in the class: to make an exchange is part of its time.
+    Defaults are attributes of the class, so that making an exchange costs little.
     """
 
     data_gpa = 0

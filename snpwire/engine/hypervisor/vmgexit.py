@@ -18,7 +18,17 @@ from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.ghcb import Page
 from ...wire.operands import Action
-from ..ghcb import BITMAP, EXIT_BITMAP, EXIT_FIELDS, INFO, INFO_AT, RAX, RAX_AT, bitmap_of
+from ..ghcb import (
+    BITMAP,
+    BITMAP_AT,
+    EXIT_BITMAP,
+    EXIT_FIELDS,
+    INFO,
+    INFO_AT,
+    RAX,
+    RAX_AT,
+    bitmap_of,
+)
 from ..trace import HYPERVISOR, TraceBytes
 from . import exits
 from . import msr_protocol as msr
@@ -143,7 +153,7 @@ class Hypervisor:
         RAX.pack_into(ghcb, RAX_AT, rax)
         RCX_RDX_RBX.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
         INFO.pack_into(ghcb, INFO_AT, info1, info2)
-        ghcb[BITMAP] = RESPONSE_BITMAP
+        BITMAP.pack_into(ghcb, BITMAP_AT, RESPONSE_BITMAP)
         if traced:
             written = (TraceBytes("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
