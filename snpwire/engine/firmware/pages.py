@@ -68,7 +68,7 @@ def reclaim(fw: Processor, command: Reclaim) -> None:
     fw.look_up(address)
     require(scalar.reclaim(fw.table, page_of(address), large))
     if fw.table.state(page_of(address)) != RmpState.CONTEXT:
-        fw.drop_context(address)
+        fw.contexts.pop(page_of(address), None)
 
 
 def unsmash(fw: Processor, command: Unsmash) -> None:

@@ -118,10 +118,6 @@ class Processor:
         self.reach(address, PAGE)
         return self.context(address)
 
-    def drop_context(self, address: int) -> None:
-        """Drop the context of a page that is no context page any more."""
-        self.contexts.pop(page_of(address), None)
-
     def scramble(self, address: int) -> None:
         """Make a context page read as noise to all but the firmware."""
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
