@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..finding import Finding, Severity
 from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE
 from ..wire.status import Status
-from . import record, rules_of
+from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,12 +85,6 @@ class BufferRules(NamedTuple):
 def rule(checks: tuple[CommandCheck, ...], *remarks: BufferCheck) -> tuple[BufferRules]:
     """Return the only rule of a buffer."""
     return (BufferRules(checks, remarks),)
-
-
-def refusal(value: Any) -> FailedCheck | None:
-    """Return the first check of the firmware that a buffer fails; None if there is none."""
-    rules = (rule for rule in rules_of(value) if isinstance(rule, BufferRules))
-    return next((failed for rule in rules for failed in rule.failures(value)), None)
 
 
 def problem(value: Any, code: str, field: str, text: str) -> Finding:

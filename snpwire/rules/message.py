@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import Decision, Direction
 from ..finding import Finding, Severity
+from ..wire import payload_type
 from ..wire.message import (
     AAD_START,
     HEADER_SIZE,
@@ -26,7 +27,6 @@ from ..wire.message import (
     Header,
     MessagePage,
     MsgType,
-    payload_type,
 )
 from ..wire.status import Status
 from . import record
