@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,10 @@ class Finding(NamedTuple):
     """Who says so: a document and section, or a program and its function."""
     reason: int = 0
     """The reason code with which KVM refuses it as malformed input; 0 where it does not."""
+
+
+Findings = Iterator[Finding]
+"""What a rule yields."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE
 from ..wire.status import Status
 from . import record
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
-    BufferCheck = Callable[[Any], Iterator[Finding]]
+    BufferCheck = Callable[[Any], Findings]
 
 SOURCE = "AMD-ASPFW sev_mcmd.c"
 REFUSES = "answers INVALID_PARAM"
@@ -75,7 +75,7 @@ class BufferRules(NamedTuple):
         for check in self.checks:
             yield from check.failures(value)
 
-    def __call__(self, value: Any, context: Context) -> Iterator[Finding]:
+    def __call__(self, value: Any, context: Context) -> Findings:
         """Yield what is wrong with a buffer."""
         yield from (failed.finding for failed in self.failures(value))
         for remark in self.remarks:
@@ -111,7 +111,7 @@ def _finding(value: Any, severity: Severity, code: str, field: str, text: str) -
 def length(field: str) -> BufferCheck:
     """Expect the buffer's own length in *field*."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         size = getattr(value, field)
         if size != value.SIZE:
             text = f"{field} is {size:#x}, it has to be {value.SIZE:#x}"
@@ -120,14 +120,14 @@ def length(field: str) -> BufferCheck:
     return check
 
 
-def length_of_patches(value: Any) -> Iterator[Finding]:
+def length_of_patches(value: Any) -> Findings:
     """Expect the length that Linux patches give; no firmware is known that checks it."""
     if value.length != value.SIZE:
         text = f"length is {value.length:#x}, the patches give {value.SIZE:#x}"
         yield warning(value, "command-length", "length", text)
 
 
-def reserved(value: Any) -> Iterator[Finding]:
+def reserved(value: Any) -> Findings:
     """Expect zero in every byte and bit that nothing defines, except in a policy."""
     for leaf in value.leaves():
         if leaf.gap and any(leaf.value):
@@ -150,7 +150,7 @@ def pages(*fields: str) -> BufferCheck:
 def aligned(unit: int, *fields: str) -> BufferCheck:
     """Expect addresses that are multiples of *unit*."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         for field in fields:
             address = getattr(value, field)
             if address % unit:
@@ -163,7 +163,7 @@ def aligned(unit: int, *fields: str) -> BufferCheck:
 def within_page(field: str, size: int) -> BufferCheck:
     """Expect *size* bytes at an address not to cross into the next page."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         address = getattr(value, field)
         if address % PAGE + size > PAGE:
             text = f"{field} is {address:#x}: {size:#x} bytes there cross a page"
@@ -175,7 +175,7 @@ def within_page(field: str, size: int) -> BufferCheck:
 def newer(field: str, *names: str) -> BufferCheck:
     """Warn of bits that newer firmware accepts and AMD-ASPFW 1.55.25 does not."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         word = getattr(value, field)
         for name in names:
             if word.has(name):
@@ -188,7 +188,7 @@ def newer(field: str, *names: str) -> BufferCheck:
 def reachable(*fields: str) -> BufferCheck:
     """Warn of addresses at which the firmware finds no memory, whatever the page is."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         for field in fields:
             address = getattr(value, field) & ~C_BIT
             if address >= MAX_ADDRESS:

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire import firmware as wire
 from ..wire.command import CommandId as Id
-from ..wire.firmware import (
-    DownloadFirmwareEx,
-    FeatureInfo,
-    FeatureInfoCommand,
-    HvReportReq,
-    VerifyMitigation,
-    VlekLoad,
-)
 from ..wire.status import Status
 from .command_check import (
     aligned,
@@ -31,15 +24,13 @@ from .command_check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
     from .command_check import BufferRules, CommandCheck
 
 LAST_PART = 1
 
 
-def image(value: DownloadFirmwareEx) -> Iterator[Finding]:
+def image(value: wire.DownloadFirmwareEx) -> Findings:
     """Remark on another length than callers give, which the firmware ignores, and on no image."""
     if value.length != value.SIZE:
         text = f"length is {value.length:#x}, callers give 0x18; AMD-ASPFW does not look"
@@ -48,14 +39,14 @@ def image(value: DownloadFirmwareEx) -> Iterator[Finding]:
         yield warning(value, "command-empty", "fw_len", "fw_len is 0: there is no image")
 
 
-def version(value: VlekLoad) -> Iterator[Finding]:
+def version(value: wire.VlekLoad) -> Findings:
     """Expect version 0."""
     if value.vlek_wrapped_version:
         text = f"vlek_wrapped_version is {value.vlek_wrapped_version}, it has to be 0"
         yield problem(value, "command-version", "vlek_wrapped_version", text)
 
 
-def part(value: FeatureInfoCommand) -> Iterator[Finding]:
+def part(value: wire.FeatureInfoCommand) -> Findings:
     """Expect a part that exists."""
     if value.ecx_in > LAST_PART:
         text = f"ecx_in is {value.ecx_in:#x}, there are parts 0 and 1"
@@ -89,7 +80,7 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
             Status.INVALID_ADDRESS,
             "feature_info_paddr is no multiple of 4, or would cross a page",
             aligned(4, "feature_info_paddr"),
-            within_page("feature_info_paddr", FeatureInfo.SIZE),
+            within_page("feature_info_paddr", wire.FeatureInfo.SIZE),
         ),
         row(
             Status.INVALID_PARAM,
@@ -106,9 +97,11 @@ HV_REPORT = (
 )
 """Guessed: AMD-ASPFW has no such command."""
 RULES: dict[type, tuple[BufferRules]] = {
-    DownloadFirmwareEx: rule(CHECKS[Id.SNP_DOWNLOAD_FIRMWARE_EX], image, reachable("fw_paddr")),
-    VlekLoad: rule(CHECKS[Id.SNP_VLEK_LOAD], reachable("vlek_wrapped_paddr")),
-    FeatureInfoCommand: rule(CHECKS[Id.SNP_FEATURE_INFO], reachable("feature_info_paddr")),
-    VerifyMitigation: rule((RESERVED,), length_of_patches),
-    HvReportReq: rule(HV_REPORT, length_of_patches),
+    wire.DownloadFirmwareEx: rule(
+        CHECKS[Id.SNP_DOWNLOAD_FIRMWARE_EX], image, reachable("fw_paddr")
+    ),
+    wire.VlekLoad: rule(CHECKS[Id.SNP_VLEK_LOAD], reachable("vlek_wrapped_paddr")),
+    wire.FeatureInfoCommand: rule(CHECKS[Id.SNP_FEATURE_INFO], reachable("feature_info_paddr")),
+    wire.VerifyMitigation: rule((RESERVED,), length_of_patches),
+    wire.HvReportReq: rule(HV_REPORT, length_of_patches),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Severity, bit_list
+from ..finding import Findings, Severity, bit_list
 from ..wire.address import LARGE_PAGE
 from ..wire.launch_commands import LaunchPageType
 from ..wire.rmp_words import VmplMask
@@ -25,9 +25,6 @@ from .command_check import (
 from .policy import policy_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
     from ..wire.launch_commands import LaunchFinish, LaunchStart, LaunchUpdate
     from .command_check import BufferCheck
 
@@ -38,7 +35,7 @@ SLOW = 10_000
 """Below 10 MHz, a frequency in kHz was likely meant in MHz."""
 
 
-def agent_policy(value: LaunchStart) -> Iterator[Finding]:
+def agent_policy(value: LaunchStart) -> Findings:
     """Expect a policy that allows a migration agent where there is one."""
     if value.flags.has("ma_en") and not value.policy.migrate_ma:
         text = "policy has migrate_ma clear, and flags have ma_en set"
@@ -48,7 +45,7 @@ def agent_policy(value: LaunchStart) -> Iterator[Finding]:
 def policy(code: str) -> BufferCheck:
     """Expect a policy that does not break the rule *code*."""
 
-    def check(value: LaunchStart) -> Iterator[Finding]:
+    def check(value: LaunchStart) -> Findings:
         for finding in _policy(value):
             if finding.code == code:
                 yield finding._replace(severity=Severity.ERROR)
@@ -56,11 +53,11 @@ def policy(code: str) -> BufferCheck:
     return check
 
 
-def _policy(value: LaunchStart) -> Iterator[Finding]:
+def _policy(value: LaunchStart) -> Findings:
     return policy_findings(value.policy, "policy", value.place("policy"))
 
 
-def start_remarks(value: LaunchStart) -> Iterator[Finding]:
+def start_remarks(value: LaunchStart) -> Findings:
     """Remark on the policy, an agent that is not used, and a frequency in the wrong unit."""
     yield from (finding for finding in _policy(value) if finding.severity is Severity.NOTE)
     fields = (field for field in value.policy.BITS.values() if field.low >= FIRST_NEWER)
@@ -76,14 +73,14 @@ def start_remarks(value: LaunchStart) -> Iterator[Finding]:
         yield warning(value, "command-tsc", "desired_tsc_freq", text)
 
 
-def page_alignment(value: LaunchUpdate) -> Iterator[Finding]:
+def page_alignment(value: LaunchUpdate) -> Findings:
     """Expect a 2 MiB page to be aligned."""
     if value.page.page_size and value.page_paddr % LARGE_PAGE:
         text = f"page_paddr is {value.page_paddr:#x}, no multiple of 2 MiB, and page_size is 2 MiB"
         yield problem(value, "command-alignment", "page_paddr", text)
 
 
-def page_size(value: LaunchUpdate) -> Iterator[Finding]:
+def page_size(value: LaunchUpdate) -> Findings:
     """Expect 4 KiB for the types that have one page."""
     kind = LaunchPageType(value.page.page_type)
     if value.page.page_size and kind in SMALL_ONLY:
@@ -91,7 +88,7 @@ def page_size(value: LaunchUpdate) -> Iterator[Finding]:
         yield problem(value, "command-page-size", "page", text)
 
 
-def page_type(value: LaunchUpdate) -> Iterator[Finding]:
+def page_type(value: LaunchUpdate) -> Findings:
     """Expect a type that exists."""
     kind = LaunchPageType(value.page.page_type)
     if kind is LaunchPageType.RESERVED or not kind.known:
@@ -99,7 +96,7 @@ def page_type(value: LaunchUpdate) -> Iterator[Finding]:
         yield problem(value, "command-page-type", "page", text)
 
 
-def permissions(value: LaunchUpdate) -> Iterator[Finding]:
+def permissions(value: LaunchUpdate) -> Findings:
     """Remark on VMPL permissions that mean nothing, or fault at once."""
     for level in (1, 2, 3):
         mask = VmplMask(getattr(value.perms, f"vmpl{level}_perms"))
@@ -112,7 +109,7 @@ def permissions(value: LaunchUpdate) -> Iterator[Finding]:
             yield warning(value, "command-rights", "perms", text)
 
 
-def id_block(value: LaunchFinish) -> Iterator[Finding]:
+def id_block(value: LaunchFinish) -> Findings:
     """Remark on an ID key without its block, and on addresses that are missing or not read."""
     flags = value.flags
     if flags.has("auth_key_en") and not flags.has("id_block_en"):

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire import launch_commands as wire
 from ..wire.address import PAGE
 from ..wire.command import CommandId as Id
-from ..wire.launch_commands import (
-    Activate,
-    ActivateEx,
-    ActivatePadded,
-    Dbg,
-    Decommission,
-    GctxCreate,
-    GuestRequest,
-    GuestStatus,
-    GuestStatusCommand,
-    LaunchFinish,
-    LaunchStart,
-    LaunchUpdate,
-    PageInfo,
-)
 from ..wire.message import HEADER_SIZE
 from ..wire.rmp import COUNTERS
 from ..wire.rmp_words import LAST_ASID
@@ -50,37 +36,35 @@ from .command_check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
+    from ..finding import Finding, Findings
     from .command_check import BufferRules, CommandCheck
 
 
-def asid_counted(value: Activate | ActivateEx) -> Iterator[Finding]:
+def asid_counted(value: wire.Activate | wire.ActivateEx) -> Findings:
     """Expect an ASID that has a counter in the RMP."""
     if value.asid >= COUNTERS:
         yield _no_asid(value)
 
 
-def asid(value: Activate | ActivateEx) -> Iterator[Finding]:
+def asid(value: wire.Activate | wire.ActivateEx) -> Findings:
     """Expect an ASID that exists."""
     if value.asid < COUNTERS and not 1 <= value.asid <= LAST_ASID:
         yield _no_asid(value)
 
 
-def _no_asid(value: Activate | ActivateEx) -> Finding:
+def _no_asid(value: wire.Activate | wire.ActivateEx) -> Finding:
     text = f"asid is {value.asid:#x}, Genoa has 1 to {LAST_ASID}"
     return problem(value, "command-asid", "asid", text)
 
 
-def apic_ids(value: ActivateEx) -> Iterator[Finding]:
+def apic_ids(value: wire.ActivateEx) -> Findings:
     """Expect some APIC ids."""
     if not 1 <= value.numids <= 1024:
         text = f"numids is {value.numids}, it is 1 to 1024"
         yield problem(value, "command-ids", "numids", text)
 
 
-def response(value: GuestRequest) -> Iterator[Finding]:
+def response(value: wire.GuestRequest) -> Findings:
     """Expect room for the header of a response; by then the request has had its effect."""
     if value.response_paddr % PAGE + HEADER_SIZE > PAGE:
         text = (
@@ -90,7 +74,7 @@ def response(value: GuestRequest) -> Iterator[Finding]:
         yield problem(value, "command-crosses-page", "response_paddr", text)
 
 
-def missing_address(value: GuestRequest) -> Iterator[Finding]:
+def missing_address(value: wire.GuestRequest) -> Findings:
     """Warn of an address that was left out."""
     for field in ("request_paddr", "response_paddr"):
         if not getattr(value, field):
@@ -98,7 +82,7 @@ def missing_address(value: GuestRequest) -> Iterator[Finding]:
             return
 
 
-def page_info_length(value: PageInfo) -> Iterator[Finding]:
+def page_info_length(value: wire.PageInfo) -> Findings:
     """Warn of a PAGE_INFO with another length than its own."""
     if value.length != value.SIZE:
         text = f"length is {value.length:#x}, it has to be {value.SIZE:#x}: no such digest comes up"
@@ -171,7 +155,7 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
         row(
             Status.INVALID_PARAM,
             "the status would cross a page",
-            within_page("status_paddr", GuestStatus.SIZE),
+            within_page("status_paddr", wire.GuestStatus.SIZE),
         ),
         OFF,
         GCTX_IN_RMP,
@@ -222,26 +206,28 @@ REQUEST = (
 """The last is checked once the message has had its effect."""
 AT_GCTX = reachable("gctx_paddr")
 RULES: dict[type, tuple[BufferRules]] = {
-    GctxCreate: rule(CHECKS[Id.SNP_GCTX_CREATE], AT_GCTX),
-    Decommission: rule(CHECKS[Id.SNP_DECOMMISSION], AT_GCTX),
-    Activate: rule(CHECKS[Id.SNP_ACTIVATE], AT_GCTX),
-    ActivatePadded: rule(CHECKS[Id.SNP_ACTIVATE], AT_GCTX),
-    ActivateEx: rule(CHECKS[Id.SNP_ACTIVATE_EX], reachable("gctx_paddr", "ids_paddr")),
-    GuestStatusCommand: rule(CHECKS[Id.SNP_GUEST_STATUS], reachable("gctx_paddr", "status_paddr")),
-    LaunchStart: rule(CHECKS[Id.SNP_LAUNCH_START], launch_checks.start_remarks, AT_GCTX),
-    LaunchUpdate: rule(
+    wire.GctxCreate: rule(CHECKS[Id.SNP_GCTX_CREATE], AT_GCTX),
+    wire.Decommission: rule(CHECKS[Id.SNP_DECOMMISSION], AT_GCTX),
+    wire.Activate: rule(CHECKS[Id.SNP_ACTIVATE], AT_GCTX),
+    wire.ActivatePadded: rule(CHECKS[Id.SNP_ACTIVATE], AT_GCTX),
+    wire.ActivateEx: rule(CHECKS[Id.SNP_ACTIVATE_EX], reachable("gctx_paddr", "ids_paddr")),
+    wire.GuestStatusCommand: rule(
+        CHECKS[Id.SNP_GUEST_STATUS], reachable("gctx_paddr", "status_paddr")
+    ),
+    wire.LaunchStart: rule(CHECKS[Id.SNP_LAUNCH_START], launch_checks.start_remarks, AT_GCTX),
+    wire.LaunchUpdate: rule(
         CHECKS[Id.SNP_LAUNCH_UPDATE],
         launch_checks.permissions,
         reachable("gctx_paddr", "page_paddr"),
     ),
-    LaunchFinish: rule(
+    wire.LaunchFinish: rule(
         CHECKS[Id.SNP_LAUNCH_FINISH],
         launch_checks.id_block,
         reachable("gctx_paddr", "id_block_paddr", "id_auth_paddr"),
     ),
-    GuestRequest: rule(
+    wire.GuestRequest: rule(
         REQUEST, missing_address, reachable("gctx_paddr", "request_paddr", "response_paddr")
     ),
-    Dbg: rule(CHECKS[Id.SNP_DBG_DECRYPT], reachable(*THREE)),
-    PageInfo: rule((), page_info_length),
+    wire.Dbg: rule(CHECKS[Id.SNP_DBG_DECRYPT], reachable(*THREE)),
+    wire.PageInfo: rule((), page_info_length),
 }

@@ -10,9 +10,7 @@ from ..wire.status import Status
 from .command_check import aligned, note, problem, reachable, row, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
     from .command_check import BufferRules
 
 POINTERS = (
@@ -23,7 +21,7 @@ POINTERS = (
 )
 
 
-def queue_sizes(value: RingBuffer) -> Iterator[Finding]:
+def queue_sizes(value: RingBuffer) -> Findings:
     """Expect a low-priority queue of one page, and a high-priority one of at most one."""
     if value.low_priority_queue_size != 1:
         text = f"low_priority_queue_size is {value.low_priority_queue_size}, it has to be 1"
@@ -33,7 +31,7 @@ def queue_sizes(value: RingBuffer) -> Iterator[Finding]:
         yield problem(value, "command-queue", "high_priority_queue_size", text)
 
 
-def interrupt(value: RingBuffer) -> Iterator[Finding]:
+def interrupt(value: RingBuffer) -> Findings:
     """Note bits of ``int_on_empty`` that have no effect."""
     if value.int_on_empty > 1:
         text = f"int_on_empty is {value.int_on_empty:#x}: bit 0 alone counts"

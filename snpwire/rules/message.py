@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import Decision, Direction
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire import payload_type
 from ..wire.message import (
     AAD_START,
@@ -172,7 +172,7 @@ def _way(page: MessagePage, context: Context) -> Direction:
     return context.direction or Direction(direction_of(page).choice)
 
 
-def request(page: MessagePage, context: Context) -> Iterator[Finding]:
+def request(page: MessagePage, context: Context) -> Findings:
     """Expect what the firmware expects of a request, and what guests send."""
     if _way(page, context) is Direction.RESPONSE:
         return
@@ -190,7 +190,7 @@ def request(page: MessagePage, context: Context) -> Iterator[Finding]:
         yield _finding("message-version-new", Severity.WARNING, "msg_version", text, FIRMWARE)
 
 
-def response(page: MessagePage, context: Context) -> Iterator[Finding]:
+def response(page: MessagePage, context: Context) -> Findings:
     """Expect what guests expect of a response; they also compare it with their request."""
     if _way(page, context) is Direction.REQUEST:
         return
@@ -224,7 +224,7 @@ def _guest_says(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.WARNING, text=text, source=COCONUT)
 
 
-def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
+def payload(page: MessagePage, context: Context) -> Findings:
     """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
     header = page.header
     size = min(header.msg_size, PAYLOAD_MAX)
@@ -250,7 +250,7 @@ def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
         yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
 
 
-def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
+def unused_bytes(page: MessagePage, context: Context) -> Findings:
     """Find unused bytes that are not zero; in a response they are leftovers."""
     answered = _way(page, context) is Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
@@ -270,7 +270,7 @@ def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
             yield found._replace(code=code, severity=severity, text=text)
 
 
-def header_alone(header: Header, context: Context) -> Iterator[Finding]:
+def header_alone(header: Header, context: Context) -> Findings:
     """Check a header without its page."""
     page = MessagePage(header=header)
     for rule in (request, response, unused_bytes):

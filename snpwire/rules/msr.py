@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum
 from ..context import Direction
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..wire.msr import (
     NO_PREFERENCE,
     REQUESTS,
@@ -188,7 +188,7 @@ BY_WORD: dict[type[Word], Callable[..., Iterator[MsrFinding]]] = {
 }
 
 
-def value(msr: Msr, context: Context) -> Iterator[Finding]:
+def value(msr: Msr, context: Context) -> Findings:
     """Check the word in the MSR."""
     word = word_of(msr.value)
     for rule in (message, spare_bits, message_rules):
@@ -196,7 +196,7 @@ def value(msr: Msr, context: Context) -> Iterator[Finding]:
             yield Finding(code, severity, "value", 0, text, source)
 
 
-def direction(msr: Msr, context: Context) -> Iterator[Finding]:
+def direction(msr: Msr, context: Context) -> Findings:
     """Expect the guest to write requests and the hypervisor responses, where it is known who wrote.
 
     KVM returns a request unchanged where it does not know the message.

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire import page_commands as wire
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.command import CommandId as Id
 from ..wire.migration import MetadataEntry
-from ..wire.page_commands import (
-    MdInit,
-    Move,
-    Reclaim,
-    SetState,
-    SwapIn,
-    SwapOut,
-    SwapPageType,
-    Unsmash,
-)
 from ..wire.status import Status
 from .command_check import (
     NO_ASID,
@@ -38,19 +29,17 @@ from .command_check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
     from .command_check import BufferRules, CommandCheck
 
 
-def entry_alignment(value: SwapOut | SwapIn) -> Iterator[Finding]:
+def entry_alignment(value: wire.SwapOut | wire.SwapIn) -> Findings:
     """Expect the metadata entry to be aligned, unless the context holds it."""
     if not value.flags.root_mdata_en:
         yield from aligned(MetadataEntry.SIZE, "mdata_paddr")(value)
 
 
-def entry_overlap(value: SwapOut | SwapIn) -> Iterator[Finding]:
+def entry_overlap(value: wire.SwapOut | wire.SwapIn) -> Findings:
     """Expect the metadata entry apart from both pages, unless the context holds it."""
     place, size = value.mdata_paddr, LARGE_PAGE if value.flags.page_size else PAGE
     for field in () if value.flags.root_mdata_en else ("src_paddr", "dst_paddr"):
@@ -60,7 +49,7 @@ def entry_overlap(value: SwapOut | SwapIn) -> Iterator[Finding]:
             yield problem(value, "command-metadata", "mdata_paddr", text)
 
 
-def unused_entry(value: SwapOut | SwapIn) -> Iterator[Finding]:
+def unused_entry(value: wire.SwapOut | wire.SwapIn) -> Findings:
     """Note an address of a metadata entry that the context holds."""
     if value.flags.root_mdata_en and value.mdata_paddr:
         text = (
@@ -70,48 +59,48 @@ def unused_entry(value: SwapOut | SwapIn) -> Iterator[Finding]:
         yield note(value, "command-metadata", "mdata_paddr", text)
 
 
-def page_type_out(value: SwapOut) -> Iterator[Finding]:
+def page_type_out(value: wire.SwapOut) -> Findings:
     """Expect a type of page that exists."""
-    kind = SwapPageType(value.flags.page_type)
+    kind = wire.SwapPageType(value.flags.page_type)
     if not kind.known:
         text = f"flags.page_type is {int(kind)}, there are 0 to 2"
         yield problem(value, "command-page-type", "flags", text)
 
 
-def page_type_in(value: SwapIn) -> Iterator[Finding]:
+def page_type_in(value: wire.SwapIn) -> Findings:
     """Expect a type of page that an entry can have."""
-    kind = SwapPageType(value.flags.page_type)
+    kind = wire.SwapPageType(value.flags.page_type)
     if not kind.known:
         text = f"flags.page_type is {int(kind)}, no entry has that"
         yield problem(value, "command-page-type", "flags", text)
 
 
-def in_place_address(value: SwapIn) -> Iterator[Finding]:
+def in_place_address(value: wire.SwapIn) -> Findings:
     """Expect one address for data that is opened in place."""
     flags = value.flags
-    is_data = SwapPageType(flags.page_type) is SwapPageType.DATA
+    is_data = wire.SwapPageType(flags.page_type) is wire.SwapPageType.DATA
     if flags.swap_in_place and is_data and value.src_paddr != value.dst_paddr:
         text = f"dst_paddr is {value.dst_paddr:#x}, not src_paddr, and swap_in_place is set"
         yield problem(value, "command-in-place", "dst_paddr", text)
 
 
-def in_place_type(value: SwapIn) -> Iterator[Finding]:
+def in_place_type(value: wire.SwapIn) -> Findings:
     """Expect only data to be opened in place."""
-    kind = SwapPageType(value.flags.page_type)
-    if value.flags.swap_in_place and kind.known and kind is not SwapPageType.DATA:
+    kind = wire.SwapPageType(value.flags.page_type)
+    if value.flags.swap_in_place and kind.known and kind is not wire.SwapPageType.DATA:
         text = f"flags have swap_in_place, and page_type is {kind.name}: data alone can be"
         yield problem(value, "command-in-place", "flags", text)
 
 
-def vmsa_size(value: SwapIn) -> Iterator[Finding]:
+def vmsa_size(value: wire.SwapIn) -> Findings:
     """Expect a VMSA of 4 KiB."""
-    is_vmsa = SwapPageType(value.flags.page_type) is SwapPageType.VMSA
+    is_vmsa = wire.SwapPageType(value.flags.page_type) is wire.SwapPageType.VMSA
     if is_vmsa and value.flags.page_size:
         text = "flags.page_type is VMSA, which has 4 KiB, and page_size is 2 MiB"
         yield problem(value, "command-page-size", "flags", text)
 
 
-def large_page(value: Reclaim) -> Iterator[Finding]:
+def large_page(value: wire.Reclaim) -> Findings:
     """Expect a 2 MiB page to be aligned."""
     address = value.page.page_paddr << 12
     if value.page.page_size and address % LARGE_PAGE:
@@ -119,7 +108,7 @@ def large_page(value: Reclaim) -> Iterator[Finding]:
         yield problem(value, "command-alignment", "page", text)
 
 
-def first_page(value: Unsmash) -> Iterator[Finding]:
+def first_page(value: wire.Unsmash) -> Findings:
     """Expect only an address: bit 0 is no page size, whatever a comment in Linux says."""
     if value.page_paddr % LARGE_PAGE == 1:
         text = f"page_paddr is {value.page_paddr:#x}: bit 0 is no page size to AMD-ASPFW"
@@ -271,11 +260,11 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
     ),
 }
 RULES: dict[type, tuple[BufferRules]] = {
-    SwapOut: rule(CHECKS[Id.SNP_PAGE_SWAP_OUT], unused_entry, reachable(*THREE)),
-    SwapIn: rule(CHECKS[Id.SNP_PAGE_SWAP_IN], unused_entry, reachable(*THREE)),
-    Move: rule(CHECKS[Id.SNP_PAGE_MOVE], reachable(*THREE)),
-    MdInit: rule(CHECKS[Id.SNP_PAGE_MD_INIT], reachable("gctx_paddr", "page_paddr")),
-    SetState: rule(CHECKS[Id.SNP_PAGE_SET_STATE], reachable("list_paddr")),
-    Reclaim: rule(CHECKS[Id.SNP_PAGE_RECLAIM]),
-    Unsmash: rule(CHECKS[Id.SNP_PAGE_UNSMASH], reachable("page_paddr")),
+    wire.SwapOut: rule(CHECKS[Id.SNP_PAGE_SWAP_OUT], unused_entry, reachable(*THREE)),
+    wire.SwapIn: rule(CHECKS[Id.SNP_PAGE_SWAP_IN], unused_entry, reachable(*THREE)),
+    wire.Move: rule(CHECKS[Id.SNP_PAGE_MOVE], reachable(*THREE)),
+    wire.MdInit: rule(CHECKS[Id.SNP_PAGE_MD_INIT], reachable("gctx_paddr", "page_paddr")),
+    wire.SetState: rule(CHECKS[Id.SNP_PAGE_SET_STATE], reachable("list_paddr")),
+    wire.Reclaim: rule(CHECKS[Id.SNP_PAGE_RECLAIM]),
+    wire.Unsmash: rule(CHECKS[Id.SNP_PAGE_UNSMASH], reachable("page_paddr")),
 }

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..wire import platform as wire
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.command import CommandId as Id
-from ..wire.platform import (
-    Commit,
-    Config,
-    InitEx,
-    PlatformStatus,
-    PlatformStatusCommand,
-    Range,
-    RangeList,
-    RangeListHeader,
-    ShutdownEx,
-)
 from ..wire.status import Status
 from .command_check import (
     REFUSES,
@@ -36,27 +26,27 @@ from .command_check import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..finding import Finding
+    from ..finding import Findings
     from .command_check import BufferRules, CommandCheck
 
 NEWER = ("rapl_dis", "ciphertext_hiding_en", "tio_en")
 ADDRESSES = 1 << 52
 
 
-def list_without_init(value: InitEx) -> Iterator[Finding]:
+def list_without_init(value: wire.InitEx) -> Findings:
     """Expect a list of ranges only where the RMP is set up anew."""
     if value.flags.has("list_paddr_en") and not value.flags.has("init_rmp"):
         text = "list_paddr_en is set in flags without init_rmp"
         yield problem(value, "command-list", "flags", text)
 
 
-def init_remarks(value: InitEx) -> Iterator[Finding]:
+def init_remarks(value: wire.InitEx) -> Findings:
     """Remark on what newer firmware knows, and on a list that is not used or cut short."""
     place, listed = value.list_paddr, value.flags.has("list_paddr_en")
     if value.max_snp_asid:
         text = f"max_snp_asid is {value.max_snp_asid:#x}: newer firmware has it, 1.55.25 {REFUSES}"
         yield warning(value, "command-newer", "max_snp_asid", text)
-    if listed and place % PAGE + RangeListHeader.SIZE > PAGE:
+    if listed and place % PAGE + wire.RangeListHeader.SIZE > PAGE:
         text = f"list_paddr is {place:#x}: the list crosses a page, and the firmware drops it"
         yield warning(value, "command-list", "list_paddr", text)
     if place and not listed:
@@ -64,34 +54,34 @@ def init_remarks(value: InitEx) -> Iterator[Finding]:
         yield note(value, "command-list", "list_paddr", text)
 
 
-def cores_alone(value: ShutdownEx) -> Iterator[Finding]:
+def cores_alone(value: wire.ShutdownEx) -> Findings:
     """Expect the cores to be turned off only together with the IOMMU."""
     if value.flags.has("x86_snp_shutdown") and not value.flags.has("iommu_snp_shutdown"):
         text = "x86_snp_shutdown is set in flags without iommu_snp_shutdown"
         yield problem(value, "command-shutdown", "flags", text)
 
 
-def range_count(value: RangeList) -> Iterator[Finding]:
+def range_count(value: wire.RangeList) -> Findings:
     """Expect all ranges that the header announces."""
     if value.head.n > len(value.elements):
         text = f"n announces {value.head.n} ranges, the bytes hold {len(value.elements)} of them"
         yield problem(value, "command-ranges", "n", text)
 
 
-def range_bases(value: RangeList) -> Iterator[Finding]:
+def range_bases(value: wire.RangeList) -> Findings:
     """Expect ranges of whole pages."""
     for path, place, one in _ranges(value):
         if one.base % PAGE:
             text = f"{path}.base is {one.base:#x}, no multiple of 0x1000"
             finding = problem(value, "command-alignment", f"{path}.base", text)
-            yield finding._replace(offset=place + Range.place("base"))
+            yield finding._replace(offset=place + wire.Range.place("base"))
 
 
-def range_remarks(value: RangeList) -> Iterator[Finding]:
+def range_remarks(value: wire.RangeList) -> Findings:
     """Remark on ranges that are empty, too far up, or refused by SNP_PAGE_SET_STATE."""
     for path, place, one in _ranges(value):
         base, count = one.base, one.page_count
-        counted, based = place + Range.place("page_count"), place + Range.place("base")
+        counted, based = place + wire.Range.place("page_count"), place + wire.Range.place("base")
         if not count:
             text = f"{path}.page_count is 0: passed over"
             finding = note(value, "command-range-empty", f"{path}.page_count", text)
@@ -106,10 +96,10 @@ def range_remarks(value: RangeList) -> Iterator[Finding]:
             yield finding._replace(offset=counted)
 
 
-def _ranges(value: RangeList) -> Iterator[tuple[str, int, Any]]:
+def _ranges(value: wire.RangeList) -> Iterator[tuple[str, int, Any]]:
     """Yield path, offset and value of each range."""
     for index, one in enumerate(value.elements):
-        yield f"ranges[{index}]", value.SIZE + Range.SIZE * index, one
+        yield f"ranges[{index}]", value.SIZE + wire.Range.SIZE * index, one
 
 
 START = (
@@ -184,7 +174,7 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
         row(
             Status.INVALID_PARAM,
             "the status would cross a page",
-            within_page("status_paddr", PlatformStatus.SIZE),
+            within_page("status_paddr", wire.PlatformStatus.SIZE),
         ),
         row(Status.INVALID_PARAM, "status_paddr lies in the RMP; once SNP is started, as the next"),
         row(Status.INVALID_PAGE_STATE, "the page is neither FIRMWARE nor beyond the RMP"),
@@ -211,12 +201,12 @@ RANGES = (
 )
 """Of a list of ranges: SNP_PAGE_SET_STATE refuses it, SNP_INIT_EX cuts it short."""
 RULES: dict[type, tuple[BufferRules]] = {
-    InitEx: rule(
+    wire.InitEx: rule(
         CHECKS[Id.SNP_INIT_EX], newer("flags", *NEWER), init_remarks, reachable("list_paddr")
     ),
-    ShutdownEx: rule(CHECKS[Id.SNP_SHUTDOWN_EX]),
-    PlatformStatusCommand: rule(CHECKS[Id.SNP_PLATFORM_STATUS], reachable("status_paddr")),
-    Config: rule(CHECKS[Id.SNP_CONFIG]),
-    Commit: rule(CHECKS[Id.SNP_COMMIT]),
-    RangeList: rule(RANGES, range_remarks),
+    wire.ShutdownEx: rule(CHECKS[Id.SNP_SHUTDOWN_EX]),
+    wire.PlatformStatusCommand: rule(CHECKS[Id.SNP_PLATFORM_STATUS], reachable("status_paddr")),
+    wire.Config: rule(CHECKS[Id.SNP_CONFIG]),
+    wire.Commit: rule(CHECKS[Id.SNP_COMMIT]),
+    wire.RangeList: rule(RANGES, range_remarks),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import Direction
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..wire import rmp_faults as faults
 from ..wire.address import LARGE_PAGE, PAGE, REGION
 from ..wire.rmp import (
@@ -24,8 +24,6 @@ from ..wire.rmp_words import CHANGING, LAST_ASID
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
     from ..wire.rmp_faults import EntryFault
 
@@ -44,13 +42,13 @@ def _is_known(context: Context) -> bool:
     return context.entry_layout is None or context.entry_layout.known
 
 
-def state(entry: RmpEntry, context: Context) -> Iterator[Finding]:
+def state(entry: RmpEntry, context: Context) -> Findings:
     """Expect a state that the firmware knows, and say why there is none."""
     if _is_known(context) and state_of(entry.lo, entry.hi) is RmpState.INVALID:
         yield _finding(faults.STATELESS, entry.lo)
 
 
-def owner(entry: RmpEntry, context: Context) -> Iterator[Finding]:
+def owner(entry: RmpEntry, context: Context) -> Findings:
     """Expect an ASID that a guest can have, and an address that its page can have."""
     lo = entry.lo
     if not _is_known(context):
@@ -67,7 +65,7 @@ def owner(entry: RmpEntry, context: Context) -> Iterator[Finding]:
         yield _finding(faults.LOCKED, lo)
 
 
-def rights(entry: RmpEntry, context: Context) -> Iterator[Finding]:
+def rights(entry: RmpEntry, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     if not _is_known(context):
         return
@@ -76,14 +74,14 @@ def rights(entry: RmpEntry, context: Context) -> Iterator[Finding]:
         yield faults.RIGHTS.found("hi", 8 + level, text)
 
 
-def masks(value: VmplMasks, context: Context) -> Iterator[Finding]:
+def masks(value: VmplMasks, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     for level in range(4):
         for text in faults.odd_mask(getattr(value, f"vmpl{level}"), level):
             yield faults.RIGHTS.found(f"vmpl{level}", level, text)
 
 
-def operand(value: RmpOperand, context: Context) -> Iterator[Finding]:
+def operand(value: RmpOperand, context: Context) -> Findings:
     """Check the operand of RMPUPDATE, or of RMPREAD where the direction is that of a response."""
     written = context.direction is Direction.RESPONSE
     yield from _ones(value, written=written)
@@ -101,7 +99,7 @@ def _of(value: RmpOperand, code: str, severity: Severity, field: str, text: str)
     return Finding(code, severity, field, tile.offset if tile else 0, text, UPDATE)
 
 
-def _ones(value: RmpOperand, *, written: bool) -> Iterator[Finding]:
+def _ones(value: RmpOperand, *, written: bool) -> Findings:
     """Expect one bit a byte, and an ASID that fits an entry."""
     severity = Severity.WARNING if written else Severity.ERROR
     end = "" if written else "; FAIL_INPUT"
@@ -123,7 +121,7 @@ def _ones(value: RmpOperand, *, written: bool) -> Iterator[Finding]:
         yield _of(value, "rmp-operand-asid", severity, "asid", text)
 
 
-def _update(value: RmpOperand) -> Iterator[Finding]:
+def _update(value: RmpOperand) -> Findings:
     """Expect fields that do not contradict each other, and an address of a page."""
     if not value.assigned & 1:
         for field in ("immutable", "asid"):
@@ -144,7 +142,7 @@ def _update(value: RmpOperand) -> Iterator[Finding]:
         yield _of(value, "rmp-operand-reclaim", Severity.NOTE, "assigned", text)
 
 
-def segments(value: SegmentTable, context: Context) -> Iterator[Finding]:
+def segments(value: SegmentTable, context: Context) -> Findings:
     """Expect a page of segments, with memory and entries, that do not overlap."""
     size = len(value.build())
     if size != PAGE:

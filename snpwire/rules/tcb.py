@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..wire.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..product import ProductDecision
 
 TCBS = ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb")
@@ -27,7 +25,7 @@ def _place(field: str) -> int:
     return tile.offset if tile else 0
 
 
-def unused_bits(report: Report, decision: ProductDecision) -> Iterator[Finding]:
+def unused_bits(report: Report, decision: ProductDecision) -> Findings:
     """Expect zeros between the components, as the layout has them."""
     for field in TCBS:
         word = decision.tcb(getattr(report, field))
@@ -41,7 +39,7 @@ def unused_bits(report: Report, decision: ProductDecision) -> Iterator[Finding]:
             yield Finding("tcb-unknown-bits", Severity.WARNING, field, place, text, word.SPEC)
 
 
-def order(report: Report, decision: ProductDecision) -> Iterator[Finding]:
+def order(report: Report, decision: ProductDecision) -> Findings:
     """Expect reported at most committed, and committed at most current, component by component."""
     for lower, higher, severity, why in PAIRS:
         below, above = (decision.tcb(getattr(report, field)) for field in (lower, higher))
