@@ -11,6 +11,7 @@ Where a document disagrees, this is what the code does.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..finding import Finding, Findings, Severity
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
     BufferCheck = Callable[[Any], Findings]
+    Report = Callable[[Any, str, str, str], Finding]
 
 SOURCE = "AMD-ASPFW sev_mcmd.c"
 REFUSES = "answers INVALID_PARAM"
@@ -57,6 +59,11 @@ class CommandCheck(NamedTuple):
 def row(status: Status | None, text: str, *functions: BufferCheck) -> CommandCheck:
     """Return a check with one status, or with that of another part of the firmware."""
     return CommandCheck(text, () if status is None else (status,), functions)
+
+
+def invalid(text: str, *functions: BufferCheck) -> CommandCheck:
+    """Return a check whose status is INVALID_PARAM."""
+    return row(Status.INVALID_PARAM, text, *functions)
 
 
 def unreached(text: str) -> CommandCheck:
@@ -108,23 +115,48 @@ def _finding(value: Any, severity: Severity, code: str, field: str, text: str) -
     return Finding(code, severity, field, tile.offset if tile else 0, text, SOURCE)
 
 
-def length(field: str) -> BufferCheck:
-    """Expect the buffer's own length in *field*."""
+def length(
+    field: str = "length",
+    text: str = "{field} is {found:#x}, it has to be {size:#x}",
+    code: str = "command-length",
+    report: Report = problem,
+) -> BufferCheck:
+    """Expect the buffer's own length in *field*; *text* says what a wrong one is."""
 
     def check(value: Any) -> Findings:
-        size = getattr(value, field)
-        if size != value.SIZE:
-            text = f"{field} is {size:#x}, it has to be {value.SIZE:#x}"
-            yield problem(value, "command-length", field, text)
+        found, size = getattr(value, field), value.SIZE
+        if found != size:
+            yield report(value, code, field, text.format(field=field, found=found, size=size))
 
     return check
 
 
-def length_of_patches(value: Any) -> Findings:
-    """Expect the length that Linux patches give; no firmware is known that checks it."""
-    if value.length != value.SIZE:
-        text = f"length is {value.length:#x}, the patches give {value.SIZE:#x}"
-        yield warning(value, "command-length", "length", text)
+PATCHED_LENGTH = length(text="length is {found:#x}, the patches give {size:#x}", report=warning)
+"""No firmware is known that checks it."""
+
+
+def within(
+    path: str, numbers: range, code: str, text: str, report: Report = problem
+) -> BufferCheck:
+    """Expect one of *numbers* at *path*, a field or a part of one; *text* has the wrong one."""
+    number_of, field = attrgetter(path), path.partition(".")[0]
+
+    def check(value: Any) -> Findings:
+        number = int(number_of(value))
+        if number not in numbers:
+            yield report(value, code, field, text.format(number))
+
+    return check
+
+
+def together(flag: str, needed: str, code: str) -> BufferCheck:
+    """Expect one of the flags only with another."""
+
+    def check(value: Any) -> Findings:
+        if value.flags.has(flag) and not value.flags.has(needed):
+            yield problem(value, code, "flags", f"{flag} is set in flags without {needed}")
+
+    return check
 
 
 def reserved(value: Any) -> Findings:
@@ -206,17 +238,10 @@ OFF = row(Status.INVALID_PLATFORM_STATE, "SNP is not started")
 LOW = row(Status.INVALID_PARAM, "gctx_paddr has one of bits 11:0 set", pages("gctx_paddr"))
 GCTX_IN_RMP = row(Status.INVALID_PARAM, "gctx_paddr lies in the RMP")
 NO_GUEST = row(Status.INVALID_GUEST, "the page at gctx_paddr is no CONTEXT")
-THREE_LOW = row(
-    Status.INVALID_PARAM,
-    "gctx_paddr, src_paddr or dst_paddr has one of bits 11:0 set",
-    pages(*THREE),
-)
+THREE_LOW = invalid("gctx_paddr, src_paddr or dst_paddr has one of bits 11:0 set", pages(*THREE))
 THREE_IN_RMP = row(Status.INVALID_PARAM, "gctx_paddr, src_paddr or dst_paddr lies in the RMP")
+THREE_PAGES = (OFF, THREE_IN_RMP, NO_GUEST)
 NOT_BEGUN = row(Status.INVALID_GUEST_STATE, "the guest's launch has not begun")
 NO_ASID = row(Status.INACTIVE, "the guest has no ASID")
-GUEST = (
-    LOW,
-    OFF,
-    GCTX_IN_RMP,
-    NO_GUEST,
-)
+GCTX = (OFF, GCTX_IN_RMP, NO_GUEST)
+GUEST = (LOW, *GCTX)
