@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum
 from ..wire.operands import IoioInfo
-from .ghcb_page import INVALID_INPUT, GhcbCheck
+from .ghcb_page import INVALID_INPUT, GhcbCheck, GhcbRule
 from .scratch import INT_MAX, string_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..finding import Findings
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
@@ -111,7 +109,7 @@ def mmio_length(check: GhcbCheck) -> Findings:
         yield check.warning("mmio-length", INFO2, text, OPENVMM)
 
 
-CODES: dict[int, tuple[Callable[[GhcbCheck], Findings], ...]] = {
+CODES: dict[int, tuple[GhcbRule, ...]] = {
     0x7B: (port_size, port_string),
     0x7C: (msr_direction,),
     0x81: (privilege,),

@@ -111,8 +111,8 @@ def warning(value: Any, code: str, field: str, text: str) -> Finding:
 
 def _finding(value: Any, severity: Severity, code: str, field: str, text: str) -> Finding:
     """Return a finding at a field, or at the word that a dotted name is part of."""
-    tile = getattr(value, "HEAD", value).tile(field.partition(".")[0])
-    return Finding(code, severity, field, tile.offset if tile else 0, text, SOURCE)
+    word = getattr(value, "HEAD", value).tile(field.partition(".")[0])
+    return Finding(code, severity, field, word.offset if word else 0, text, SOURCE)
 
 
 def length(

@@ -13,11 +13,9 @@ from ..context import BARE, Direction, completed
 from ..finding import Finding, Findings, Severity, bit_list
 from ..wire.ghcb import SPEC, HypervPage, Page, Usage
 from . import record
-from .ghcb_page import INVALID_USAGE, VALIDATE, GhcbCheck
+from .ghcb_page import INVALID_USAGE, VALIDATE, GhcbCheck, GhcbRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..context import Context
 
 VENDOR_LAYOUT = (Usage.HYPERV_HYPERCALL, Usage.HYPERV_VTL_RETURN)
@@ -102,7 +100,7 @@ BOTH = (protocol_version, bitmap, x87_state, reserved)
 """Rules for either direction, behind those of the direction itself."""
 
 
-def _rules(direction: Direction | None) -> tuple[Callable[[GhcbCheck], Findings], ...]:
+def _rules(direction: Direction | None) -> tuple[GhcbRule, ...]:
     if direction is Direction.REQUEST:
         from . import request
 

@@ -8,11 +8,9 @@ from ..bits import OpenEnum
 from ..wire.address import PAGE
 from ..wire.exits import ExitCode
 from ..wire.operands import SevTioAction, SevTioOpInfo, TermInfo, TermSet
-from .ghcb_page import INVALID_INPUT, MISSING_INPUT, VALIDATE, GhcbCheck
+from .ghcb_page import INVALID_INPUT, MISSING_INPUT, VALIDATE, GhcbCheck, GhcbRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..finding import Findings
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
@@ -86,7 +84,7 @@ def device_operation(check: GhcbCheck) -> Findings:
         yield check.warning("device-operation", INFO1, text, RFC)
 
 
-CODES: dict[int, tuple[Callable[[GhcbCheck], Findings], ...]] = {
+CODES: dict[int, tuple[GhcbRule, ...]] = {
     0x8000_0012: (certificate_buffer,),
     0x8000_0021: (device_operation,),
     0x8000_FFFE: (termination,),

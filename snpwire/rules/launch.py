@@ -23,8 +23,8 @@ FIRMWARE = "AMD-ASPFW sev_mcmd.c, SNP_LAUNCH_FINISH"
 
 
 def _refused(code: str, field: str, place: int, text: str, status: Status) -> Finding:
-    said = f"{text}; the firmware answers {status.name}"
-    return Finding(code, Severity.ERROR, field, place, said, FIRMWARE)
+    full = f"{text}; the firmware answers {status.name}"
+    return Finding(code, Severity.ERROR, field, place, full, FIRMWARE)
 
 
 def id_block(block: IdBlock, context: Context) -> Findings:

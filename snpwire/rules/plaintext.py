@@ -33,8 +33,7 @@ def tail_findings(rest: bytes, name: str) -> list[Finding]:
 
 
 def _of_header(code: str, severity: Severity, field: str, text: str) -> Finding:
-    tile = Header.tile(field)
-    return Finding(code, severity, f"header.{field}", tile.offset if tile else 0, text, REQUEST)
+    return Finding(code, severity, f"header.{field}", Header.place(field), text, REQUEST)
 
 
 def _number(header: Header, seqno: int | None) -> Findings:
@@ -85,5 +84,5 @@ def _key_inputs(value: Any) -> Findings:
 
 
 def _of_payload(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
-    place = HEADER_SIZE + value.tile(field).offset
+    place = HEADER_SIZE + int(value.place(field))
     return Finding(code, severity, f"payload.{field}", place, text, KEY)

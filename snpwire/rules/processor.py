@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.operands import ApCreationRequest, DoorbellRequest, SecureAvicRequest
 from .access import HANDLE
-from .ghcb_page import INVALID_INPUT, GhcbCheck
+from .ghcb_page import INVALID_INPUT, GhcbCheck, GhcbRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..finding import Findings
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
@@ -125,7 +123,7 @@ def vector(check: GhcbCheck) -> Findings:
         yield check.warning("vector", INFO1, text, "coconut-svsm, draft")
 
 
-CODES: dict[int, tuple[Callable[[GhcbCheck], Findings], ...]] = {
+CODES: dict[int, tuple[GhcbRule, ...]] = {
     0x8000_0005: (jump_table,),
     0x8000_0013: (creation,),
     0x8000_0014: (doorbell,),

@@ -42,8 +42,7 @@ VECTORS = ("launch_mit_vector", "current_mit_vector")
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str) -> Finding:
-    tile = Report.tile(field)
-    return Finding(code, severity, field, tile.offset if tile else 0, text, source)
+    return Finding(code, severity, field, Report.place(field), text, source)
 
 
 def _error(code: str, field: str, text: str, source: str = PEERS) -> Finding:

@@ -141,8 +141,7 @@ def meanings(check: GhcbCheck) -> Findings:
             text = f"{field} is {int(value):#x}, this exit has no use for it"
             yield check.note("operand-not-zero", field, text, SPEC)
         elif isinstance(value, Word):
-            tile = Page.tile(field)
-            yield from record.unknown_bits(value, field, tile.offset if tile else 0, value.SPEC)
+            yield from record.unknown_bits(value, field, Page.place(field), value.SPEC)
 
 
 def leftovers(check: GhcbCheck) -> Findings:

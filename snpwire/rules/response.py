@@ -165,8 +165,7 @@ def meanings(check: GhcbCheck) -> Findings:
         if not check.known(field) or check.lacks(field) or (field == INFO2 and _ambiguous(check)):
             continue
         value = operand.type(getattr(check.page, field))
-        tile = Page.tile(field)
-        offset = tile.offset if tile else 0
+        offset = Page.place(field)
         if isinstance(value, Word):
             yield from record.unknown_bits(value, field, offset, value.SPEC)
         elif isinstance(value, OpenEnum):

@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..context import Direction
 from ..finding import Finding, Findings, Severity, bit_list
+from ..wire import rmp as wire
 from ..wire import rmp_faults as faults
 from ..wire.address import LARGE_PAGE, PAGE, REGION
-from ..wire.rmp import (
-    ASIDS,
-    RmpEntry,
-    RmpLo,
-    RmpOperand,
-    RmpState,
-    SegmentTable,
-    VmplMasks,
-    state_of,
-    states_of,
-)
 from ..wire.rmp_faults import FIRMWARE
 from ..wire.rmp_words import CHANGING, LAST_ASID
 from . import record
@@ -33,7 +23,7 @@ GIB_ENTRIES = 4 << 20
 """Bytes of the entries of one GiB of memory."""
 
 
-def _finding(fault: EntryFault, lo: RmpLo) -> Finding:
+def _finding(fault: EntryFault, lo: wire.RmpLo) -> Finding:
     return fault.rule.found("lo", 0, fault.text(lo))
 
 
@@ -42,13 +32,13 @@ def _is_known(context: Context) -> bool:
     return context.entry_layout is None or context.entry_layout.known
 
 
-def state(entry: RmpEntry, context: Context) -> Findings:
+def state(entry: wire.RmpEntry, context: Context) -> Findings:
     """Expect a state that the firmware knows, and say why there is none."""
-    if _is_known(context) and state_of(entry.lo, entry.hi) is RmpState.INVALID:
+    if _is_known(context) and wire.state_of(entry.lo, entry.hi) is wire.RmpState.INVALID:
         yield _finding(faults.STATELESS, entry.lo)
 
 
-def owner(entry: RmpEntry, context: Context) -> Findings:
+def owner(entry: wire.RmpEntry, context: Context) -> Findings:
     """Expect an ASID that a guest can have, and an address that its page can have."""
     lo = entry.lo
     if not _is_known(context):
@@ -61,11 +51,12 @@ def owner(entry: RmpEntry, context: Context) -> Findings:
         yield _finding(faults.GPA_APART, lo)
     if lo.page_size and lo.subpage_count:
         yield _finding(faults.LARGE_COUNT, lo)
-    if lo.assigned and lo.lock != lo.immutable and state_of(lo, 0) is not RmpState.INVALID:
+    is_invalid = wire.state_of(lo, 0) is wire.RmpState.INVALID
+    if lo.assigned and lo.lock != lo.immutable and not is_invalid:
         yield _finding(faults.LOCKED, lo)
 
 
-def rights(entry: RmpEntry, context: Context) -> Findings:
+def rights(entry: wire.RmpEntry, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     if not _is_known(context):
         return
@@ -74,19 +65,19 @@ def rights(entry: RmpEntry, context: Context) -> Findings:
         yield faults.RIGHTS.found("hi", 8 + level, text)
 
 
-def masks(value: VmplMasks, context: Context) -> Findings:
+def masks(value: wire.VmplMasks, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     for level in range(4):
         for text in faults.odd_mask(getattr(value, f"vmpl{level}"), level):
             yield faults.RIGHTS.found(f"vmpl{level}", level, text)
 
 
-def operand(value: RmpOperand, context: Context) -> Findings:
+def operand(value: wire.RmpOperand, context: Context) -> Findings:
     """Check the operand of RMPUPDATE, or of RMPREAD where the direction is that of a response."""
     written = context.direction is Direction.RESPONSE
     yield from _ones(value, written=written)
     if written:
-        if states_of(value) == (RmpState.INVALID,):
+        if wire.states_of(value) == (wire.RmpState.INVALID,):
             text = "no state fits, whatever RMPREAD does not tell"
             found = _of(value, "rmp-invalid", Severity.WARNING, "assigned", text)
             yield found._replace(source=FIRMWARE)
@@ -94,12 +85,11 @@ def operand(value: RmpOperand, context: Context) -> Findings:
     yield from _update(value)
 
 
-def _of(value: RmpOperand, code: str, severity: Severity, field: str, text: str) -> Finding:
-    tile = value.tile(field)
-    return Finding(code, severity, field, tile.offset if tile else 0, text, UPDATE)
+def _of(value: wire.RmpOperand, code: str, severity: Severity, field: str, text: str) -> Finding:
+    return Finding(code, severity, field, value.place(field), text, UPDATE)
 
 
-def _ones(value: RmpOperand, *, written: bool) -> Findings:
+def _ones(value: wire.RmpOperand, *, written: bool) -> Findings:
     """Expect one bit a byte, and an ASID that fits an entry."""
     severity = Severity.WARNING if written else Severity.ERROR
     end = "" if written else "; FAIL_INPUT"
@@ -116,12 +106,12 @@ def _ones(value: RmpOperand, *, written: bool) -> Findings:
         if leaf.gap and any(leaf.value):
             text = f"{leaf.path} is {leaf.value.hex()}, it has to be zero{end}"
             yield _of(value, "rmp-operand-bits", severity, leaf.path, text)
-    if value.asid >= ASIDS:
+    if value.asid >= wire.ASIDS:
         text = f"asid is {value.asid:#x}, an entry holds 10 bits{end}"
         yield _of(value, "rmp-operand-asid", severity, "asid", text)
 
 
-def _update(value: RmpOperand) -> Findings:
+def _update(value: wire.RmpOperand) -> Findings:
     """Expect fields that do not contradict each other, and an address of a page."""
     if not value.assigned & 1:
         for field in ("immutable", "asid"):
@@ -142,7 +132,7 @@ def _update(value: RmpOperand) -> Findings:
         yield _of(value, "rmp-operand-reclaim", Severity.NOTE, "assigned", text)
 
 
-def segments(value: SegmentTable, context: Context) -> Findings:
+def segments(value: wire.SegmentTable, context: Context) -> Findings:
     """Expect a page of segments, with memory and entries, that do not overlap."""
     size = len(value.build())
     if size != PAGE:
@@ -169,8 +159,8 @@ def segments(value: SegmentTable, context: Context) -> Findings:
 
 
 RULES = {
-    RmpEntry: (state, owner, rights),
-    RmpOperand: (operand,),
-    SegmentTable: (segments,),
-    VmplMasks: (masks,),
+    wire.RmpEntry: (state, owner, rights),
+    wire.RmpOperand: (operand,),
+    wire.SegmentTable: (segments,),
+    wire.VmplMasks: (masks,),
 }

@@ -21,8 +21,7 @@ LINUX_DEAD = 0xFFFF_FFFE
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str = "") -> Finding:
-    tile = SecretsPage.tile(field)
-    place = tile.offset if tile else 0
+    place = SecretsPage.place(field)
     return Finding(code, severity, field, place, text, source or SecretsPage.SPEC)
 
 

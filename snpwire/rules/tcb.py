@@ -20,11 +20,6 @@ PAIRS = (
 """Lower, higher, how bad it is where the lower is above, and why."""
 
 
-def _place(field: str) -> int:
-    tile = Report.tile(field)
-    return tile.offset if tile else 0
-
-
 def unused_bits(report: Report, decision: ProductDecision) -> Findings:
     """Expect zeros between the components, as the layout has them."""
     for field in TCBS:
@@ -35,7 +30,7 @@ def unused_bits(report: Report, decision: ProductDecision) -> Findings:
                 f"{field} has {which} set, which the {decision.layout} layout does not use:"
                 " another product's?"
             )
-            place = _place(field)
+            place = Report.place(field)
             yield Finding("tcb-unknown-bits", Severity.WARNING, field, place, text, word.SPEC)
 
 
@@ -47,15 +42,15 @@ def order(report: Report, decision: ProductDecision) -> Findings:
             ours, theirs = part.value(below), int(getattr(above, name))
             if ours > theirs:
                 text = f"{lower} has {name} {ours}, {higher} has {theirs}: {why}"
-                yield Finding("tcb-order", severity, lower, _place(lower), text, SOURCE)
+                yield Finding("tcb-order", severity, lower, Report.place(lower), text, SOURCE)
     current, committed = (_version(report, which) for which in ("current", "committed"))
     if committed > current:
         text = f"committed firmware {_dotted(committed)} is above current {_dotted(current)}"
-        place = _place("committed_build")
+        place = Report.place("committed_build")
         yield Finding("firmware-order", Severity.WARNING, "committed_build", place, text, SOURCE)
     elif report.committed_tcb != report.current_tcb or committed < current:
         text = "committed firmware or TCB is not what runs: the host may still go back"
-        place = _place("committed_tcb")
+        place = Report.place("committed_tcb")
         yield Finding("tcb-provisional", Severity.NOTE, "committed_tcb", place, text, SOURCE)
 
 

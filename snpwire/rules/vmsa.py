@@ -19,8 +19,7 @@ APM = "APM volume 2, consistency checks of VMRUN"
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str = APM) -> Finding:
-    tile = Vmsa.tile(field)
-    return Finding(code, severity, field, tile.offset if tile else 0, text, source)
+    return Finding(code, severity, field, Vmsa.place(field), text, source)
 
 
 def state(vmsa: Vmsa, context: Context) -> Findings:
