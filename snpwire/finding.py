@@ -30,7 +30,7 @@ class Rule(NamedTuple):
     """The rule in one sentence."""
     source: str
 
-    def found(self, path: str, offset: int, text: str) -> Finding:
+    def finding_at(self, path: str, offset: int, text: str) -> Finding:
         """Return a finding against the rule, described by *text*."""
         return Finding(self.code, self.severity, path, offset, text, self.source)
 

@@ -53,14 +53,17 @@ def document(
     value: Any = row.type.parse(data) if isinstance(data, bytes) else data
     interpreter = _interpreters(row.chapter).get(row.name)
     reading = interpreter(value, hints) if interpreter else Interpretation(hints.context())
-    context = reading.context._replace(decisions=(*decisions, *reading.context.decisions))
+    context = reading.context
+    if decisions:
+        context = context._replace(decisions=(*decisions, *context.decisions))
+        reading = reading._replace(context=context)
     return Document(
         row,
         value,
         size=len(data if isinstance(data, bytes) else value.build()),
         base=base,
         findings=tuple(findings(value, context)),
-        **reading._replace(context=context)._asdict(),
+        **reading._asdict(),
     )
 
 

@@ -24,7 +24,7 @@ GIB_ENTRIES = 4 << 20
 
 
 def _finding(fault: EntryFault, lo: wire.RmpLo) -> Finding:
-    return fault.rule.found("lo", 0, fault.text(lo))
+    return fault.rule.finding_at("lo", 0, fault.text(lo))
 
 
 def _is_known(context: Context) -> bool:
@@ -62,14 +62,14 @@ def rights(entry: wire.RmpEntry, context: Context) -> Findings:
         return
     yield from record.unknown_bits(entry.hi, "hi", 8, FIRMWARE)
     for level, text in faults.odd_masks(entry.hi):
-        yield faults.RIGHTS.found("hi", 8 + level, text)
+        yield faults.RIGHTS.finding_at("hi", 8 + level, text)
 
 
 def masks(value: wire.VmplMasks, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     for level in range(4):
         for text in faults.odd_mask(getattr(value, f"vmpl{level}"), level):
-            yield faults.RIGHTS.found(f"vmpl{level}", level, text)
+            yield faults.RIGHTS.finding_at(f"vmpl{level}", level, text)
 
 
 def operand(value: wire.RmpOperand, context: Context) -> Findings:
