@@ -71,21 +71,21 @@ class Block(Structure):
         """
         checked = cls._elements(cls.ELEMENT.codec.check, elements)
         if head is None:
-            head = cls._counted(cls.HEAD.zero(), len(checked))
+            head = cls._count_in(cls.HEAD.zero(), len(checked))
         elif type(head) is not cls.HEAD:
             reason = f"expected a {cls.HEAD.__name__}, got {shown(head)}"
             raise EncodeError(cls.__name__, "", None, reason)
         if not isinstance(rest, bytes | bytearray | memoryview):
             reason = f"expected bytes, got {shown(rest)}"
             raise EncodeError(cls.__name__, "rest", None, reason)
-        return cls._joined(head, checked, bytes(rest))
+        return cls._join(head, checked, bytes(rest))
 
     @classmethod
-    def _joined(cls, head: Any, elements: tuple[Any, ...], rest: bytes) -> Self:
+    def _join(cls, head: Any, elements: tuple[Any, ...], rest: bytes) -> Self:
         return cls.parse(tuple.__new__(cls, (head, elements, rest)).build())
 
     @classmethod
-    def _counted(cls, head: Any, number: int) -> Any:
+    def _count_in(cls, head: Any, number: int) -> Any:
         try:
             return cls.counting(head, number)
         except EncodeError as exc:
@@ -177,8 +177,8 @@ class Block(Structure):
         except ValueError as exc:
             raise EncodeError(cls.__name__, "rest", None, str(exc)) from None
         if cls.COUNT not in fixed and elements:
-            head = cls._counted(head, len(elements))
-        return cls._joined(head, elements, rest)
+            head = cls._count_in(head, len(elements))
+        return cls._join(head, elements, rest)
 
     @classmethod
     def _elements(cls, convert: Callable[[Any], Any], given: Sequence[Any]) -> tuple[Any, ...]:

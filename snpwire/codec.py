@@ -119,7 +119,7 @@ def codec_of(con: Any) -> Codec:
         case FormatField() if con.fmtstr[0] == "<" and con.fmtstr[1] in "BHLQ":
             return _integer(con.length)
         case BytesInteger() if con.swapped and not con.signed and isinstance(con.length, int):
-            return _wide(con.length)
+            return _wide_integer(con.length)
         case Bytes() if isinstance(con.length, int):
             return _bytes(con.length)
         case Array() if isinstance(con.count, int):
@@ -152,7 +152,7 @@ def _integer(size: int) -> Codec:
     return Codec(fmt, size, None, None, check, to_plain, from_plain, dtype, int)
 
 
-def _wide(size: int) -> Codec:
+def _wide_integer(size: int) -> Codec:
     def decode(raw: bytes) -> int:
         return int.from_bytes(raw, "little")
 

@@ -76,7 +76,7 @@ def columns(
         reason = f"expected a multiple of {record.SIZE} bytes, got {len(source)}"
         raise DecodeError(record.__name__, "", None, reason)
     rows = source.reshape(-1, record.SIZE)
-    chosen, given = _chosen(record, fields), out or {}
+    chosen, given = _tiles_of(record, fields), out or {}
     arrays = _fresh([tile for tile in chosen if tile.path not in given], len(rows))
     arrays |= {t.path: _fitting(record, t, len(rows), given) for t in chosen if t.path in given}
     runs = _runs(chosen)
@@ -97,7 +97,7 @@ def integers(record: type[Record]) -> Iterator[Tile]:
                 yield part._replace(path=path, offset=offset)
 
 
-def _chosen(record: type[Record], fields: Sequence[str] | None) -> list[Tile]:
+def _tiles_of(record: type[Record], fields: Sequence[str] | None) -> list[Tile]:
     known = {tile.path: tile for tile in integers(record)}
     for name in fields or ():
         if (other := record.tile(name)) and name not in known:

@@ -79,7 +79,7 @@ class Leaf(NamedTuple):
     gap: bool
 
 
-class _Declared(NamedTuple):
+class _Field(NamedTuple):
     offset: int
     con: Construct[Any, Any]
     doc: str
@@ -101,7 +101,7 @@ class _Nested(Adapter):  # type: ignore[type-arg]
 
 def at(offset: int, con: Construct[T, Any], doc: str) -> T:
     """Place a field at *offset*."""
-    return cast("T", _Declared(offset, con, doc))
+    return cast("T", _Field(offset, con, doc))
 
 
 def nested(record: type[R]) -> Construct[R, R]:
@@ -119,8 +119,8 @@ class _Schema:
         return schema
 
 
-def _placed(value: object) -> str:
-    return f" at {value.offset:#x}" if isinstance(value, _Declared) else ""
+def _place_text(value: object) -> str:
+    return f" at {value.offset:#x}" if isinstance(value, _Field) else ""
 
 
 class _Once(dict[str, Any]):
@@ -131,7 +131,7 @@ class _Once(dict[str, Any]):
         self.record = record
 
     def __setitem__(self, name: str, value: Any) -> None:
-        first, second = _placed(self.get(name)), _placed(value)
+        first, second = _place_text(self.get(name)), _place_text(value)
         if name in self and (first or second):
             raise LayoutError(f"{self.record}.{name}{second} repeats the name of {name}{first}")
         super().__setitem__(name, value)
@@ -188,8 +188,8 @@ class Record(Structure):
             base = cls.__base__.__name__ if cls.__base__ else ""
             raise LayoutError(f"{cls.__name__} extends the record {base}; nest it instead")
         cls.SIZE, cls.SPEC = size, spec
-        cls.FIELDS = tuple(_declared(cls))
-        cls.TILES = tuple(_tiled(cls.__name__, cls.FIELDS, size))
+        cls.FIELDS = tuple(_fields(cls))
+        cls.TILES = tuple(_tiles(cls.__name__, cls.FIELDS, size))
         cls.ENGINE = Struct("<" + "".join(tile.codec.fmt for tile in cls.TILES))
         cls._INDEX = {tile.path: index for index, tile in enumerate(cls.TILES)}
         for index, tile in enumerate(cls.TILES):
@@ -238,7 +238,7 @@ class Record(Structure):
             if tile is None:
                 hint = nearest(name, self._INDEX)
                 raise TypeError(f"{type(self).__name__} has no field {name!r}. {hint}".rstrip())
-            parts[self._INDEX[name]] = self._converted(tile, tile.codec.check, value)
+            parts[self._INDEX[name]] = self._raw_value(tile, tile.codec.check, value)
         return tuple.__new__(type(self), parts)
 
     @classmethod
@@ -279,7 +279,7 @@ class Record(Structure):
         return Struct("".join(parts))
 
     @classmethod
-    def _converted(cls, tile: Tile, convert: Any, value: object) -> Any:
+    def _raw_value(cls, tile: Tile, convert: Any, value: object) -> Any:
         encode = tile.codec.encode
         try:
             return encode(convert(value)) if encode else convert(value)
@@ -307,7 +307,7 @@ class Record(Structure):
             if tile is None:
                 hint = nearest(str(name), cls._INDEX)
                 raise EncodeError(cls.__name__, str(name), None, "no such field", help=hint)
-            parts[cls._INDEX[name]] = cls._converted(tile, tile.codec.from_plain, value)
+            parts[cls._INDEX[name]] = cls._raw_value(tile, tile.codec.from_plain, value)
         return tuple.__new__(cls, parts)
 
     def leaves(self) -> Iterator[Leaf]:
@@ -365,9 +365,9 @@ def leaves_of(tile: Tile, value: Any) -> Iterator[Leaf]:
         yield Leaf(tile.path, tile.offset, tile.size, tile.doc, value, tile.codec, tile.gap)
 
 
-def _declared(cls: type[Record]) -> Iterator[Tile]:
+def _fields(cls: type[Record]) -> Iterator[Tile]:
     """Yield the fields of a record class in offset order."""
-    rows = [(name, row) for name, row in vars(cls).items() if isinstance(row, _Declared)]
+    rows = [(name, row) for name, row in vars(cls).items() if isinstance(row, _Field)]
     for name, (offset, con, doc) in sorted(rows, key=lambda row: row[1].offset):
         taken = hasattr(Record, name) and name not in UNUSED
         if taken or name.startswith("reserved_0x"):
@@ -378,7 +378,7 @@ def _declared(cls: type[Record]) -> Iterator[Tile]:
             raise LayoutError(f"{cls.__name__}.{name} at {offset:#x}: {exc}") from None
 
 
-def _tiled(record: str, fields: tuple[Tile, ...], size: int) -> Iterator[Tile]:
+def _tiles(record: str, fields: tuple[Tile, ...], size: int) -> Iterator[Tile]:
     """Yield the fields and the gaps between them. Raises LayoutError where two fields overlap."""
     cursor, before = 0, ""
     for field in fields:

@@ -118,7 +118,7 @@ def test_answers_can_be_wrong_in_the_same_ways(kind, row):
 def test_each_entry_says_what_a_receiver_answers(row):
     assert row.help
     assert (row.mailbox is None) or (row.inner is None)
-    assert any(word in row.response for word in ("mailbox", "answer:", "does not look"))
+    assert any(word in row.response for word in ("mailbox", "response:", "does not look"))
 
 
 def test_what_does_not_authenticate_is_a_mailbox_status():

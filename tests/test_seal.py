@@ -335,7 +335,7 @@ class TestRefusals:
         said = refused(*words, *SEALING, key, given=bytes(PAYLOAD_MAX + 1))
 
         assert said == (
-            "snpwire: <stdin>: a payload has at most 4000 bytes beside its header, got 4001"
+            "snpwire: <stdin>: a payload has at most 4000 bytes after its header, got 4001"
         )
         assert len(sealed(*words, *SEALING, key, given=bytes(PAYLOAD_MAX))) == 4096
 

@@ -1,7 +1,7 @@
 """specs/*.toml and snpwire.wire say the same, in both directions.
 
-The tables below pair each row of the specifications with the class that declares it. A row that is
-not paired fails, and so does a class that no row is paired with.
+Each row of the specifications is paired with the class that declares it, by the row's name or by
+the tables below. A row that is not paired fails, and so does a class without a row.
 """
 
 from __future__ import annotations
@@ -50,18 +50,14 @@ SPECS = {
     for path in sorted(Path(__file__).parents[1].joinpath("specs").glob("*.toml"))
 }
 
+# Rows whose class has another name than theirs.
 STRUCTURES = {
     "ghcb_page": "ghcb:Page",
     "ghcb_page_hyperv_hypercall": "ghcb:HypervPage",
-    "psc_header": "psc:PscHeader",
-    "psc_buffer": "psc:PscBuffer",
     "cert_table_entry": "certs:CertEntry",
     "tio_blob_table_entry": "certs:TioBlobEntry",
     "hv_doorbell_page": "doorbell:DoorbellPage",
     "hv_ext_int_info": "doorbell:ExtIntInfo",
-    "apic_id_list": "apic:ApicIdList",
-    "ap_jump_table": "boot:ApJumpTable",
-    "cc_blob": "boot:CcBlob",
     "svsm_caa": "svsm:Caa",
     "svsm_pvalidate_request": "svsm:PvalidateRequest",
     "svsm_attest_services": "svsm:AttestServices",
@@ -71,254 +67,46 @@ STRUCTURES = {
     "svsm_vtpm_send_command_request": "svsm:VtpmRequest",
     "svsm_vtpm_send_command_response": "svsm:VtpmResponse",
     "message_header": "message:Header",
-    "message_page": "message:MessagePage",
-    "cpuid_req_head": "cpuid:CpuidReqHead",
-    "cpuid_req": "cpuid:CpuidReq",
-    "cpuid_rsp_head": "cpuid:CpuidRspHead",
-    "cpuid_rsp": "cpuid:CpuidRsp",
-    "cpuid_function": "cpuid:CpuidFunction",
-    "cpuid_page": "cpuid:CpuidPage",
-    "key_req": "key:KeyReq",
-    "key_req_v2": "key:KeyReqV2",
-    "key_rsp": "key:KeyRsp",
-    "report_req": "report:ReportReq",
-    "report_rsp": "report:ReportRsp",
-    "export_req": "migration:ExportReq",
-    "export_rsp": "migration:ExportRsp",
-    "guest_context": "migration:GuestContext",
-    "metadata_entry": "migration:MetadataEntry",
-    "import_req": "migration:ImportReq",
-    "absorb_req": "migration:AbsorbReq",
-    "absorb_noma_req": "migration:AbsorbNomaReq",
-    "vmrk_req": "migration:VmrkReq",
-    "status_rsp": "migration:StatusRsp",
-    "tsc_info_req": "tsc:TscInfoReq",
-    "tsc_info_rsp": "tsc:TscInfoRsp",
     "attestation_report": "report:Report",
-    "signature": "report:Signature",
-    "secrets_page": "secrets:SecretsPage",
     "secrets_os_area": "secrets:OsArea",
-    "id_block": "launch:IdBlock",
-    "id_auth": "launch:IdAuth",
-    "id_key": "launch:IdKey",
-    "vmsa": "vmsa:Vmsa",
-    "segment": "vmsa:Segment",
-    "ring_command": "mailbox:RingCommand",
-    "ring_status": "mailbox:RingStatus",
-    "ring_buffer": "mailbox:RingBuffer",
-    "init_ex": "platform:InitEx",
-    "shutdown_ex": "platform:ShutdownEx",
-    "platform_status_command": "platform:PlatformStatusCommand",
-    "platform_status": "platform:PlatformStatus",
-    "config": "platform:Config",
-    "commit": "platform:Commit",
-    "range": "platform:Range",
-    "range_list": "platform:RangeList",
-    "sev_platform_status": "platform:SevPlatformStatus",
-    "download_firmware_ex": "firmware:DownloadFirmwareEx",
-    "vlek_load": "firmware:VlekLoad",
-    "vlek_wrapped": "firmware:VlekWrapped",
-    "feature_info_command": "firmware:FeatureInfoCommand",
-    "feature_info": "firmware:FeatureInfo",
-    "verify_mitigation": "firmware:VerifyMitigation",
-    "mitigation_status": "firmware:MitigationStatus",
-    "hv_report_req": "firmware:HvReportReq",
-    "gctx_create": "launch_commands:GctxCreate",
-    "decommission": "launch_commands:Decommission",
-    "activate": "launch_commands:Activate",
-    "activate_padded": "launch_commands:ActivatePadded",
-    "activate_ex": "launch_commands:ActivateEx",
-    "guest_status_command": "launch_commands:GuestStatusCommand",
-    "guest_status": "launch_commands:GuestStatus",
-    "launch_start": "launch_commands:LaunchStart",
-    "launch_update": "launch_commands:LaunchUpdate",
-    "launch_finish": "launch_commands:LaunchFinish",
-    "guest_request": "launch_commands:GuestRequest",
-    "dbg": "launch_commands:Dbg",
-    "page_info": "launch_commands:PageInfo",
-    "swap_out": "page_commands:SwapOut",
-    "swap_in": "page_commands:SwapIn",
-    "move": "page_commands:Move",
-    "md_init": "page_commands:MdInit",
-    "set_state": "page_commands:SetState",
-    "reclaim": "page_commands:Reclaim",
-    "unsmash": "page_commands:Unsmash",
-    "sev_init": "sev_commands:SevInit",
-    "sev_init_ex": "sev_commands:SevInitEx",
-    "pek_csr": "sev_commands:PekCsr",
-    "pek_cert_import": "sev_commands:PekCertImport",
-    "pdh_cert_export": "sev_commands:PdhCertExport",
-    "sev_download": "sev_commands:SevDownload",
-    "sev_get_id": "sev_commands:SevGetId",
-    "sev_handle": "sev_commands:SevHandle",
-    "sev_activate": "sev_commands:SevActivate",
-    "sev_activate_ex": "sev_commands:SevActivateEx",
-    "sev_guest_status": "sev_commands:SevGuestStatus",
-    "sev_copy": "sev_commands:SevCopy",
-    "sev_launch_start": "sev_commands:SevLaunchStart",
-    "sev_launch_update": "sev_commands:SevLaunchUpdate",
-    "sev_launch_measure": "sev_commands:SevLaunchMeasure",
-    "sev_transport": "sev_commands:SevTransport",
-    "sev_attestation": "sev_commands:SevAttestation",
-    "sev_report": "sev_commands:SevReport",
-    "sev_send_start": "sev_commands:SevSendStart",
-    "sev_receive_start": "sev_commands:SevReceiveStart",
-    "sev_dbg": "sev_commands:SevDbg",
-    "sev_swap_out": "sev_commands:SevSwapOut",
-    "sev_swap_in": "sev_commands:SevSwapIn",
-    "sev_swap_mdata": "sev_commands:SevSwapMdata",
-    "rmp_entry": "rmp:RmpEntry",
-    "rmp_operand": "rmp:RmpOperand",
-    "vmpl_masks": "rmp:VmplMasks",
-    "rst_segment": "rmp:RstSegment",
 }
 
 WORDS = {
-    "valid_bitmap": "ghcb:ValidBitmap",
-    "msr_ghcb_gpa": "msr:MsrGhcbGpa",
-    "msr_sev_info_req": "msr:MsrSevInfoReq",
-    "msr_sev_info_resp": "msr:MsrSevInfoResp",
-    "msr_cpuid_req": "msr:MsrCpuidReq",
-    "msr_cpuid_resp": "msr:MsrCpuidResp",
-    "msr_ap_reset_hold_req": "msr:MsrApResetHoldReq",
-    "msr_ap_reset_hold_resp": "msr:MsrApResetHoldResp",
-    "msr_pref_ghcb_gpa_req": "msr:MsrPrefGhcbGpaReq",
-    "msr_pref_ghcb_gpa_resp": "msr:MsrPrefGhcbGpaResp",
-    "msr_reg_ghcb_gpa_req": "msr:MsrRegGhcbGpaReq",
-    "msr_reg_ghcb_gpa_resp": "msr:MsrRegGhcbGpaResp",
-    "msr_unreg_ghcb_gpa_req": "msr:MsrUnregGhcbGpaReq",
-    "msr_unreg_ghcb_gpa_resp": "msr:MsrUnregGhcbGpaResp",
-    "msr_psc_req": "msr:MsrPscReq",
-    "msr_psc_resp": "msr:MsrPscResp",
-    "msr_run_vmpl_req": "msr:MsrRunVmplReq",
-    "msr_run_vmpl_resp": "msr:MsrRunVmplResp",
-    "msr_hv_features_req": "msr:MsrHvFeaturesReq",
-    "msr_hv_features_resp": "msr:MsrHvFeaturesResp",
-    "msr_term_req": "msr:MsrTermReq",
-    "ioio_info": "operands:IoioInfo",
     "term_nae_info1": "operands:TermInfo",
     "ap_creation_info1": "operands:ApCreationInfo",
     "sev_tio_op_info1": "operands:SevTioOpInfo",
     "disable_alt_inj_info1": "operands:DisableAltInjInfo",
     "specific_eoi_info1": "operands:SpecificEoiInfo",
     "sw_exit_info_1_answer": "operands:ResponseInfo",
-    "event_inject": "operands:EventInject",
     "guest_request_info2": "operands:GuestRequestResult",
-    "hv_features": "operands:HvFeatures",
-    "sev_features": "operands:SevFeatures",
-    "psc_entry": "psc:PscEntry",
     "hv_doorbell_flags": "doorbell:DoorbellFlags",
     "hv_ext_int_status": "doorbell:ExtIntStatus",
     "svsm_rax": "svsm:SvsmCall",
     "svsm_pvalidate_entry": "svsm:PvalidateEntry",
-    "key_select": "key:KeySelect",
-    "guest_field_select": "key:GuestFieldSelect",
     "report_key_select": "report:ReportSelect",
     "export_flags": "migration:MigrationFlags",
-    "context_flags": "migration:ContextFlags",
-    "metadata_mdata": "migration:MetadataMdata",
-    "guest_policy": "report:GuestPolicy",
-    "platform_info": "report:PlatformInfo",
-    "key_info": "report:KeyInfo",
-    "tcb_classic": "tcb:TcbClassic",
-    "tcb_turin": "tcb:TcbTurin",
-    "secrets_flags": "secrets:SecretsFlags",
-    "vintr_ctrl": "vmsa:VintrCtrl",
-    "command_request": "mailbox:CommandRequest",
-    "command_response": "mailbox:CommandResponse",
-    "rb_control": "mailbox:RbControl",
-    "rb_tail": "mailbox:RbTail",
-    "rb_head": "mailbox:RbHead",
-    "ring_flags": "mailbox:RingFlags",
-    "init_flags": "platform:InitFlags",
-    "shutdown_flags": "platform:ShutdownFlags",
-    "rmp_flags": "platform:RmpFlags",
-    "platform_flags": "platform:PlatformFlags",
-    "config_flags": "platform:ConfigFlags",
-    "sev_platform_flags": "platform:SevPlatformFlags",
-    "sev_config_flags": "platform:SevConfigFlags",
-    "download_flags": "firmware:DownloadFlags",
-    "feature_ebx": "firmware:FeatureEbx",
-    "feature_ecx": "firmware:FeatureEcx",
-    "mitigation_flags": "firmware:MitigationFlags",
-    "hv_report_select": "firmware:HvReportSelect",
-    "guest_flags": "launch_commands:GuestFlags",
-    "launch_start_flags": "launch_commands:LaunchStartFlags",
-    "launch_page": "launch_commands:LaunchPage",
-    "launch_permissions": "launch_commands:LaunchPermissions",
-    "launch_finish_flags": "launch_commands:LaunchFinishFlags",
-    "page_info_flags": "launch_commands:PageInfoFlags",
-    "swap_out_flags": "page_commands:SwapOutFlags",
-    "swap_in_flags": "page_commands:SwapInFlags",
-    "move_flags": "page_commands:MoveFlags",
-    "reclaim_page": "page_commands:ReclaimPage",
-    "sev_policy": "sev_commands:SevPolicy",
-    "sev_swap_out_flags": "sev_commands:SevSwapOutFlags",
-    "sev_swap_in_flags": "sev_commands:SevSwapInFlags",
-    "rmp_lo": "rmp:RmpLo",
-    "rmp_hi": "rmp:RmpHi",
-    "rmp_read_size": "rmp:RmpReadSize",
-    "rmp_firmware_gpa": "rmp_words:RmpFirmwareGpa",
     "vmpl_perm_mask": "rmp_words:VmplMask",
     "rmp_base_msr": "rmp_words:RmpBase",
     "rmp_end_msr": "rmp_words:RmpEnd",
     "rmp_cfg_msr": "rmp_words:RmpCfg",
-    "rst_entry": "rmp_words:RstEntry",
     "rmpadjust_rdx": "rmp_words:RmpAdjust",
     "npf_exitinfo1": "rmp_words:NpfInfo",
-    "page_fault": "rmp_words:PageFault",
 }
 
 ENUMS = {
     "ghcb_usage": "ghcb:Usage",
-    "msr_info": "msr:MsrInfo",
     "svm_exit_code": "exits:ExitCode",
     "vmgexit_code": "exits:ExitCode",
-    "cpuid_register": "operands:CpuidRegister",
     "term_reason_set": "operands:TermSet",
     "term_reason_spec": "operands:TermSpec",
     "term_reason_linux": "operands:TermLinux",
     "term_reason_amdese_svsm": "operands:TermAmdeseSvsm",
-    "ap_creation_request": "operands:ApCreationRequest",
-    "ap_jump_table_request": "operands:ApJumpTableRequest",
     "hv_doorbell_request": "operands:DoorbellRequest",
-    "secure_avic_request": "operands:SecureAvicRequest",
     "sev_tio_op_action": "operands:SevTioAction",
-    "action": "operands:Action",
     "malformed_input_reason": "operands:MalformedReason",
-    "event_type": "operands:EventType",
-    "vmm_error": "operands:VmmError",
-    "psc_operation": "operands:PscOperation",
-    "psc_page_size": "operands:PscPageSize",
-    "psc_return": "operands:PscReturn",
-    "svsm_protocol": "svsm:SvsmProtocol",
-    "svsm_core_call": "svsm:SvsmCoreCall",
-    "svsm_attest_call": "svsm:SvsmAttestCall",
-    "svsm_vtpm_call": "svsm:SvsmVtpmCall",
-    "svsm_apic_call": "svsm:SvsmApicCall",
-    "svsm_uefi_mm_call": "svsm:SvsmUefiMmCall",
-    "svsm_result": "svsm:SvsmResult",
-    "status": "status:Status",
-    "aead": "message:Aead",
-    "msg_type": "message:MsgType",
-    "root_key_select": "key:RootKeySelect",
-    "key_sel": "key:KeySel",
-    "guest_state": "migration:GuestState",
-    "signing_key": "report:SigningKey",
-    "signature_algo": "report:SignatureAlgo",
     "ecdsa_curve": "launch:Curve",
     "command": "command:CommandId",
-    "platform_state": "platform:PlatformState",
-    "sev_platform_state": "platform:SevPlatformState",
-    "mitigation_subcommand": "firmware:MitigationSubcommand",
-    "launch_page_type": "launch_commands:LaunchPageType",
-    "swap_page_type": "page_commands:SwapPageType",
-    "sev_guest_state": "sev_commands:SevGuestState",
-    "rmp_state": "rmp:RmpState",
-    "rmp_gpa_state": "rmp_words:RmpGpaState",
     "rmpupdate_result": "rmp_words:RmpUpdateResult",
-    "psmash_result": "rmp_words:PsmashResult",
-    "pvalidate_result": "rmp_words:PvalidateResult",
     "rmpadjust_result": "rmp_words:RmpAdjustResult",
 }
 
@@ -328,7 +116,37 @@ GUIDS = {
     "svsm_service": "svsm:ServiceGuid",
 }
 
+
+def rows(table):
+    return [row for spec in SPECS.values() for row in spec.get(table, [])]
+
+
+def declared(*bases):
+    """Every class of these kinds that a module of snpwire.wire declares, by its home."""
+    found = {}
+    for module in iter_modules(wire.__path__):
+        members = vars(import_module(f"snpwire.wire.{module.name}"))
+        for name, member in members.items():
+            own = getattr(member, "__module__", "") == f"snpwire.wire.{module.name}"
+            if own and isinstance(member, type) and issubclass(member, bases):
+                found[f"{module.name}:{name}"] = member
+    return found
+
+
+def named_alike(table, base):
+    """Pair each row with the class whose name, in snake case, is the row's."""
+    homes = {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", home.partition(":")[2]).lower(): home
+        for home in declared(*base)
+    }
+    return {row["name"]: homes[row["name"]] for row in rows(table) if row["name"] in homes}
+
+
+STRUCTURES = named_alike("structure", (Record, Block)) | STRUCTURES
+WORDS = named_alike("word", (Word,)) | WORDS
+ENUMS = named_alike("enum", (OpenEnum,)) | ENUMS
 PAIRED = {"structure": STRUCTURES, "word": WORDS, "enum": ENUMS}
+
 
 # Declared without a row of their own, and why.
 UNPAIRED = {
@@ -372,28 +190,12 @@ def load(home):
     return getattr(import_module(f"snpwire.wire.{module}"), name)
 
 
-def rows(table):
-    return [row for spec in SPECS.values() for row in spec.get(table, [])]
-
-
 def each(table):
     return pytest.mark.parametrize("row", rows(table), ids=lambda row: row["name"])
 
 
 def number(value):
     return int(value, 0) if isinstance(value, str) else value
-
-
-def declared(*bases):
-    """Every class of these kinds that a module of snpwire.wire declares, by its home."""
-    found = {}
-    for module in iter_modules(wire.__path__):
-        members = vars(import_module(f"snpwire.wire.{module.name}"))
-        for name, member in members.items():
-            own = getattr(member, "__module__", "") == f"snpwire.wire.{module.name}"
-            if own and isinstance(member, type) and issubclass(member, bases):
-                found[f"{module.name}:{name}"] = member
-    return found
 
 
 # Rows and classes are paired

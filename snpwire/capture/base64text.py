@@ -1,4 +1,4 @@
-"""Read bare base64, wrapped or not.
+"""Read base64, wrapped or not, bare or in a PEM block.
 
 Both alphabets are read, but not mixed. Padding is required, because without it a lost end
 cannot be detected; only the url-safe alphabet usually omits it.
@@ -14,8 +14,35 @@ from .decodedtext import DecodedText
 
 _WRONG = re.compile(r"[^A-Za-z0-9+/=_\-\s]", re.ASCII)
 _PADDED_ON = re.compile(r"=\s*[^=\s]", re.ASCII)
+_ARMOUR = re.compile(r"^[ ]*-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ ]*$", re.MULTILINE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _SHORTEST = 16  # characters; a shorter text is more often a word
+
+
+def read_pem(text: str) -> DecodedText | None:
+    """Return what the PEM block in *text* holds, or None if there is none."""
+    body = _body(text)
+    return None if body is None else DecodedText(parse(body), "PEM")
+
+
+def _body(text: str) -> str | None:
+    """Return the lines between BEGIN and END, with the line numbers that they have in *text*."""
+    marks = list(_ARMOUR.finditer(text))
+    begins = [mark for mark in marks if mark[1] == "BEGIN"]
+    if not begins:
+        return None
+    if [mark[1] for mark in marks[:3]] == ["BEGIN", "END", "BEGIN"]:
+        places = ", ".join(str(_line(text, mark.start())) for mark in begins[:20])
+        more = ", ..." if len(begins) > 20 else ""
+        raise InputError(
+            f"{len(begins)} PEM blocks, at lines {places}{more}", help="cut one of them out"
+        )
+    begin = marks[0]
+    if [mark[1] for mark in marks] != ["BEGIN", "END"] or marks[1][2] != begin[2]:
+        raise InputError(
+            f"the PEM block {begin[2]} has no END line of its own", line=_line(text, begin.start())
+        )
+    return "\n" * text.count("\n", 0, begin.end()) + text[begin.end() : marks[1].start()]
 
 
 def read(text: str, *, guess: bool = False) -> DecodedText | None:

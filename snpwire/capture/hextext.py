@@ -24,7 +24,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from . import base64text, hexdump, pem, plainhex
+from . import base64text, hexdump, plainhex
 from .decodedtext import DecodedText
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
     guess, words = form == "auto", _WORDS.get(form)
     if not guess and not text.strip():
         raise InputError("the input is empty")
-    if (guess or form == "base64") and (found := pem.read(text)):
+    if (guess or form == "base64") and (found := base64text.read_pem(text)):
         return found
     if form == "base64":
         return base64text.read(text)

@@ -1,7 +1,7 @@
-"""Read the log of a host or a guest: what the kernel and the tools said of SNP, as records.
+"""Read the log of a host or a guest: the messages of kernel and tools about SNP, as records.
 
 A log is read in blocks of bytes. Every known format has one of a few words, which are looked for in
-a whole block; only lines with one of them are taken apart. All others are skipped and counted.
+a whole block; only lines with one of them are parsed. All others are skipped and counted.
 
 A line that breaks off within a known format is kept until the next one, which a mailer may have
 cut from it. Nothing raises, whatever the bytes, and where the blocks are cut changes nothing.

@@ -56,12 +56,12 @@ def looks_like(text: str) -> bool:
 def find(text: str) -> list[GhcbBlock]:
     """Return every block in *text*, a log with any prefixes."""
     blocks: list[GhcbBlock] = []
-    open_block: _Block | None = None
+    open_block: _GhcbLines | None = None
     for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
         if header := _HEADER.search(line):
             if open_block:
                 raise open_block.incomplete()
-            open_block = _Block(number, header)
+            open_block = _GhcbLines(number, header)
         elif open_block and (field := _VALUE.search(line) or _BITMAP.search(line)):
             open_block.take(number, field)
             if not open_block.missing():
@@ -88,7 +88,7 @@ def parse(text: str) -> GhcbBlock:
     return blocks[0]
 
 
-class _Block:
+class _GhcbLines:
     """A block while its lines come in."""
 
     def __init__(self, line: int, header: re.Match[str]) -> None:

@@ -60,14 +60,14 @@ class Corruption(NamedTuple):
                 f"{self.mailbox.name} ({int(self.mailbox):#04x}) in the mailbox: count kept"
             )
         elif self.inner is not None:
-            parts.append(f"{self.inner.name} ({int(self.inner):#04x}) in its answer: count moves")
+            parts.append(f"{self.inner.name} ({int(self.inner):#04x}) in its response: count moves")
         else:
             parts.append("AMD-ASPFW does not look, and serves it")
         if self.note:
             parts.append(self.note)
         if self.driver is not None:
             does = "EBADMSG, the key is wiped" if self.driver else "does not look"
-            parts.append(f"Linux, of an answer: {does}")
+            parts.append(f"Linux, of a response: {does}")
         elif self.mailbox is not None:
             parts.append("Linux wipes the key")
         return "; ".join(parts)
@@ -217,7 +217,7 @@ CORRUPTIONS: dict[str, Corruption] = {
         ),
         Corruption(
             "seqno-even",
-            "a request has an even number, as answers have",
+            "a request has an even number, as responses have",
             BEFORE,
             mutations.of_request(mutations.seqno(lambda number: number + 1)),
             "message-seqno-even",
@@ -304,7 +304,7 @@ CORRUPTIONS: dict[str, Corruption] = {
         ),
         Corruption(
             "type-answer",
-            "the type is that of the answer, where a request belongs",
+            "the type is that of the response, where a request belongs",
             BEFORE,
             mutations.of_request(mutations.as_response),
             "message-seqno-odd",

@@ -65,7 +65,7 @@ def sticks(seed: bytes, tcb: int) -> Sticks:
     """Return the sticks of a chip whose secret is *seed* (48 bytes), for TCB version *tcb*."""
     finished, base = [], seed
     for level in tcb.to_bytes(8, "little")[:-1]:
-        last = _hashed(base, 255 - level)
+        last = _hash_chain(base, 255 - level)
         finished.append(_hash(last))
         base = _next_base(last)
     return Sticks(tcb, (*finished, base))
@@ -82,10 +82,10 @@ def chip_hash(known: Sticks, tcb: int) -> bytes:
     last = _COMPONENTS - 1
     first = next((i for i in range(last) if wanted[i] < have[i]), last)
     if first == last:
-        return _hash(_hashed(known.hashes[last], 255 - wanted[last]))
-    done = _hashed(known.hashes[first], have[first] - wanted[first] - 1)
+        return _hash(_hash_chain(known.hashes[last], 255 - wanted[last]))
+    done = _hash_chain(known.hashes[first], have[first] - wanted[first] - 1)
     for level in wanted[first + 1 :]:
-        done = _hashed(_next_base(done), 255 - level)
+        done = _hash_chain(_next_base(done), 255 - level)
     return _hash(done)
 
 
@@ -105,7 +105,7 @@ def _hash(data: bytes) -> bytes:
     return sha384(data).digest()
 
 
-def _hashed(data: bytes, times: int) -> bytes:
+def _hash_chain(data: bytes, times: int) -> bytes:
     for _ in range(times):
         data = sha384(data).digest()
     return data

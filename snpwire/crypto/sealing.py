@@ -92,7 +92,7 @@ def seal(key: Vmpck, header: Header, payload: bytes) -> bytes:
     """
     if len(payload) > PAYLOAD_MAX:
         raise MessageError(
-            f"a payload has at most {PAYLOAD_MAX} bytes beside its header, got {len(payload)}",
+            f"a payload has at most {PAYLOAD_MAX} bytes after its header, got {len(payload)}",
             code=TOO_LONG,
         )
     return seal_raw(key, header.build(), payload)

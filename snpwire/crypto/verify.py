@@ -119,7 +119,7 @@ def _report(report: Report, decision: ProductDecision) -> Iterator[Link]:
     yield Link("signature-algo", known, f"{algo.name}, {int(algo)}")
     yield Link("tcb-layout", None if decision.assumed else True, decision.reason)
     unused = partial(check_unused, report.signature)
-    yield _judged("signature-reserved", "unused bytes are zero", unused)
+    yield _check_link("signature-reserved", "unused bytes are zero", unused)
 
 
 def _present(chain: Chain) -> Iterator[Link]:
@@ -133,7 +133,7 @@ def _present(chain: Chain) -> Iterator[Link]:
     yield Link("certificates", not missing, reason)
 
 
-def _judged(name: str, good: str, check: Callable[[], None]) -> Link:
+def _check_link(name: str, good: str, check: Callable[[], None]) -> Link:
     """Run a check that raises, and return its result as a link."""
     try:
         check()
@@ -149,7 +149,7 @@ def _signature(report: bytes, signature: Signature, certificate: X509) -> Link:
         check(report[:SIGNED], signature, certificate.key)
 
     good = f"signed by the key of {kind_of(certificate)}"
-    return _judged("report-signature", good, fits)
+    return _check_link("report-signature", good, fits)
 
 
 def _signing_key(report: Report, certificate: X509) -> Link:
@@ -243,7 +243,7 @@ def _chain(chain: Chain) -> Iterator[Link]:
             yield Link(name, False, f"its issuer {shown(row.issuer_name)} was not given")
             continue
         good = f"signed by {shown(issuer.subject_name)}"
-        yield _judged(name, good, partial(certs.check_issued, row, issuer))
+        yield _check_link(name, good, partial(certs.check_issued, row, issuer))
 
 
 def _root(chain: Chain, roots: Mapping[str, str]) -> Link:
@@ -268,7 +268,7 @@ def _dates(chain: Chain, at: datetime | None) -> Iterator[Link]:
         if at is None:
             yield Link(name, None, f"valid {span}; no time was given")
         else:
-            yield _judged(name, f"valid {span}", partial(certs.check_dates, row, at))
+            yield _check_link(name, f"valid {span}", partial(certs.check_dates, row, at))
 
 
 def _crl(chain: Chain, crl: Crl | None, at: datetime | None) -> Link:
@@ -278,4 +278,4 @@ def _crl(chain: Chain, crl: Crl | None, at: datetime | None) -> Link:
     if row is None or root is None:
         return Link("crl", False, "there is no chain that the revocation list could be about")
     good = f"serial {row.serial:#x} is not revoked"
-    return _judged("crl", good, partial(certs.check_revoked, crl, row, root, at))
+    return _check_link("crl", good, partial(certs.check_revoked, crl, row, root, at))

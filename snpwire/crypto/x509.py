@@ -102,7 +102,7 @@ class Crl(NamedTuple):
 
 def parse_certificate(data: bytes) -> X509:
     """Read one certificate. Raises CertificateError, which names the offset."""
-    tbs, signed = _signed(data)
+    tbs, signed = _signed_parts(data)
     parts = tbs.fields(der.SEQUENCE, "the signed part of a certificate", 6, 10)
     if parts[0].tag == _CONTEXT:  # the version: left out for 1
         _version(parts.pop(0))
@@ -128,7 +128,7 @@ def parse_certificate(data: bytes) -> X509:
 
 def parse_crl(data: bytes) -> Crl:
     """Read one revocation list. Raises CertificateError, which names the offset."""
-    tbs, signed = _signed(data)
+    tbs, signed = _signed_parts(data)
     parts = tbs.fields(der.SEQUENCE, "the signed part of a revocation list", 3, 7)
     if parts[0].tag == der.INTEGER:
         parts.pop(0)
@@ -152,7 +152,7 @@ def parse_crl(data: bytes) -> Crl:
     )
 
 
-def _signed(data: bytes) -> tuple[der.Item, Signed]:
+def _signed_parts(data: bytes) -> tuple[der.Item, Signed]:
     """Return the signed part of a certificate or revocation list, and its signature."""
     outer = der.only(data)
     tbs, algorithm, signature = outer.fields(der.SEQUENCE, "a signed document", 3, 3)

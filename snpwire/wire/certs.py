@@ -157,14 +157,14 @@ def build_table(
     With *pages* it is padded with zeros to whole 4 KiB pages. Raises EncodeError.
     """
     if len(certificates) > MAX_ENTRIES:
-        raise _refused("certificates", f"there are at most {MAX_ENTRIES}, got {len(certificates)}")
+        raise _error("certificates", f"there are at most {MAX_ENTRIES}, got {len(certificates)}")
     start = CertEntry.SIZE * (len(certificates) + 1)
     entries, body = b"", b""
     for index, (name, data) in enumerate(certificates):
         try:
             guid = CertGuid.from_plain(name) if isinstance(name, str) else name
         except ValueError as exc:
-            raise _refused(f"certificates[{index}].guid", str(exc)) from None
+            raise _error(f"certificates[{index}].guid", str(exc)) from None
         entries += CertEntry(guid=guid, offset=start + len(body), length=len(data)).build()
         body += data
     table = entries + bytes(CertEntry.SIZE) + body
@@ -174,24 +174,24 @@ def build_table(
 def _pairs(plain: object) -> list[tuple[CertGuid | str, bytes]]:
     """Read the list of certificates of a table to build."""
     if not isinstance(plain, list):
-        raise _refused("certificates", f"expected a list, got {shown(plain)}")
+        raise _error("certificates", f"expected a list, got {shown(plain)}")
     return [_pair(f"certificates[{index}]", item) for index, item in enumerate(plain)]
 
 
 def _pair(path: str, plain: Any) -> tuple[CertGuid, bytes]:
     if not isinstance(plain, dict) or plain.keys() != {"guid", "data"}:
-        raise _refused(path, f"expected an object of guid and data, got {shown(plain)}")
+        raise _error(path, f"expected an object of guid and data, got {shown(plain)}")
     try:
         guid = CertGuid.from_plain(plain["guid"])
     except ValueError as exc:
-        raise _refused(f"{path}.guid", str(exc)) from None
+        raise _error(f"{path}.guid", str(exc)) from None
     try:
         return guid, from_hex(plain["data"], 1 << 32)
     except ValueError as exc:
-        raise _refused(f"{path}.data", str(exc)) from None
+        raise _error(f"{path}.data", str(exc)) from None
 
 
-def _refused(path: str, reason: str) -> EncodeError:
+def _error(path: str, reason: str) -> EncodeError:
     return EncodeError("CertTable", path, None, reason)
 
 

@@ -37,16 +37,16 @@ class CpuidPage(Record, size=0x1000, spec=SPEC):
     )
 
 
-SPEC_CPUID_MSG = "56860, MSG_CPUID_REQ and MSG_CPUID_RSP (AMD-ASPFW sev_rmp.h)"
+MESSAGE_SPEC = "56860, MSG_CPUID_REQ and MSG_CPUID_RSP (AMD-ASPFW sev_rmp.h)"
 
 
-class CpuidReqHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
+class CpuidReqHead(Record, size=0x10, spec=MESSAGE_SPEC):
     """Head of a CPUID request."""
 
     count: int = at(0x0, Int32ul, "Number of CPUID functions to check, at most 64")
 
 
-class CpuidRspHead(Record, size=0x10, spec=SPEC_CPUID_MSG):
+class CpuidRspHead(Record, size=0x10, spec=MESSAGE_SPEC):
     """Head of a CPUID response."""
 
     status: Status = at(0x0, as_enum(Status, Int32ul), "INVALID_PARAM if a value was replaced")
@@ -59,7 +59,7 @@ class CpuidReq(
     element=("functions", nested(CpuidFunction), "CPUID function with the values to check"),
     count="count",
     limit=MAX_FUNCTIONS,
-    spec=SPEC_CPUID_MSG,
+    spec=MESSAGE_SPEC,
 ):
     """CPUID request: values to be checked."""
 
@@ -74,7 +74,7 @@ class CpuidRsp(
     ),
     count="count",
     limit=MAX_FUNCTIONS,
-    spec=SPEC_CPUID_MSG,
+    spec=MESSAGE_SPEC,
 ):
     """CPUID response: the values, as accepted by the firmware."""
 

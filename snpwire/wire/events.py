@@ -53,7 +53,7 @@ EVENTS: tuple[Event, ...] = (
         returns=("rax",),
         outputs={"rax": Operand("DR7")},
         source=NAE,
-        note="a Linux guest answers from its own copy and never asks",
+        note="a Linux guest reads its own copy and never exits for it",
     ),
     Event(
         "DR7_WRITE",
@@ -236,7 +236,7 @@ EVENTS: tuple[Event, ...] = (
         returns=("sw_exit_info_2",),
         result=Operand("0 unless woken by SIPI"),
         source=NAE,
-        note="0 means look again; KVM answers 1. Linux calls the event AP_HLT_LOOP",
+        note="0 means check again; KVM returns 1. Linux calls the event AP_HLT_LOOP",
     ),
     Event(
         "AP_JUMP_TABLE_GET",
@@ -441,7 +441,7 @@ EVENTS: tuple[Event, ...] = (
         Operand("reason", TermInfo),
         Operand("further information"),
         source="56421, non-automatic exits; Linux",
-        note="beside SNP_FEATURES_UNSUPPORTED, Linux names the bits of SEV_STATUS it cannot handle",
+        note="with SNP_FEATURES_UNSUPPORTED, Linux names the bits of SEV_STATUS it cannot handle",
     ),
     Event(
         "UNSUPPORTED_EVENT",

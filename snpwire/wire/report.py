@@ -165,16 +165,16 @@ class Report(Record, size=REPORT_SIZE, spec=SPEC):
     signature: Signature = at(SIGNED, nested(Signature), "Signature over all bytes before it")
 
 
-SPEC_REPORT_MSG = "56860, MSG_REPORT_REQ and MSG_REPORT_RSP (AMD-ASPFW sev_rmp.h:392, 451)"
+MESSAGE_SPEC = "56860, MSG_REPORT_REQ and MSG_REPORT_RSP (AMD-ASPFW sev_rmp.h:392, 451)"
 
 
-class ReportSelect(Word, width=32, spec=SPEC_REPORT_MSG):
+class ReportSelect(Word, width=32, spec=MESSAGE_SPEC):
     """Key selection of a report request."""
 
     key_sel = bits(0, 2, "Key that signs the report", KeySel)
 
 
-class ReportReq(Record, size=0x60, spec=SPEC_REPORT_MSG):
+class ReportReq(Record, size=0x60, spec=MESSAGE_SPEC):
     """Report request. Linux's structure for it names only the first two fields."""
 
     report_data: bytes = at(0x00, Bytes(64), "Report data supplied by the guest")
@@ -182,7 +182,7 @@ class ReportReq(Record, size=0x60, spec=SPEC_REPORT_MSG):
     select: ReportSelect = at(0x44, as_word(ReportSelect), "Selection of the signing key")
 
 
-class ReportRsp(Record, size=0x4C0, spec=SPEC_REPORT_MSG):
+class ReportRsp(Record, size=0x4C0, spec=MESSAGE_SPEC):
     """Report response."""
 
     status: Status = at(0x00, as_enum(Status, Int32ul), "Status of the report request")
