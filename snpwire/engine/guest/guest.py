@@ -95,11 +95,13 @@ class Guest:
     def key(self, *, vmpck: int = 0, **fields: object) -> bytes:
         """Return a derived key of 32 bytes; fields are those of the key request.
 
-        Raises DriverError.
+        Raises DriverError, and DecodeError for a response of another size than its structure's.
         """
         payload = KeyReq(**{"vmpl": vmpck} | fields).build() if fields else PLAIN_KEYS[vmpck]
         response = self.raw(KEY_REQ, payload, vmpck=vmpck)
         _check(response)
+        if len(response) != KeyRsp.SIZE:
+            KeyRsp.parse(response)  # which says so
         return response[KEY]
 
     def cpuid(self, functions: list[CpuidFunction], *, vmpck: int = 0) -> bytes:
