@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from snpwire.crypto import signing
 from snpwire.crypto.certificates import load, pin
-from snpwire.crypto.chain import by_name, distinct, keys_of, noted
+from snpwire.crypto.chain import Signers, by_name, distinct, keys_of, noted
 from snpwire.wire.report import Report
 
 BEFORE, NOW, AFTER = (datetime(year, 6, 1, tzinfo=UTC) for year in (2024, 2026, 2030))
@@ -170,10 +170,10 @@ def vlek_chain():
 
 
 def arrange(given, wanted=None):
-    """Return certificates in their places, by their names alone."""
+    """Return certificates in their places, whether or not they lead to a trusted root."""
     rows = distinct(given)
     keys = keys_of(rows, wanted)
-    return noted(by_name(rows, keys[0] if keys else None, ()), rows)
+    return noted(by_name(rows, keys[0] if keys else None, Signers()), rows)
 
 
 def roots():

@@ -97,21 +97,23 @@ def paths(
                 yield from (Chain(key, row, root) for root in group)
 
 
-def by_name(rows: list[X509], key: X509 | None, trusted: Container[str]) -> Chain:
-    """Return the chain above *key* by names, or else kinds: what there is, where no path holds."""
+def by_name(rows: list[X509], key: X509 | None, signers: Signers) -> Chain:
+    """Return the chain above *key* that is no path to a trusted root, to say where it fails.
+
+    An issuer is one that signed, or else has the name, or else is of the kind.
+    """
     above = (ISSUERS[kind_of(key)],) if key else INTERMEDIATES
-    intermediate = next(_issuers(rows, key, above), None)
-    roots = list(_issuers(rows, intermediate, (CertificateKind.ARK,)))
-    root = next((row for row in roots if pin(row) in trusted), next(iter(roots), None))
-    return Chain(key, intermediate, root)
+    intermediate = _issuer(rows, key, above, signers)
+    return Chain(key, intermediate, _issuer(rows, intermediate, (CertificateKind.ARK,), signers))
 
 
-def _issuers(
-    rows: list[X509], issued: X509 | None, kinds: tuple[CertificateKind, ...]
-) -> Iterator[X509]:
+def _issuer(
+    rows: list[X509], issued: X509 | None, kinds: tuple[CertificateKind, ...], signers: Signers
+) -> X509 | None:
     fitting = [row for row in rows if kind_of(row) in kinds]
     named = [row for row in fitting if issued and row.subject == issued.issuer]
-    return iter(named or fitting)
+    signed = (row for row in named if issued and not signers.problem(issued, row))
+    return next(signed, next(iter(named or fitting), None))
 
 
 def noted(chain: Chain, rows: list[X509]) -> Chain:

@@ -147,7 +147,7 @@ def _taken(
     """Return the chain that fits best, with notes, and its checks."""
     found = best(paths(rows, keys, terms.roots, terms.signers), checks)
     if found is None:
-        chain = by_name(rows, keys[0] if keys else None, terms.roots)
+        chain = by_name(rows, keys[0] if keys else None, terms.signers)
         found = chain, checks(chain)
     return noted(found[0], rows), found[1]
 
