@@ -41,7 +41,8 @@ def oid(*numbers):
 
 
 def integer(number):
-    return tlv(2, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+    bits = (number if number >= 0 else ~number).bit_length()
+    return tlv(2, number.to_bytes(bits // 8 + 1, "big", signed=True))
 
 
 def name(common):
