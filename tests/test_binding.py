@@ -196,10 +196,9 @@ def test_a_certificate_is_of_the_report_s_product(name, failing):
 def test_a_processor_that_is_not_known_is_refused(family, model):
     found = failed(amd(CLASSIC), cpuid_fam_id=family, cpuid_mod_id=model)
     cpu = f"CPUID family {family:#x} model {model:#x}"
+    reason = f"the certificate says 'Milan-B0'; the report's {cpu} is no product that is known"
 
-    assert found == {
-        "product": f"the certificate says 'Milan-B0'; the report's {cpu} is no product that is known"
-    }
+    assert found == {"product": reason}
 
 
 def test_a_product_that_is_asked_for_does_not_hide_the_report_s_own():
