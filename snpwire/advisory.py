@@ -75,10 +75,11 @@ class Sign(NamedTuple):
             where = f" (model {self.model:#x}, stepping {self.stepping})"
         if self.what == "alone":
             return "nothing: the product alone tells"
+        least = "" if self.confidence is Confidence.DISPUTED else "at least "
         if self.what == "firmware":
-            return f"firmware at least {_dotted(self.least)}"
+            return f"firmware {least}{_dotted(self.least)}"
         if self.what in COMPONENTS:
-            return f"{self.what} at least {self.least[0]:#x}{where}"
+            return f"{self.what} {least}{self.least[0]:#x}{where}"
         return f"{self.what}: {self._bits(sum(1 << n for n in self.least))}"
 
     def _bits(self, mask: int) -> str:
@@ -194,7 +195,7 @@ class AdvisoryTable(NamedTuple):
 
 
 def _aliases(row: Advisory) -> tuple[str, ...]:
-    return (row.id, *filter(None, row.name.split(", ")), *row.cve)
+    return (row.id, row.id.removeprefix("AMD-SB-"), *filter(None, row.name.split(", ")), *row.cve)
 
 
 @cache

@@ -13,6 +13,7 @@ from snpwire.finding import Severity
 from snpwire.product import decide
 from snpwire.rules import findings
 from snpwire.wire.report import GuestPolicy, PlatformInfo, Report
+from snpwire.view.explain import Question, explain
 from snpwire.wire.tcb import PRODUCTS, TcbClassic, TcbTurin
 
 PLAIN = tomllib.loads(files("snpwire").joinpath("advisories.toml").read_text("utf-8"))
@@ -93,6 +94,7 @@ class TestTable:
         [
             ("AMD-SB-3020", "AMD-SB-3020"),
             ("amd-sb-3020", "AMD-SB-3020"),
+            ("3020", "AMD-SB-3020"),
             ("rmpocalypse", "AMD-SB-3020"),
             ("heckler", "AMD-SB-3008"),
             ("CVE-2023-20592", "AMD-SB-3005"),
@@ -229,3 +231,58 @@ class TestFindings:
 def test_a_sign_without_a_product_is_of_all():
     assert isinstance(table().advisories[0].signs[0], Sign)
     assert table().advisories[0].signs[0].product == ""
+
+
+def explained(what, text="", product=None):
+    """Return the rows of a topic as text, a line each."""
+    return [" | ".join(row[2:5]) for row in explain(what, Question(text, product=product))]
+
+
+class TestTopics:
+    def test_all_advisories_are_listed_with_the_date(self):
+        rows = explained("advisory")
+
+        assert len(rows) == len(table().advisories) + 1
+        assert rows[-1].startswith(f"table | {table().date} | ")
+        assert "may be open all the same" in rows[-1]
+
+    def test_one_is_explained_with_sources_and_confidence(self):
+        rows = "\n".join(explained("advisory", "badram"))
+
+        assert "Milan | firmware at least 1.55.22 | A: AMD's CVE record says so" in rows
+        assert "all | platform_info: alias_check_complete | B: two projects say so" in rows
+        assert "CVE-2024-21944" in rows
+
+    def test_what_a_report_does_not_tell_is_said(self):
+        assert "in a report | nothing tells | " in "\n".join(explained("advisory", "heckler"))
+
+    def test_what_is_disputed_has_no_least_value(self):
+        rows = "\n".join(explained("advisory", "Fabricked"))
+
+        assert "Genoa | snp 0x1c | disputed: sources disagree: no minimum" in rows
+
+    def test_an_unknown_advisory_is_an_error(self):
+        with pytest.raises(UsageError, match="has no advisory 'RMPocalyps3'") as error:
+            explained("advisory", "RMPocalyps3")
+
+        assert error.value.help == "did you mean RMPocalypse?"
+
+    def test_without_a_value_tcb_lists_what_advisories_want(self):
+        every, turin = explained("tcb"), explained("tcb", product="turin")
+
+        assert any("Genoa snp at least 0x17" in row for row in every)
+        assert all("Turin" in row for row in turin[:-1])
+        assert set(turin) < set(every)
+
+    def test_a_tcb_version_is_held_against_them(self):
+        value = hex(TcbClassic.of(snp=0x17, microcode=0x54))
+
+        rows = explained("tcb", value, product="genoa")
+
+        assert any("EntrySign | 0x17, reached | snp at least 0x17; B" in row for row in rows)
+        assert any("RMPocalypse | 0x17, below | snp at least 0x1b; B" in row for row in rows)
+        assert any("| 0x54, if it is that stepping | microcode" in row for row in rows)
+        assert any("Fabricked | not compared | snp 0x1c; disputed" in row for row in rows)
+
+    def test_without_a_product_only_the_layouts_are_shown(self):
+        assert not any("AMD-SB" in row for row in explained("tcb", "0"))
