@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from snpwire.crypto import signing
 from snpwire.crypto.certificates import load, pin
+from snpwire.crypto.chain import Signers, by_name, distinct, keys_of, noted
 from snpwire.wire.report import Report
 
 BEFORE, NOW, AFTER = (datetime(year, 6, 1, tzinfo=UTC) for year in (2024, 2026, 2030))
@@ -166,6 +167,13 @@ def chain(**changes):
 
 def vlek_chain():
     return [load(made)[0] for made in (vlek(), ask(kind="SEV-VLEK-"), ark())]
+
+
+def arrange(given, wanted=None):
+    """Return certificates in their places, whether or not they lead to a trusted root."""
+    rows = distinct(given)
+    keys = keys_of(rows, wanted)
+    return noted(by_name(rows, keys[0] if keys else None, Signers()), rows)
 
 
 def roots():

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
-from ..errors import VerificationError
+from ..errors import SignatureError, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterable
+
+    from .amd_oids import Endorsement
+    from .x509 import X509
 
 
 class CheckState(StrEnum):
@@ -60,6 +63,27 @@ def state_of(holds: bool) -> CheckState:
     return CheckState.HOLDS if holds else CheckState.FAILED
 
 
+def made(name: str, holds: bool, reason: str, group: CheckGroup = CheckGroup.AUTHENTICITY) -> Check:
+    """Return a check that was made."""
+    return Check(name, state_of(holds), reason, group)
+
+
+def not_made(
+    name: str, reason: str, option: str = "", group: CheckGroup = CheckGroup.AUTHENTICITY
+) -> Check:
+    """Return a check that was not made, with the option that makes it."""
+    return Check(name, CheckState.NOT_CHECKED, reason, group, option)
+
+
+def tried(name: str, good: str, check: Callable[[], None]) -> Check:
+    """Run a check that raises SignatureError, and return its result."""
+    try:
+        check()
+    except SignatureError as exc:
+        return made(name, False, str(exc))
+    return made(name, True, good)
+
+
 def allowed(checks: Iterable[Check], names: Container[str]) -> list[Check]:
     """Return *checks*; those of the appraisal that fail and are in *names* are allowed."""
     return [
@@ -77,6 +101,10 @@ class Verification:
     """Every check of a verification, in the order in which they were made."""
 
     checks: tuple[Check, ...]
+    chain: tuple[X509, ...] = ()
+    """The certificates that were taken, from the key up."""
+    endorsement: Endorsement | None = None
+    """AMD's extensions of the key's certificate, if they can be read."""
 
     @property
     def failed(self) -> tuple[Check, ...]:

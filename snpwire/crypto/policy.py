@@ -19,7 +19,7 @@ from ..bits import nearest
 from ..errors import EncodeError, UsageError, named, shown
 from ..wire.report import GuestPolicy, Report
 from ..wire.tcb import TcbClassic, TcbTurin
-from .link import Link
+from .check import Check, CheckGroup, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,45 +63,49 @@ class AppraisalPolicy(NamedTuple):
             values={str(name): _values(str(name), value) for name, value in rules.items()},
         )
 
-    def check(self, report: Report, decision: ProductDecision) -> list[Link]:
-        """Return a link for each rule."""
+    def check(self, report: Report, decision: ProductDecision) -> list[Check]:
+        """Return a check for each rule."""
         return [
             *self._least(report, decision),
             *self._bits(report),
             *(_allowed(name, values, report) for name, values in self.values.items()),
         ]
 
-    def _least(self, report: Report, decision: ProductDecision) -> Iterator[Link]:
+    def _least(self, report: Report, decision: ProductDecision) -> Iterator[Check]:
         for name, parts in self.tcbs.items():
             word = decision.tcb(getattr(report, name))
             for part, least in parts.items():
                 rule = f"policy-minimum.{name}.{part}"
                 if part not in word.BITS:
-                    yield Link(rule, False, f"there is no {part}: {decision.reason}")
+                    yield _row(rule, False, f"there is no {part}: {decision.reason}")
                 else:
                     yield _at_least(rule, getattr(word, part), least)
         for name, least in self.numbers.items():
             yield _at_least(f"policy-minimum.{name}", int(getattr(report, name)), least)
 
-    def _bits(self, report: Report) -> Iterator[Link]:
+    def _bits(self, report: Report) -> Iterator[Check]:
         for names, wanted, rule in ((self.require, 1, "require"), (self.forbid, 0, "forbid")):
             for name in names:
                 bit = GuestPolicy.BITS[name].value(report.policy)
                 reason = f"{name} is {bit}, wanted {wanted}"
-                yield Link(f"policy-{rule}.{name}", bit == wanted, reason)
+                yield _row(f"policy-{rule}.{name}", bit == wanted, reason)
 
 
-def _at_least(rule: str, value: int, least: int) -> Link:
-    return Link(rule, value >= least, f"{value}, wanted at least {least}")
+def _row(name: str, holds: bool, reason: str) -> Check:
+    return made(name, holds, reason, CheckGroup.APPRAISAL)
 
 
-def _allowed(name: str, values: tuple[Any, ...], report: Report) -> Link:
+def _at_least(rule: str, value: int, least: int) -> Check:
+    return _row(rule, value >= least, f"{value}, wanted at least {least}")
+
+
+def _allowed(name: str, values: tuple[Any, ...], report: Report) -> Check:
     value = getattr(report, name)
     tile = Report.tile(name)
     plain = tile.codec.to_plain(value) if tile else value
     ok = value in values
     reason = f"{plain} is allowed" if ok else f"{plain} is none of the {len(values)} allowed"
-    return Link(f"policy-{name}", ok, reason)
+    return _row(f"policy-{name}", ok, reason)
 
 
 def _field(rule: str, name: object, *kinds: type) -> Tile:

@@ -1,4 +1,4 @@
-"""``snpwire verify``: check a report against its certificates and a policy, link by link."""
+"""``snpwire verify``: check a report against its certificates and a policy, check by check."""
 
 from __future__ import annotations
 
@@ -21,26 +21,23 @@ from ..input import SourceError, contents, cut, load, shown_name
 from ..output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
+    from ...crypto.check import Check, Verification
     from ...crypto.id_keys import OwnerKeys
-    from ...crypto.link import Link
     from ...crypto.policy import AppraisalPolicy
     from ...crypto.x509 import X509, Crl
     from ..input import Source
     from ..options import PieceOptions
     from .options import VerifyOptions
 
-WORDS = {True: "ok", False: "FAILED", None: "not checked"}
-
 
 def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool) -> int:
-    """Print every link; return 1 if one fails."""
-    from ...crypto.link import failures
+    """Print every check; return 1 unless the report is verified."""
     from ...crypto.verify import verify as run
 
     _check_stdin(file, options)
     source = report_of(file, piece)
     certificates, crl = _certificates(options)
-    links = run(
+    found = run(
         source.data,
         certificates,
         crl=crl,
@@ -50,15 +47,18 @@ def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool
         roots=_roots(options.root),
         owner=_owner(options),
     )
-    failed = failures(links)
     if json:
-        rows = [link._asdict() for link in links]
-        write_json({"schema": "verify/1", "verified": not failed, "links": rows})
+        write_json(_document(found))
     else:
-        write_lines(_lines(links))
-        verdict = f"does not verify: {', '.join(link.name for link in failed)}"
-        write_lines([f"{source.name}: {verdict if failed else 'verifies'}"])
-    return int(bool(failed))
+        write_lines(_lines(found.checks))
+        verdict = f"does not verify: {', '.join(row.name for row in found.failed)}"
+        write_lines([f"{source.name}: {'verifies' if found.verified else verdict}"])
+    return int(not found.verified)
+
+
+def _document(found: Verification) -> dict[str, Any]:
+    rows = [row._asdict() for row in found.checks]
+    return {"schema": "verify/2", "verified": found.verified, "checks": rows}
 
 
 def report_of(file: str, options: PieceOptions) -> Source:
@@ -82,13 +82,14 @@ def _check_stdin(file: str, options: VerifyOptions) -> None:
         raise UsageError("standard input can be only one of the inputs", help="give files")
 
 
-def _lines(links: list[Link]) -> list[str]:
+def _lines(checks: tuple[Check, ...]) -> list[str]:
     look = terminal_style()
-    width = max(len(link.name) for link in links)
-    marks = {True: look.strong, False: look.bad, None: look.faint}
+    width = max(len(row.name) for row in checks)
+    marks = {"holds": look.strong, "failed": look.bad}
     return [
-        f"{look.mark(marks[link.ok], f'{WORDS[link.ok]:<11}')}  {link.name:<{width}}  {link.reason}"
-        for link in links
+        f"{look.mark(marks.get(row.state, look.faint), f'{row.state:<11}')}"
+        f"  {row.name:<{width}}  {row.reason}"
+        for row in checks
     ]
 
 

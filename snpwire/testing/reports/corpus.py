@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from ...crypto.link import Link
+    from ...crypto.check import Verification
     from ...engine.guest.guest import Guest
     from ...engine.machine import Machine
     from .attestation import ReportChange
@@ -52,7 +52,7 @@ class Sample(NamedTuple):
     crl: bytes = b""
     """A certificate revocation list, DER, or nothing."""
     fails: tuple[str, ...] = ()
-    """The links that fail, as ``snpwire verify`` names them; ``size`` if it is no report."""
+    """The checks that fail, as ``snpwire verify`` names them; ``size`` if it is no report."""
 
     @property
     def genuine(self) -> bool:
@@ -69,22 +69,18 @@ class Sample(NamedTuple):
         """Return the report, decoded. Raises DecodeError if its size is wrong."""
         return Report.parse(self.report)
 
-    def links(self) -> list[Link]:
-        """Return the links of ``snpwire verify``, trusting ``root``. Raises DecodeError."""
-        from ...crypto.certificates import load, load_crl, pin
+    def verification(self) -> Verification:
+        """Return the checks of ``snpwire verify``, trusting ``root``. Raises DecodeError."""
+        from ...crypto.certificates import load, pin
         from ...crypto.verify import verify
 
-        rows = [row for document in self.certificates for row in load(document)]
         roots = {pin(load(self.root)[0]): "the TEST root"}
-        crl = load_crl(self.crl) if self.crl else None
-        return verify(self.report, rows, roots=roots, crl=crl, at=self.at)
+        return verify(self.report, self.certificates, roots=roots, crl=self.crl or None, at=self.at)
 
     def failing(self) -> tuple[str, ...]:
-        """Return the links that ``snpwire verify`` finds failing; ``size`` for no report."""
-        from ...crypto.link import failures
-
+        """Return the checks that ``snpwire verify`` finds failing; ``size`` for no report."""
         try:
-            return tuple(link.name for link in failures(self.links()))
+            return tuple(row.name for row in self.verification().failed)
         except DecodeError:
             return ("size",)
 
