@@ -12,8 +12,8 @@ from snpwire.errors import UsageError
 from snpwire.finding import Severity
 from snpwire.product import decide
 from snpwire.rules import findings
-from snpwire.wire.report import GuestPolicy, PlatformInfo, Report
 from snpwire.view.explain import Question, explain
+from snpwire.wire.report import GuestPolicy, PlatformInfo, Report
 from snpwire.wire.tcb import PRODUCTS, TcbClassic, TcbTurin
 
 PLAIN = tomllib.loads(files("snpwire").joinpath("advisories.toml").read_text("utf-8"))
