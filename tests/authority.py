@@ -42,7 +42,8 @@ def oid(*numbers):
 
 
 def integer(number):
-    return tlv(2, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+    bits = (number if number >= 0 else ~number).bit_length()
+    return tlv(2, number.to_bytes(bits // 8 + 1, "big", signed=True))
 
 
 def name(common):
@@ -83,16 +84,26 @@ def signed(tbs, key, algorithm=None):
 
 
 def certificate(
-    subject, issuer, key, by, serial=1, extensions=(), inner=None, outer=None, until=AFTER
+    subject,
+    issuer,
+    key,
+    by,
+    serial=1,
+    extensions=(),
+    inner=None,
+    outer=None,
+    since=BEFORE,
+    until=AFTER,
+    version=3,
 ):
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     tbs = tlv(
         0x30,
-        tlv(0xA0, integer(2)),
+        tlv(0xA0, integer(version - 1)) if version > 1 else b"",
         integer(serial),
         inner or pss(),
         name(issuer),
-        tlv(0x30, moment(BEFORE), moment(until)),
+        tlv(0x30, moment(since), moment(until)),
         name(subject),
         spki,
         tlv(0xA3, tlv(0x30, *extensions)) if extensions else b"",
@@ -100,16 +111,29 @@ def certificate(
     return signed(tbs, by, outer)
 
 
-def revocations(by, issuer="ARK-Milan", serials=(), until=AFTER):
-    rows = [tlv(0x30, integer(serial), moment(BEFORE)) for serial in serials]
+def revocations(
+    by,
+    issuer="ARK-Milan",
+    serials=(),
+    until=AFTER,
+    version=2,
+    extra=(),
+    entry_extra=(),
+    entries=(),
+    tail=b"",
+):
+    more = tlv(0x30, *entry_extra) if entry_extra else b""
+    rows = [*(tlv(0x30, integer(serial), moment(BEFORE), more) for serial in serials), *entries]
     tbs = tlv(
         0x30,
-        integer(1),
+        integer(1) if version == 2 else b"",
         pss(),
         name(issuer),
         moment(BEFORE),
         moment(until) if until else b"",
         tlv(0x30, *rows) if rows else b"",
+        tlv(0xA0, tlv(0x30, *extra)) if extra else b"",
+        tail,
     )
     return signed(tbs, by)
 

@@ -1,3 +1,4 @@
+import timeit
 from base64 import b64encode
 from datetime import timedelta
 
@@ -98,6 +99,43 @@ def test_what_is_no_certificate_is_one_clear_line(data, text):
 
     assert str(caught.value).startswith(text.format(line=line))
     assert "\n" not in str(caught.value)
+
+
+def test_a_block_inside_another_block_is_part_of_it():
+    inner = pem(CHAIN[1])
+    outer = b"-----BEGIN OTHER-----\n" + inner + b"-----END OTHER-----\n"
+
+    assert [row.der for row in load(outer + pem(CHAIN[0]))] == [CHAIN[0]]
+    with pytest.raises(CertificateError, match=r"^there is no certificate: neither DER nor PEM$"):
+        load(outer)
+
+
+def test_lines_are_counted_across_blocks():
+    good = pem(CHAIN[0])
+    bad = pem(CHAIN[1]).replace(b"M", b"!", 1)
+    line = 3 * good.count(b"\n") + 3
+
+    with pytest.raises(CertificateError, match=f"starts in line {line} has more than base64"):
+        load(good + b"text\n" + good * 2 + b"more\n" + bad)
+
+
+def blocks(count):
+    """Return blocks of PEM that are passed over, each after a line of text."""
+    return b"text\n-----BEGIN OTHER-----\nMAA=\n-----END OTHER-----\n" * count
+
+
+def nested(count):
+    """Return a block in which every line begins another."""
+    return b"-----BEGIN OTHER-----\n" * count + b"-----END OTHER-----\n"
+
+
+@pytest.mark.parametrize("make", [blocks, nested])
+def test_eight_times_as_many_blocks_take_less_than_20_times_as_long(make):
+    def seconds(count):
+        data = make(count) + pem(CHAIN[0])
+        return min(timeit.repeat(lambda: load(data), number=1, repeat=3))
+
+    assert seconds(80_000) < 20 * seconds(10_000)
 
 
 def test_a_table_is_taken_as_it_is():

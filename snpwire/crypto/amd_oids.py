@@ -9,6 +9,7 @@ is not known may be a component of a TCB version, which could not be compared: i
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import CertificateError, shown
@@ -82,9 +83,13 @@ class Endorsement(NamedTuple):
 
 def endorsement(certificate: X509) -> Endorsement:
     """Read AMD's extensions of *certificate*. Raises CertificateError, which names one."""
-    values = {
-        name: row.value for name, row in certificate.extensions.items() if name.startswith(ARC)
-    }
+    rows = certificate.extensions.items()
+    return _endorsement(tuple((oid, row.value) for oid, row in rows if oid.startswith(ARC)))
+
+
+@lru_cache(maxsize=8)
+def _endorsement(extensions: tuple[tuple[str, bytes], ...]) -> Endorsement:
+    values = dict(extensions)
     for oid in values:
         if oid not in NAMES:
             raise CertificateError(f"extension {shown(oid)} of AMD's is not known")

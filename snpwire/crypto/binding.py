@@ -141,7 +141,8 @@ def _product(report: Report, decision: ProductDecision, given: Endorsement) -> C
     seen = product_of(report.cpuid_fam_id, report.cpuid_mod_id) if modern else None
     if decision.product is None:
         if modern:
-            return made("product", False, f"{says}; {decision.reason}")
+            cpu = f"CPUID family {report.cpuid_fam_id:#x} model {report.cpuid_mod_id:#x}"
+            return made("product", False, f"{says}; the report's {cpu} is no product that is known")
         if known.layout is not decision.layout:
             return made("product", False, f"{says}, whose TCB order is another: {decision.reason}")
         return not_made("product", f"{says}, the report does not tell", "--product")

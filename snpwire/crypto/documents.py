@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
+SINGLE = (X509, bytes, str, os.PathLike)
 LIMIT = 64 << 20
 """Size of the largest file that is read."""
 
 
-@runtime_checkable
 class Encodable(Protocol):
     """A certificate or a list of ``cryptography``."""
 
@@ -43,10 +43,9 @@ def certificates_of(given: CertificateSource | Iterable[CertificateSource]) -> l
 
     Raises CertificateError, which names a path, and UsageError for what is no source.
     """
-    if isinstance(given, X509 | Encodable | bytes | str | os.PathLike):
-        return _certificates(given)
+    single = isinstance(given, SINGLE) or hasattr(given, "public_bytes")
     try:
-        sources = list(given)
+        sources = [given] if single else list(given)  # type: ignore[arg-type]
     except TypeError:
         raise _no_source(given) from None
     return [row for source in sources for row in _certificates(source)]
@@ -57,7 +56,7 @@ def crl_of(given: CrlSource) -> Crl:
     return given if isinstance(given, Crl) else _loaded(given, certificates.load_crl)
 
 
-def _certificates(source: CertificateSource) -> list[X509]:
+def _certificates(source: object) -> list[X509]:
     return [source] if isinstance(source, X509) else _loaded(source, certificates.load)
 
 
@@ -68,7 +67,7 @@ def _loaded(source: object, load: Callable[[bytes], T]) -> T:
         return load(source.encode())
     if isinstance(source, str | os.PathLike):
         return _loaded_file(os.fspath(source), load)
-    if isinstance(source, Encodable) and not isinstance(source, type):
+    if hasattr(source, "public_bytes") and not isinstance(source, type):
         return load(source.public_bytes(Encoding.DER))
     raise _no_source(source)
 

@@ -10,14 +10,17 @@ dependency and takes 1,461 us for a certificate, against 182 us here and 4 us in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from ..errors import CertificateError
 from . import der
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
+T = TypeVar("T")
 RSA = "1.2.840.113549.1.1.1"
 RSASSA_PSS = "1.2.840.113549.1.1.10"
 EC_PUBLIC_KEY = "1.2.840.10045.2.1"
@@ -122,9 +125,9 @@ def parse_certificate(data: bytes) -> X509:
         version=version,
         serial=der.integer(serial),
         issuer=issuer.whole,
-        issuer_name=_common_name(issuer),
+        issuer_name=_repeated(_common_name, issuer),
         subject=subject.whole,
-        subject_name=_common_name(subject),
+        subject_name=_repeated(_common_name, subject),
         not_before=der.time(before),
         not_after=der.time(after),
         spki=spki.whole,
@@ -152,7 +155,7 @@ def parse_crl(data: bytes) -> Crl:
         signed=signed._replace(agrees=_same(algorithm, data)),
         version=version,
         issuer=issuer.whole,
-        issuer_name=_common_name(issuer),
+        issuer_name=_repeated(_common_name, issuer),
         this_update=der.time(this_update),
         next_update=next_update,
         revoked=revoked,
@@ -186,7 +189,7 @@ def _signed_parts(data: bytes) -> tuple[der.Item, Signed]:
     """Return the signed part of a certificate or revocation list, and its signature."""
     outer = der.only(data)
     tbs, algorithm, signature = outer.fields(der.SEQUENCE, "a signed document", 3, 3)
-    name, pss = _algorithm(algorithm)
+    name, pss = _repeated(_signature_algorithm, algorithm)
     return tbs, Signed(tbs.whole, name, pss, der.bits(signature), agrees=False)
 
 
@@ -200,6 +203,19 @@ def _version(item: der.Item) -> int:
     if len(inner) != 1 or der.integer(inner[0]) not in (0, 1, 2):
         raise item.error("the certificate's version is not 1, 2 or 3")
     return der.integer(inner[0]) + 1
+
+
+def _repeated(read: Callable[[bytes], T], item: der.Item) -> T:
+    """Read what a chain has over and over, and remember it; *read* is cached."""
+    try:
+        return read(item.whole)
+    except CertificateError as exc:
+        raise CertificateError(exc.reason, offset=item.start + (exc.offset or 0)) from None
+
+
+@lru_cache(maxsize=64)
+def _signature_algorithm(data: bytes) -> tuple[str, Pss | None]:
+    return _algorithm(der.only(data))
 
 
 def _algorithm(item: der.Item) -> tuple[str, Pss | None]:
@@ -234,10 +250,11 @@ def _pss(item: der.Item) -> Pss:
     )
 
 
-def _common_name(name: der.Item) -> str:
+@lru_cache(maxsize=64)
+def _common_name(name: bytes) -> str:
     """Return the last common name in *name*, or an empty string."""
     found = ""
-    for group in name.expect(der.SEQUENCE, "a name").children():
+    for group in der.only(name).expect(der.SEQUENCE, "a name").children():
         for part in group.expect(der.SET, "a part of a name").children():
             kind, value = part.fields(der.SEQUENCE, "a part of a name", 2, 2)
             if der.oid(kind) == COMMON_NAME:
