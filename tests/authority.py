@@ -19,6 +19,7 @@ from snpwire.wire.report import Report
 BEFORE, NOW, AFTER = (datetime(year, 6, 1, tzinfo=UTC) for year in (2024, 2026, 2030))
 AMD = (1, 3, 6, 1, 4, 1, 3704, 1)
 CHIP = bytes(range(1, 65))
+MEASUREMENT = bytes(range(0x30, 0x60))
 
 
 def tlv(tag, *parts):
@@ -205,14 +206,16 @@ def roots():
 
 
 def report(**fields):
-    """Return a signed report of version 3 that fits the chain."""
+    """Return a signed report of version 3 that fits the chain, of one TCB version throughout."""
+    tcb = fields.get("reported_tcb", 0xC808_0000_0000_0003)
     given = {
         "version": 3,
         "signature_algo": 1,
         "policy": 0x30000,
         "cpuid_fam_id": 0x19,
         "cpuid_mod_id": 1,
-        "reported_tcb": 0xC808_0000_0000_0003,
+        **dict.fromkeys(("current_tcb", "reported_tcb", "committed_tcb"), tcb),
+        "measurement": MEASUREMENT,
         "chip_id": CHIP,
         **fields,
     }

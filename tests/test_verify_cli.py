@@ -6,13 +6,14 @@ import struct
 
 import authority
 import pytest
-from realfiles import CHAINS, needed, real
+from realfiles import CHAINS, WEAK, needed, real
 from transcripts import call
 
 from snpwire.crypto import signing
 from snpwire.wire.certs import build_table
 
 NOW = ["--at", "2026-06-01"]
+VERIFIED = ": verified without a policy: nothing was compared with what its owner wants"
 
 
 def pem(*certificates):
@@ -87,9 +88,9 @@ class TestOwnChain:
         )
         lines = output.splitlines()
 
-        assert lines[-1] == f"{files['report']}: verifies"
-        assert {line[:13].rstrip() for line in lines[:-1]} == {"holds", "not checked"}
-        assert any(line.startswith("holds        report-signature  ") for line in lines)
+        assert lines[-1] == files["report"] + VERIFIED
+        assert {line[:13].rstrip() for line in lines[:-1]} == {"ok", "not checked"}
+        assert any(line.startswith("ok           report-signature  ") for line in lines)
         assert "not checked  crl" in output
 
     def test_json_has_the_same_checks(self, files):
@@ -128,10 +129,10 @@ class TestOwnChain:
     def test_a_chain_that_ends_elsewhere_says_so_plainly(self, files):
         output = verify(files["report"], files["all.pem"], *NOW, code=1)
 
-        assert "failed       root" in output
+        assert "FAILED       root" in output
         assert "the chain ends at 'ARK-Milan'" in output
         assert "which is not trusted; trusted: AMD's ARK-Milan, AMD's ARK-Genoa" in output
-        assert output.endswith(f"{files['report']}: does not verify: root\n")
+        assert output.endswith(f"{files['report']}: refused: root\n")
 
     def test_a_root_that_is_named_is_trusted_in_place_of_amds(self, files):
         found = links(files["report"], files["all.pem"], "--root", files["vcek"], *NOW, code=1)
@@ -184,7 +185,7 @@ class TestOwnChain:
         found = links(str(report), *chain, *owned)
         assert found["id-key"]["reason"] == "the digest is that of a key given"
         assert found["author-key"]["state"] == "holds"
-        assert "id-key" not in links(str(report), *chain)
+        assert links(str(report), *chain)["id-key"]["option"] == "--id-key"
         assert failing(files["report"], *chain, *owned) == {"id-key", "author-key"}
         said = refused(str(report), *chain, "--id-key", files["vcek"])
         assert said.startswith(f"snpwire: {files['vcek']}: expected PEM, a key of 0x404 bytes")
@@ -422,8 +423,15 @@ class TestRealReports:
         report = str(real("reports") / name)
         chain = [str(real("reports") / file) for file in CHAINS[name]]
 
+        weak = WEAK.get(name, [])
+        allow = [word for check in weak for word in ("--allow", check)]
+
         for given in (chain, chain[::-1]):
-            assert verify(report, *given, *NOW).endswith(": verifies\n")
+            assert verify(report, *given, *NOW, *allow).endswith(f"{VERIFIED}\n")
+            if weak:
+                output = verify(report, *given, *NOW, code=1)
+                assert output.endswith(f": refused: {', '.join(weak)}\n")
+                assert f"(--allow {weak[0]})" in output
 
     @pytest.mark.parametrize("name", CHAINS)
     def test_one_flipped_bit_makes_it_fail(self, name):
@@ -445,7 +453,8 @@ class TestRealReports:
         table = build_table([(kind_of(row).value, row.der) for row in rows], pages=True)
         (tmp_path / "table").write_bytes(table)
 
-        verify(str(real("reports") / name), "--certs", str(tmp_path / "table"), *NOW)
+        allow = [word for check in WEAK.get(name, ()) for word in ("--allow", check)]
+        verify(str(real("reports") / name), "--certs", str(tmp_path / "table"), *NOW, *allow)
 
     def test_a_report_without_certificates_says_what_is_missing(self):
         report = str(real("reports") / "py-snp-utils--reportV5.bin")

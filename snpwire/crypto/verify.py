@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import SignatureError, UsageError, shown
 from ..product import decide
 from ..wire.report import SIGNED, Report, SignatureAlgo, SigningKey
+from . import appraisal, id_keys
 from . import certificates as certs
-from . import id_keys
 from .amd_oids import NAMES
-from .binding import binding_checks, decided, endorsement_in
+from .binding import NAMED, binding_checks, decided, endorsement_in
 from .certificates import AMD_ROOTS, CertificateKind, kind_of
 from .chain import Chain, Signers, best, by_name, distinct, keys_of, noted, paths
-from .check import Check, CheckGroup, Verification, made, not_made, tried
+from .check import Check, Verification, made, not_made, tried
 from .documents import certificates_of, crl_of
+from .policy import AppraisalPolicy
+from .policy_rule import Subject
 from .rfc5280 import check_authority, check_dates, check_leaf, check_revoked
 from .signing import check, check_unused
 from .x509 import EcKey
@@ -34,13 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..product import ProductDecision
+    from .amd_oids import Endorsement
     from .documents import CertificateSource, CrlSource
     from .id_keys import OwnerKeys
-    from .policy import AppraisalPolicy
     from .x509 import X509, Crl
 
 SIGNERS = {SigningKey.VCEK: CertificateKind.VCEK, SigningKey.VLEK: CertificateKind.VLEK}
-KNOWN_VERSIONS = range(2, 6)
+FIELD_OF = {"id-key": "id_key_digest", "author-key": "author_key_digest"}
+"""Field of a report that a check of the owner's keys compares."""
 
 
 class Terms(NamedTuple):
@@ -64,7 +67,7 @@ def verify(
     policy: AppraisalPolicy | None = None,
     owner: OwnerKeys | None = None,
 ) -> Verification:
-    """Return every check of *report* up to a root, and those of *policy* and *owner*.
+    """Return every check of *report* up to a root, of what it says, and of *policy* and *owner*.
 
     Certificates are bytes (DER or PEM), PEM as text, paths, objects of ``cryptography``, or what
     ``certificates.load`` returns, in any order, with others beside them. Only *roots* are trusted:
@@ -93,11 +96,27 @@ def verify(
     endorsed = endorsement_in(chain.key)
     decision = decided(decision, endorsed)
     found = [*_reported(value, decision), _present(chain), *found]
-    if owner:
-        found += id_keys.checks(value, owner)
-    if policy:
-        found += policy.check(value, decision)
+    found += _appraised(_subject(value, decision, endorsed), policy, owner)
     return Verification(tuple(found), tuple(chain.rows), endorsed)
+
+
+def _appraised(
+    subject: Subject, policy: AppraisalPolicy | None, owner: OwnerKeys | None
+) -> list[Check]:
+    """Return the checks of what a report says, by default and by *policy* and *owner*."""
+    keys = list(id_keys.checks(subject.report, owner)) if owner else []
+    compared = frozenset(FIELD_OF[row.name] for row in keys)
+    return [*appraisal.checks(subject, policy or AppraisalPolicy(), compared), *keys]
+
+
+def _subject(report: Report, decision: ProductDecision, given: Endorsement | None) -> Subject:
+    """Return what is appraised; the certificate tells its product where the report does not."""
+    if given is None:
+        return Subject(report, decision)
+    if decision.product is None and given.product_name:
+        named = NAMED.get(given.product_name.partition("-")[0])
+        decision = decision._replace(product=named)
+    return Subject(report, decision, given.csp_id)
 
 
 def verify_chain(
@@ -181,10 +200,7 @@ def _signer(report: Report) -> SigningKey:
 
 def _reported(report: Report, decision: ProductDecision) -> Iterator[Check]:
     """Check the report by itself."""
-    version, algo = report.version, report.signature_algo
-    known = version in KNOWN_VERSIONS
-    reason = f"version {version}" + ("" if known else " is not known: read as the latest that is")
-    yield made("report-version", known, reason, CheckGroup.APPRAISAL)
+    algo = report.signature_algo
     known = algo == SignatureAlgo.ECDSA_P384_SHA384
     yield made("signature-algo", known, f"{algo.name}, {int(algo)}")
     if decision.assumed:

@@ -1,11 +1,12 @@
-"""Some four hundred reports for verifiers, each with the verdict that is correct.
+"""Some five hundred reports for verifiers, each with the verdict that is correct.
 
     for sample in reports():
-        assert my_verifier(sample.report, sample.certificates, sample.at) is sample.genuine
+        assert my_verifier(sample.report, sample.certificates, sample.at) is sample.acceptable
 
 The emulated machine makes them: every product, report version and kind of key, and what a guest
-and its host may vary; then everything that can be wrong with one, one fault at a time. Whether a
-genuine report is acceptable is another question: a guest that may be debugged has a genuine one.
+and its host may vary; then everything that can be wrong with one, one fault at a time. There are
+three kinds: not genuine (forged, or without a chain that vouches for it); genuine and not to be
+trusted, such as that of a guest that the host may debug; and acceptable, which is genuine too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .attestation import NOW, Origin, VerifierInput, certificates_of, evidence_o
 from .bad_chains import BAD_CHAINS, HARMLESS_CHAINS
 from .tampered import TAMPERED_REPORTS
 from .valid import VARIANTS
+from .weak_reports import ODD_REPORTS, WEAK_REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,15 @@ if TYPE_CHECKING:
     from .valid import Variant
 
 PROFILES = ("milan", "genoa", "turin")
+CHANGES = (*HARMLESS_CHAINS, *ODD_REPORTS, *WEAK_REPORTS, *TAMPERED_REPORTS, *BAD_CHAINS)
 VERSIONS = (2, 3, 5)
+
+
+def is_genuine(fails: tuple[str, ...]) -> bool:
+    """Return whether a report is authentic of which these checks fail."""
+    from ...crypto.policy import ALLOWABLE
+
+    return ALLOWABLE.keys() >= set(fails)
 
 
 class Sample(NamedTuple):
@@ -56,7 +66,12 @@ class Sample(NamedTuple):
 
     @property
     def genuine(self) -> bool:
-        """Return whether a verifier must accept it."""
+        """Return whether it is authentic: AMD's chain vouches for what it says."""
+        return is_genuine(self.fails)
+
+    @property
+    def acceptable(self) -> bool:
+        """Return whether a careful verifier accepts it: it is authentic, and fit to be trusted."""
         return not self.fails
 
     @property
@@ -115,8 +130,13 @@ class Recipe(NamedTuple):
             root=evidence.certificates[-1],
             at=inputs.at,
             crl=inputs.crl,
-            fails=change.failing_links(self.origin) if change else (),
+            fails=self.fails,
         )
+
+    @property
+    def fails(self) -> tuple[str, ...]:
+        """Return the checks that fail."""
+        return self.change.failing_links(self.origin) if self.change else self.variant.fails
 
 
 def _origins() -> Iterator[Origin]:
@@ -137,18 +157,22 @@ def _recipes() -> dict[str, Recipe]:
         own = profile == profile_named(profile.name)
         for variant in VARIANTS if own else VARIANTS[:1]:
             recipes[f"{start}-{variant.name}"] = Recipe(origin, variant)
-        for change in (*HARMLESS_CHAINS, *TAMPERED_REPORTS, *BAD_CHAINS) if own else ():
+        for change in CHANGES if own else ():
             if change.fits(origin):
                 recipes[f"{start}-{change.name}"] = Recipe(origin, VARIANTS[0], change)
     return recipes
 
 
-def reports(*, genuine: bool | None = None, profile: str = "") -> Iterator[Sample]:
-    """Yield the samples, genuine or not, of one profile, or all. Raises UsageError."""
-    return map(report_named, report_names(genuine=genuine, profile=profile))
+def reports(
+    *, genuine: bool | None = None, acceptable: bool | None = None, profile: str = ""
+) -> Iterator[Sample]:
+    """Yield the samples, genuine or acceptable or not, of a profile or all. Raises UsageError."""
+    return map(report_named, report_names(genuine=genuine, acceptable=acceptable, profile=profile))
 
 
-def report_names(*, genuine: bool | None = None, profile: str = "") -> list[str]:
+def report_names(
+    *, genuine: bool | None = None, acceptable: bool | None = None, profile: str = ""
+) -> list[str]:
     """Return the names of the samples without making them. Raises UsageError."""
     if profile and profile not in PROFILES:
         hint = nearest(profile, PROFILES) or f"profiles are: {', '.join(PROFILES)}"
@@ -157,7 +181,8 @@ def report_names(*, genuine: bool | None = None, profile: str = "") -> list[str]
         name
         for name, row in _recipes().items()
         if profile in ("", row.origin.profile.name)
-        and genuine in (None, row.change is None or not row.change.fails)
+        and genuine in (None, is_genuine(row.fails))
+        and acceptable in (None, not row.fails)
     ]
 
 
