@@ -78,8 +78,34 @@ class VerifyOptions(NamedTuple):
     )
     root: Annotated[tuple[str, ...], text("FILE", "trust only this root, not AMD's")] = ()
     crl: Annotated[str | None, text("FILE", "certificate revocation list")] = None
+    product: Product = None
+    at: Annotated[
+        str | None, text("DATE", "time at which certificates must be valid; default now")
+    ] = None
+    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing: the exit code tells")] = (
+        False
+    )
+
+
+class AppraisalOptions(NamedTuple):
+    """What a report has to say of its guest and host."""
+
+    allow: Annotated[
+        tuple[str, ...], text("NAME", "let the check NAME fail: debug, migration, ..")
+    ] = ()
     policy: Annotated[
-        str | None, text("FILE", "policy for the fields of the report, in TOML or JSON")
+        str | None, text("FILE", "policy, in TOML or JSON; list prints its rules")
+    ] = None
+    measurement: Annotated[str | None, text("HEX", "expected launch digest, 48 bytes")] = None
+    report_data: Annotated[str | None, text("HEX", "expected data of the guest, 64 bytes")] = None
+    host_data: Annotated[str | None, text("HEX", "expected data of the host, 32 bytes")] = None
+    min_tcb: Annotated[
+        tuple[str, ...],
+        text("PART=N,..", "least reported and committed TCB version: snp=27,.."),
+    ] = ()
+    advisories: Annotated[
+        str | None,
+        text("[=NAME,..]", "check what is known to be broken, all of it or what is named"),
     ] = None
     id_key: Annotated[
         tuple[str, ...], text("FILE", "expected ID key: PEM, 0x404 bytes, or its digest")
@@ -87,7 +113,3 @@ class VerifyOptions(NamedTuple):
     author_key: Annotated[
         tuple[str, ...], text("FILE", "expected author key, which signed the ID key")
     ] = ()
-    product: Product = None
-    at: Annotated[
-        str | None, text("DATE", "time at which certificates must be valid; default now")
-    ] = None
