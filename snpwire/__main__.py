@@ -93,8 +93,8 @@ def settle(number: int) -> None:
     """Remove what is unfinished, now that the answer is found; end as by a signal if it was one."""
     for late in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(late, signal.SIG_IGN)
-    if "snpwire.cli.unfinished" in sys.modules:
-        from .cli.unfinished import discard_all
+    if "snpwire.cli.scratch" in sys.modules:
+        from .cli.scratch import discard_all
 
         discard_all()
     if number:
@@ -181,8 +181,9 @@ def complain(message: str, help: str, code: int) -> int:
 
 def one_line(text: str) -> str:
     """Return *text* on one line, with unprintable characters, as in file names, escaped."""
-    words = " ".join(text.split())
-    return words if words.isprintable() else ascii(words)[1:-1]
+    from .errors import printable
+
+    return printable(" ".join(text.split()))
 
 
 def usage_help(exc: object) -> str:

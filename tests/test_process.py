@@ -1,14 +1,16 @@
 """What only a process of its own can show: who reads it, what signals it, how much it may have."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
+from xml.etree.ElementTree import parse
 
 import pytest
 from conftest import COMMAND, surroundings
 
-from snpwire.cli import unfinished
+from snpwire.cli import scratch
 
 EITHER = bytes(4096)
 OTHER = b"\1" * 4096
@@ -179,7 +181,7 @@ def test_what_a_killed_command_left_is_removed_by_the_next(tmp_path, process):
 
 
 def test_what_another_command_still_makes_is_left_alone(tmp_path, process):
-    ours = unfinished.Unfinished.folder(tmp_path)
+    ours = scratch.Scratch.folder(tmp_path)
     done = process("request", "report", "--save", str(tmp_path / "pages"))
 
     assert done.returncode == 0
@@ -192,18 +194,128 @@ def test_what_is_left_is_removed_only_by_its_owners_name(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
     named.symlink_to(kept)
-    unfinished.discard_left(tmp_path)
+    scratch.discard_left(tmp_path)
 
     assert named.is_symlink()
     assert kept.is_dir()
-    unfinished.discard_left(tmp_path / "none")
+    scratch.discard_left(tmp_path / "none")
 
 
 def test_all_that_is_unfinished_is_removed_at_the_end(tmp_path):
-    folder, file = unfinished.Unfinished.folder(tmp_path), unfinished.Unfinished.file(tmp_path)
+    folder, file = scratch.Scratch.folder(tmp_path), scratch.Scratch.file(tmp_path)
     (folder.path / "page").write_bytes(b"key")
-    unfinished.discard_all()
+    scratch.discard_all()
 
     assert list(tmp_path.iterdir()) == []
     os.close(folder.fd)
     os.close(file.fd)
+
+
+# Names of files are somebody else's text
+
+NAMES = ["a\x1b[31m\nsnpwire: b", "\u202egpj\x9b31m\u2028\xe9", "\udcff\udcfe"]
+
+
+def judged(data):
+    """Expect that nothing in the bytes of some output moves a terminal."""
+    for line in data.decode("utf-8").split("\n"):
+        assert line.isprintable()
+
+
+COMMANDS = [
+    ["rmp", "summary"],
+    ["rmp", "summary", "--json"],
+    ["rmp", "check"],
+    ["rmp", "check", "--json"],
+    ["rmp", "find"],
+    ["identify"],
+    ["decode", "ghcb"],
+    ["decode", "msr"],
+    ["compare-policies"],
+    ["log"],
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_the_name_of_a_file_is_escaped_everywhere(name, tmp_path, process):
+    image, policy = tmp_path / name, tmp_path / f"{name}.toml"
+    image.write_bytes(OTHER[:4000] + bytes(0x5000))
+    policy.write_text('second = "wait"\n')
+    for number, words in enumerate(COMMANDS):
+        file = str(policy if words[0] == "compare-policies" else image)
+        for env in ({"PYTHONIOENCODING": "utf-8:strict"}, {"FORCE_COLOR": "1"})[: 1 + number % 2]:
+            done = process(*words, file, env=env)
+            said = done.stdout + done.stderr
+            for code in (b"\x1b[2m", b"\x1b[1m", b"\x1b[32m", b"\x1b[33m", b"\x1b[31m", b"\x1b[0m"):
+                said = said.replace(code, b"") if "FORCE_COLOR" in env else said
+            judged(said)
+            assert done.returncode in (0, 1, 3)
+            assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_the_name_of_a_file_is_escaped_in_a_picture(name, tmp_path, process):
+    (tmp_path / name).write_bytes(bytes(0x5000))
+    done = process("rmp", "plot", str(tmp_path / name), "-o", str(tmp_path / "map.svg"))
+
+    assert done.returncode == 0
+    judged((tmp_path / "map.svg").read_bytes())
+    parse(tmp_path / "map.svg")
+    said = process("rmp", "plot", "--title", name, str(tmp_path / name), "-o", "/dev/stdout")
+    judged(said.stdout)
+
+
+# Input is bounded
+
+ENDLESS = [
+    (["decode", "ghcb", "/dev/zero"], 3),
+    (["decode", "auto", "/dev/zero"], 3),
+    (["decode", "certs", "/dev/zero"], 3),
+    (["decode", "ghcb", "/dev/zero", "--page", "7"], 0),
+    (["decode", "ghcb", "/dev/zero", "--page", "7", "--length", "99999999999"], 3),
+    (["decode", "ghcb", "/dev/zero", "--offset", "7", "--from", "raw"], 0),
+    (["identify", "/dev/zero"], 1),
+    (["encode", "ghcb", "/dev/zero"], 3),
+    (["encode", "ghcb", "--set", "shared_buffer=@/dev/zero"], 3),
+    (["verify", "/dev/zero", "/dev/zero"], 3),
+    (["open", "/dev/zero", "--key-file", "/dev/zero"], 3),
+    (["seal", "raw", "--type", "1", "--payload", "/dev/zero", "--seqno", "1"], 3),
+    (["request", "report", "--policy", "/dev/zero"], 3),
+    (["rmp", "summary", "--segments", "/dev/zero", "x"], 3),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    ENDLESS,
+    ids=lambda given: " ".join(map(str, given)) if isinstance(given, list) else "",
+)
+def test_no_more_is_read_than_is_needed(words, code, process):
+    started = time.monotonic()
+    done = process(
+        *words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30,) * 2)
+    )
+
+    assert done.returncode == code, done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert time.monotonic() - started < 10
+
+
+def test_a_large_file_is_not_read(tmp_path, process):
+    big = tmp_path / "big"
+    with big.open("wb") as stream:
+        stream.truncate(1 << 40)
+    done = process("identify", str(big))
+
+    assert done.returncode == 1
+    assert b"it has 1099511627776 bytes, more than the 16777216 that are read" in done.stdout
+    assert process("decode", "ghcb", str(big), "--page", "9999999").returncode == 0
+    said = process("decode", "ghcb", str(big)).stderr
+    assert b"it has 1099511627776 bytes, more than the 65536 that are read\nhelp: --page" in said
+
+
+def test_text_that_is_too_long_is_refused(process):
+    done = process("decode", "ghcb", given=b"00 " * (1 << 21))
+
+    assert done.returncode == 3
+    assert b"it has 6291456 bytes, more than the 4194304 that are read" in done.stderr

@@ -96,8 +96,9 @@ def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
 def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:
     """Read the JSON object of a file or of standard input, and choose its class."""
     shown = shown_name(file)
+    text = contents(file)
     try:
-        plain = loads(contents(file).decode("utf-8-sig"))
+        plain = loads(text.decode("utf-8-sig"))
         name, record = choose(plain)
         given = fields_of(plain, name)
     except UsageError:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import UsageError, printable
 from ..view.style import COLOUR, PLAIN, Style
 from .input import shown_name
 
@@ -21,7 +21,7 @@ class SaveFolder:
 
     def __init__(self, path: str) -> None:
         """Make the temporary directory. Raises UsageError and OSError, which name *path*."""
-        from .unfinished import Unfinished, discard_left
+        from .scratch import Scratch, discard_left
 
         self._target = Path(path)
         if self._target.exists() and (not self._target.is_dir() or any(self._target.iterdir())):
@@ -29,7 +29,7 @@ class SaveFolder:
             raise UsageError(f"{shown_name(path)} is there already", help=hint)
         discard_left(self._target.parent)
         try:
-            self._made = Unfinished.folder(self._target.parent)
+            self._made = Scratch.folder(self._target.parent)
         except OSError as exc:
             raise OSError(exc.errno, exc.strerror, path) from None
         self._number = 0
@@ -62,23 +62,32 @@ class SaveFolder:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Print lines of data."""
+    """Print lines of data; nothing in them but our own colours moves a terminal."""
     write = sys.stdout.write
     for line in lines:
-        write(f"{line}\n")
+        write(f"{line if line.isprintable() else _harmless(line)}\n")
+
+
+def _harmless(line: str) -> str:
+    """Return *line* with all escaped that is unprintable, but tabs and colours in use."""
+    import re
+
+    codes = "|".join(re.escape(code) for code in terminal_style() if code)
+    parts = re.split(f"(\t|{codes})" if codes else "(\t)", line)
+    return "".join(part if place % 2 else printable(part) for place, part in enumerate(parts))
 
 
 def write_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a value as JSON; without *indent* on one line."""
+    """Print a value as JSON, which is ASCII; without *indent* on one line."""
     from ..view.json import dumps
 
-    write_lines([dumps(value, indent=indent)])
+    sys.stdout.write(f"{dumps(value, indent=indent)}\n")
 
 
 def write_note(*texts: str) -> None:
     """Print remarks about the work on standard error, a line each."""
     sys.stdout.flush()
-    sys.stderr.write("".join(f"note: {text}\n" for text in texts))
+    sys.stderr.write("".join(f"note: {printable(text)}\n" for text in texts))
 
 
 def terminal_style() -> Style:
@@ -120,10 +129,10 @@ def _is_output(path: str) -> bool:
 
 def _replace(target: Path, data: bytes, *, private: bool) -> None:
     """Write a temporary file in the same directory, then rename it to *target*."""
-    from .unfinished import Unfinished
+    from .scratch import Scratch
 
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    made = Unfinished.file(target.parent)
+    made = Scratch.file(target.parent)
     try:
         with os.fdopen(os.dup(made.fd), "wb") as stream:
             stream.write(data)

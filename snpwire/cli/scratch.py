@@ -22,7 +22,7 @@ PREFIX, SUFFIX = ".snpwire-", ".unfinished"
 NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}" + re.escape(SUFFIX))
 
 
-class Unfinished(NamedTuple):
+class Scratch(NamedTuple):
     """A file or folder of which only its owner knows; private to the user."""
 
     path: Path
