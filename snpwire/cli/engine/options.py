@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from ..options import Json, number
+from ..options import Json, Redact, number
 
 Profile = Annotated[
     str,
@@ -70,6 +70,7 @@ class TraceOptions(NamedTuple):
     boot: Annotated[bool, typer.Option("--boot", help="print the launch too")] = False
     show: Annotated[bool, typer.Option("--show", help="decode every page written")] = False
     json: Json = False
+    redact: Redact = False
     save: Annotated[
         str | None, typer.Option(metavar="DIR", help="save every page in a new directory")
     ] = None
