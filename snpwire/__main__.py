@@ -1,29 +1,67 @@
-"""Entry point of ``snpwire`` and ``python -m snpwire``: errors become one line."""
+"""Entry point of ``snpwire`` and ``python -m snpwire``: errors become one line.
+
+The answer decides the exit code, and nothing else: neither a reader that goes away (``streams``)
+nor a signal may turn a refusal into a success. Ctrl-C is 130 without a word, from the first moment:
+before a command begins there is nothing to clean up, so the process ends where it is. A request to
+terminate lets the command remove what it has not finished, then has its usual effect.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing takes as long to import as all that is before run
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, NoReturn
 
 DONE, NEGATIVE, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
+UNREAD = 128 + signal.SIGPIPE
+"""What a shell tells of a process that ends because nobody reads its output."""
+STREAMS = (
+    *("compare-policies", "encode", "explain", "layout", "log", "seal"),
+    *("rmp rules", "rmp summary"),
+)
+"""Commands without an answer, which end when nobody reads them; any other goes on to its answer."""
+
+
+class Terminated(BaseException):
+    """The process is asked to end; as with KeyboardInterrupt, nothing may catch it by mistake."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _answer(words)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except MemoryError:
+        return complain("there is not enough memory for this", "", UNREADABLE)
+    except OSError as exc:
+        if exc.filename is not None:
+            return complain(f"{exc.filename}: {exc.strerror or exc}", "", UNREADABLE)
+        if isinstance(exc, BrokenPipeError):
+            return UNREAD
+        return complain(f"<stdout>: {exc.strerror or exc}", "", UNREADABLE)
+
+
+def _answer(words: Sequence[str]) -> int:
+    """Run one command line. Raises OSError, MemoryError and KeyboardInterrupt."""
     import typer
 
     from .cli.app import app
     from .errors import SnpwireError, UsageError
 
-    words = click_words(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            result = app(args=words, prog_name="snpwire", standalone_mode=False)
+            result = app(args=click_words(words), prog_name="snpwire", standalone_mode=False)
             sys.stdout.flush()
         except SystemExit as exc:  # typer's reaction to a closed pipe
             raise exc.__context__ or exc from None
@@ -31,35 +69,84 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(str(exc), exc.help, USAGE if isinstance(exc, UsageError) else UNREADABLE)
     except usage_error() as exc:
         return complain(exc.format_message(), usage_help(exc), USAGE)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return INTERRUPTED
-    except BrokenPipeError:
-        drop_output()  # the reader has read enough
-        return DONE
-    except OSError as exc:
-        if exc.filename is None:  # errors of files name them; this is standard output
-            drop_output()
-        place = "<stdout>" if exc.filename is None else exc.filename
-        return complain(f"{place}: {exc.strerror or exc}", "", UNREADABLE)
     return result if isinstance(result, int) else DONE
 
 
-def run() -> None:
-    """Run the command line of this process, even if standard streams are closed."""
+def run() -> NoReturn:
+    """Run the command line of this process, and end it as the answer says."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    code, number = INTERRUPTED, 0
+    try:
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        pass
+    except Terminated as exc:
+        number = exc.number
+    settle(number or (signal.SIGPIPE if code == UNREAD else 0))
+    sys.exit(code)
+
+
+def settle(number: int) -> None:
+    """Remove what is unfinished, now that the answer is found; end as by a signal if it was one."""
+    for late in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(late, signal.SIG_IGN)
+    if "snpwire.cli.scratch" in sys.modules:
+        from .cli.scratch import discard_all
+
+        discard_all()
+    if number:
+        die(number)
+
+
+def _run(words: list[str]) -> int:
+    """Run a command line, even if standard streams are closed. Raises what signals raise."""
+    from .cli.streams import keep_answers
+
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for the life of the process
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
     if sys.stdin is None:
-        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - likewise
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - likewise
     if sys.stdout is None:
-        sys.exit(complain("<stdout>: is closed", "", UNREADABLE))
-    sys.exit(main())
+        return complain("<stdout>: is closed", "", UNREADABLE)
+    keep_answers(ends=command_of(words) in STREAMS)
+    import snpwire.cli.app  # noqa: F401 - while an interrupt still ends the process at once
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.unraisablehook = unraisable
+    return main(words)
 
 
-def drop_output() -> None:
-    """Discard buffered output: Python would try to write it again when it exits."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+def terminate(number: int, _: object) -> NoReturn:
+    """Unwind what is unfinished, for a signal. Raises Terminated."""
+    raise Terminated(number)
+
+
+def unraisable(told: Any) -> None:
+    """End the process for a signal that arrived where Python would lose its exception."""
+    if isinstance(told.exc_value, KeyboardInterrupt | Terminated):
+        settle(getattr(told.exc_value, "number", 0))
+        os._exit(INTERRUPTED)
+    sys.__unraisablehook__(told)
+
+
+def die(number: int) -> NoReturn:
+    """End the process as the signal *number* does by itself."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # not reached, unless the kernel protects the process
+
+
+def command_of(words: Sequence[str]) -> str:
+    """Return the name of the command in *words*, with its group; all options come after it."""
+    return " ".join(words[: 2 if words[:1] == ["rmp"] else 1])
 
 
 def usage_error() -> Any:
@@ -96,8 +183,9 @@ def complain(message: str, help: str, code: int) -> int:
 
 def one_line(text: str) -> str:
     """Return *text* on one line, with unprintable characters, as in file names, escaped."""
-    words = " ".join(text.split())
-    return words if words.isprintable() else ascii(words)[1:-1]
+    from .errors import printable
+
+    return printable(" ".join(text.split()))
 
 
 def usage_help(exc: object) -> str:

@@ -47,6 +47,13 @@ def named(name: str) -> str:
     return cut(name if name.isprintable() else ascii(name)[1:-1])
 
 
+def printable(text: str) -> str:
+    """Return *text* with what could move a cursor, turn lines round or be no text as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class SnpwireError(Exception):
     """Base class of every error raised by this package."""
 

@@ -46,6 +46,12 @@ UNUSED = ("count", "index")
 """Methods of tuple that nothing calls on a record, so that a field may have the name."""
 
 
+SECRETS = frozenset(
+    ("vmpck0", "vmpck1", "vmpck2", "vmpck3", "oek", "vmrk", "derived_key", "reg_prot_nonce")
+)
+"""Names of fields that hold a key, in any record: no representation and no error shows them."""
+
+
 class Tile(NamedTuple):
     """A run of bytes of a record: a field, or a gap between fields."""
 
@@ -286,7 +292,9 @@ class Record(Structure):
         except EncodeError as exc:
             raise exc.within(cls.__name__, tile.path, tile.offset) from None
         except ValueError as exc:
-            raise EncodeError(cls.__name__, tile.path, tile.offset, str(exc)) from None
+            secret = f"a key of {tile.size} bytes cannot be what was given, which is not shown"
+            reason = secret if tile.path in SECRETS else str(exc)
+            raise EncodeError(cls.__name__, tile.path, tile.offset, reason) from None
 
     def to_plain(self) -> dict[str, Any]:
         """Return names and values in JSON's terms. Gaps appear where they are not zero."""
@@ -330,7 +338,11 @@ class Record(Structure):
         return np.dtype([_member(tile) for tile in cls.TILES])
 
     def __repr__(self) -> str:
-        shown = (f"{tile.path}={value!r}" for tile, value in self.values() if any_bit(value))
+        shown = (
+            f"{tile.path}={'...' if tile.path in SECRETS else repr(value)}"
+            for tile, value in self.values()
+            if any_bit(value)
+        )
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

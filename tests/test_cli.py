@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -319,7 +320,7 @@ class TestEncode:
         )
         os.close(writer)
 
-        assert (done.stderr, done.returncode) == (b"", 0)
+        assert (done.stderr, done.returncode) == (b"", -signal.SIGPIPE)
 
 
 class TestOthers:

@@ -18,6 +18,8 @@ from fuzz_targets import TARGETS, Target
 from transcripts import call
 
 from snpwire.capture import hextext
+from snpwire.engine import toml
+from snpwire.errors import InputError
 
 
 @pytest.fixture
@@ -179,3 +181,43 @@ def test_a_text_column_that_holds_an_address_is_no_label():
     data = b"0000:  64       " + bytes(32) + b"end"
 
     assert hextext.read(fuzz_seeds.hexdump(data).encode()).data == data
+
+
+DEEP = {
+    "dots": "a" + ".a" * 50_000 + " = 1",
+    "dots with spaces": "a" + " . a" * 25_000 + " = 1",
+    "dots of a heading": "[" + "a." * 50_000 + "a]",
+    "quoted parts": '"a"' + ".'a'" * 25_000 + " = 1",
+    "dots behind a string with quotes at its end": '{a = """x"""", ' + "b." * 50_000 + "b = 1}",
+    "brackets": "a = " + "[" * 100_000,
+    "inline tables": "a = " + "{a = " * 20_000,
+    "brackets behind an escaped quote": 'a = ["\\"", ' + "[" * 50_000,
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
+def test_deep_toml_is_refused_before_it_is_read(text, monkeypatch):
+    monkeypatch.setattr("snpwire.engine.toml.tomllib.loads", None)
+
+    with pytest.raises(InputError, match="a policy: it is nested too deep, more than 32"):
+        toml.loads(text, "a policy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = "' + "[." * 99 + '"',
+        "a = '''" + "[.\n" * 99 + "'''",
+        "#" + "[." * 99 + "\na = 1",
+        "a = [" + "1.5, " * 99 + "]",
+        "a." * 31 + "a = [{b = [2.5]}]",
+        'a = """""."""',
+    ],
+)
+def test_toml_that_only_looks_deep_is_read(text):
+    assert "a" in toml.loads(text, "a policy")
+
+
+def test_long_toml_is_refused():
+    with pytest.raises(InputError, match="it has 1048577 characters, more than 1048576"):
+        toml.loads("#" * ((1 << 20) + 1), "a policy")

@@ -1,6 +1,7 @@
 """What bytes may be, and what is said for it."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from strategies import BLOCKS, image_of, patched
 from strategies import RECORDS as CLASSES
 
+from snpwire.context import BARE
 from snpwire.rules import probes_host
+from snpwire.rules import rmp as rules
 from snpwire.rules.identify import PROBES, UNKNOWN, Candidate, candidates
 from snpwire.wire import RECORDS
 from snpwire.wire.apic import ApicIdList
@@ -18,6 +21,7 @@ from snpwire.wire.doorbell import DoorbellPage
 from snpwire.wire.ghcb import HypervPage, Page, ValidBitmap
 from snpwire.wire.guid import MixedGuid
 from snpwire.wire.psc import PscBuffer, PscEntry, PscHeader
+from snpwire.wire.rmp import SegmentTable
 from snpwire.wire.svsm import (
     AttestServices,
     AttestSingleService,
@@ -341,3 +345,15 @@ def test_every_candidate_decodes_as_its_kind(data):
         assert candidate.evidence
         assert 0 <= candidate.score <= 1
         assert candidate.kind == UNKNOWN or RECORDS[candidate.kind].type.fits(len(data))
+
+
+def test_noise_is_looked_at_no_further_than_its_first_flaw(monkeypatch):
+    noise, seen = Random(1).randbytes(4096), []
+    whole = rules.segments
+    monkeypatch.setattr(
+        rules, "segments", lambda *given: (seen.append(one) or one for one in whole(*given))
+    )
+    candidates(noise)
+
+    assert len(seen) == 1
+    assert len(list(whole(SegmentTable.parse(noise), BARE))) > 500

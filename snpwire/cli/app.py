@@ -172,11 +172,14 @@ def diff(
     json: Json = False,
     piece: PieceOptions,
     command: Command = None,
+    show_secrets: Annotated[
+        bool, typer.Option("--show-secrets", help="print keys and nonces that differ")
+    ] = False,
 ) -> int:
     """Compare two values, field by field."""
     from .diff import diff as run
 
-    return run(kind, left, right, piece, command=command, json=json)
+    return run(kind, left, right, piece, command=command, json=json, show_secrets=show_secrets)
 
 
 @app.command(

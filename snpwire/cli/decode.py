@@ -8,7 +8,7 @@ from ..bits import nearest
 from ..errors import UsageError
 from ..wire import COMMAND
 from .documents import read
-from .output import terminal_style, write_lines, write_note
+from .output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
     from ..finding import Finding
@@ -34,9 +34,9 @@ def decode(
     write_note(*source.notes)
     only = None if fields is None else selected(doc, fields.split(","))
     if json is not None:
-        from ..view.json import document, dumps
+        from ..view.json import document
 
-        write_lines([dumps(document(doc, full=json == "full", only=only))])
+        write_json(document(doc, full=json == "full", only=only))
     elif hexdump or doc.kind.name == COMMAND:
         from ..view.hex import annotated, legend
 

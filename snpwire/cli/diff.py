@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..view.diff import change_lines, change_objects, changes, pairs
+from ..view.diff import FieldChange, change_lines, change_objects, changes, pairs
+from ..view.secret import redacted_leaf, secret_fields
 from .documents import read
 from .options import ContextOptions
 from .output import terminal_style, write_json, write_lines, write_note
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 
 
 def diff(
-    name: str, left: str, right: str, piece: PieceOptions, *, command: str | None, json: bool
+    name: str,
+    left: str,
+    right: str,
+    piece: PieceOptions,
+    *,
+    command: str | None,
+    json: bool,
+    show_secrets: bool,
 ) -> int:
-    """Print the fields that differ; return 1 if there are any."""
+    """Print the fields that differ, keys without their values; return 1 if there are any."""
     context = ContextOptions(command=command)
     left_doc, source = read(name, left, piece, context)
     right_doc, other = read(name, right, piece, context)
@@ -24,6 +32,9 @@ def diff(
     if left_doc.absent or right_doc.absent:
         write_note("fields that one input does not show are not compared")
     differences = changes(left_doc, right_doc)
+    if not show_secrets:
+        secrets = {*secret_fields(left_doc.value), *secret_fields(right_doc.value)}
+        differences = [_redacted(row) if row.path in secrets else row for row in differences]
     if json:
         rows = change_objects(differences)
         write_json({"schema": f"diff-{left_doc.kind.name}/1", "changes": rows})
@@ -31,3 +42,9 @@ def diff(
         write_lines(change_lines(differences, style=terminal_style()))
         write_note(f"{len(differences)} of {len(pairs(left_doc, right_doc))} fields differ")
     return int(bool(differences))
+
+
+def _redacted(change: FieldChange) -> FieldChange:
+    """Return the change without its values."""
+    left, right = change.left, change.right
+    return change._replace(left=left and redacted_leaf(left), right=right and redacted_leaf(right))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EncodeError, InputError, SnpwireError, UsageError
+from ..errors import EncodeError, InputError, SnpwireError, UsageError, shown
+from ..layout import SECRETS
 from ..view.json import fields_of, loads, place
+from ..view.secret import secret_fields
 from ..wire import COMMAND, kind
 from .input import SourceError, contents, shown_name
 from .messages.corrupt import LIST, corrupt_bytes, write_catalogue
 from .output import write_file, write_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROW = 32
 
@@ -35,7 +37,7 @@ def encode(
         if corrupt:
             raise UsageError("--corrupt is for guest messages, not for commands")
         data = build_value(name, file, settings, form=lambda plain: form_of(plain, command))
-        write_bytes(data, output=output, as_hex=as_hex)
+        write_bytes(data, output=output, as_hex=as_hex, private=True)
         return 0
     if command is not None:
         raise UsageError(f"--id is for a command, not for {name}", help="encode command --id 0x94")
@@ -45,7 +47,9 @@ def encode(
 
         return write_catalogue(wrong_alone(name))
     data = build_value(wanted.name, file, settings)
-    write_bytes(corrupt_bytes(wanted.name, data, corrupt), output=output, as_hex=as_hex)
+    private = any(secret_fields(wanted.type.parse(data)))
+    data = corrupt_bytes(wanted.name, data, corrupt)
+    write_bytes(data, output=output, as_hex=as_hex, private=private)
     return 0
 
 
@@ -70,8 +74,8 @@ def build_value(
     for setting in settings:
         path, found, value = setting.partition("=")
         if not found:
-            raise UsageError(f"--set {setting!r} has no value", help="--set path=value")
-        place(given, path.strip(), _value(value))
+            raise UsageError(f"--set {shown(setting)} has no value", help="--set path=value")
+        place(given, path.strip(), _value(path.strip(), value))
     try:
         data: bytes = record.from_plain(given).build()
     except EncodeError as exc:
@@ -79,11 +83,11 @@ def build_value(
     return data
 
 
-def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
+def write_bytes(data: bytes, *, output: str | None, as_hex: bool, private: bool) -> None:
     """Write bytes, or their hex text, to a file or standard output. Raises UsageError, OSError."""
     text = "".join(f"{data[n : n + ROW].hex()}\n" for n in range(0, len(data), ROW))
     if output is not None and output != "-":
-        write_file(output, text.encode() if as_hex else data)
+        write_file(output, text.encode() if as_hex else data, private=private)
     elif as_hex:
         write_lines(text.splitlines())
     elif sys.stdout.isatty():
@@ -95,29 +99,47 @@ def write_bytes(data: bytes, *, output: str | None, as_hex: bool) -> None:
 
 def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[str, Any], Any]:
     """Read the JSON object of a file or of standard input, and choose its class."""
-    shown = shown_name(file)
+    source = shown_name(file)
+    text = contents(file)
     try:
-        plain = loads(contents(file).decode("utf-8-sig"))
+        plain = loads(text.decode("utf-8-sig"))
         name, record = choose(plain)
         given = fields_of(plain, name)
     except UsageError:
         raise
     except UnicodeDecodeError as exc:
-        raise InputError(f"{shown}: not UTF-8 at byte {exc.start:#x}, so not JSON") from None
+        raise InputError(f"{source}: not UTF-8 at byte {exc.start:#x}, so not JSON") from None
     except SnpwireError as exc:
-        raise SourceError(shown, exc) from None
+        raise SourceError(source, exc) from None
     if not isinstance(given, dict):
-        raise InputError(f"{shown}: expected a JSON object of fields")
+        raise InputError(f"{source}: expected a JSON object of fields")
     return given, record
 
 
-def _value(text: str) -> Any:
-    """Return the value after ``=``: a file's bytes, a list or object of JSON, or text."""
+def _value(path: str, text: str) -> Any:
+    """Return the value after ``=``: a file's bytes, a list or object of JSON, or text.
+
+    Raises UsageError for a key, which every user of the machine could read on the command line.
+    """
     if text.startswith("@"):
         return contents(text[1:]).hex()
+    value: Any = text
     if text.startswith(("[", "{")):
         try:
-            return loads(text)
+            value = loads(text)
         except InputError as exc:
             raise SourceError("--set", exc) from None
-    return text
+    if key := next(_keys_in({path.rpartition(".")[2]: value}), None):
+        hint = f"--set {path}=@FILE reads its bytes, JSON may be on standard input"
+        raise UsageError(f"--set {shown(path)}: {key} is a key, and no argument may be", help=hint)
+    return value
+
+
+def _keys_in(plain: Any) -> Iterator[str]:
+    """Yield the names of fields in JSON that hold a key."""
+    for one in plain if isinstance(plain, list) else ():
+        yield from _keys_in(one)
+    for name, value in plain.items() if isinstance(plain, dict) else ():
+        if name in SECRETS - {"reg_prot_nonce"}:  # a number that hides patterns, and opens nothing
+            yield name
+        yield from _keys_in(value)

@@ -23,7 +23,7 @@ def layout(name: str, form: str) -> int:
     """Print the offset table of a kind."""
     if form not in FORMATS:
         raise UsageError(f"there is no format {form!r}", help=f"formats are: {' '.join(FORMATS)}")
-    write_lines(FORMATS[form](kind(name)))
+    write_lines(line for text in FORMATS[form](kind(name)) for line in text.split("\n"))
     return 0
 
 

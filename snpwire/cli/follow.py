@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .input import shown_name
+from .input import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def chunks(file: str) -> Iterator[bytes]:
         with Path(file).open("rb", buffering=0) as stream:
             yield from _pieces(stream)
     except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, shown_name(file)) from None
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

@@ -1,21 +1,35 @@
-"""Where bytes come from: a file, a piece of one, standard input; raw or as some kind of text."""
+"""Where bytes come from: a file, a piece of one, standard input; raw or as some kind of text.
+
+No more is read than anything can need: an input may be a device without an end, or an image of a
+host's memory. A file of raw bytes is known by its beginning, and a piece of it is read alone.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ..errors import InputError, SnpwireError, UsageError
+from ..errors import InputError, SnpwireError, UsageError, printable
 from ..wire.address import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from ..capture.kvm_ghcb import GhcbBlock
     from ..errors import DecodeError
 
 SNIFF = 1 << 16
+"""Bytes by which an input is known as raw or as text; more than any record of one size has."""
+MOST = 1 << 24
+"""Most bytes of an input that may be of any size: of a log, and of what holds a list."""
+MOST_DIGITS = 1 << 22
+"""Most bytes of text that spells bytes: reading it takes a second."""
+CHUNK = 1 << 20
+PIECES = "--page N takes one 4 KiB page of it, --offset and --length any piece"
 
 
 class Cut(NamedTuple):
@@ -26,15 +40,18 @@ class Cut(NamedTuple):
 
     def of(self, data: bytes) -> bytes:
         """Return the piece of *data*. Raises InputError if it lies outside."""
-        if self.offset > len(data):
-            raise InputError(f"offset {self.offset:#x} is past the end, which is {len(data):#x}")
-        if self.length is None:
-            return data[self.offset :]
-        if self.offset + self.length > len(data):
+        self.check(len(data))
+        end = None if self.length is None else self.offset + self.length
+        return data[self.offset : end]
+
+    def check(self, size: int) -> None:
+        """Raise InputError if it lies outside of *size* bytes."""
+        if self.offset > size:
+            raise InputError(f"offset {self.offset:#x} is past the end, which is {size:#x}")
+        if self.length is not None and self.offset + self.length > size:
             raise InputError(
-                f"{self.length} bytes at {self.offset:#x} go past the end, which is {len(data):#x}"
+                f"{self.length} bytes at {self.offset:#x} go past the end, which is {size:#x}"
             )
-        return data[self.offset : self.offset + self.length]
 
 
 class Source(NamedTuple):
@@ -54,6 +71,17 @@ class SourceError(InputError):
 
     def __init__(self, name: str, cause: SnpwireError) -> None:
         super().__init__(f"{name}: {cause}", help=cause.help)
+        self.cause = cause
+
+
+class LargeInputError(InputError):
+    """There is more than could be meant."""
+
+    def __init__(self, most: int, size: int = 0) -> None:
+        amount = f"{size} bytes, more" if size > most else "more bytes"
+        super().__init__(f"it has {amount} than the {most} that are read", help=PIECES)
+        self.size = size
+        """Of the file; 0 if it is none, or grows."""
 
 
 def cut(offset: int | None, length: int | None, page: int | None, size: int | None) -> Cut | None:
@@ -77,27 +105,58 @@ def load(file: str, *, form: str, piece: Cut | None, fits: Callable[[int], bool]
 
 
 def shown_name(file: str | None) -> str:
-    """Return what a message calls *file*."""
-    return "<stdin>" if file in (None, "-") else str(file)
+    """Return what a message, a view or JSON calls *file*: escaped, it is somebody else's text."""
+    return "<stdin>" if file in (None, "-") else printable(str(file))
 
 
-def contents(file: str) -> bytes:
-    """Return all of *file*, ``-`` being standard input. Raises OSError, which names it."""
+def contents(file: str, most: int = MOST) -> bytes:
+    """Return all of *file*, ``-`` being standard input. Raises SourceError and OSError."""
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        with _open(file) as stream:
+            return _rest(stream, b"", most)
     except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, shown_name(file)) from None
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
+    except LargeInputError as exc:
+        raise SourceError(shown_name(file), InputError(exc.reason)) from None
+
+
+def file_name(file: str) -> str:
+    """Return the name of *file* for an OSError, which is escaped when it is printed."""
+    return "<stdin>" if file == "-" else file
+
+
+def _open(file: str) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb")
+
+
+def _rest(stream: IO[bytes], head: bytes, most: int) -> bytes:
+    """Return *head* and what follows. Raises LargeInputError, having read one byte too many."""
+    data = head + stream.read(max(most + 1 - len(head), 0))
+    if len(data) > most:
+        raise LargeInputError(most, _size(stream))
+    return data
+
+
+def _size(stream: IO[bytes]) -> int:
+    """Return the size of a file; 0 for anything else, which has none."""
+    try:
+        return os.fstat(stream.fileno()).st_size
+    except OSError:  # not a file of the system
+        return 0
 
 
 def _load(
     name: str, file: str, form: str, piece: Cut | None, fits: Callable[[int], bool] | None
 ) -> Source:
     base = piece.offset if piece else 0
-    if piece and file != "-" and Path(file).is_file() and _is_raw(_head(file), form):
-        return Source(name, _slice(file, piece), base, (f"{piece_text(piece)} of a larger file",))
-    raw = contents(file)
-    if _is_raw(raw[:SNIFF], form):  # known without the reader of text, which costs start-up
-        return Source(name, piece.of(raw) if piece else raw, base)
+    try:
+        with _open(file) as stream:
+            head = stream.read(SNIFF)
+            if _is_raw(head, form):  # without the reader of text, which costs start-up
+                return _raw(name, file, stream, head, piece, fits)
+            raw = _rest(stream, head, MOST)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
     exact = form == "auto" and not piece and _is_exact(len(raw), fits)
     if form in ("auto", "kvm") and not exact:
         block = _log(raw, form, fits)
@@ -105,6 +164,8 @@ def _load(
             raise InputError("this is KVM's dump of a GHCB, of which no piece can be cut")
         if block:
             return Source(name, b"", 0, ("a GHCB as KVM prints it",), block)
+    if len(raw) > MOST_DIGITS:
+        raise LargeInputError(MOST_DIGITS, len(raw))
     from ..capture.hextext import read
 
     reading = read(raw, form, sizes=None if piece else fits)
@@ -113,6 +174,52 @@ def _load(
     data = piece.of(reading.data) if piece else reading.data
     notes = () if reading.form == "raw" else (f"read as {reading.form}",)
     return Source(name, data, base, (*notes, *reading.notes))
+
+
+def _raw(
+    name: str,
+    file: str,
+    stream: IO[bytes],
+    head: bytes,
+    piece: Cut | None,
+    fits: Callable[[int], bool] | None,
+) -> Source:
+    """Return raw bytes, or a piece of them. Raises InputError and OSError."""
+    if piece is None:
+        most = SNIFF if fits is not None and not fits(MOST) else MOST
+        return Source(name, _rest(stream, head, most))
+    if file != "-" and Path(file).is_file():
+        data = _slice(stream, piece)
+        return Source(name, data, piece.offset, (f"{piece_text(piece)} of a larger file",))
+    return Source(name, _passing(stream, head, piece), piece.offset)
+
+
+def _slice(stream: IO[bytes], piece: Cut) -> bytes:
+    """Read a piece without reading the file."""
+    size = _size(stream)
+    piece.check(size)
+    stream.seek(piece.offset)
+    if piece.length is None:
+        return _rest(stream, b"", MOST)
+    if piece.length > MOST:
+        raise LargeInputError(MOST, piece.length)
+    data = stream.read(piece.length)
+    if len(data) < piece.length:
+        raise InputError(f"it was cut to {piece.offset + len(data):#x} bytes while it was read")
+    return data
+
+
+def _passing(stream: IO[bytes], head: bytes, piece: Cut) -> bytes:
+    """Read a piece of what comes but once, keeping nothing before it."""
+    seen, part = len(head), head[piece.offset :]
+    while seen < piece.offset and (chunk := stream.read(min(CHUNK, piece.offset - seen))):
+        seen += len(chunk)
+    wanted = MOST + 1 if piece.length is None else min(piece.length, MOST + 1)
+    data = part[:wanted] + stream.read(max(wanted - len(part), 0))
+    if len(data) > MOST:
+        raise LargeInputError(MOST)
+    piece.check(seen if seen < piece.offset else piece.offset + len(data))
+    return data
 
 
 def piece_text(piece: Cut) -> str:
@@ -139,25 +246,6 @@ def _is_raw(head: bytes, form: str) -> bool:
 def _is_exact(size: int, fits: Callable[[int], bool] | None) -> bool:
     """Return whether *size* is the one size that fits: such bytes are raw, whatever they spell."""
     return fits is not None and fits(size) and not fits(size + 1)
-
-
-def _head(file: str) -> bytes:
-    with Path(file).open("rb") as stream:
-        return stream.read(SNIFF)
-
-
-def _slice(file: str, piece: Cut) -> bytes:
-    """Read a piece without reading the file."""
-    size = Path(file).stat().st_size
-    if piece.offset > size:
-        raise InputError(f"offset {piece.offset:#x} is past the end, which is {size:#x}")
-    if piece.length is not None and piece.offset + piece.length > size:
-        raise InputError(
-            f"{piece.length} bytes at {piece.offset:#x} go past the end, which is {size:#x}"
-        )
-    with Path(file).open("rb") as stream:
-        stream.seek(piece.offset)
-        return stream.read() if piece.length is None else stream.read(piece.length)
 
 
 def _log(raw: bytes, form: str, fits: Callable[[int], bool] | None) -> GhcbBlock | None:

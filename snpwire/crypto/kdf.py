@@ -59,6 +59,9 @@ class Sticks(NamedTuple):
     hashes: tuple[bytes, ...]
     """Seven finished sticks, and the base of the microcode's."""
 
+    def __repr__(self) -> str:
+        return f"<Sticks of TCB {self.tcb:#x}>"
+
 
 @lru_cache(maxsize=64)
 def sticks(seed: bytes, tcb: int) -> Sticks:

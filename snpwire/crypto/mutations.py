@@ -25,6 +25,9 @@ class Draft(NamedTuple):
     header: Header
     payload: bytes
 
+    def __repr__(self) -> str:
+        return f"<Draft {self.kind} of {len(self.payload)} bytes>"
+
 
 def flip(at: int) -> Callable[[bytes], bytes]:
     """Flip the lowest bit of a byte."""

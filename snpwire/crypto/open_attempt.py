@@ -30,6 +30,9 @@ class OpenAttempt(NamedTuple):
     ciphertext: bytes
     tag: bytes
 
+    def __repr__(self) -> str:
+        return "<OpenAttempt>"
+
     def opens(self) -> bool:
         """Return whether the tag fits."""
         return fits(AESGCM(self.key), self.nonce, self.ciphertext + self.tag, self.aad)

@@ -32,6 +32,9 @@ class TraceBytes(NamedTuple):
     before: bytes | None = None
     """The bytes there before, where that is of interest."""
 
+    def __repr__(self) -> str:
+        return f"<TraceBytes {self.kind} of {len(self.data)} bytes>"  # a page may hold keys
+
 
 class StateChange(NamedTuple):
     """One page whose state in the reverse map table changed."""

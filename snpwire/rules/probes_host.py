@@ -182,7 +182,7 @@ def rst(data: bytes) -> Iterator[Evidence]:
         return
     table = SegmentTable.parse(data)
     used = [segment for segment in table.elements if segment.entry]
-    if used and not list(rmp_rules.segments(table, BARE)):
+    if used and next(rmp_rules.segments(table, BARE), None) is None:
         yield 0.35, f"{len(used)} segments that do not overlap, and zeros behind them"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..context import Direction
@@ -139,6 +140,7 @@ def segments(value: wire.SegmentTable, context: Context) -> Findings:
         text = f"{size} bytes are a piece of the table, which has {PAGE:#x}"
         yield Finding("rst-piece", Severity.NOTE, "", 0, text, LINUX)
     seen: list[tuple[int, int, int]] = []
+    overlapping = _overlap(value)
     for index, segment in enumerate(value.elements):
         entry, path, place = segment.entry, f"segments[{index}]", 8 * index
         yield from record.unknown_bits(entry, path, place, LINUX)
@@ -154,8 +156,15 @@ def segments(value: wire.SegmentTable, context: Context) -> Findings:
                 text = f"{path} has entries at {first:#x}..{last - 1:#x}, as segments[{other}] has"
                 yield Finding("rst-overlap", Severity.WARNING, path, place, text, LINUX)
                 break
-        if entry.mapped_size_gb:
+        if entry.mapped_size_gb and overlapping:
             seen.append((index, first, last))
+
+
+def _overlap(value: SegmentTable) -> bool:
+    """Return whether any two segments do, which their order by address tells."""
+    entries = sorted((s.entry.address, s.entry.mapped_size_gb) for s in value.elements)
+    ends = [(first, first + size * GIB_ENTRIES) for first, size in entries if size]
+    return any(later < end for (_, end), (later, _) in pairwise(ends))
 
 
 RULES = {

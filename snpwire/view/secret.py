@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..layout import SECRETS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,16 +17,12 @@ if TYPE_CHECKING:
 
 REDACTED = "redacted"
 """Text in place of a value."""
-NAMES = frozenset(
-    ("vmpck0", "vmpck1", "vmpck2", "vmpck3", "oek", "vmrk", "derived_key", "reg_prot_nonce")
-)
-"""Names of fields that hold a key, in any record."""
 
 
 def secret_fields(value: Any) -> Iterator[str]:
     """Yield the path of each field of *value* that holds a key."""
     for leaf in value.leaves():
-        if leaf.path.rpartition(".")[2] in NAMES:
+        if leaf.path.rpartition(".")[2] in SECRETS:
             yield leaf.path
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from ..options import Json, numeric, text
+from ..options import Json, Redact, numeric, text
 
 Profile = Annotated[
     str, text("NAME", "firmware profile: milan, genoa, turin, genoa-aspfw, or a file")
@@ -52,6 +52,7 @@ class TraceOptions(NamedTuple):
     boot: Annotated[bool, typer.Option("--boot", help="print the launch too")] = False
     show: Annotated[bool, typer.Option("--show", help="decode every page written")] = False
     json: Json = False
+    redact: Redact = False
     save: Annotated[str | None, text("DIR", "save every page in a new directory")] = None
     output: Annotated[
         str | None, text("FILE", "write the last report or payload to FILE", "-o", "--output")

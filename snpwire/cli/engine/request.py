@@ -132,7 +132,7 @@ def _save(
         for name, data in machine.firmware.chip.certificates(own=own).items():
             folder.write(f"{name.lower()}.der", data)
     if output is not None:
-        write_file(output, report or payload)
+        write_file(output, report or payload, private=not report)
 
 
 def _warn(profile: Profile, wanted: Request) -> None:

@@ -23,6 +23,7 @@ class TracePrinter:
         self._on = options.boot
         self._show = options.show
         self._json = options.json
+        self._redact = options.redact
         self._folder = folder
         self._product = product
 
@@ -38,7 +39,7 @@ class TracePrinter:
         if self._json:
             from ...view.json import dumps
 
-            plain = {"schema": "step/1", **step.to_plain(whole=self._show)}
+            plain = {"schema": "step/1", **step.to_plain(whole=self._show and not self._redact)}
             if names:
                 plain["files"] = names
             write_lines([dumps(plain, indent=None)])
@@ -63,15 +64,20 @@ class TracePrinter:
         from ...view.tree import tree
 
         if not item.kind:
-            return [f"{len(item.data)} bytes: {item.data[:32].hex()}"]
+            start = "redacted" if self._redact else item.data[:32].hex()
+            return [f"{len(item.data)} bytes: {start}"]
         hints = Hints(product=self._product if item.kind in TCB_KINDS else None)
         doc = document(item.kind, item.data, hints)
+        doc = doc.without_secrets() if self._redact else doc
         return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
     def verdict(self, turn: int, verdict: RequestCheck) -> None:
         """Print the outcome of a request, and whether it is the expected one."""
         if self._json:
-            write_json(_verdict_object(turn, verdict), indent=None)
+            plain = _verdict_object(turn, verdict)
+            if self._redact:
+                plain.pop("payload", None)
+            write_json(plain, indent=None)
         else:
             write_lines(_verdict_lines(turn, verdict))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import InputError, KeyFormatError, UsageError
 from ...wire.address import PAGE
-from ..input import SourceError, shown_name
+from ..input import SourceError, file_name, shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +89,7 @@ def _contents(file: str) -> bytes:
         with Path(file).open("rb") as stream:
             return stream.read(PAGE + 1)
     except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, shown_name(file)) from None
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
 
 
 def _from_text(text: bytes) -> bytes:

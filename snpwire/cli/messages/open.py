@@ -53,10 +53,10 @@ def open_message(
             _write_refusal(exc.code, [])
         raise SourceError(source.name, MessageError(f"{exc}  [{exc.code}]")) from None
     if options.output == "-":
-        write_bytes(payload, output=None, as_hex=False)
+        write_bytes(payload, output=None, as_hex=False, private=True)
         return 0
     if options.output is not None:
-        write_file(options.output, payload)
+        write_file(options.output, payload, private=True)
     _print(source, header, payload, options)
     return 0
 

@@ -64,7 +64,7 @@ def seal(
     if filling:
         write_note(f"the payload is padded with {filling} zero bytes to a multiple of 16")
     note_corruptions(rows)
-    write_bytes(page, output=output, as_hex=as_hex)
+    write_bytes(page, output=output, as_hex=as_hex, private=True)
     return 0
 
 

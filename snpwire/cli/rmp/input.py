@@ -11,7 +11,7 @@ from ...bits import integer
 from ...errors import DecodeError, InputError, UsageError
 from ...finding import counted
 from ...wire.address import C_BIT, PAGE
-from ..input import SourceError
+from ..input import SourceError, shown_name
 from .mapped_file import MappedPiece, MappedStream, release
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _parts(options: RmpOptions, places: list[tuple[str, int | None]]) -> Input:
                 f"{after} begins at {later.first * PAGE:#x}, but {before} goes to "
                 f"{earlier.stop * PAGE:#x}"
             )
-    names = " ".join(file for file, _ in places)
+    names = " ".join(shown_name(file) for file, _ in places)
     return Input(names, join_dumps(dump for _, dump in dumps), False, ())
 
 
@@ -190,7 +190,7 @@ def _segments(options: RmpOptions, rst: str) -> Input:
     every = PageRanges.of((extent.first, extent.stop) for extent in segmented.extents)
     dump = join_dumps(dumps)._replace(whole=True, known=every)
     why = "segments: their entries are read as those of Milan and Genoa, which no source confirms"
-    return Input(" ".join(options.images), dump, False, (why,))
+    return Input(" ".join(map(shown_name, options.images)), dump, False, (why,))
 
 
 def _segment_table(rst: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import UsageError
+from ...errors import UsageError, printable
 from ...rmp.dump import HOST, OTHERS, histogram
 from ...view.picture import palette as paints
 from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, page_extent
@@ -34,7 +34,8 @@ def run(options: RmpOptions, outputs: tuple[str, ...], title: str | None) -> int
             raise UsageError(f"-o {output}: the map is SVG, so name it .svg", help="-o host.svg")
     given = read(options)
     write_note(*given.notes)
-    canvas = canvas_of(given, title or " ".join(Path(file).name for file in options.images))
+    named = title or " ".join(Path(file).name for file in options.images)
+    canvas = canvas_of(given, printable(named))
     for output in outputs:
         write_file(output, svg(canvas).encode())
     return 0

@@ -12,6 +12,9 @@ class Response(NamedTuple):
     certificates: bytes = b""
     """The certificate buffer, all of it, of an extended request."""
 
+    def __repr__(self) -> str:
+        return f"<Response of {len(self.payload)} bytes>"  # it may be a derived key
+
 
 class Request(NamedTuple):
     """A request."""
@@ -21,3 +24,7 @@ class Request(NamedTuple):
     version: int = 1
     pages: int | None = None
     """Pages for certificates; None for a plain request."""
+
+    def __repr__(self) -> str:
+        size = len(self.payload)  # it may be a VM root key
+        return f"<Request type={self.type} version={self.version} of {size} bytes>"

@@ -16,7 +16,6 @@ is no choice: the protocol has one word for it, BUSY, and anything else is a fau
 from __future__ import annotations
 
 from enum import StrEnum
-from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ...bits import nearest
@@ -206,13 +205,11 @@ def _table(key: str, plain: object, names: tuple[str, ...], wanted: str) -> dict
 
 def _time(key: str, plain: object, least: int = 0) -> int:
     """Return seconds as nanoseconds."""
-    if not isinstance(plain, int | float) or isinstance(plain, bool) or not isfinite(plain):
+    if not isinstance(plain, int | float) or isinstance(plain, bool):
         raise _refused(key, plain, "a number of seconds")
-    time = round(plain * SECOND)
-    if not least <= time <= LONGEST * SECOND:
-        above = "more than 0" if least else "from 0"
-        raise _refused(key, plain, f"{above} to {LONGEST} seconds")
-    return time
+    if 0 <= plain <= LONGEST and (time := round(plain * SECOND)) >= least:
+        return time
+    raise _refused(key, plain, f"{'more than 0' if least else 'from 0'} to {LONGEST} seconds")
 
 
 def _refused(key: str, value: object, wanted: str) -> UsageError:
