@@ -160,7 +160,7 @@ def segments(value: wire.SegmentTable, context: Context) -> Findings:
             seen.append((index, first, last))
 
 
-def _overlap(value: SegmentTable) -> bool:
+def _overlap(value: wire.SegmentTable) -> bool:
     """Return whether any two segments do, which their order by address tells."""
     entries = sorted((s.entry.address, s.entry.mapped_size_gb) for s in value.elements)
     ends = [(first, first + size * GIB_ENTRIES) for first, size in entries if size]
