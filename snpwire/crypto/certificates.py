@@ -127,7 +127,7 @@ def load_table(data: bytes | CertTable) -> tuple[list[X509], Crl | None]:
 def _documents(data: bytes, label: bytes) -> list[bytes]:
     """Return the DER documents of a file that is DER or PEM."""
     if data[:1] == b"\x30" and b"-----BEGIN " not in data:  # a SEQUENCE, not the digit 0
-        return [data]
+        return [bytes(data)]
     found = [_base64(text, line) for kind, text, line in _blocks(data) if kind == label]
     if not found:
         wanted = label.decode().lower().replace("x509 crl", "revocation list")
