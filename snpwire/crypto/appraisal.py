@@ -85,24 +85,24 @@ def _judged(name: str, opinion: Opinion) -> Check:
 def _version(subject: Subject) -> Opinion:
     version = subject.report.version
     if version in KNOWN_VERSIONS:
-        return (True, f"version {version}")
+        return True, f"version {version}"
     reason = f"version {version} is not known: a field may have another meaning"
-    return (False, reason)
+    return False, reason
 
 
 def _debug(subject: Subject) -> Opinion:
     if subject.report.policy.debug:
-        return (False, "the policy allows debugging: the host may read and change all memory")
-    return (True, "the policy allows no debugging")
+        return False, "the policy allows debugging: the host may read and change all memory"
+    return True, "the policy allows no debugging"
 
 
 def _migration(subject: Subject) -> Opinion:
     report = subject.report
     if not report.policy.migrate_ma:
-        return (True, "the policy allows no migration agent")
+        return True, "the policy allows no migration agent"
     bound = "none is bound" if report.report_id_ma == NO_AGENT else "one is bound"
     reason = f"the policy allows a migration agent, {bound}: it can take the guest elsewhere"
-    return (False, reason)
+    return False, reason
 
 
 def _policy_bits(subject: Subject) -> Opinion:
@@ -111,7 +111,7 @@ def _policy_bits(subject: Subject) -> Opinion:
     if policy.unknown:
         wrong.append(f"{bit_list(policy.unknown)} of it has no name, and may be a permission")
     given = f"the policy is {int(policy):#x}"
-    return (not wrong, "; ".join([given, *wrong]))
+    return not wrong, "; ".join([given, *wrong])
 
 
 def _tcb_order(subject: Subject) -> Opinion:
@@ -119,22 +119,23 @@ def _tcb_order(subject: Subject) -> Opinion:
         field: subject.decision.tcb(getattr(subject.report, field))
         for field in ("reported_tcb", "committed_tcb", "current_tcb")
     }
-    wrong, provisional = [], []
+    wrong: dict[str, str] = {}
+    provisional = []
     for lower, higher in ORDER:
         for part in words[lower].BITS:
             ours, theirs = int(getattr(words[lower], part)), int(getattr(words[higher], part))
             if ours > theirs:
-                wrong.append(f"{part} of {lower} is {ours}, of {higher} {theirs}")
+                wrong.setdefault(part, f"{part} of {lower} is {ours}, of {higher} {theirs}")
             if ours < theirs and lower == "committed_tcb":
                 provisional.append(part)
     if wrong:
-        return (False, "; ".join(wrong))
+        return False, "; ".join(wrong.values())
     reason = "reported is at most committed, committed at most current"
     if provisional:
         reason += (
             f"; {', '.join(provisional)}: provisional, the host may go back to what is committed"
         )
-    return (True, reason)
+    return True, reason
 
 
 def _key_info(subject: Subject) -> Opinion:
@@ -144,7 +145,7 @@ def _key_info(subject: Subject) -> Opinion:
         wrong.append(f"{bit_list(reserved)} of key_info is set, which is reserved")
     if report.key_info.author_key_en and not any(report.author_key_digest):
         wrong.append("author_key_en is 1, and author_key_digest is zero")
-    return (not wrong, "; ".join(wrong) or f"key_info is {int(report.key_info):#x}")
+    return not wrong, "; ".join(wrong) or f"key_info is {int(report.key_info):#x}"
 
 
 JUDGES: Mapping[str, Callable[[Subject], Opinion]] = {
@@ -247,9 +248,15 @@ def _advisories(subject: Subject, names: tuple[str, ...] | None) -> list[Check]:
 
 def _cited(told: Told, known: AdvisoryTable) -> Check:
     """Name what is open, without a verdict."""
-    names = [row.id for row, _ in known.open_signs(told)]
-    which = f"names {', '.join(names)}" if names else "names none"
-    reason = f"the table of {known.date}, {advisory.SILENCE}, {which}"
+    found = [
+        (row.id, any(one.sign.confidence.decides for one in missing))
+        for row, missing in known.open_signs(told)
+    ]
+    sure = ", ".join(name for name, decides in found if decides)
+    notes = ", ".join(name for name, decides in found if not decides)
+    reason = f"the table of {known.date}, {advisory.SILENCE}, names {sure or 'none'}"
+    if notes:
+        reason += f"; by one project's word {notes}"
     return _row("advisories", CheckState.NOT_CHECKED, reason, "--advisories")
 
 
