@@ -12,7 +12,7 @@ from binascii import Error as BadBase64
 from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -101,27 +101,46 @@ def load_crl(data: bytes) -> Crl:
     return x509.parse_crl(documents[0])
 
 
-def load_table(data: bytes | CertTable) -> tuple[list[X509], Crl | None]:
+class TableContents(NamedTuple):
+    """What a certificate table holds."""
+
+    certificates: list[X509]
+    crl: Crl | None
+    """The latest revocation list."""
+    notes: tuple[str, ...] = ()
+    """Entries that were passed over."""
+
+
+def load_table(data: bytes | CertTable) -> TableContents:
     """Read the certificates, and the revocation list, of an extended request's table.
 
-    Raises CertificateError, which names the entry.
+    An entry that cannot be read is passed over if another one of its name can: whoever hands over
+    the table could have good evidence refused. Raises CertificateError, which names the entry.
     """
     table = data if isinstance(data, CertTable) else CertTable.parse(data)
     found: list[X509] = []
-    crl = None
+    lists: list[Crl] = []
+    problems: list[tuple[str, CertificateError]] = []
+    names = set()
     for entry in certificates(table):
         if entry.name not in ("VCEK", "VLEK", "ASK", "ARK", "CRL"):
             continue
-        if entry.problem:
-            raise CertificateError(f"{entry.name} {entry.problem}")
         try:
+            if entry.problem:
+                raise CertificateError(f"it {entry.problem}")
             if entry.name == "CRL":
-                crl = load_crl(entry.data)
+                lists.append(load_crl(entry.data))
             else:
                 found += load(entry.data)
+            names.add(entry.name)
         except CertificateError as exc:
-            raise CertificateError(f"{entry.name}: {exc.reason}", offset=exc.offset) from None
-    return found, crl
+            problems.append((entry.name, exc))
+    for name, problem in problems:
+        if name not in names:
+            raise CertificateError(f"{name}: {problem.reason}", offset=problem.offset)
+    notes = tuple(f"another {name} of the table cannot be read: {why}" for name, why in problems)
+    crl = max(lists, key=lambda row: row.this_update, default=None)
+    return TableContents(found, crl, notes)
 
 
 def _documents(data: bytes, label: bytes) -> list[bytes]:
