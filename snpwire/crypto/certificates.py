@@ -11,6 +11,7 @@ import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,7 +63,11 @@ ISSUERS = {
 
 def kind_of(certificate: X509) -> CertificateKind:
     """Return the kind of *certificate*, by its subject's name."""
-    name = certificate.subject_name
+    return _kind(certificate.subject_name)
+
+
+@lru_cache(maxsize=64)
+def _kind(name: str) -> CertificateKind:
     if name in ("SEV-VCEK", "SEV-VLEK"):
         return CertificateKind(name[4:])
     for start, kind in (
@@ -206,6 +211,12 @@ def check_issued(certificate: X509, issuer: X509) -> None:
     check_signed(certificate.signed, issuer)
 
 
+@lru_cache(maxsize=16)
+def _public_key(key: RsaKey) -> rsa.RSAPublicKey:
+    """Return the key as the library has it; those of AMD's CAs are few. Raises ValueError."""
+    return rsa.RSAPublicNumbers(key.e, key.n).public_key()
+
+
 def check_signed(signed: Signed, issuer: X509) -> None:
     """Verify an RSASSA-PSS signature by the key of *issuer*. Raises SignatureError."""
     if signed.pss != AMD_PSS:
@@ -215,7 +226,7 @@ def check_signed(signed: Signed, issuer: X509) -> None:
     if not isinstance(issuer.key, RsaKey):
         raise SignatureError(f"{shown(issuer.subject_name)} has no RSA key")
     try:
-        key = rsa.RSAPublicNumbers(issuer.key.e, issuer.key.n).public_key()
+        key = _public_key(issuer.key)
         scheme = padding.PSS(padding.MGF1(SHA384_HASH()), AMD_PSS.salt)
         key.verify(signed.signature, signed.tbs, scheme, SHA384_HASH())
     except InvalidSignature:
