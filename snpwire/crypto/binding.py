@@ -122,12 +122,13 @@ def _hwid_sizes(decision: ProductDecision) -> tuple[int, ...]:
 
 def _provider(given: Endorsement, kind: CertificateKind) -> Iterator[Check]:
     """Check that a VLEK, and no VCEK, is of a provider; which one is for a policy to compare."""
-    name = shown(given.csp_id)
-    if kind == CertificateKind.VLEK:
-        good, none = f"the key is that of {name}", "the certificate does not say whose the key is"
-        yield made("provider", given.csp_id is not None, none if given.csp_id is None else good)
+    check, provider = "certificate-csp-id", shown(given.csp_id)
+    if kind == CertificateKind.VLEK and given.csp_id is None:
+        yield made(check, False, "the certificate has no cspID: it does not say whose the key is")
+    elif kind == CertificateKind.VLEK:
+        yield made(check, True, f"cspID: the key is that of {provider}")
     elif given.csp_id is not None:
-        yield made("provider", False, f"the certificate of a VCEK names a provider, {name}")
+        yield made(check, False, f"the certificate of a VCEK has a VLEK's cspID, {provider}")
 
 
 def _product(report: Report, decision: ProductDecision, given: Endorsement) -> Check:

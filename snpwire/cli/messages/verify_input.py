@@ -21,6 +21,7 @@ from ...errors import (
 )
 from ..engine.config_files import object_of
 from ..input import SourceError, contents, shown_name
+from ..output import write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +80,10 @@ def chain_files(options: VerifyOptions, appraisal: AppraisalOptions) -> ChainFil
     for file in options.certificates:
         found += files.read(file, load)
     if options.certs is not None:
-        more, crl = files.read(options.certs, load_table)
+        more, crl, notes = files.read(options.certs, load_table)
         found += more
+        if not options.quiet:
+            write_note(*notes)
     roots = {}
     for file in options.root:
         own = files.read(file, load)
@@ -115,7 +118,8 @@ def appraisal_policy(options: AppraisalOptions) -> AppraisalPolicy:
 
     Raises UsageError for an option, SourceError and OSError for the file.
     """
-    from ...crypto.policy import AppraisalPolicy, check_names
+    from ...crypto.allowance import check_names
+    from ...crypto.policy import AppraisalPolicy
 
     policy = AppraisalPolicy(
         allow=frozenset(check_names("--allow", options.allow)),
@@ -139,7 +143,7 @@ REPORTED = ("reported_tcb", "committed_tcb")
 
 def _least(texts: tuple[str, ...]) -> dict[str, int]:
     """Read ``snp=27,microcode=222``. Raises UsageError."""
-    from ...crypto.policy import PARTS
+    from ...crypto.policy_key import PARTS
 
     least: dict[str, int] = {}
     for text in ",".join(texts).split(","):
