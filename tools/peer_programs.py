@@ -110,9 +110,9 @@ def last(done: subprocess.CompletedProcess[str]) -> str:
     return (done.stderr.strip().splitlines() or ["nothing said"])[-1].strip()
 
 
-def ask(path: Path, data: bytes) -> dict[str, Any]:
+def ask(path: Path, data: bytes, *words: str) -> dict[str, Any]:
     """Return what the program at *path* makes of a report. Raises RefusedError."""
-    done = subprocess.run([path], input=data, capture_output=True, check=False, timeout=60)
+    done = subprocess.run([path, *words], input=data, capture_output=True, check=False, timeout=60)
     if done.returncode:
         raise RefusedError(done.stderr.decode().strip())
     reading: dict[str, Any] = json.loads(done.stdout)

@@ -1,8 +1,11 @@
 """What other readers of attestation reports make of the same bytes.
 
 Two released libraries are asked, go-sev-guest and the ``sev`` crate: ``peer_programs`` says how.
+What they read is compared field by field; what go-sev-guest accepts of a report with its
+certificates is compared with ``snpwire verify``, whose words follow ``verify``: ``peer_verdicts``.
 
     PYTHONPATH=. python tools/peers.py REPORT...
+    PYTHONPATH=. python tools/peers.py verify REPORT CERTIFICATE... [--root ARK] [--crl LIST] ...
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import peer_verdicts
 from peer_programs import FOLDER, MissingError, Peer, RefusedError, ask, program
 
 from snpwire.wire.report import Report
@@ -150,6 +154,8 @@ PEERS = {
 
 def main(paths: list[str]) -> int:
     """Print what each peer says of each report; return 1 if one does not agree."""
+    if paths[:1] == ["verify"]:
+        return peer_verdicts.main(PEERS["go-sev-guest"], paths[1:])
     worst = 0
     for peer in PEERS.values():
         try:
