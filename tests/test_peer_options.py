@@ -127,6 +127,40 @@ def test_a_policy_that_is_no_toml_cannot_be_told(tmp_path):
         peer_verdicts.evidence(peer_verdicts.arguments(words))
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--min-tcb", "snp=29"], "--min-tcb"),
+        (["--advisories"], "--advisories"),
+        (["--advisories", "AMD-SB-3015"], "--advisories"),
+        (["--host-data", "5"], "host_data 5"),
+        (["--measurement", "00"], "two values of measurement"),
+    ],
+)
+def test_options_that_go_has_no_words_for_are_said(more, said, tmp_path):
+    words = words_of({"policy": 'measurement = "01"', "options": more}, tmp_path)
+
+    with pytest.raises(UntranslatedError) as caught:
+        peer_verdicts.evidence(peer_verdicts.arguments(words))
+
+    assert str(caught.value) == said
+
+
+def test_options_and_a_policy_in_json_are_told(tmp_path):
+    more = ["--measurement", "00", "--report-data", "01", "--host-data", "02"]
+    words = words_of({"policy": '{"vmpl": 1}', "options": more}, tmp_path)
+    asked = peer_verdicts.evidence(peer_verdicts.arguments(words))
+
+    assert asked["options"] == {
+        "GuestPolicy": {"SMT": True},
+        "VMPL": 1,
+        "Measurement": "AA==",
+        "ReportData": "AQ==",
+        "HostData": "Ag==",
+    }
+    assert asked["at"] == "2026-06-01T00:00:00+00:00"
+
+
 def test_a_list_of_a_root_that_the_module_carries_cannot_be_told(tmp_path):
     words = words_of({"crl": {}}, tmp_path)
     place = words.index("--root")

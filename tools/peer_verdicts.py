@@ -29,7 +29,7 @@ from snpwire.wire.report import REPORT_SIZE, GuestPolicy, PlatformInfo
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from peer_programs import Peer
 
@@ -47,6 +47,10 @@ EQUAL = {
     "report_id_ma": "ReportIDMA",
     "chip_id": "ChipID",
 }
+OPTIONS = ("measurement", "report_data", "host_data")
+"""Fields that an option of the command line compares, too."""
+UNTRANSLATED = ("min_tcb", "advisories")
+"""Options that the module has no words for: its least TCB version is not one for the committed."""
 LEAST = {"reported_tcb": "MinimumTCB", "launch_tcb": "MinimumLaunchTCB"}
 PARTS = {"boot_loader": "BlSpl", "tee": "TeeSpl", "snp": "SnpSpl", "microcode": "UcodeSpl"}
 VECTORS = {
@@ -117,6 +121,10 @@ def arguments(words: list[str]) -> Namespace:
     parser.add_argument("--policy", type=Path)
     parser.add_argument("--at", type=datetime.fromisoformat, default=datetime.now(UTC))
     parser.add_argument("--allow", action="append", default=[])
+    for field in OPTIONS:
+        parser.add_argument(f"--{field.replace('_', '-')}", metavar="HEX")
+    parser.add_argument("--min-tcb", action="append")
+    parser.add_argument("--advisories", nargs="?", const="all")
     return parser.parse_args(words)
 
 
@@ -142,11 +150,25 @@ def evidence(given: Namespace) -> dict[str, Any]:
     if "list" in files and "root" not in files:
         raise UntranslatedError("a list of one of AMD's own roots")
     at = given.at if given.at.tzinfo else given.at.replace(tzinfo=UTC)
+    return files | {"at": at.isoformat(), "options": options(_wishes(given), given.allow)}
+
+
+def _wishes(given: Namespace) -> dict[str, Any]:
+    """Return what a policy and options want. Raises UntranslatedError."""
+    for name in UNTRANSLATED:
+        if getattr(given, name) is not None:
+            raise UntranslatedError(f"--{name.replace('_', '-')}")
+    text = "" if given.policy is None else given.policy.read_text()
+    read: Callable[[str], dict[str, Any]] = json.loads if text[:1] == "{" else tomllib.loads
     try:
-        policy = {} if given.policy is None else tomllib.loads(given.policy.read_text())
+        policy = read(text)
     except ValueError as exc:
         raise UntranslatedError(f"the policy: {exc}") from None
-    return files | {"at": at.isoformat(), "options": options(policy, given.allow)}
+    for field in OPTIONS:
+        value = getattr(given, field)
+        if value is not None and policy.setdefault(field, value) != value:
+            raise UntranslatedError(f"two values of {field}")
+    return policy
 
 
 def _encoded(path: Path) -> str:
@@ -163,7 +185,7 @@ def options(policy: Mapping[str, Any], allow: Iterable[str] = ()) -> dict[str, A
             _add_bits(found, "policy", {side: policy[side]})
     for key, rule in policy.items():
         if key in EQUAL and isinstance(rule, str):
-            found[EQUAL[key]] = b64encode(bytes.fromhex(rule)).decode()
+            found[EQUAL[key]] = _bytes(key, rule)
         elif key in WORDS:
             _add_bits(found, key, rule)
         elif key == "vmpl" and (isinstance(rule, int) or len(rule) == 1):
@@ -175,6 +197,13 @@ def options(policy: Mapping[str, Any], allow: Iterable[str] = ()) -> dict[str, A
         elif key not in ("allow", "forbid", "require"):
             raise UntranslatedError(key)
     return found
+
+
+def _bytes(key: str, text: str) -> str:
+    try:
+        return b64encode(bytes.fromhex(text)).decode()
+    except ValueError:
+        raise UntranslatedError(f"{key} {text}") from None
 
 
 def _known(table: Mapping[str, str], name: str, place: str) -> str:
