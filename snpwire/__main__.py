@@ -74,6 +74,8 @@ def click_words(words: Sequence[str]) -> list[str]:
     if words[:1] == ["decode"]:
         stop = words.index("--") if "--" in words else len(words)
         return ["--json=plain" if w == "--json" and n < stop else w for n, w in enumerate(words)]
+    if words[:1] == ["verify"]:
+        return ["--advisories=all" if word == "--advisories" else word for word in words]
     if (
         words[:1] == ["explain"]
         and len(words) > 2

@@ -12,6 +12,7 @@
     - AuthError       its tag does not fit; says nothing about why
   + CertificateError  bytes are no certificate; names the offset
   + SignatureError    a signature does not match the signed data
+  + VerificationError a report is refused; names the checks that fail
   + EngineError       an error inside the emulated machine
     - AccessError     the reverse map table does not allow an access
     - ExitError       the hypervisor refuses an exit of a guest
@@ -144,6 +145,19 @@ class CertificateError(SnpwireError):
 
 class SignatureError(SnpwireError):
     """A signature does not match the signed data."""
+
+
+class VerificationError(SnpwireError):
+    """A report, or a chain of certificates, is refused."""
+
+    def __init__(self, reason: str, checks: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.checks = checks
+        """Names of the checks that fail."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.checks)
 
 
 class EngineError(SnpwireError):

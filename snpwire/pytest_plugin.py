@@ -29,7 +29,7 @@ MARKERS = (
     "snp(profile, policy, seed, vcpus, vlek, image): how to make snp_machine and snp_guest",
     "snp_fault(*faults): faults injected into requests of snp_guest, as NAME[*TIMES][@STEP]",
     "snp_every_fault(actors, but): run the test once with each fault of the catalogue",
-    "snp_every_report(genuine, profile): run the test once with each sample, genuine or not",
+    "snp_every_report(genuine, acceptable, profile): run the test once with each sample",
 )
 NAMES = {"snp", "snp_fault", "snp_every_fault", "snp_every_report"}
 FIXTURE: pytest.StashKey[MachineFixture] = pytest.StashKey()
@@ -146,8 +146,8 @@ def snp_certs(snp_machine: Machine) -> AttestationCertificates:
 def snp_report(request: pytest.FixtureRequest) -> Sample:
     """Return a report with all inputs of a verifier: of ``snp_guest``, or each sample.
 
-    With ``@pytest.mark.snp_every_report`` the test runs once with each; ``genuine`` says whether it
-    must be accepted, ``fails`` which links must fail.
+    With ``@pytest.mark.snp_every_report`` the test runs once with each; ``acceptable`` says whether
+    it must be accepted, ``genuine`` whether it is authentic, ``fails`` which checks must fail.
     """
     from .testing.reports.corpus import report_named, sample_of
 

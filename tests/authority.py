@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from snpwire.crypto import signing
 from snpwire.crypto.certificates import load, pin
+from snpwire.crypto.chain import Signers, by_name, distinct, keys_of, noted
 from snpwire.wire.report import Report
 
 BEFORE, NOW, AFTER = (datetime(year, 6, 1, tzinfo=UTC) for year in (2024, 2026, 2030))
 AMD = (1, 3, 6, 1, 4, 1, 3704, 1)
 CHIP = bytes(range(1, 65))
+MEASUREMENT = bytes(range(0x30, 0x60))
 
 
 def tlv(tag, *parts):
@@ -40,7 +42,8 @@ def oid(*numbers):
 
 
 def integer(number):
-    return tlv(2, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+    bits = (number if number >= 0 else ~number).bit_length()
+    return tlv(2, number.to_bytes(bits // 8 + 1, "big", signed=True))
 
 
 def name(common):
@@ -81,16 +84,26 @@ def signed(tbs, key, algorithm=None):
 
 
 def certificate(
-    subject, issuer, key, by, serial=1, extensions=(), inner=None, outer=None, until=AFTER
+    subject,
+    issuer,
+    key,
+    by,
+    serial=1,
+    extensions=(),
+    inner=None,
+    outer=None,
+    since=BEFORE,
+    until=AFTER,
+    version=3,
 ):
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     tbs = tlv(
         0x30,
-        tlv(0xA0, integer(2)),
+        tlv(0xA0, integer(version - 1)) if version > 1 else b"",
         integer(serial),
         inner or pss(),
         name(issuer),
-        tlv(0x30, moment(BEFORE), moment(until)),
+        tlv(0x30, moment(since), moment(until)),
         name(subject),
         spki,
         tlv(0xA3, tlv(0x30, *extensions)) if extensions else b"",
@@ -98,16 +111,29 @@ def certificate(
     return signed(tbs, by, outer)
 
 
-def revocations(by, issuer="ARK-Milan", serials=(), until=AFTER):
-    rows = [tlv(0x30, integer(serial), moment(BEFORE)) for serial in serials]
+def revocations(
+    by,
+    issuer="ARK-Milan",
+    serials=(),
+    until=AFTER,
+    version=2,
+    extra=(),
+    entry_extra=(),
+    entries=(),
+    tail=b"",
+):
+    more = tlv(0x30, *entry_extra) if entry_extra else b""
+    rows = [*(tlv(0x30, integer(serial), moment(BEFORE), more) for serial in serials), *entries]
     tbs = tlv(
         0x30,
-        integer(1),
+        integer(1) if version == 2 else b"",
         pss(),
         name(issuer),
         moment(BEFORE),
         moment(until) if until else b"",
         tlv(0x30, *rows) if rows else b"",
+        tlv(0xA0, tlv(0x30, *extra)) if extra else b"",
+        tail,
     )
     return signed(tbs, by)
 
@@ -168,19 +194,28 @@ def vlek_chain():
     return [load(made)[0] for made in (vlek(), ask(kind="SEV-VLEK-"), ark())]
 
 
+def arrange(given, wanted=None):
+    """Return certificates in their places, whether or not they lead to a trusted root."""
+    rows = distinct(given)
+    keys = keys_of(rows, wanted)
+    return noted(by_name(rows, keys[0] if keys else None, Signers()), rows)
+
+
 def roots():
     return {pin(load(ark())[0]): "the root of the tests"}
 
 
 def report(**fields):
-    """Return a signed report of version 3 that fits the chain."""
+    """Return a signed report of version 3 that fits the chain, of one TCB version throughout."""
+    tcb = fields.get("reported_tcb", 0xC808_0000_0000_0003)
     given = {
         "version": 3,
         "signature_algo": 1,
         "policy": 0x30000,
         "cpuid_fam_id": 0x19,
         "cpuid_mod_id": 1,
-        "reported_tcb": 0xC808_0000_0000_0003,
+        **dict.fromkeys(("current_tcb", "reported_tcb", "committed_tcb"), tcb),
+        "measurement": MEASUREMENT,
         "chip_id": CHIP,
         **fields,
     }

@@ -15,6 +15,7 @@ from realfiles import CHAINS, certificate_files, needed
 from snpwire.crypto import der, x509
 from snpwire.crypto.amd_oids import endorsement, hardware_id
 from snpwire.crypto.certificates import load
+from snpwire.crypto.rfc5280 import basic_constraints, key_usage
 from snpwire.errors import CertificateError
 from snpwire.wire.certs import PAGE
 
@@ -62,11 +63,48 @@ def test_integers_are_read_as_they_were_written(number):
 
 
 @pytest.mark.parametrize(
-    ("data", "number"),
-    [("0201ff", -1), ("020200ff", 255), ("02020005", 5), ("020400000005", 5), ("020100", 0)],
+    ("data", "number"), [("0201ff", -1), ("020200ff", 255), ("0202ff7f", -129), ("020100", 0)]
 )
-def test_leading_zeros_of_an_integer_are_taken(data, number):
+def test_a_byte_that_an_integer_needs_for_its_sign_is_read(data, number):
     assert der.integer(der.only(bytes.fromhex(data))) == number
+
+
+@pytest.mark.parametrize("data", ["02020005", "020400000005", "0202ffff", "0203ff8000"])
+def test_an_integer_that_is_longer_than_it_has_to_be_is_refused(data):
+    with pytest.raises(CertificateError, match=r"^an integer is longer than it has to be at 0x0$"):
+        der.integer(der.only(bytes.fromhex(data)))
+
+
+@pytest.mark.parametrize(("data", "value"), [("010100", False), ("0101ff", True)])
+def test_a_boolean_is_one_of_two_bytes(data, value):
+    assert der.boolean(der.only(bytes.fromhex(data))) is value
+
+
+@pytest.mark.parametrize("data", ["0100", "010101", "010180", "0102ffff"])
+def test_other_booleans_are_refused(data):
+    with pytest.raises(CertificateError, match=r"^a boolean is 00 or ff, not "):
+        der.boolean(der.only(bytes.fromhex(data)))
+
+
+@pytest.mark.parametrize(
+    ("data", "numbers"),
+    [
+        ("030100", set()),
+        ("03020780", {0}),
+        ("03020106", {5, 6}),
+        ("03020104", {5}),
+        ("0303070080", {8}),
+    ],
+)
+def test_bits_count_from_the_first(data, numbers):
+    """The third is of AMD's ASKs, with a zero that DER does not have."""
+    assert der.named_bits(der.only(bytes.fromhex(data))) == numbers
+
+
+@pytest.mark.parametrize("data", ["0300", "030101", "03020880", "03020107", "0302ff80"])
+def test_bits_that_do_not_count_are_zero(data):
+    with pytest.raises(CertificateError, match=r"^a bit string cannot be read at 0x0$"):
+        der.named_bits(der.only(bytes.fromhex(data)))
 
 
 def test_an_integer_without_bytes_is_refused():
@@ -202,7 +240,7 @@ def test_what_another_writer_made_is_read(kind):
     ours = same(made.public_bytes(Encoding.DER))
 
     assert ours.serial == 1 << 100
-    assert x509.is_ca(ours)
+    assert basic_constraints(ours) == (True, 0)
     assert (ours.signed.pss == (x509.SHA384, x509.SHA384, 48, 1)) == (kind == "pss")
 
 
@@ -272,7 +310,8 @@ def test_nothing_but_a_certificate_error_comes_of_damage(read):
             found = read(bytes(data))
             if read is x509.parse_certificate:
                 endorsement(found)
-                x509.is_ca(found)
+                basic_constraints(found)
+                key_usage(found)
         except CertificateError:
             pass
 
@@ -325,6 +364,13 @@ RSA = tlv(0x30, oid(1, 2, 840, 113549, 1, 1, 1), tlv(5))
         ({"spki": tlv(0x30, P384, tlv(3, b"\0\2", bytes(96)))}, "a point of P-384 is not 97 bytes"),
         ({"spki": tlv(0x30, RSA, tlv(3, b"\0", tlv(0x30, integer(1))))}, "an RSA key has 1 parts"),
         ({"more": tlv(0xA3)}, "extensions are not one sequence"),
+        ({"more": tlv(0xA3, tlv(0x30)) * 2}, "tag 0xa3 has no place behind a certificate's key"),
+        ({"more": tlv(0xA4, tlv(0x30))}, "tag 0xa4 has no place behind a certificate's key"),
+        ({"more": tlv(0x82) + tlv(0x81)}, "tag 0x81 has no place behind a certificate's key"),
+        (
+            {"more": tlv(0xA3, tlv(0x30, tlv(0x30, oid(2, 5), tlv(1, b"\1"), tlv(4))))},
+            "a boolean is 00 or ff, not 01",
+        ),
         ({"more": tlv(0xA3, tlv(0x30, CA, CA))}, "extension 2.5.29.19 occurs twice"),
         (
             {"algorithm": tlv(0x30, oid(1, 2, 3), tlv(5), tlv(5))},
@@ -356,7 +402,8 @@ def test_signature_parameters_that_are_wrong_are_refused(parameters, text):
 
 
 def test_a_version_1_certificate_has_no_version():
-    assert x509.parse_certificate(made_of(version=b"")).serial == 0
+    assert x509.parse_certificate(made_of(version=b"")).version == 1
+    assert x509.parse_certificate(made_of()).version == 3
 
 
 def test_who_may_issue_is_in_the_basic_constraints():
@@ -364,12 +411,17 @@ def test_who_may_issue_is_in_the_basic_constraints():
         made = authority.extension((2, 5, 29, 19), value)
         return x509.parse_certificate(made_of(more=tlv(0xA3, tlv(0x30, made))))
 
-    assert x509.is_ca(with_(tlv(0x30, tlv(1, b"\xff"), integer(0))))
-    assert not x509.is_ca(with_(tlv(0x30, tlv(1, b"\0"))))
-    assert not x509.is_ca(with_(tlv(0x30)))
-    assert not x509.is_ca(x509.parse_certificate(made_of()))
+    yes = tlv(1, b"\xff")
+    assert basic_constraints(with_(tlv(0x30, yes, integer(0)))) == (True, 0)
+    assert basic_constraints(with_(tlv(0x30, yes))) == (True, None)
+    assert basic_constraints(with_(tlv(0x30, tlv(1, b"\0")))) == (False, None)
+    assert basic_constraints(with_(tlv(0x30))) == (False, None)
+    assert basic_constraints(x509.parse_certificate(made_of())) == (False, None)
     with pytest.raises(CertificateError, match=r"^expected basic constraints"):
-        x509.is_ca(with_(integer(1)))
+        basic_constraints(with_(integer(1)))
+    for parts in ((integer(0),), (tlv(1, b"\0"), integer(0)), (yes, integer(-1)), (yes, yes)):
+        with pytest.raises(CertificateError, match=r"^(basic constraints cannot|expected an int)"):
+            basic_constraints(with_(tlv(0x30, *parts)))
 
 
 # AMD's extensions
@@ -396,27 +448,88 @@ def test_extensions_say_for_what_a_certificate_is():
 
 
 @pytest.mark.parametrize(
-    ("value", "level"),
-    [
-        ("020103", 3),
-        ("020200c8", 200),
-        ("02020003", 3),
-        ("0403020103", 3),
-        ("0404020200c8", 200),
-        ("03", 3),
-        ("c8", 200),
-    ],
+    ("value", "level"), [("020100", 0), ("020103", 3), ("020200c8", 200), ("020200ff", 255)]
 )
-def test_a_patch_level_is_read_in_every_encoding(value, level):
+def test_a_patch_level_is_an_integer_of_a_byte(value, level):
     row = authority.extension((*authority.AMD, 3, 8), bytes.fromhex(value))
 
     assert endorsement(with_extensions([row])).spls == {"ucodeSPL": level}
 
 
-def test_a_name_is_read_in_every_encoding():
-    for value in (tlv(0x16, b"Genoa"), tlv(4, tlv(0x16, b"Genoa")), tlv(0x0C, b"Genoa")):
-        row = authority.extension((*authority.AMD, 2), value)
-        assert endorsement(with_extensions([row])).product_name == "Genoa"
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0201de", "a patch level is 0 to 255, got -34"),
+        ("02020100", "a patch level is 0 to 255, got 256"),
+        ("0202001d", "an integer is longer than it has to be at 0x0"),
+        ("02011d00", "1 bytes too many at 0x3"),
+        ("0403020103", r"expected an integer (tag 0x02), got tag 0x04 at 0x0"),
+        ("03", "the DER is cut short at 0x0"),
+    ],
+)
+def test_a_patch_level_has_one_encoding(value, text):
+    row = authority.extension((*authority.AMD, 3, 8), bytes.fromhex(value))
+
+    with pytest.raises(CertificateError) as caught:
+        endorsement(with_extensions([row]))
+
+    assert str(caught.value) == f"extension ucodeSPL: {text}"
+
+
+@pytest.mark.parametrize("name", ["Milan", "Milan-B0", "Genoa-B2", "Turin-C1"])
+def test_a_product_may_have_a_stepping(name):
+    row = authority.extension((*authority.AMD, 2), tlv(0x16, name.encode()))
+
+    found = endorsement(with_extensions([row]))
+
+    assert (found.product_name, found.product) == (name, name.partition("-")[0])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "milan",
+        "Milan-",
+        "Milan-B",
+        "Milan-B01",
+        "Milan-b0",
+        "Milan-0B",
+        "Milan B0",
+        "Milan-B0-X",
+        "Milan-B0\n",
+    ],
+)
+def test_a_product_of_another_form_is_refused(name):
+    row = authority.extension((*authority.AMD, 2), tlv(0x16, name.encode()))
+
+    with pytest.raises(CertificateError, match=r"^extension productName: a product is NAME or "):
+        endorsement(with_extensions([row]))
+
+
+@pytest.mark.parametrize("number", [(3, 10), (3,), (6,), (1, 1)])
+def test_an_extension_of_amds_that_nobody_knows_is_refused(number):
+    row = authority.extension((*authority.AMD, *number), integer(5))
+
+    with pytest.raises(
+        CertificateError, match=r"^extension '1\.3\.6\.1\.4\.1\.3704\.1\..* not known"
+    ):
+        endorsement(with_extensions([row]))
+
+
+def test_a_provider_has_a_name():
+    row = authority.extension((*authority.AMD, 5), tlv(0x16, b""))
+
+    with pytest.raises(CertificateError, match=r"^extension cspID: the provider's name is empty$"):
+        endorsement(with_extensions([row]))
+
+
+def test_extensions_are_shown_in_a_line():
+    assert endorsement(x509.parse_certificate(authority.vlek())).summary() == (
+        "structVersion 0, productName Milan, blSPL 3, teeSPL 0, snpSPL 8, spl4 0, spl5 0, spl6 0,"
+        " spl7 0, ucodeSPL 200, cspID 'CN=test.invalid'"
+    )
+    assert endorsement(x509.parse_certificate(authority.ark())).summary() == "none"
 
 
 @pytest.mark.parametrize("size", [8, 64])
@@ -436,8 +549,8 @@ def test_a_hardware_id_is_told_by_its_length(size, start):
         ((4,), b"", "extension hwID: the DER is cut short at 0x0"),
         ((3, 1), b"", "extension blSPL: the DER is cut short at 0x0"),
         ((3, 8), b"\2\2\1", "extension ucodeSPL: the DER is cut short"),
-        ((3, 8), tlv(4, tlv(4, b"\1")), "extension ucodeSPL: expected an integer"),
-        ((2,), integer(1), "extension productName: expected text, got tag 0x02 at 0x0"),
+        ((2,), tlv(0x0C, b"Milan"), "extension productName: expected an IA5String (tag 0x16)"),
+        ((2,), integer(1), "extension productName: expected an IA5String (tag 0x16), got tag 0x02"),
     ],
 )
 def test_an_extension_that_cannot_be_read_is_named(number, value, text):

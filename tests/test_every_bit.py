@@ -1,4 +1,4 @@
-"""Every single bit of what is verified, flipped: the link that breaks is the right one.
+"""Every single bit of what is verified, flipped: the check that fails is the right one.
 
 All bits are tried: of a generated report and of every real one that has its certificates, of the
 generated certificates and of every real one, of a revocation list. Signatures are really checked,
@@ -10,19 +10,20 @@ from binascii import b2a_base64
 
 import authority
 import pytest
-from authority import report
-from realfiles import CHAINS, FOLDER, certificate_files, needed, report_bytes
+from authority import NOW, arrange, report
+from realfiles import CHAINS, FOLDER, WEAK, certificate_files, needed, report_bytes
 
-from snpwire.crypto import certificates, verify
-from snpwire.crypto.certificates import AMD_ROOTS, arrange, kind_of, load, load_crl
-from snpwire.crypto.verify import failures
+from snpwire.crypto import chain as chains
+from snpwire.crypto import verify
+from snpwire.crypto.certificates import AMD_ROOTS, kind_of, load, load_crl
+from snpwire.crypto.policy import ALLOWABLE, AppraisalPolicy
 from snpwire.errors import CertificateError
 from snpwire.wire.report import REPORT_SIZE
 
 CHUNKS = 8
 """How many tests share the bits of one file, for those who run several at once."""
 SIGNED, R, S, UNUSED = range(0x2A0), range(0x2A0, 0x2D0), range(0x2E8, 0x318), range(0x330, 0x4A0)
-OF_FIELDS = ("report-version", "signature-algo", "signing-key", "hwid", "product")
+OF_FIELDS = ("signature-algo", "signing-key", "hwid", "product", *ALLOWABLE)
 """What compares a report's fields besides ``tcb-``, and may break beside its signature."""
 
 
@@ -61,7 +62,7 @@ def remember_chain(monkeypatch, chain):
     def key(certificate, issuer):
         return certificate.der, issuer.der
 
-    remember(monkeypatch, certificates, "check_issued", key, *steps(chain))
+    remember(monkeypatch, chains, "check_issued", key, *steps(chain))
 
 
 def remember_report(monkeypatch, image, chain):
@@ -75,16 +76,17 @@ def remember_report(monkeypatch, image, chain):
 # Reports
 
 
-def check_reports_bits(monkeypatch, image, chain, roots, bits):
-    """Flip each of *bits* of a report: the link that breaks is that of its place."""
+def check_reports_bits(monkeypatch, image, chain, roots, bits, allow=()):
+    """Flip each of *bits* of a report: the check that fails is that of its place."""
+    policy = AppraisalPolicy(allow=frozenset(allow))
     rows = chain[:3]
     remember_chain(monkeypatch, chain)
     remember_report(monkeypatch, image, chain)
-    assert failures(verify.verify(image, rows, roots=roots)) == []
+    assert verify.verify(image, rows, roots=roots, at=NOW, policy=policy).verified
     for bit in bits:
-        names = [
-            link.name for link in failures(verify.verify(flipped(image, bit), rows, roots=roots))
-        ]
+        found = verify.verify(flipped(image, bit), rows, roots=roots, at=NOW, policy=policy)
+        names = [row.name for row in found.failed]
+        assert not found.verified
         at = bit // 8
         if at in SIGNED:
             assert "report-signature" in names, hex(at)
@@ -112,7 +114,12 @@ def test_every_bit_of_a_real_report_counts(name, number, monkeypatch):
     chain = arrange(row for file in certificate_files(name) for row in load(file))
 
     check_reports_bits(
-        monkeypatch, report_bytes(name), chain, AMD_ROOTS, chunk(REPORT_SIZE, number)
+        monkeypatch,
+        report_bytes(name),
+        chain,
+        AMD_ROOTS,
+        chunk(REPORT_SIZE, number),
+        allow=WEAK.get(name, ()),
     )
 
 
@@ -128,7 +135,7 @@ def check_certificates_bits(monkeypatch, chain, position, roots, number):
         f"{kind.lower()}-signature",
         f"{kind_of(chain[max(position - 1, 0)]).lower()}-signature",
     )
-    assert failures(verify.verify_chain(rows, roots=roots)) == []
+    assert verify.verify_chain(rows, roots=roots, at=NOW).verified
     readable = 0
     for bit in chunk(len(image), number):
         try:
@@ -136,10 +143,12 @@ def check_certificates_bits(monkeypatch, chain, position, roots, number):
         except CertificateError:
             continue
         readable += 1
-        names = {link.name for link in failures(verify.verify_chain(rows, roots=roots))}
+        failed = verify.verify_chain(rows, roots=roots, at=NOW).failed
+        names = {row.name for row in failed}
         if kind_of(rows[position]) == kind:
             assert own in names, hex(bit // 8)
-            assert names <= {own, below, "root"}, hex(bit // 8)
+            beside = {f"{kind.lower()}-usage", f"{kind.lower()}-dates"}
+            assert names <= {own, below, "root", *beside}, hex(bit // 8)
         else:  # its own name was changed: it takes nobody's place
             assert "certificates" in names, hex(bit // 8)
 
@@ -187,9 +196,8 @@ def test_every_bit_of_a_revocation_list_counts(monkeypatch):
         except CertificateError:
             continue
         readable += 1
-        names = [
-            link.name for link in failures(verify.verify_chain(chain[:3], roots=roots, crl=crl))
-        ]
+        failed = verify.verify_chain(chain[:3], roots=roots, crl=crl, at=NOW).failed
+        names = [row.name for row in failed]
         assert names == ["crl"], hex(bit // 8)
 
     assert readable > len(image) * 2
@@ -212,9 +220,7 @@ def test_a_bit_of_pem_that_is_flipped_changes_nothing_or_the_certificate():
             assert text[bit // 8] in b"\n-", bit
             same += 1
         else:
-            assert "vcek-signature" in {
-                link.name
-                for link in failures(verify.verify_chain([*found, *authority.chain()[1:]]))
-            }
+            failed = verify.verify_chain([*found, *authority.chain()[1:]], at=NOW).failed
+            assert "vcek-signature" in {row.name for row in failed}
 
     assert same < 60

@@ -118,7 +118,10 @@ def test_the_same_test_has_the_same_bytes_and_another_one_has_others(installed):
         ("snp(seed=-1)", "seed: expected a number from 0 on, got -1"),
         ("snp(vcpus=True)", "vcpus: expected a number from 1 on, got True"),
         ("snp(vlek=1)", "vlek: expected True or False, got 1"),
-        ("snp_every_report(True)", "the marker snp_every_report has the parts genuine and profile"),
+        (
+            "snp_every_report(True)",
+            "the marker snp_every_report has the parts genuine, acceptable and profile",
+        ),
         ("snp_every_report(profile='rome')", "there are no reports of profile 'rome'; profiles"),
         ("snp_every_report", "it needs the fixture snp_report"),
         ("snp(image=b'')", "image: expected an Image, got b''"),
@@ -216,9 +219,15 @@ def test_a_test_runs_once_with_every_report(installed):
             assert snp_report.name.startswith("turin-v")
             assert set(snp_report.failing()) == set(snp_report.fails)
 
-        @pytest.mark.snp_every_report(genuine=True, profile="turin")
-        def test_genuine(snp_report):
+        @pytest.mark.snp_every_report(acceptable=True, profile="turin")
+        def test_acceptable(snp_report):
             assert snp_report.failing() == ()
+            assert snp_report.genuine
+
+        @pytest.mark.snp_every_report(genuine=True, acceptable=False, profile="turin")
+        def test_weak(snp_report):
+            assert snp_report.failing() != ()
+            assert snp_report.verification().checks
         """,
     )
     names = report_names(profile="turin"), report_names(profile="turin", genuine=True)

@@ -1,4 +1,4 @@
-"""``snpwire verify`` and ``explain kds``: every link named, and input that is none of it."""
+"""``snpwire verify`` and ``explain kds``: every check named, and input that is none of it."""
 
 import base64
 import json
@@ -6,13 +6,14 @@ import struct
 
 import authority
 import pytest
-from realfiles import CHAINS, needed, real
+from realfiles import CHAINS, WEAK, needed, real
 from transcripts import call
 
 from snpwire.crypto import signing
 from snpwire.wire.certs import build_table
 
 NOW = ["--at", "2026-06-01"]
+VERIFIED = ": verified without a policy: nothing was compared with what its owner wants"
 
 
 def pem(*certificates):
@@ -56,16 +57,18 @@ def verify(*words, given=b"", code=0):
 
 
 def links(*words, given=b"", code=0):
-    """Return every link by its name."""
+    """Return every check by its name."""
     said = json.loads(verify(*words, "--json", given=given, code=code))
 
-    assert said["schema"] == "verify/1"
+    assert said["schema"] == "verify/2"
     assert said["verified"] is (code == 0)
-    return {row["name"]: row for row in said["links"]}
+    return {row["name"]: row for row in said["checks"]}
 
 
 def failing(*words, given=b""):
-    return {name for name, row in links(*words, given=given, code=1).items() if row["ok"] is False}
+    return {
+        name for name, row in links(*words, given=given, code=1).items() if row["state"] == "failed"
+    }
 
 
 def refused(*words, given=b"", code=3, command="verify"):
@@ -79,27 +82,29 @@ def refused(*words, given=b"", code=3, command="verify"):
 
 
 class TestOwnChain:
-    def test_each_link_is_a_line_with_its_reason(self, files):
+    def test_each_check_is_a_line_with_its_reason(self, files):
         output = verify(
             files["report"], files["vcek"], files["chain.pem"], "--root", files["ark"], *NOW
         )
         lines = output.splitlines()
 
-        assert lines[-1] == f"{files['report']}: verifies"
+        assert lines[-1] == files["report"] + VERIFIED
         assert {line[:13].rstrip() for line in lines[:-1]} == {"ok", "not checked"}
         assert any(line.startswith("ok           report-signature  ") for line in lines)
         assert "not checked  crl" in output
 
-    def test_json_has_the_same_links(self, files):
+    def test_json_has_the_same_checks(self, files):
         words = [files["report"], files["all.pem"], "--root", files["ark"], *NOW]
 
         found = links(*words)
 
-        assert found["root"]["ok"] is True
+        assert found["root"]["state"] == "holds"
         assert found["crl"] == {
             "name": "crl",
-            "ok": None,
+            "state": "not checked",
             "reason": "no revocation list was given",
+            "group": "authenticity",
+            "option": "--crl",
         }
         assert list(found) == [line[13:].split()[0] for line in verify(*words).splitlines()[:-1]]
 
@@ -119,7 +124,7 @@ class TestOwnChain:
     def test_a_certificate_table_is_taken_as_it_is(self, files):
         words = [files["report"], "--certs", files["table"], "--root", files["ark"], *NOW]
 
-        assert links(*words)["report-signature"]["ok"]
+        assert links(*words)["report-signature"]["state"] == "holds"
 
     def test_a_chain_that_ends_elsewhere_says_so_plainly(self, files):
         output = verify(files["report"], files["all.pem"], *NOW, code=1)
@@ -127,7 +132,7 @@ class TestOwnChain:
         assert "FAILED       root" in output
         assert "the chain ends at 'ARK-Milan'" in output
         assert "which is not trusted; trusted: AMD's ARK-Milan, AMD's ARK-Genoa" in output
-        assert output.endswith(f"{files['report']}: does not verify: root\n")
+        assert output.endswith(f"{files['report']}: refused: root\n")
 
     def test_a_root_that_is_named_is_trusted_in_place_of_amds(self, files):
         found = links(files["report"], files["all.pem"], "--root", files["vcek"], *NOW, code=1)
@@ -165,7 +170,7 @@ class TestOwnChain:
     def test_a_revocation_list_is_looked_at(self, files):
         chain = [files["report"], files["all.pem"], "--root", files["ark"], *NOW]
 
-        assert links(*chain, "--crl", files["crl"])["crl"]["ok"] is True
+        assert links(*chain, "--crl", files["crl"])["crl"]["state"] == "holds"
         assert failing(*chain, "--crl", files["revoked"]) == {"crl"}
 
     def test_the_owner_s_keys_are_held_against_the_report(self, files, tmp_path):
@@ -179,8 +184,8 @@ class TestOwnChain:
 
         found = links(str(report), *chain, *owned)
         assert found["id-key"]["reason"] == "the digest is that of a key given"
-        assert found["author-key"]["ok"] is True
-        assert "id-key" not in links(str(report), *chain)
+        assert found["author-key"]["state"] == "holds"
+        assert links(str(report), *chain)["id-key"]["option"] == "--id-key"
         assert failing(files["report"], *chain, *owned) == {"id-key", "author-key"}
         said = refused(str(report), *chain, "--id-key", files["vcek"])
         assert said.startswith(f"snpwire: {files['vcek']}: expected PEM, a key of 0x404 bytes")
@@ -235,9 +240,9 @@ class TestPolicy:
     def test_toml_is_read(self, chain):
         found = links(*chain, "--policy", "-", given=POLICY.encode())
 
-        assert found["policy-minimum.reported_tcb.snp"]["ok"] is True
-        assert found["policy-require.smt"]["ok"] is True
-        assert found["policy-vmpl"]["ok"] is True
+        assert found["policy-minimum.reported_tcb.snp"]["state"] == "holds"
+        assert found["policy-require.smt"]["state"] == "holds"
+        assert found["policy-vmpl"]["state"] == "holds"
 
     def test_json_is_read(self, chain):
         policy = {"minimum": {"reported_tcb": {"snp": 9}}, "forbid": ["smt"], "vmpl": [1]}
@@ -418,8 +423,15 @@ class TestRealReports:
         report = str(real("reports") / name)
         chain = [str(real("reports") / file) for file in CHAINS[name]]
 
+        weak = WEAK.get(name, [])
+        allow = [word for check in weak for word in ("--allow", check)]
+
         for given in (chain, chain[::-1]):
-            assert verify(report, *given, *NOW).endswith(": verifies\n")
+            assert verify(report, *given, *NOW, *allow).endswith(f"{VERIFIED}\n")
+            if weak:
+                output = verify(report, *given, *NOW, code=1)
+                assert output.endswith(f": refused: {', '.join(weak)}\n")
+                assert f"(--allow {weak[0]})" in output
 
     @pytest.mark.parametrize("name", CHAINS)
     def test_one_flipped_bit_makes_it_fail(self, name):
@@ -441,7 +453,8 @@ class TestRealReports:
         table = build_table([(kind_of(row).value, row.der) for row in rows], pages=True)
         (tmp_path / "table").write_bytes(table)
 
-        verify(str(real("reports") / name), "--certs", str(tmp_path / "table"), *NOW)
+        allow = [word for check in WEAK.get(name, ()) for word in ("--allow", check)]
+        verify(str(real("reports") / name), "--certs", str(tmp_path / "table"), *NOW, *allow)
 
     def test_a_report_without_certificates_says_what_is_missing(self):
         report = str(real("reports") / "py-snp-utils--reportV5.bin")

@@ -30,8 +30,8 @@ from snpwire.wire.message import HEADER_SIZE, PAYLOAD_MAX, Header, MsgType, payl
 from snpwire.wire.secrets import SecretsPage
 
 if TYPE_CHECKING:
+    from snpwire.crypto.check import Check
     from snpwire.crypto.kdf import PrivateKey
-    from snpwire.crypto.link import Link
 
 FILES = Path(__file__).parent.parent / "tests" / "messages"
 KEY = bytes(range(1, 33))
@@ -118,7 +118,7 @@ class Given(NamedTuple):
 
 OPTIONS = ("table=--certs", "crl=--crl", "policy=--policy", "id_key=--id-key", "root=--root")
 SIGNED = {"report-signature", "vcek-signature", "ask-signature", "root", "signature-reserved"}
-"""Links that hold of the genuine report alone."""
+"""Checks that hold of the genuine report alone."""
 NOW = datetime(2026, 3, 31, tzinfo=UTC)
 
 
@@ -139,22 +139,22 @@ def evidence(data: bytes) -> None:
     how, body = data[0] if data else 0, data[1:]
     name = Given._fields[how % len(Given._fields)]
     given = genuine()._replace(**{name: body})
-    links: list[Link] | None = None
+    checks: tuple[Check, ...] | None = None
     try:
-        links = _verified(given)
+        checks = _verified(given)
     except SnpwireError as exc:
         expect(str(exc).isprintable(), "an error is unprintable")
     else:
-        expect(all(link.reason.isprintable() for link in links), "a reason is unprintable")
-        verified = {link.name for link in links if link.ok} >= SIGNED
+        expect(all(row.reason.isprintable() for row in checks), "a reason is unprintable")
+        verified = {row.name for row in checks if row.state == "holds"} >= SIGNED
         same = given.report == genuine().report
         expect(same or not verified, "a report that was changed verifies")
         expect(verified or given != genuine(), "the genuine report does not verify")
     if how >= 128:
-        _by_command(given, links)
+        _by_command(given, checks)
 
 
-def _verified(given: Given) -> list[Link]:
+def _verified(given: Given) -> tuple[Check, ...]:
     rows, crl = load(given.certificates), load_crl(given.crl)
     rows += load_table(given.table)[0]
     roots = load(given.root)
@@ -163,10 +163,10 @@ def _verified(given: Given) -> list[Link]:
     owner = OwnerKeys([digest_of(given.id_key)])
     return verify(
         given.report, [*rows, *roots], roots=named, crl=crl, at=NOW, policy=policy, owner=owner
-    )
+    ).checks
 
 
-def _by_command(given: Given, links: list[Link] | None) -> None:
+def _by_command(given: Given, checks: tuple[Check, ...] | None) -> None:
     files = {one: file_of(one, data) for one, data in given._asdict().items()}
     words = ["verify", files["report"], files["certificates"], "--at", "2026-03-31", "--json"]
     words += ["--from", "raw"]
@@ -174,10 +174,10 @@ def _by_command(given: Given, links: list[Link] | None) -> None:
         one, option = pair.split("=")
         words += [option, files[one]]
     out, code = answered(words)
-    expect((links is None) == (code > 1), f"verify: exit code {code}")
-    if links is not None:
-        said = [row["name"] for row in json.loads(out)["links"]]
-        expect(said == [link.name for link in links], "verify: other links than by themselves")
+    expect((checks is None) == (code > 1), f"verify: exit code {code}")
+    if checks is not None:
+        said = [row["name"] for row in json.loads(out)["checks"]]
+        expect(said == [row.name for row in checks], "verify: other checks than by themselves")
 
 
 def private_pem(key: PrivateKey) -> bytes:

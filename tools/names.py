@@ -27,8 +27,8 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-NOUNS = words("""alternative archive directive feed finding initiative meaning primitive seed speed
-    table testing variable sealing signing wrapping""")
+NOUNS = words("""alternative archive binding directive feed finding initiative meaning primitive
+    sealing seed signing speed table testing variable wrapping""")
 """Words that end as a participle or an adjective does and name a thing, or an act of the field."""
 PARTICIPLES = words("""bound broken built caught chosen done driven drawn fed found given gone got
     grown had held hidden kept known laid left lent lost made meant met paid put read said seen sent

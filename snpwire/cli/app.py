@@ -120,7 +120,7 @@ def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> in
     epilog="Example: snpwire explain exitinfo2 0x200000000\n\n\b\nWHAT is one of\n"
     "  exit, exitinfo1, exitinfo2, msr, status, action, reason, inject, bitmap, psc,\n"
     "  features, sev-features, term, guid, svsm, svsm-result, policy, platform-info, key-info,\n"
-    "  tcb, guest-fields, msg-type, product,\n"
+    "  tcb, advisory, guest-fields, msg-type, product,\n"
     "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"

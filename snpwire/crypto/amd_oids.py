@@ -1,16 +1,18 @@
 """Read AMD's extensions of a VCEK or VLEK certificate: its chip and its TCB version.
 
 All are below 1.3.6.1.4.1.3704.1 (AMD 57230, as go-sev-guest and snpguest read it; seen in real
-certificates of Milan, Genoa and Turin). Two encodings exist: the value itself, and the value in an
-OCTET STRING of its own. A hardware ID has no inner tag in the first, so its
-length decides which one it is.
+certificates of Milan, Genoa and Turin). A hardware ID is its bytes with no DER around them, or an
+OCTET STRING in newer certificates; its length decides which. All others are DER. An identifier that
+is not known may be a component of a TCB version, which could not be compared: it is refused.
 """
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..errors import CertificateError
+from ..errors import CertificateError, shown
 from . import der
 
 if TYPE_CHECKING:
@@ -42,6 +44,15 @@ COMPONENT_SPLS = {
     "microcode": "ucodeSPL",
 }
 """Patch level of each component of a TCB version, in the order of an address at the key server."""
+NAMES = {
+    STRUCT_VERSION: "structVersion",
+    PRODUCT_NAME: "productName",
+    **SPLS,
+    HWID: "hwID",
+    CSP_ID: "cspID",
+}
+PRODUCT = re.compile("[A-Z][a-z]+(-[A-Z][0-9])?")
+"""NAME, or NAME-XN: a product, and its stepping."""
 HWID_SIZES = (64, 8)
 """Turin has 8 bytes, Milan and Genoa 64."""
 
@@ -55,45 +66,82 @@ class Endorsement(NamedTuple):
     hwid: bytes | None
     csp_id: str | None
 
+    @property
+    def product(self) -> str:
+        """Return the product's name without its stepping; empty if there is none."""
+        return (self.product_name or "").partition("-")[0]
+
+    def summary(self) -> str:
+        """Return all that is there in one line, in the words of AMD 57230."""
+        parts = [] if self.struct_version is None else [f"structVersion {self.struct_version}"]
+        parts += [] if self.product_name is None else [f"productName {self.product_name}"]
+        parts += [f"{name} {level}" for name, level in self.spls.items()]
+        parts += [] if self.hwid is None else [f"hwID {self.hwid.hex()}"]
+        parts += [] if self.csp_id is None else [f"cspID {shown(self.csp_id)}"]
+        return ", ".join(parts) or "none"
+
 
 def endorsement(certificate: X509) -> Endorsement:
     """Read AMD's extensions of *certificate*. Raises CertificateError, which names one."""
-    values = {name: found.value for name, found in certificate.extensions.items()}
+    rows = certificate.extensions.items()
+    return _endorsement(tuple((oid, row.value) for oid, row in rows if oid.startswith(ARC)))
+
+
+@lru_cache(maxsize=8)
+def _endorsement(extensions: tuple[tuple[str, bytes], ...]) -> Endorsement:
+    values = dict(extensions)
+    for oid in values:
+        if oid not in NAMES:
+            raise CertificateError(f"extension {shown(oid)} of AMD's is not known")
     return Endorsement(
-        struct_version=_read(values, STRUCT_VERSION, "structVersion", _integer),
-        product_name=_read(values, PRODUCT_NAME, "productName", _text),
+        struct_version=_read(values, STRUCT_VERSION, _number),
+        product_name=_read(values, PRODUCT_NAME, _product),
         spls={
             name: level
             for oid, name in SPLS.items()
-            if (level := _read(values, oid, name, _integer)) is not None
+            if (level := _read(values, oid, _level)) is not None
         },
-        hwid=_read(values, HWID, "hwID", hardware_id),
-        csp_id=_read(values, CSP_ID, "cspID", _text),
+        hwid=_read(values, HWID, hardware_id),
+        csp_id=_read(values, CSP_ID, _provider),
     )
 
 
-def _read(values: dict[str, bytes], oid: str, name: str, read: Callable[[bytes], T]) -> T | None:
+def _read(values: dict[str, bytes], oid: str, read: Callable[[bytes], T]) -> T | None:
     if oid not in values:
         return None
     try:
         return read(values[oid])
     except CertificateError as exc:
-        raise CertificateError(f"extension {name}: {exc.reason}", offset=exc.offset) from None
+        raise CertificateError(f"extension {NAMES[oid]}: {exc.reason}", offset=exc.offset) from None
 
 
-def _item(value: bytes) -> der.Item:
-    """Return the item *value* is, taken out of an OCTET STRING if it is in one."""
-    item = der.only(value)
-    return der.only(item.contents) if item.tag == der.OCTET_STRING else item
+def _number(value: bytes) -> int:
+    return der.integer(der.only(value))
 
 
-def _integer(value: bytes) -> int:
-    """Read an INTEGER, or one byte without a tag, which no INTEGER is."""
-    return value[0] if len(value) == 1 else der.integer(_item(value))
+def _level(value: bytes) -> int:
+    level = _number(value)
+    if not 0 <= level <= 0xFF:
+        raise CertificateError(f"a patch level is 0 to 255, got {level}")
+    return level
 
 
-def _text(value: bytes) -> str:
-    return der.text(_item(value))
+def _product(value: bytes) -> str:
+    name = _ia5(value)
+    if not PRODUCT.fullmatch(name):
+        raise CertificateError(f"a product is NAME or NAME-XN, got {shown(name)}")
+    return name
+
+
+def _provider(value: bytes) -> str:
+    name = _ia5(value)
+    if not name:
+        raise CertificateError("the provider's name is empty")
+    return name
+
+
+def _ia5(value: bytes) -> str:
+    return der.text(der.only(value).expect(der.IA5, "an IA5String"))
 
 
 def hardware_id(value: bytes) -> bytes:

@@ -12,7 +12,7 @@ from binascii import Error as BadBase64
 from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -24,8 +24,7 @@ from . import x509
 from .x509 import SHA384, X509, Crl, Pss, RsaKey, Signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping
 
 AMD_ROOTS: Mapping[str, str] = {
     "9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9": "AMD's ARK-Milan",
@@ -59,17 +58,6 @@ ISSUERS = {
     CertificateKind.ASK: CertificateKind.ARK,
     CertificateKind.ASVK: CertificateKind.ARK,
 }
-
-
-class Chain(NamedTuple):
-    """Certificates in their places; None where one is missing."""
-
-    key: X509 | None
-    """VCEK or VLEK."""
-    intermediate: X509 | None
-    root: X509 | None
-    notes: tuple[str, ...] = ()
-    """Changes that were made: reordered, left out."""
 
 
 def kind_of(certificate: X509) -> CertificateKind:
@@ -140,18 +128,27 @@ def _documents(data: bytes, label: bytes) -> list[bytes]:
     """Return the DER documents of a file that is DER or PEM."""
     if data[:1] == b"\x30" and b"-----BEGIN " not in data:  # a SEQUENCE, not the digit 0
         return [data]
-    found = []
-    for begin in BEGIN.finditer(data):
-        line = data.count(b"\n", 0, begin.start()) + 1
-        end = data.find(b"-----END " + begin[1] + b"-----", begin.end())
-        if end < 0:
-            raise CertificateError(f"the PEM block that starts in line {line} has no end")
-        if begin[1] == label:
-            found.append(_base64(data[begin.end() : end], line))
+    found = [_base64(text, line) for kind, text, line in _blocks(data) if kind == label]
     if not found:
         wanted = label.decode().lower().replace("x509 crl", "revocation list")
         raise CertificateError(f"there is no {wanted}: neither DER nor PEM")
     return found
+
+
+def _blocks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yield label, text and line of each PEM block; the time is linear in the size.
+
+    A block ends at its own end, whatever stands in it: blocks within blocks are read once.
+    """
+    at, line = 0, 1
+    while begin := BEGIN.search(data, at):
+        line += data.count(b"\n", at, begin.start())
+        end = data.find(b"-----END " + begin[1] + b"-----", begin.end())
+        if end < 0:
+            raise CertificateError(f"the PEM block that starts in line {line} has no end")
+        yield begin[1], data[begin.end() : end], line
+        line += data.count(b"\n", begin.start(), end)
+        at = end
 
 
 def _base64(text: bytes, line: int) -> bytes:
@@ -167,50 +164,26 @@ def _base64(text: bytes, line: int) -> bytes:
     return data
 
 
-def arrange(given: Iterable[X509], wanted: CertificateKind | None = None) -> Chain:
-    """Return the certificates in their places, whatever their order.
-
-    Of several that could be the first, one of the *wanted* kind is taken; above it, the issuer by
-    name, or else another of the right kind.
-    """
-    rows = list({row.der: row for row in given}.values())
-    keys = [row for row in rows if kind_of(row) in (CertificateKind.VCEK, CertificateKind.VLEK)]
-    key = next((row for row in keys if kind_of(row) == wanted), keys[0] if keys else None)
-    above = (ISSUERS[kind_of(key)],) if key else (CertificateKind.ASK, CertificateKind.ASVK)
-    intermediate = _issuer(rows, key, above)
-    root = _issuer(rows, intermediate, (CertificateKind.ARK,))
-    chain = [row for row in (key, intermediate, root) if row]
-    notes = [f"{name_of(row) or 'one'} is not used" for row in rows if row not in chain]
-    if [row for row in rows if row in chain] != chain:
-        notes.append("they came in another order")
-    return Chain(key, intermediate, root, tuple(notes))
-
-
-def _issuer(
-    rows: list[X509], issued: X509 | None, kinds: tuple[CertificateKind, ...]
-) -> X509 | None:
-    fitting = [row for row in rows if kind_of(row) in kinds]
-    named = [row for row in fitting if issued and row.subject == issued.issuer]
-    return next(iter(named + fitting), None)
-
-
 def pin(certificate: X509) -> str:
     """Return the SHA-256 of the public key, in hex, by which a root is trusted."""
     return sha256(certificate.spki).hexdigest()
 
 
+def pins(certificates: Iterable[X509], source: str = "") -> dict[str, str]:
+    """Return *certificates* as the roots that ``verify`` trusts, each with where it is from."""
+    of = f" of {source}" if source else ""
+    return {pin(row): (name_of(row) or "a certificate without a name") + of for row in certificates}
+
+
 def check_issued(certificate: X509, issuer: X509) -> None:
-    """Verify that *issuer* signed *certificate*, and may. Raises SignatureError."""
+    """Verify that *issuer* signed *certificate*. Raises SignatureError.
+
+    Whether it may issue certificates is another question: ``rfc5280`` answers it.
+    """
     if certificate.issuer != issuer.subject:
         raise SignatureError(
             f"its issuer is {shown(certificate.issuer_name)}, not {shown(issuer.subject_name)}"
         )
-    try:
-        allowed = x509.is_ca(issuer)
-    except CertificateError as exc:
-        raise SignatureError(f"the issuer's basic constraints cannot be read: {exc}") from None
-    if not allowed:
-        raise SignatureError(f"{shown(issuer.subject_name)} may not issue certificates")
     check_signed(certificate.signed, issuer)
 
 
@@ -230,32 +203,3 @@ def check_signed(signed: Signed, issuer: X509) -> None:
         raise SignatureError("the signature does not fit") from None
     except (ValueError, OverflowError, UnsupportedAlgorithm):
         raise SignatureError(f"the RSA key of {shown(issuer.subject_name)} cannot be") from None
-
-
-def check_dates(certificate: X509, at: datetime) -> None:
-    """Check that *certificate* is valid *at* a time that knows its zone. Raises SignatureError."""
-    if at < certificate.not_before:
-        raise SignatureError(
-            f"it is not valid before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC"
-        )
-    if at > certificate.not_after:
-        raise SignatureError(f"it is not valid after {certificate.not_after:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def check_revoked(crl: Crl, certificate: X509, root: X509, at: datetime | None) -> None:
-    """Check that *root* signed the list, and that *certificate* is not in it.
-
-    Without a time the list's dates are not looked at. Raises SignatureError.
-    """
-    if crl.issuer != root.subject:
-        raise SignatureError(f"the list is of {shown(crl.issuer_name)}, not of the root")
-    try:
-        check_signed(crl.signed, root)
-    except SignatureError as exc:
-        raise SignatureError(f"the list: {exc}") from None
-    if at is not None and at < crl.this_update:
-        raise SignatureError(f"the list is of {crl.this_update:%Y-%m-%d}, later than asked for")
-    if at is not None and crl.next_update and at > crl.next_update:
-        raise SignatureError(f"the list was to be renewed on {crl.next_update:%Y-%m-%d}")
-    if certificate.serial in crl.revoked:
-        raise SignatureError(f"serial {certificate.serial:#x} is revoked")

@@ -100,11 +100,21 @@ def only(document: bytes, at: int = 0) -> Item:
 
 
 def integer(item: Item) -> int:
-    """Read an INTEGER; leading bytes that it does not need are taken. Raises CertificateError."""
+    """Read an INTEGER in its shortest form (X.690, 8.3.2). Raises CertificateError."""
     contents = item.expect(INTEGER, "an integer").contents
     if not contents:
         raise item.error("an integer has no bytes")
+    if len(contents) > 1 and contents[0] in (0x00, 0xFF) and contents[0] >> 7 == contents[1] >> 7:
+        raise item.error("an integer is longer than it has to be")
     return int.from_bytes(contents, "big", signed=True)
+
+
+def boolean(item: Item) -> bool:
+    """Read a BOOLEAN: 00, or ff for true (X.690, 11.1). Raises CertificateError."""
+    contents = item.expect(BOOLEAN, "a boolean").contents
+    if contents not in (b"\x00", b"\xff"):
+        raise item.error(f"a boolean is 00 or ff, not {contents[:8].hex() or 'empty'}")
+    return contents == b"\xff"
 
 
 def oid(item: Item) -> str:
@@ -134,6 +144,22 @@ def bits(item: Item) -> bytes:
     if not contents or contents[0]:
         raise item.error("a bit string is not of whole bytes")
     return contents[1:]
+
+
+def named_bits(item: Item) -> frozenset[int]:
+    """Return the numbers of the bits set in a BIT STRING, from its first. Raises CertificateError.
+
+    The unused bits are zero (X.690, 11.2.1). Zeros before them, which 11.2.2 forbids, are taken:
+    AMD's ASKs have one.
+    """
+    contents = item.expect(BIT_STRING, "a bit string").contents
+    unused, data = (contents[0], contents[1:]) if contents else (8, b"")
+    last = data[-1] if data else 1
+    if unused > 7 or last & (1 << unused) - 1:
+        raise item.error("a bit string cannot be read")
+    number = int.from_bytes(data, "big")
+    size = 8 * len(data)
+    return frozenset(at for at in range(size) if number >> (size - 1 - at) & 1)
 
 
 def text(item: Item) -> str:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ..errors import KeyFormatError
 from ..wire.launch import IdAuth, IdKey
-from .link import Link
+from .check import Check, CheckGroup, made
 from .signing import id_key, key_digest, private_key
 
 if TYPE_CHECKING:
@@ -49,23 +49,23 @@ def digest_of(data: bytes, *, author: bool = False) -> bytes:
     return _digits(data)
 
 
-def links(report: Report, owner: OwnerKeys) -> Iterator[Link]:
+def checks(report: Report, owner: OwnerKeys) -> Iterator[Check]:
     """Compare the digests in *report* with those of the owner's keys. Raises KeyFormatError."""
     if owner.id_keys is not None:
         digests = {digest_of(key) for key in owner.id_keys}
         none = "the guest was launched without an ID block"
-        yield _digest_link("id-key", report.id_key_digest, digests, none)
+        yield _digest_check("id-key", report.id_key_digest, digests, none)
     if owner.author_keys is not None:
         digests = {digest_of(key, author=True) for key in owner.author_keys}
         none = "no author signed the ID key"
-        yield _digest_link("author-key", report.author_key_digest, digests, none)
+        yield _digest_check("author-key", report.author_key_digest, digests, none)
 
 
-def _digest_link(name: str, digest: bytes, known: set[bytes], none: str) -> Link:
+def _digest_check(name: str, digest: bytes, known: set[bytes], none: str) -> Check:
     if not any(digest):
-        return Link(name, False, none)
+        return made(name, False, none, CheckGroup.APPRAISAL)
     owner = "a key given" if digest in known else "none of the keys"
-    return Link(name, digest in known, f"the digest is that of {owner}")
+    return made(name, digest in known, f"the digest is that of {owner}", CheckGroup.APPRAISAL)
 
 
 def _page_digest(key: IdKey) -> bytes:

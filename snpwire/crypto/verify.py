@@ -1,235 +1,258 @@
-"""Verify an attestation report against its certificates, link by link.
+"""Verify an attestation report against its certificates, check by check.
 
-Each link is checked on its own, so that one that fails does not hide the others. A link that cannot
-be checked (no time was given, the chip ID is masked) neither holds nor fails, and gives the reason.
+Each check is made on its own, so that one that fails does not hide the others. One that cannot be
+made (the chip id is masked, no list was given) neither holds nor fails, and gives the reason.
+
+The time is an argument that defaults to now, in Python as on the command line: whoever forgot it
+would otherwise trust certificates of any age. It is the one clock that is read below the command
+line.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import CertificateError, SignatureError, shown
-from ..product import ProductDecision, TcbLayout, decide
-from ..wire.report import SIGNED, Report, Signature, SignatureAlgo, SigningKey
+from ..errors import SignatureError, UsageError, shown
+from ..product import decide
+from ..wire.report import SIGNED, Report, SignatureAlgo, SigningKey
+from . import appraisal, id_keys
 from . import certificates as certs
-from . import id_keys
-from .amd_oids import COMPONENT_SPLS, Endorsement, endorsement
-from .certificates import AMD_ROOTS, CertificateKind, Chain, kind_of
-from .link import Link, failures
+from .amd_oids import NAMES
+from .binding import NAMED, binding_checks, decided, endorsement_in
+from .certificates import AMD_ROOTS, CertificateKind, kind_of
+from .chain import Chain, Signers, best, by_name, distinct, keys_of, noted, paths
+from .check import Check, Verification, made, not_made, tried
+from .documents import certificates_of, crl_of
+from .policy import AppraisalPolicy
+from .policy_rule import Subject
+from .rfc5280 import check_authority, check_dates, check_leaf, check_revoked
 from .signing import check, check_unused
 from .x509 import EcKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator
 
+    from ..product import ProductDecision
+    from .amd_oids import Endorsement
+    from .documents import CertificateSource, CrlSource
     from .id_keys import OwnerKeys
-    from .policy import AppraisalPolicy
     from .x509 import X509, Crl
 
-__all__ = ["Link", "failures", "verify", "verify_chain"]
-
-LAYOUTS = {0: TcbLayout.CLASSIC, 1: TcbLayout.TURIN}
-"""Layout of a TCB version by a certificate's structVersion."""
 SIGNERS = {SigningKey.VCEK: CertificateKind.VCEK, SigningKey.VLEK: CertificateKind.VLEK}
-KNOWN_VERSIONS = range(2, 6)
+FIELD_OF = {"id-key": "id_key_digest", "author-key": "author_key_digest"}
+"""Field of a report that a check of the owner's keys compares."""
+
+
+class Terms(NamedTuple):
+    """What a chain is checked with."""
+
+    roots: Mapping[str, str]
+    """SHA-256 of the public key of each trusted root, and its name."""
+    crl: Crl | None
+    at: datetime
+    signers: Signers
 
 
 def verify(
     report: bytes,
-    certificates: Iterable[X509],
+    certificates: CertificateSource | Iterable[CertificateSource],
     *,
-    roots: Mapping[str, str] = AMD_ROOTS,
-    crl: Crl | None = None,
+    roots: Mapping[str, str] | CertificateSource | Iterable[CertificateSource] = AMD_ROOTS,
+    crl: CrlSource | None = None,
     at: datetime | None = None,
     product: str | None = None,
     policy: AppraisalPolicy | None = None,
     owner: OwnerKeys | None = None,
-) -> list[Link]:
-    """Return every link from *report* up to a root, and those of *policy* and *owner*.
+) -> Verification:
+    """Return every check of *report* up to a root, of what it says, and of *policy* and *owner*.
 
-    Only *roots* are trusted: SHA-256 of a public key, and its name. *at*, with a time zone, is the
-    time that dates are checked for. *owner* has the keys that must have signed the ID block. Raises
-    DecodeError if *report* has not the size of one, UsageError for a product that is not known, and
-    KeyFormatError for a malformed key.
+    Certificates are bytes (DER or PEM), PEM as text, paths, objects of ``cryptography``, or what
+    ``certificates.load`` returns, in any order, with others beside them. Only *roots* are trusted:
+    certificates, or the SHA-256 of public keys and their names. *at* is the time that dates are
+    checked for, now by default, and has a time zone. *owner* has the keys that must have signed the
+    ID block.
+
+    The answer has no truth value: ask for ``verified``, or call ``require()``, which raises. Raises
+    DecodeError if *report* has not the size of one, UsageError for a product that is not known or a
+    time without a zone, CertificateError for what is no certificate, and KeyFormatError for a
+    malformed key.
     """
     value = Report.parse(report)
+    rows, terms = _given(certificates, roots, crl, at)
     if not any(report):
-        return [Link("report", False, "every byte is zero: there is no report")]
-    chain = certs.arrange(certificates, SIGNERS.get(_signer(value)))
-    decision = _decided(decide(value, product=product), chain.key)
-    links = [*_report(value, decision), *_present(chain)]
-    if chain.key:
-        links += [
-            _signature(report, value.signature, chain.key),
-            _signing_key(value, chain.key),
-            *_endorsed(value, decision, chain.key, chain),
-        ]
-    links += _upward(chain, roots, crl, at)
-    if owner:
-        links += id_keys.links(value, owner)
-    return links + (policy.check(value, decision) if policy else [])
+        return Verification((made("report", False, "every byte is zero: there is no report"),))
+    decision = decide(value, product=product)
+    keys = keys_of(rows, SIGNERS.get(_signer(value)))
+    signed = _Signature(report, value)
+    keys = [row for row in keys if not signed.problem(row)] or keys
+
+    def checks(chain: Chain) -> list[Check]:
+        return [*_keyed(value, decision, chain, signed), *_upward(chain, terms)]
+
+    chain, found = _taken(rows, keys, terms, checks)
+    endorsed = endorsement_in(chain.key)
+    decision = decided(decision, endorsed)
+    found = [*_reported(value, decision), _present(chain), *found]
+    found += _appraised(_subject(value, decision, endorsed), policy, owner)
+    return Verification(tuple(found), tuple(chain.rows), endorsed)
+
+
+def _appraised(
+    subject: Subject, policy: AppraisalPolicy | None, owner: OwnerKeys | None
+) -> list[Check]:
+    """Return the checks of what a report says, by default and by *policy* and *owner*."""
+    keys = list(id_keys.checks(subject.report, owner)) if owner else []
+    compared = frozenset(FIELD_OF[row.name] for row in keys)
+    return [*appraisal.checks(subject, policy or AppraisalPolicy(), compared), *keys]
+
+
+def _subject(report: Report, decision: ProductDecision, given: Endorsement | None) -> Subject:
+    """Return what is appraised; the certificate tells its product where the report does not."""
+    if given is None:
+        return Subject(report, decision)
+    if decision.product is None and given.product_name:
+        named = NAMED.get(given.product_name.partition("-")[0])
+        decision = decision._replace(product=named)
+    return Subject(report, decision, given.csp_id)
 
 
 def verify_chain(
-    certificates: Iterable[X509],
+    certificates: CertificateSource | Iterable[CertificateSource],
     *,
-    roots: Mapping[str, str] = AMD_ROOTS,
-    crl: Crl | None = None,
+    roots: Mapping[str, str] | CertificateSource | Iterable[CertificateSource] = AMD_ROOTS,
+    crl: CrlSource | None = None,
     at: datetime | None = None,
-) -> list[Link]:
-    """Return every link of a chain, up to a root; arguments are those of ``verify``."""
-    chain = certs.arrange(certificates)
-    return [*_present(chain), *_upward(chain, roots, crl, at)]
+) -> Verification:
+    """Return every check of a chain, up to a root; arguments are those of ``verify``."""
+    rows, terms = _given(certificates, roots, crl, at)
+    chain, found = _taken(rows, keys_of(rows), terms, lambda chain: _upward(chain, terms))
+    return Verification((_present(chain), *found), tuple(chain.rows), endorsement_in(chain.key))
 
 
-def _upward(
-    chain: Chain, roots: Mapping[str, str], crl: Crl | None, at: datetime | None
-) -> list[Link]:
-    return [*_chain(chain), _root(chain, roots), *_dates(chain, at), _crl(chain, crl, at)]
+def _given(
+    certificates: CertificateSource | Iterable[CertificateSource],
+    roots: Mapping[str, str] | CertificateSource | Iterable[CertificateSource],
+    crl: CrlSource | None,
+    at: datetime | None,
+) -> tuple[list[X509], Terms]:
+    """Read what a caller gave."""
+    rows, trusted = certificates_of(certificates), roots
+    if not isinstance(trusted, Mapping):
+        own = certificates_of(trusted)
+        rows = [*rows, *own]
+        trusted = certs.pins(own)
+    read = None if crl is None else crl_of(crl)
+    return distinct(rows), Terms(trusted, read, _moment(at), Signers())
+
+
+def _moment(at: datetime | None) -> datetime:
+    """Return the time to check dates for. Raises UsageError for one without a zone."""
+    if at is None:
+        return datetime.now(UTC)
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise UsageError(
+            f"the time to verify at has no time zone: {shown(at)}",
+            help="datetime(2026, 3, 31, tzinfo=UTC)",
+        )
+    return at
+
+
+def _taken(
+    rows: list[X509], keys: list[X509], terms: Terms, checks: Callable[[Chain], list[Check]]
+) -> tuple[Chain, list[Check]]:
+    """Return the chain that fits best, with notes, and its checks."""
+    found = best(paths(rows, keys, terms.roots, terms.signers), checks)
+    if found is None:
+        chain = by_name(rows, keys[0] if keys else None, terms.signers)
+        found = chain, checks(chain)
+    return noted(found[0], rows), found[1]
+
+
+class _Signature:
+    """The signature of a report, tried once by each key."""
+
+    def __init__(self, report: bytes, value: Report) -> None:
+        self._signed, self._signature = report[:SIGNED], value.signature
+        self._known: dict[bytes, str] = {}
+
+    def problem(self, certificate: X509) -> str:
+        """Return why the key of *certificate* did not sign the report, or an empty string."""
+        if certificate.spki not in self._known:
+            self._known[certificate.spki] = self._tried(certificate.key)
+        return self._known[certificate.spki]
+
+    def _tried(self, key: object) -> str:
+        if not isinstance(key, EcKey):
+            return "the certificate has no key of P-384"
+        try:
+            check(self._signed, self._signature, key)
+        except SignatureError as exc:
+            return str(exc)
+        return ""
 
 
 def _signer(report: Report) -> SigningKey:
     return SigningKey(report.key_info.signing_key)
 
 
-def _decided(decision: ProductDecision, certificate: X509 | None) -> ProductDecision:
-    """Take the TCB layout from the certificate where the report does not determine it."""
-    if not decision.assumed or certificate is None:
-        return decision
-    try:
-        version = endorsement(certificate).struct_version
-    except CertificateError:
-        return decision
-    if version not in LAYOUTS:
-        return decision
-    reason = f"the report does not tell; structVersion of the certificate is {version}"
-    return decision._replace(layout=LAYOUTS[version], reason=reason, assumed=False)
-
-
-def _report(report: Report, decision: ProductDecision) -> Iterator[Link]:
+def _reported(report: Report, decision: ProductDecision) -> Iterator[Check]:
     """Check the report by itself."""
-    version = report.version
-    known = version in KNOWN_VERSIONS
-    reason = f"version {version}" + ("" if known else " is not known: read as the latest that is")
-    yield Link("report-version", known or (None if version > 1 else False), reason)
     algo = report.signature_algo
     known = algo == SignatureAlgo.ECDSA_P384_SHA384
-    yield Link("signature-algo", known, f"{algo.name}, {int(algo)}")
-    yield Link("tcb-layout", None if decision.assumed else True, decision.reason)
+    yield made("signature-algo", known, f"{algo.name}, {int(algo)}")
+    if decision.assumed:
+        yield not_made("tcb-layout", decision.reason, "--product")
+    else:
+        yield made("tcb-layout", True, decision.reason)
     unused = partial(check_unused, report.signature)
-    yield _check_link("signature-reserved", "unused bytes are zero", unused)
+    yield tried("signature-reserved", "unused bytes are zero", unused)
 
 
-def _present(chain: Chain) -> Iterator[Link]:
+def _keyed(
+    report: Report, decision: ProductDecision, chain: Chain, signature: _Signature
+) -> Iterator[Check]:
+    """Check the report against the certificate of its key."""
+    key = chain.key
+    if key is None:
+        return
+    kind, signer = kind_of(key), _signer(report)
+    problem = signature.problem(key)
+    yield made("report-signature", not problem, problem or f"signed by the key of {kind}")
+    reason = f"the report names {signer.name}, the certificate is a {kind}"
+    yield made("signing-key", SIGNERS.get(signer) == kind, reason)
+    yield from binding_checks(report, decided(decision, endorsement_in(key)), key, chain)
+
+
+def _present(chain: Chain) -> Check:
     """Report which certificates are present."""
     places = {"VCEK or VLEK": chain.key, "ASK or ASVK": chain.intermediate, "ARK": chain.root}
-    have = [kind_of(row).value for row in places.values() if row]
+    have = [kind_of(row).value for row in chain.rows]
     reason = ", ".join([" ".join(have) or "none", *chain.notes])
     missing = [name for name, row in places.items() if row is None]
     if missing:
         reason += f"; missing: {', '.join(missing)}"
-    yield Link("certificates", not missing, reason)
+    return made("certificates", not missing, reason)
 
 
-def _check_link(name: str, good: str, check: Callable[[], None]) -> Link:
-    """Run a check that raises, and return its result as a link."""
-    try:
-        check()
-    except SignatureError as exc:
-        return Link(name, False, str(exc))
-    return Link(name, True, good)
-
-
-def _signature(report: bytes, signature: Signature, certificate: X509) -> Link:
-    def fits() -> None:
-        if not isinstance(certificate.key, EcKey):
-            raise SignatureError("the certificate has no key of P-384")
-        check(report[:SIGNED], signature, certificate.key)
-
-    good = f"signed by the key of {kind_of(certificate)}"
-    return _check_link("report-signature", good, fits)
-
-
-def _signing_key(report: Report, certificate: X509) -> Link:
-    signer, kind = _signer(report), kind_of(certificate)
-    reason = f"the report names {signer.name}, the certificate is a {kind}"
-    return Link("signing-key", SIGNERS.get(signer) == kind, reason)
-
-
-def _endorsed(
-    report: Report, decision: ProductDecision, certificate: X509, chain: Chain
-) -> Iterator[Link]:
-    """Compare the chip, TCB version and product of the certificate with the report's."""
-    try:
-        given = endorsement(certificate)
-    except CertificateError as exc:
-        yield Link("certificate-extensions", False, str(exc))
-        return
-    yield Link("certificate-extensions", True, "AMD's extensions can be read")
-    yield from _tcb(report, decision, given)
-    yield _hwid(report, given, kind_of(certificate))
-    yield from _product(decision, given, chain)
-
-
-def _tcb(report: Report, decision: ProductDecision, given: Endorsement) -> Iterator[Link]:
-    word = decision.tcb(report.reported_tcb)
-    for component in word.BITS:
-        name = COMPONENT_SPLS[component]
-        level, reported = given.spls.get(name), getattr(word, component)
-        text = "does not say" if level is None else f"says {level}"
-        reason = f"the report says {reported}, {name} of the certificate {text}"
-        yield Link(f"tcb-{component.replace('_', '-')}", level == reported, reason)
-    spare = [
-        name for name in given.spls if name not in COMPONENT_SPLS.values() and given.spls[name]
+def _upward(chain: Chain, terms: Terms) -> list[Check]:
+    """Check each certificate against the next, and what it may be used for."""
+    return [
+        *_signatures(chain, terms.signers),
+        _root(chain, terms.roots),
+        *_usage(chain),
+        *_dates(chain, terms.at),
+        _crl(chain, terms.crl, terms.at),
     ]
-    spare += [
-        name
-        for part, name in COMPONENT_SPLS.items()
-        if part not in word.BITS and name in given.spls
-    ]
-    fine = not word.unknown and not spare
-    reason = "no others are set" if fine else f"others are set: {word.unknown:#x} {' '.join(spare)}"
-    yield Link("tcb-others", fine, reason.rstrip())
-
-
-def _hwid(report: Report, given: Endorsement, kind: CertificateKind) -> Link:
-    if kind == CertificateKind.VLEK:
-        return Link("hwid", None, "a VLEK is not bound to a chip")
-    if given.hwid is None:
-        return Link("hwid", False, "the certificate does not say for which chip it is")
-    if not any(report.chip_id):
-        return Link("hwid", None, "the report has its chip id masked")
-    same = report.chip_id == given.hwid.ljust(len(report.chip_id), b"\0")
-    reason = "the chip id is the certificate's" if same else "the chip id is not the certificate's"
-    return Link("hwid", same, reason)
-
-
-def _product(decision: ProductDecision, given: Endorsement, chain: Chain) -> Iterator[Link]:
-    """Compare the product of the certificate with the report's and with that of its issuers."""
-    if given.product_name is None:
-        yield Link("product", False, "the certificate does not say for which product it is")
-        return
-    name = given.product_name.partition("-")[0]
-    product = shown(given.product_name)
-    if decision.product is None:
-        yield Link("product", None, f"the certificate says {product}, the report does not tell")
-    else:
-        reason = f"the certificate says {product}, the report {decision.product.name}"
-        yield Link("product", name == decision.product.kds, f"{reason}: {decision.reason}")
-    for row in (chain.intermediate, chain.root):
-        if row:
-            issuer = certs.product_in(row)
-            reason = f"the certificate says {product}, its issuer is {shown(row.subject_name)}"
-            yield Link(f"product-{_lower(row)}", issuer == name, reason)
 
 
 def _lower(certificate: X509) -> str:
     return kind_of(certificate).value.lower()
 
 
-def _chain(chain: Chain) -> Iterator[Link]:
+def _signatures(chain: Chain, signers: Signers) -> Iterator[Check]:
     """Check each certificate against the next, and the root against itself."""
     for row, issuer in (
         (chain.key, chain.intermediate),
@@ -240,42 +263,45 @@ def _chain(chain: Chain) -> Iterator[Link]:
             continue
         name = f"{_lower(row)}-signature"
         if issuer is None:
-            yield Link(name, False, f"its issuer {shown(row.issuer_name)} was not given")
+            yield made(name, False, f"its issuer {shown(row.issuer_name)} was not given")
             continue
-        good = f"signed by {shown(issuer.subject_name)}"
-        yield _check_link(name, good, partial(certs.check_issued, row, issuer))
+        problem = signers.problem(row, issuer)
+        yield made(name, not problem, problem or f"signed by {shown(issuer.subject_name)}")
 
 
-def _root(chain: Chain, roots: Mapping[str, str]) -> Link:
+def _root(chain: Chain, roots: Mapping[str, str]) -> Check:
     if chain.root is None:
-        return Link("root", False, "the chain does not reach a root")
+        return made("root", False, "the chain does not reach a root")
     digest = certs.pin(chain.root)
     if digest in roots:
-        return Link("root", True, f"the public key is that of {roots[digest]}")
+        return made("root", True, f"the public key is that of {roots[digest]}")
     trusted = ", ".join(roots.values()) or "none"
     reason = f"the chain ends at {shown(chain.root.subject_name)}, public key {digest}"
-    return Link("root", False, f"{reason}, which is not trusted; trusted: {trusted}")
+    return made("root", False, f"{reason}, which is not trusted; trusted: {trusted}")
 
 
-def _dates(chain: Chain, at: datetime | None) -> Iterator[Link]:
-    for row in (chain.key, chain.intermediate, chain.root):
-        if row is None:
-            continue
-        name, span = (
-            f"{_lower(row)}-dates",
-            f"{row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}",
-        )
-        if at is None:
-            yield Link(name, None, f"valid {span}; no time was given")
-        else:
-            yield _check_link(name, f"valid {span}", partial(certs.check_dates, row, at))
+def _usage(chain: Chain) -> Iterator[Check]:
+    """Check that each may do what it does here."""
+    if chain.key:
+        name = f"{_lower(chain.key)}-usage"
+        yield tried(name, "its key may sign reports", partial(check_leaf, chain.key, NAMES))
+    for below, row in enumerate((chain.intermediate, chain.root)):
+        if row:
+            good = "it may issue certificates"
+            yield tried(f"{_lower(row)}-usage", good, partial(check_authority, row, below))
 
 
-def _crl(chain: Chain, crl: Crl | None, at: datetime | None) -> Link:
+def _dates(chain: Chain, at: datetime) -> Iterator[Check]:
+    for row in chain.rows:
+        span = f"valid {row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}"
+        yield tried(f"{_lower(row)}-dates", span, partial(check_dates, row, at))
+
+
+def _crl(chain: Chain, crl: Crl | None, at: datetime) -> Check:
     if crl is None:
-        return Link("crl", None, "no revocation list was given")
+        return not_made("crl", "no revocation list was given", "--crl")
     row, root = chain.intermediate, chain.root
     if row is None or root is None:
-        return Link("crl", False, "there is no chain that the revocation list could be about")
+        return made("crl", False, "there is no chain that the revocation list could be about")
     good = f"serial {row.serial:#x} is not revoked"
-    return _check_link("crl", good, partial(certs.check_revoked, crl, row, root, at))
+    return tried("crl", good, partial(check_revoked, crl, row, root, at))

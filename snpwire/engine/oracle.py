@@ -30,7 +30,7 @@ CHANGES_GUESTS = {int(MsgType.EXPORT_REQ), int(MsgType.ABSORB_NOMA_REQ)}
 """Messages after which a guest may be another, or none."""
 
 
-class Check(NamedTuple):
+class RequestCheck(NamedTuple):
     """What came of one request, and what had to."""
 
     attempt: Attempted
@@ -61,7 +61,7 @@ class Oracle:
         self._open = False
         """An earlier fault left a state that is impossible without one."""
 
-    def check(self, driver: Driver, request: Request) -> Check:
+    def check(self, driver: Driver, request: Request) -> RequestCheck:
         """Make a request and check it."""
         before = self._usual(driver, request)
         tried = attempt(driver, request)
@@ -69,7 +69,7 @@ class Oracle:
         expected = self._expected(request, faults, before)
         if faults and (tried.outcome.errno or any(fault.breaks for fault in faults)):
             self._open = True
-        return Check(tried, faults, expected, self._breaches(faults))
+        return RequestCheck(tried, faults, expected, self._breaches(faults))
 
     def _usual(self, driver: Driver, request: Request) -> Outcome | None:
         """Return the outcome that a request must have without a fault."""

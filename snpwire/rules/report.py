@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import advisory
 from ..finding import Finding, Severity, bit_list
 from ..product import decide
 from ..wire.report import (
@@ -86,7 +87,9 @@ def platform(report: Report, context: Context) -> Iterator[Finding]:
     """Find bits of the platform without a name."""
     if report.platform_info.unknown:
         which = bit_list(report.platform_info.unknown)
-        text = f"platform_info has {which} set, which no source names; genuine reports have such"
+        text = f"platform_info has {which} set, which no document names; genuine reports have such"
+        if report.platform_info.unknown >> 6 & 1:
+            text += "; other readers call bit 6 IOMMU write safe"
         yield _note("platform-unknown-bits", "platform_info", text)
 
 
@@ -203,6 +206,15 @@ def tcb(report: Report, context: Context) -> Iterator[Finding]:
     yield from order(report, decision)
 
 
+def advisories(report: Report, context: Context) -> Iterator[Finding]:
+    """Find what a report shows to be open of the table of advisories."""
+    known = advisory.table()
+    for row, missing in known.open_signs(report, _decision(report, context)):
+        reasons = "; ".join(found.reason for found in missing)
+        text = f"{row.label}: {reasons}; by the table of {known.date}, {advisory.SILENCE}"
+        yield _note("advisory", missing[0].field, text, row.url or row.id)
+
+
 def empty(report: Report, context: Context) -> Iterator[Finding]:
     """Find a report that was never written, and then nothing else."""
     if not any(report.build()):
@@ -238,7 +250,19 @@ def response_reserved(response: ReportRsp, context: Context) -> Iterator[Finding
     return (found for found in record.reserved(response) if not found.path.startswith("report."))
 
 
-STANDING_ALONE = (version, policy, platform, keys, signature, reserved, chip, owner, guest, tcb)
+STANDING_ALONE = (
+    version,
+    policy,
+    platform,
+    keys,
+    signature,
+    reserved,
+    chip,
+    owner,
+    guest,
+    tcb,
+    advisories,
+)
 RULES = {
     Report: (empty,),
     ReportReq: (request_reserved, report_request),

@@ -72,12 +72,13 @@ def _faults(test: pytest.Item, *, port: bool) -> list[str]:
 
 
 def _reports(test: pytest.Item) -> list[str]:
-    return report_names(**_parts(test, "snp_every_report", "genuine", "profile"))
+    return report_names(**_parts(test, "snp_every_report", "genuine", "acceptable", "profile"))
 
 
 def _parts(test: pytest.Item, name: str, *known: str) -> Mapping[str, Any]:
     """Return the parts of the closest marker. Raises UsageError for one that it does not have."""
     mark = test.get_closest_marker(name)
     if mark is None or mark.args or not mark.kwargs.keys() <= set(known):
-        raise UsageError(f"the marker {name} has the parts {' and '.join(known)}")
+        parts = " and ".join((", ".join(known[:-1]), known[-1]))
+        raise UsageError(f"the marker {name} has the parts {parts}")
     return mark.kwargs

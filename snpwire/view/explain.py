@@ -43,6 +43,8 @@ class Topic(NamedTuple):
 
     explain: Callable[[Question], Iterator[Row]]
     doc: str
+    optional: bool = False
+    """Without a value it explains what there is."""
 
 
 def _wire(
@@ -94,7 +96,10 @@ TOPICS: dict[str, Topic] = {
     "policy": Topic(_wire("report", "GuestPolicy", word), "a guest policy"),
     "platform-info": Topic(_wire("report", "PlatformInfo", word), "platform_info of a report"),
     "key-info": Topic(_wire("report", "KeyInfo", word), "key_info of a report"),
-    "tcb": Topic(guest_topics.tcb, "a TCB version, of the product --product names"),
+    "tcb": Topic(guest_topics.tcb, "a TCB version, of the product --product names", optional=True),
+    "advisory": Topic(
+        _topic("topics.advisory", "advisory"), "an advisory, by id, CVE or name", optional=True
+    ),
     "guest-fields": Topic(
         _wire("key", "GuestFieldSelect", word), "guest_field_select of a key request"
     ),
@@ -147,6 +152,6 @@ def explain(what: str, question: Question) -> Iterator[Row]:
     if topic is None:
         hint = nearest(what, TOPICS) or f"it explains: {' '.join(TOPICS)} KIND@OFFSET"
         raise UsageError(f"there is nothing called {what!r} to explain", help=hint)
-    if not question.text:
+    if not question.text and not topic.optional:
         raise UsageError(f"explain {what} needs a value: {topic.doc}")
     return topic.explain(question)

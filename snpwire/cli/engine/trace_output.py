@@ -10,7 +10,7 @@ from ...wire.status import Status
 from ..output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
-    from ...engine.oracle import Check
+    from ...engine.oracle import RequestCheck
     from ...engine.trace import TraceBytes, TraceStep
     from ..output import SaveFolder
     from .options import TraceOptions
@@ -68,7 +68,7 @@ class TracePrinter:
         doc = document(item.kind, item.data, hints)
         return [line for line in tree(doc, everything=False, style=terminal_style()) if line]
 
-    def verdict(self, turn: int, verdict: Check) -> None:
+    def verdict(self, turn: int, verdict: RequestCheck) -> None:
         """Print the outcome of a request, and whether it is the expected one."""
         if self._json:
             write_json(_verdict_object(turn, verdict), indent=None)
@@ -80,7 +80,7 @@ TCB_KINDS = ("key-req", "key-req-v2")
 """Kinds with a TCB version whose layout depends on the product."""
 
 
-def _verdict_object(turn: int, verdict: Check) -> dict[str, Any]:
+def _verdict_object(turn: int, verdict: RequestCheck) -> dict[str, Any]:
     outcome, expected = verdict.attempt.outcome, verdict.expected
     plain: dict[str, Any] = {
         "schema": "request/1",
@@ -96,7 +96,7 @@ def _verdict_object(turn: int, verdict: Check) -> dict[str, Any]:
     return plain
 
 
-def _verdict_lines(turn: int, verdict: Check) -> list[str]:
+def _verdict_lines(turn: int, verdict: RequestCheck) -> list[str]:
     look = terminal_style()
     outcome, expected = verdict.attempt.outcome, verdict.expected
     lines = [f"request {turn}: {look.mark(look.strong, _ending(verdict))}"]
@@ -110,7 +110,7 @@ def _verdict_lines(turn: int, verdict: Check) -> list[str]:
     return lines
 
 
-def _ending(verdict: Check) -> str:
+def _ending(verdict: RequestCheck) -> str:
     """Return the outcome, and for a response the status in its payload."""
     response = verdict.attempt.response
     if response is None:

@@ -5,7 +5,14 @@ from typing import Annotated
 import typer
 
 from ..options import AsHex, Corrupt, File, Json, Output, PieceOptions, grouped
-from .options import KeyOptions, OpenOptions, PayloadOptions, SealOptions, VerifyOptions
+from .options import (
+    AppraisalOptions,
+    KeyOptions,
+    OpenOptions,
+    PayloadOptions,
+    SealOptions,
+    VerifyOptions,
+)
 
 SEAL = """Example: snpwire seal report-req --set vmpl=1 --key-file vmpck --seqno 1 -o page.bin
 
@@ -14,14 +21,18 @@ TYPE is the name or number of a message (report-req, tsc-info-req, 5), the kind 
 VERIFY = """Example: snpwire verify report.bin vcek.der ask_ark.pem --policy policy.toml
 
 \b
-A policy, in TOML or JSON, may have these rules and no others:
-  require = ["smt"]                bits of the guest policy that must be set
-  forbid = ["debug"]               bits of it that must not
-  vmpl = [0, 1]                    any field of the report: its value, or several
-  measurement = "7a1e.."           likewise host_data, report_data, id_key_digest ..
+These checks fail unless --allow names them, each once:
+  debug, migration, policy-bits, vmpl, tcb-order, report-version, key-info, measurement
+
+\b
+A policy, in TOML or JSON; --policy list prints all of its rules:
+  allow = ["debug"]                as --allow
+  forbid = ["migrate_ma"]          bits of the guest policy that are 0; require: that are 1
+  measurement = "7a1e.."           a value of the report, or several
+  platform_info = {require = ["alias_check_complete"]}
   [minimum]
-  guest_svn = 2                    any number of the report
-  reported_tcb = {snp = 8}         parts of a TCB version"""
+  committed_tcb = {snp = 27}       parts of a TCB version
+  current_version = "1.55.40\""""
 
 
 @grouped
@@ -52,12 +63,13 @@ def open_(*, file: File = "-", key: KeyOptions, options: OpenOptions, piece: Pie
 @grouped
 def verify(
     *,
-    report: Annotated[str, typer.Argument(metavar="REPORT", show_default=False)],
+    report: Annotated[str, typer.Argument(metavar="REPORT", show_default=False)] = "",
     options: VerifyOptions,
+    appraisal: AppraisalOptions,
     json: Json = False,
     piece: PieceOptions,
 ) -> int:
     """Verify an attestation report against its certificate chain and a policy."""
     from .verify import verify as run
 
-    return run(report, options, piece, json=json)
+    return run(report, options, appraisal, piece, json=json)

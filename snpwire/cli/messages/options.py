@@ -112,9 +112,48 @@ class VerifyOptions(NamedTuple):
     crl: Annotated[str | None, typer.Option(metavar="FILE", help="certificate revocation list")] = (
         None
     )
+    product: Product = None
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="time at which certificates must be valid; default now"),
+    ] = None
+    quiet: Annotated[bool, typer.Option("--quiet", help="print nothing: the exit code tells")] = (
+        False
+    )
+
+
+class AppraisalOptions(NamedTuple):
+    """What a report has to say of its guest and host."""
+
+    allow: Annotated[
+        tuple[str, ...],
+        typer.Option(metavar="NAME", help="let the check NAME fail: debug, migration, .."),
+    ] = ()
     policy: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="policy for the fields of the report, in TOML or JSON"),
+        typer.Option(metavar="FILE", help="policy, in TOML or JSON; list prints its rules"),
+    ] = None
+    measurement: Annotated[
+        str | None, typer.Option(metavar="HEX", help="expected launch digest, 48 bytes")
+    ] = None
+    report_data: Annotated[
+        str | None, typer.Option(metavar="HEX", help="expected data of the guest, 64 bytes")
+    ] = None
+    host_data: Annotated[
+        str | None, typer.Option(metavar="HEX", help="expected data of the host, 32 bytes")
+    ] = None
+    min_tcb: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            metavar="PART=N,..", help="least reported and committed TCB version: snp=27,.."
+        ),
+    ] = ()
+    advisories: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[=NAME,..]",
+            help="check what is known to be broken, all of it or what is named",
+        ),
     ] = None
     id_key: Annotated[
         tuple[str, ...],
@@ -124,8 +163,3 @@ class VerifyOptions(NamedTuple):
         tuple[str, ...],
         typer.Option(metavar="FILE", help="expected author key, which signed the ID key"),
     ] = ()
-    product: Product = None
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="time at which certificates must be valid; default now"),
-    ] = None

@@ -1,67 +1,139 @@
-"""``snpwire verify``: check a report against its certificates and a policy, link by link."""
+"""``snpwire verify``: check a report against its certificates and a policy, check by check.
+
+The exit code is 0 if every check that was made holds, or was allowed to fail by its name; what was
+not checked is said, with the option that checks it. The last line is the verdict.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import partial
+import sys
 from typing import TYPE_CHECKING, Any
 
-from ...errors import (
-    CertificateError,
-    DecodeError,
-    InputError,
-    KeyFormatError,
-    SnpwireError,
-    UsageError,
-    shown,
-)
+from ...errors import InputError, UsageError
 from ...wire.report import REPORT_SIZE
-from ..engine.config_files import object_of
-from ..input import SourceError, contents, cut, load, shown_name
+from ..input import SourceError, cut, load
 from ..output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
-    from ...crypto.id_keys import OwnerKeys
-    from ...crypto.link import Link
-    from ...crypto.policy import AppraisalPolicy
-    from ...crypto.x509 import X509, Crl
+    from ...crypto.check import Check, Verification
     from ..input import Source
     from ..options import PieceOptions
-    from .options import VerifyOptions
+    from .options import AppraisalOptions, VerifyOptions
 
-WORDS = {True: "ok", False: "FAILED", None: "not checked"}
+LIST = "list"
+"""What ``--policy`` takes to print the rules that there are."""
+WORDS = {"holds": "ok", "failed": "FAILED"}
+WIDTH = len("not checked")
+VERIFIED, UNCOMPARED, REFUSED = "verified", "verified without a policy", "refused"
 
 
-def verify(file: str, options: VerifyOptions, piece: PieceOptions, *, json: bool) -> int:
-    """Print every link; return 1 if one fails."""
-    from ...crypto.link import failures
+def verify(
+    file: str,
+    options: VerifyOptions,
+    appraisal: AppraisalOptions,
+    piece: PieceOptions,
+    *,
+    json: bool,
+) -> int:
+    """Print every check and the verdict; return 1 unless the report is verified."""
     from ...crypto.verify import verify as run
+    from .verify_input import appraisal_policy, chain_files, check_stdin, moment
 
-    _check_stdin(file, options)
-    source = report_of(file, piece)
-    certificates, crl = _certificates(options)
-    links = run(
+    if appraisal.policy == LIST:
+        return _list(json=json)
+    if not file:
+        hint = "snpwire verify REPORT CERT.. , or --policy list"
+        raise UsageError("no report is named", help=hint)
+    if json and options.quiet:
+        raise UsageError("--json prints, and --quiet does not", help="give one of them")
+    check_stdin(file, options, appraisal)
+    policy = appraisal_policy(appraisal)
+    source = report_of(file, piece, quiet=options.quiet)
+    files = chain_files(options, appraisal)
+    found = run(
         source.data,
-        certificates,
-        crl=crl,
-        at=_time(options.at),
+        files.certificates,
+        roots=files.roots,
+        crl=files.crl,
+        at=moment(options.at),
         product=options.product,
-        policy=None if options.policy is None else _policy(options.policy),
-        roots=_roots(options.root),
-        owner=_owner(options),
+        policy=policy,
+        owner=files.owner,
     )
-    failed = failures(links)
+    if not options.quiet:
+        compared = bool(policy.fields or appraisal.id_key or appraisal.author_key)
+        verdict = (VERIFIED if compared else UNCOMPARED) if found.verified else REFUSED
+        _write(source.name, found, verdict, json=json)
+    return int(not found.verified)
+
+
+def _write(name: str, found: Verification, verdict: str, *, json: bool) -> None:
     if json:
-        rows = [link._asdict() for link in links]
-        write_json({"schema": "verify/1", "verified": not failed, "links": rows})
+        write_json(_document(found, verdict))
     else:
-        write_lines(_lines(links))
-        verdict = f"does not verify: {', '.join(link.name for link in failed)}"
-        write_lines([f"{source.name}: {verdict if failed else 'verifies'}"])
-    return int(bool(failed))
+        write_lines(_lines(found.checks))
+        write_lines([f"{name}: {_sentence(found, verdict)}"])
+    if any(row.name == "certificates" and row.state == "failed" for row in found.checks):
+        report = "REPORT" if name == "<stdin>" else name
+        _write_help(f"snpwire explain kds {report} prints where AMD publishes them")
 
 
-def report_of(file: str, options: PieceOptions) -> Source:
+def _document(found: Verification, verdict: str) -> dict[str, Any]:
+    rows = [row._asdict() for row in found.checks]
+    return {
+        "schema": "verify/2",
+        "verified": found.verified,
+        "verdict": verdict,
+        "checks": [{key: cell for key, cell in row.items() if cell != ""} for row in rows],
+    }
+
+
+def _sentence(found: Verification, verdict: str) -> str:
+    if verdict == REFUSED:
+        return f"{verdict}: {', '.join(row.name for row in found.failed) or 'nothing was checked'}"
+    if verdict == UNCOMPARED:
+        return f"{verdict}: nothing was compared with what its owner wants"
+    return verdict
+
+
+def _lines(checks: tuple[Check, ...]) -> list[str]:
+    look = terminal_style()
+    width = max(len(row.name) for row in checks)
+    marks = {"holds": look.strong, "failed": look.bad, "allowed": look.bad}
+    lines = []
+    for row in checks:
+        word = f"{WORDS.get(row.state, row.state):<{WIDTH}}"
+        option = f" ({row.option})" if row.option else ""
+        mark = look.mark(marks.get(row.state, look.faint), word)
+        lines.append(f"{mark}  {row.name:<{width}}  {row.reason}{option}")
+    return lines
+
+
+def _write_help(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"help: {text}\n")
+
+
+def _list(*, json: bool) -> int:
+    """Print every rule that a policy may have."""
+    from ...crypto.policy_list import rule_rows
+    from ...view.table import Row, table
+
+    rows = list(rule_rows())
+    if json:
+        keys = ("rule", "form", "text")
+        write_json(
+            {
+                "schema": "verify-policy/1",
+                "rules": [dict(zip(keys, row, strict=True)) for row in rows],
+            }
+        )
+    else:
+        write_lines(table([Row("", "", *row) for row in rows], terminal_style()))
+    return 0
+
+
+def report_of(file: str, options: PieceOptions, *, quiet: bool = False) -> Source:
     """Read the bytes of a report. Raises SourceError and OSError."""
     piece = cut(options.offset, options.length, options.page, REPORT_SIZE)
     source = load(file, form=options.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
@@ -71,95 +143,6 @@ def report_of(file: str, options: PieceOptions) -> Source:
         raise SourceError(
             source.name, InputError(reason, help=hint if len(source.data) > REPORT_SIZE else "")
         )
-    write_note(*source.notes)
+    if not quiet:
+        write_note(*source.notes)
     return source
-
-
-def _check_stdin(file: str, options: VerifyOptions) -> None:
-    files = [file, *options.certificates, *options.root, *options.id_key, *options.author_key]
-    files += [name for name in (options.certs, options.crl, options.policy) if name is not None]
-    if files.count("-") > 1:
-        raise UsageError("standard input can be only one of the inputs", help="give files")
-
-
-def _lines(links: list[Link]) -> list[str]:
-    look = terminal_style()
-    width = max(len(link.name) for link in links)
-    marks = {True: look.strong, False: look.bad, None: look.faint}
-    return [
-        f"{look.mark(marks[link.ok], f'{WORDS[link.ok]:<11}')}  {link.name:<{width}}  {link.reason}"
-        for link in links
-    ]
-
-
-def _certificates(options: VerifyOptions) -> tuple[list[X509], Crl | None]:
-    """Read all certificates, and the revocation list. Raises SourceError, OSError."""
-    from ...crypto.certificates import load as load_certificates
-    from ...crypto.certificates import load_crl, load_table
-
-    found: list[X509] = []
-    crl = None
-    for file in options.certificates:
-        found += _read(file, load_certificates)
-    if options.certs is not None:
-        more, crl = _read(options.certs, load_table)
-        found += more
-    for file in options.root:
-        found += _read(file, load_certificates)
-    if options.crl is not None:
-        crl = _read(options.crl, load_crl)
-    return found, crl
-
-
-def _read(file: str, load_as: Any) -> Any:
-    try:
-        return load_as(contents(file))
-    except (CertificateError, DecodeError, KeyFormatError) as exc:
-        raise SourceError(shown_name(file), exc) from None
-
-
-def _roots(files: tuple[str, ...]) -> dict[str, str]:
-    """Return the trusted roots: AMD's, or only those in *files*."""
-    from ...crypto.certificates import AMD_ROOTS, load, name_of, pin
-
-    if not files:
-        return dict(AMD_ROOTS)
-    return {
-        pin(row): f"{name_of(row) or 'a certificate without a name'} of {shown_name(file)}"
-        for file in files
-        for row in _read(file, load)
-    }
-
-
-def _owner(options: VerifyOptions) -> OwnerKeys:
-    """Read the owner's keys. Raises SourceError and OSError."""
-    from ...crypto.id_keys import OwnerKeys, digest_of
-
-    authors = partial(digest_of, author=True)
-    return OwnerKeys(
-        [_read(file, digest_of) for file in options.id_key] or None,
-        [_read(file, authors) for file in options.author_key] or None,
-    )
-
-
-def _time(text: str | None) -> datetime:
-    """Return the time at which certificates must be valid; default now."""
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        hint = "2026-03-31, or 2026-03-31T12:00:00Z"
-        raise UsageError(f"--at {shown(text)} is not a date", help=hint) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _policy(file: str) -> AppraisalPolicy:
-    """Read a policy, JSON or TOML. Raises SourceError, OSError, and UsageError, which name it."""
-    from ...crypto.policy import AppraisalPolicy
-
-    plain = object_of(file)
-    try:
-        return AppraisalPolicy.from_plain(plain)
-    except SnpwireError as exc:
-        raise SourceError(shown_name(file), exc) from None

@@ -149,7 +149,7 @@ BAD_CHAINS: tuple[ReportChange, ...] = (
     ReportChange(
         "bare-certificate",
         "the VCEK does not say for which chip and TCB version it is",
-        ("tcb-*", "hwid", "product"),
+        ("struct-version", "tcb-*", "hwid", "product"),
         bare,
         VCEK,
     ),

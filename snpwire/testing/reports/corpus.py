@@ -1,11 +1,12 @@
-"""Some four hundred reports for verifiers, each with the verdict that is correct.
+"""Some five hundred reports for verifiers, each with the verdict that is correct.
 
     for sample in reports():
-        assert my_verifier(sample.report, sample.certificates, sample.at) is sample.genuine
+        assert my_verifier(sample.report, sample.certificates, sample.at) is sample.acceptable
 
 The emulated machine makes them: every product, report version and kind of key, and what a guest
-and its host may vary; then everything that can be wrong with one, one fault at a time. Whether a
-genuine report is acceptable is another question: a guest that may be debugged has a genuine one.
+and its host may vary; then everything that can be wrong with one, one fault at a time. There are
+three kinds: not genuine (forged, or without a chain that vouches for it); genuine and not to be
+trusted, such as that of a guest that the host may debug; and acceptable, which is genuine too.
 """
 
 from __future__ import annotations
@@ -21,19 +22,28 @@ from .attestation import NOW, Origin, VerifierInput, certificates_of, evidence_o
 from .bad_chains import BAD_CHAINS, HARMLESS_CHAINS
 from .tampered import TAMPERED_REPORTS
 from .valid import VARIANTS
+from .weak_reports import ODD_REPORTS, WEAK_REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from ...crypto.link import Link
+    from ...crypto.check import Verification
     from ...engine.guest.guest import Guest
     from ...engine.machine import Machine
     from .attestation import ReportChange
     from .valid import Variant
 
 PROFILES = ("milan", "genoa", "turin")
+CHANGES = (*HARMLESS_CHAINS, *ODD_REPORTS, *WEAK_REPORTS, *TAMPERED_REPORTS, *BAD_CHAINS)
 VERSIONS = (2, 3, 5)
+
+
+def is_genuine(fails: tuple[str, ...]) -> bool:
+    """Return whether a report is authentic of which these checks fail."""
+    from ...crypto.policy import ALLOWABLE
+
+    return ALLOWABLE.keys() >= set(fails)
 
 
 class Sample(NamedTuple):
@@ -52,11 +62,16 @@ class Sample(NamedTuple):
     crl: bytes = b""
     """A certificate revocation list, DER, or nothing."""
     fails: tuple[str, ...] = ()
-    """The links that fail, as ``snpwire verify`` names them; ``size`` if it is no report."""
+    """The checks that fail, as ``snpwire verify`` names them; ``size`` if it is no report."""
 
     @property
     def genuine(self) -> bool:
-        """Return whether a verifier must accept it."""
+        """Return whether it is authentic: AMD's chain vouches for what it says."""
+        return is_genuine(self.fails)
+
+    @property
+    def acceptable(self) -> bool:
+        """Return whether a careful verifier accepts it: it is authentic, and fit to be trusted."""
         return not self.fails
 
     @property
@@ -69,22 +84,18 @@ class Sample(NamedTuple):
         """Return the report, decoded. Raises DecodeError if its size is wrong."""
         return Report.parse(self.report)
 
-    def links(self) -> list[Link]:
-        """Return the links of ``snpwire verify``, trusting ``root``. Raises DecodeError."""
-        from ...crypto.certificates import load, load_crl, pin
+    def verification(self) -> Verification:
+        """Return the checks of ``snpwire verify``, trusting ``root``. Raises DecodeError."""
+        from ...crypto.certificates import load, pin
         from ...crypto.verify import verify
 
-        rows = [row for document in self.certificates for row in load(document)]
         roots = {pin(load(self.root)[0]): "the TEST root"}
-        crl = load_crl(self.crl) if self.crl else None
-        return verify(self.report, rows, roots=roots, crl=crl, at=self.at)
+        return verify(self.report, self.certificates, roots=roots, crl=self.crl or None, at=self.at)
 
     def failing(self) -> tuple[str, ...]:
-        """Return the links that ``snpwire verify`` finds failing; ``size`` for no report."""
-        from ...crypto.link import failures
-
+        """Return the checks that ``snpwire verify`` finds failing; ``size`` for no report."""
         try:
-            return tuple(link.name for link in failures(self.links()))
+            return tuple(row.name for row in self.verification().failed)
         except DecodeError:
             return ("size",)
 
@@ -119,8 +130,13 @@ class Recipe(NamedTuple):
             root=evidence.certificates[-1],
             at=inputs.at,
             crl=inputs.crl,
-            fails=change.failing_links(self.origin) if change else (),
+            fails=self.fails,
         )
+
+    @property
+    def fails(self) -> tuple[str, ...]:
+        """Return the checks that fail."""
+        return self.change.failing_links(self.origin) if self.change else self.variant.fails
 
 
 def _origins() -> Iterator[Origin]:
@@ -141,18 +157,22 @@ def _recipes() -> dict[str, Recipe]:
         own = profile == profile_named(profile.name)
         for variant in VARIANTS if own else VARIANTS[:1]:
             recipes[f"{start}-{variant.name}"] = Recipe(origin, variant)
-        for change in (*HARMLESS_CHAINS, *TAMPERED_REPORTS, *BAD_CHAINS) if own else ():
+        for change in CHANGES if own else ():
             if change.fits(origin):
                 recipes[f"{start}-{change.name}"] = Recipe(origin, VARIANTS[0], change)
     return recipes
 
 
-def reports(*, genuine: bool | None = None, profile: str = "") -> Iterator[Sample]:
-    """Yield the samples, genuine or not, of one profile, or all. Raises UsageError."""
-    return map(report_named, report_names(genuine=genuine, profile=profile))
+def reports(
+    *, genuine: bool | None = None, acceptable: bool | None = None, profile: str = ""
+) -> Iterator[Sample]:
+    """Yield the samples, genuine or acceptable or not, of a profile or all. Raises UsageError."""
+    return map(report_named, report_names(genuine=genuine, acceptable=acceptable, profile=profile))
 
 
-def report_names(*, genuine: bool | None = None, profile: str = "") -> list[str]:
+def report_names(
+    *, genuine: bool | None = None, acceptable: bool | None = None, profile: str = ""
+) -> list[str]:
     """Return the names of the samples without making them. Raises UsageError."""
     if profile and profile not in PROFILES:
         hint = nearest(profile, PROFILES) or f"profiles are: {', '.join(PROFILES)}"
@@ -161,7 +181,8 @@ def report_names(*, genuine: bool | None = None, profile: str = "") -> list[str]
         name
         for name, row in _recipes().items()
         if profile in ("", row.origin.profile.name)
-        and genuine in (None, row.change is None or not row.change.fails)
+        and genuine in (None, is_genuine(row.fails))
+        and acceptable in (None, not row.fails)
     ]
 
 

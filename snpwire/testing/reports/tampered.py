@@ -122,7 +122,7 @@ def _alterations() -> list[ReportChange]:
         _row(
             f"altered-{field.replace('_', '-')}",
             f"{why} after the report was signed",
-            (SIGNATURE,),
+            (SIGNATURE, "debug") if field == "policy" else (SIGNATURE,),
             alter(**{field: change}),
         )
         for field, why, change in ALTERED
@@ -137,7 +137,7 @@ TAMPERED_REPORTS: tuple[ReportChange, ...] = (
     _row(
         "altered-reported-tcb",
         "the reported TCB version was raised after the report was signed",
-        (SIGNATURE, "tcb-snp"),
+        (SIGNATURE, "tcb-snp", "tcb-order"),
         newer_tcb,
     ),
     _row(
@@ -177,7 +177,7 @@ TAMPERED_REPORTS: tuple[ReportChange, ...] = (
     _row(
         "newer-tcb",
         "it claims a newer TCB version than that of its key",
-        ("tcb-snp",),
+        ("tcb-snp", "tcb-order"),
         sign_again(newer_tcb),
     ),
     _row(
@@ -198,9 +198,6 @@ TAMPERED_REPORTS: tuple[ReportChange, ...] = (
         "it names an unknown signature algorithm",
         ("signature-algo",),
         sign_again(alter(signature_algo=increment)),
-    ),
-    _row(
-        "version-1", "it has version 1", ("report-version",), sign_again(alter(version=lambda _: 1))
     ),
     _row(
         "no-signer",

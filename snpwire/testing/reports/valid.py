@@ -1,4 +1,4 @@
-"""Genuine reports: what may vary between them."""
+"""Reports that a machine makes: what may vary between them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ AUTHOR_KEY = key_pair(b"snpwire TEST owner".ljust(48, b"\0"), b"author key")
 
 
 class Variant(NamedTuple):
-    """One way in which a genuine report may differ from the plain one."""
+    """One way in which an authentic report may differ from the plain one."""
 
     name: str
     why: str
     change: Callable[[Origin], Origin]
+    fails: tuple[str, ...] = ()
+    """The checks that fail: it is authentic, and not to be trusted."""
 
 
 def _with_policy(**bits: int) -> Callable[[Origin], Origin]:
@@ -74,8 +76,18 @@ VARIANTS: tuple[Variant, ...] = (
         "another guest, with another launch digest",
         lambda origin: origin._replace(image=origin.image._replace(kernel=b"other" * 2000)),
     ),
-    Variant("debug", "the host may debug the guest: it has no secrets", _with_policy(debug=1)),
-    Variant("migratable", "a migration agent may move the guest", _with_policy(migrate_ma=1)),
+    Variant(
+        "debug",
+        "the host may debug the guest: it has no secrets",
+        _with_policy(debug=1),
+        ("debug",),
+    ),
+    Variant(
+        "migratable",
+        "a migration agent may move the guest",
+        _with_policy(migrate_ma=1),
+        ("migration",),
+    ),
     Variant("one-socket", "the guest may run on one socket alone", _with_policy(single_socket=1)),
     Variant("least-abi", "the guest asks for ABI 1.51", _with_policy(abi_major=1, abi_minor=51)),
     Variant(

@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 
 
 def tcb(question: Question) -> Iterator[Row]:
-    """Explain a TCB version; without a product, in each of the two layouts."""
+    """Explain a TCB version, or what advisories want of one.
+
+    Without a product it is explained in each of the two layouts.
+    """
     from ...product import product_named
     from ...wire.tcb import PRODUCTS, TcbLayout
+    from .advisory import compared_levels, least_levels
 
+    row = product_named(question.product) if question.product else None
+    if not question.text:
+        yield from least_levels(row)
+        return
     number = question.number()
-    if question.product:
-        row = product_named(question.product)
+    if row:
         yield from _tcb(number, row.layout, f"as asked for: {row.name}")
+        yield from compared_levels(row, row.layout.word(number))
         return
     yield Row("", "", "tcb layout", "unknown", "the number does not show it; use --product")
     for layout in TcbLayout:
