@@ -1,11 +1,12 @@
 """How go-sev-guest is asked for a verdict: the words, an owner's wishes, what cannot be asked."""
 
 import tomllib
+from base64 import b64encode
 
 import peer_verdicts
 import peers
 import pytest
-from peer_evidence import words_of
+from evidence import write
 from peer_verdicts import UntranslatedError, options, word_of
 
 GO = peers.PEERS["go-sev-guest"]
@@ -20,11 +21,11 @@ def built():
 
 
 def test_what_an_owner_wishes_is_put_in_the_words_of_go():
-    policy = """
+    policy = f"""
         allow = ["debug"]
         forbid = ["smt"]
         require = ["single_socket"]
-        host_data = "0102"
+        host_data = "{"01" * 32}"
         vmpl = [1]
         [platform_info]
         require = 0x24
@@ -33,13 +34,13 @@ def test_what_an_owner_wishes_is_put_in_the_words_of_go():
         require = [0, 2]
         [minimum]
         guest_svn = 3
-        reported_tcb = {snp = 27, microcode = 222}
+        reported_tcb = {{snp = 27, microcode = 222}}
         current_version = "1.55.40"
     """
 
     assert options(tomllib.loads(policy), ["migration"]) == {
         "GuestPolicy": {"SMT": False, "Debug": True, "MigrateMA": True, "SingleSocket": True},
-        "HostData": "AQI=",
+        "HostData": b64encode(b"\1" * 32).decode(),
         "VMPL": 1,
         "PlatformInfo": {
             "SMTEnabled": True,
@@ -84,7 +85,7 @@ def test_every_bit_that_is_translated_has_the_name_that_it_has_here():
 
 
 def test_an_option_that_go_does_not_know_is_no_verdict(tmp_path):
-    words = words_of({}, tmp_path)
+    words = write({}, tmp_path)[1:]
     built()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -93,8 +94,18 @@ def test_an_option_that_go_does_not_know_is_no_verdict(tmp_path):
             peer_verdicts.theirs(GO, words)
 
 
+def test_a_panic_is_a_refusal_that_says_so(tmp_path):
+    words = write({"signer": "VLEK", "crl": {"until": "2025-01-01"}}, tmp_path)[1:]
+    built()
+
+    verdict = peer_verdicts.theirs(GO, words)
+
+    assert verdict.word == "refuse"
+    assert verdict.says.startswith("verify: panic: runtime error: invalid memory address")
+
+
 def test_the_command_line_prints_both_verdicts(tmp_path, capsys):
-    words = words_of({}, tmp_path)
+    words = write({}, tmp_path)[1:]
     built()
 
     assert peers.main(["verify", *words]) == 0
@@ -102,26 +113,22 @@ def test_the_command_line_prints_both_verdicts(tmp_path, capsys):
     assert output.startswith("snpwire: accept\n")
     assert "\ngo-sev-guest: accept\n" in output
 
-    assert peers.main(["verify", *words_of({"product": "Turin"}, tmp_path)]) == 1
+    assert peers.main(write({"product": "Turin"}, tmp_path)) == 1
     assert "\ngo-sev-guest: refuse\nverify: not an AMD KDS OID" in capsys.readouterr().out
 
 
 def test_the_command_line_says_why_there_is_nothing_to_compare(tmp_path, capsys, monkeypatch):
-    words = words_of({"policy": 'csp_id = "CN=x"'}, tmp_path)
-    monkeypatch.setattr(peer_verdicts, "program", lambda peer: None)
-
-    assert peers.main(["verify", *words]) == 2
+    assert peers.main(write({"policy": 'csp_id = "CN=x"'}, tmp_path)) == 2
     assert capsys.readouterr().out == "skipped: go-sev-guest cannot be told: csp_id\n"
 
-    monkeypatch.undo()
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert peers.main(["verify", *words]) == 2
+    assert peers.main(write({}, tmp_path)) == 2
     assert capsys.readouterr().out == "skipped: go-sev-guest: go is not installed\n"
 
 
 def test_a_policy_that_is_no_toml_cannot_be_told(tmp_path):
-    words = words_of({"policy": "vmpl ="}, tmp_path)
+    words = write({"policy": "vmpl ="}, tmp_path)[1:]
 
     with pytest.raises(UntranslatedError, match=r"^the policy: Invalid value"):
         peer_verdicts.evidence(peer_verdicts.arguments(words))
@@ -134,11 +141,12 @@ def test_a_policy_that_is_no_toml_cannot_be_told(tmp_path):
         (["--advisories"], "--advisories"),
         (["--advisories", "AMD-SB-3015"], "--advisories"),
         (["--host-data", "5"], "host_data 5"),
-        (["--measurement", "00"], "two values of measurement"),
+        (["--host-data", "55"], "host_data of 1 bytes"),
+        (["--measurement", "00" * 48], "two values of measurement"),
     ],
 )
 def test_options_that_go_has_no_words_for_are_said(more, said, tmp_path):
-    words = words_of({"policy": 'measurement = "01"', "options": more}, tmp_path)
+    words = write({"policy": f'measurement = "{"01" * 48}"', "options": more}, tmp_path)[1:]
 
     with pytest.raises(UntranslatedError) as caught:
         peer_verdicts.evidence(peer_verdicts.arguments(words))
@@ -147,22 +155,22 @@ def test_options_that_go_has_no_words_for_are_said(more, said, tmp_path):
 
 
 def test_options_and_a_policy_in_json_are_told(tmp_path):
-    more = ["--measurement", "00", "--report-data", "01", "--host-data", "02"]
-    words = words_of({"policy": '{"vmpl": 1}', "options": more}, tmp_path)
+    more = ["--measurement", "00" * 48, "--report-data", "01" * 64, "--host-data", "02" * 32]
+    words = write({"policy": '{"vmpl": 1}', "options": more}, tmp_path)[1:]
     asked = peer_verdicts.evidence(peer_verdicts.arguments(words))
 
     assert asked["options"] == {
         "GuestPolicy": {"SMT": True},
         "VMPL": 1,
-        "Measurement": "AA==",
-        "ReportData": "AQ==",
-        "HostData": "Ag==",
+        "Measurement": b64encode(bytes(48)).decode(),
+        "ReportData": b64encode(b"\1" * 64).decode(),
+        "HostData": b64encode(b"\2" * 32).decode(),
     }
     assert asked["at"] == "2026-06-01T00:00:00+00:00"
 
 
 def test_a_list_of_a_root_that_the_module_carries_cannot_be_told(tmp_path):
-    words = words_of({"crl": {}}, tmp_path)
+    words = write({"crl": {}}, tmp_path)[1:]
     place = words.index("--root")
     del words[place : place + 2]
 

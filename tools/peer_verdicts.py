@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peer_programs import FOLDER, MissingError, ask, program
 
-from snpwire.wire.report import REPORT_SIZE, GuestPolicy, PlatformInfo
+from snpwire.wire.report import REPORT_SIZE, GuestPolicy, PlatformInfo, Report
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -200,10 +200,14 @@ def options(policy: Mapping[str, Any], allow: Iterable[str] = ()) -> dict[str, A
 
 
 def _bytes(key: str, text: str) -> str:
+    tile = Report.tile(key)
     try:
-        return b64encode(bytes.fromhex(text)).decode()
+        data = bytes.fromhex(text)
     except ValueError:
         raise UntranslatedError(f"{key} {text}") from None
+    if tile is None or len(data) != tile.size:
+        raise UntranslatedError(f"{key} of {len(data)} bytes")
+    return b64encode(data).decode()
 
 
 def _known(table: Mapping[str, str], name: str, place: str) -> str:
@@ -252,8 +256,8 @@ def _add_least(found: dict[str, Any], rule: Mapping[str, Any]) -> None:
 
 def theirs(peer: Peer, words: list[str]) -> Verdict:
     """Return the verdict of go-sev-guest. Raises MissingError, UntranslatedError, and OSError."""
-    asked = program(peer)
-    answer = ask(asked, json.dumps(evidence(arguments(words))).encode(), "verdict")
+    given = json.dumps(evidence(arguments(words)))
+    answer = ask(program(peer), given.encode(), "verdict")
     if answer["accepted"]:
         return Verdict("accept", "")
     return Verdict("refuse", f"{answer['stage']}: {answer['says']}")
