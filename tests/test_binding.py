@@ -167,11 +167,21 @@ def test_a_masked_chip_is_not_checked(wrapped):
 
 def test_a_vlek_names_its_provider_and_a_vcek_none():
     assert failed(amd(CLASSIC, csp="CN=x")) == {
-        "csp-id": "the certificate of a VCEK names a provider, 'CN=x'"
+        "certificate-csp-id": "the certificate of a VCEK has a VLEK's cspID, 'CN=x'"
     }
     assert vlek_failed(amd(CLASSIC, "Milan", hwid=None)) == {
-        "csp-id": "the certificate does not say which provider has the key"
+        "certificate-csp-id": "the certificate has no cspID: it does not say whose the key is"
     }
+
+
+def test_the_provider_of_a_vlek_is_shown():
+    found = checks(amd(CLASSIC, "Milan", **VLEK), leaf=authority.vlek, key_info=4)
+
+    assert found["certificate-csp-id"][:3] == (
+        "certificate-csp-id",
+        "holds",
+        "cspID: the key is that of 'CN=test.invalid'",
+    )
 
 
 # Product

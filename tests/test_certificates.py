@@ -150,11 +150,35 @@ def test_a_table_is_taken_as_it_is():
         pages=True,
     )
 
-    found, crl = load_table(table)
+    found, crl, notes = load_table(table)
 
     assert [row.der for row in found] == [CHAIN[2], CHAIN[0], CHAIN[1]]
     assert crl.issuer_name == "ARK-Milan"
-    assert load_table(CertTable.parse(bytes(4096))) == ([], None)
+    assert notes == ()
+    assert load_table(CertTable.parse(bytes(4096))) == ([], None, ())
+
+
+def test_an_entry_that_cannot_be_read_is_passed_over_if_another_can():
+    rows = [("VCEK", b"junk"), ("VCEK", CHAIN[0]), ("ASK", CHAIN[1][:-1]), ("ASK", CHAIN[1])]
+
+    found, _, notes = load_table(build_table(rows))
+
+    assert [row.der for row in found] == [CHAIN[0], CHAIN[1]]
+    assert notes[0] == (
+        "another VCEK of the table cannot be read: there is no certificate: neither DER nor PEM"
+    )
+    assert notes[1].startswith("another ASK of the table cannot be read: the DER is cut short")
+
+
+def test_the_latest_list_of_a_table_is_taken():
+    old, new = (
+        revocations(rsa_key("ark"), serials=[serial], since=since)
+        for serial, since in ((1, BEFORE), (2, NOW))
+    )
+
+    for rows in ([old, new], [new, old]):
+        table = build_table([("CRL", row) for row in (*rows, b"junk")])
+        assert load_table(table).crl.revoked == {2}
 
 
 def test_a_table_names_the_entry_that_is_wrong():
@@ -162,7 +186,7 @@ def test_a_table_names_the_entry_that_is_wrong():
         load_table(build_table([("VCEK", b"junk")]))
     with pytest.raises(CertificateError, match=r"^ASK: the DER is cut short: .* at 0x0$"):
         load_table(build_table([("ASK", CHAIN[1][:-1])]))
-    with pytest.raises(CertificateError, match=r"^ARK ends at .*, outside the "):
+    with pytest.raises(CertificateError, match=r"^ARK: it ends at .*, outside the "):
         load_table(build_table([("ARK", CHAIN[2])])[:-1])
 
 

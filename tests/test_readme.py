@@ -16,6 +16,8 @@ def at_hand(tmp_path, monkeypatch):
     """Return the names that the blocks take as given, with the files they read beside them."""
     shutil.copy(ROOT / "tests/rmp/host.rmp", tmp_path / "rmp.bin")
     shutil.copy(ROOT / "tests/logs/worked.log", tmp_path / "kern.log")
+    for name in ("report.bin", "vcek.der", "ask_ark.pem", "ark.der"):
+        shutil.copy(ROOT / "tests/messages" / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "tests/vectors/psc.bin").read_bytes()
     return {"data": page, "image": 3 * page}

@@ -21,6 +21,7 @@ from bench_instructions import rmp_instructions
 from bench_log import logs
 from bench_messages import messages
 from bench_rmp import rmp
+from bench_verify import verifying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,9 @@ def main() -> int:
     """Print the table; with --check, return 1 if a target was missed."""
     options = arguments()
     scale = QUICK if options.quick else FULL
-    every = contests(scale.pages) | messages() | rmp(scale.entries) | logs(scale.pages)
+    every = (
+        contests(scale.pages) | messages() | verifying() | rmp(scale.entries) | logs(scale.pages)
+    )
     every |= engine()
     every |= rmp_instructions(scale.entries)
     chosen = {name: make for name, make in every.items() if options.only in name}

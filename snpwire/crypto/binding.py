@@ -62,7 +62,7 @@ def binding_checks(
     yield _struct_version(decision, given)
     yield from _tcb(report, decision, given)
     yield _hwid(report, decision, given, kind)
-    yield from _csp_id(given, kind)
+    yield from _provider(given, kind)
     yield _product(report, decision, given)
     yield from _product_above(given, chain)
 
@@ -120,13 +120,15 @@ def _hwid_sizes(decision: ProductDecision) -> tuple[int, ...]:
     return (8,) if decision.layout is TcbLayout.TURIN else (64,)
 
 
-def _csp_id(given: Endorsement, kind: CertificateKind) -> Iterator[Check]:
-    if kind == CertificateKind.VLEK:
-        if given.csp_id is None:
-            yield made("csp-id", False, "the certificate does not say which provider has the key")
+def _provider(given: Endorsement, kind: CertificateKind) -> Iterator[Check]:
+    """Check that a VLEK, and no VCEK, is of a provider; which one is for a policy to compare."""
+    check, provider = "certificate-csp-id", shown(given.csp_id)
+    if kind == CertificateKind.VLEK and given.csp_id is None:
+        yield made(check, False, "the certificate has no cspID: it does not say whose the key is")
+    elif kind == CertificateKind.VLEK:
+        yield made(check, True, f"cspID: the key is that of {provider}")
     elif given.csp_id is not None:
-        reason = f"the certificate of a VCEK names a provider, {shown(given.csp_id)}"
-        yield made("csp-id", False, reason)
+        yield made(check, False, f"the certificate of a VCEK has a VLEK's cspID, {provider}")
 
 
 def _product(report: Report, decision: ProductDecision, given: Endorsement) -> Check:

@@ -11,8 +11,9 @@ import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -62,7 +63,11 @@ ISSUERS = {
 
 def kind_of(certificate: X509) -> CertificateKind:
     """Return the kind of *certificate*, by its subject's name."""
-    name = certificate.subject_name
+    return _kind(certificate.subject_name)
+
+
+@lru_cache(maxsize=64)
+def _kind(name: str) -> CertificateKind:
     if name in ("SEV-VCEK", "SEV-VLEK"):
         return CertificateKind(name[4:])
     for start, kind in (
@@ -101,33 +106,52 @@ def load_crl(data: bytes) -> Crl:
     return x509.parse_crl(documents[0])
 
 
-def load_table(data: bytes | CertTable) -> tuple[list[X509], Crl | None]:
+class TableContents(NamedTuple):
+    """What a certificate table holds."""
+
+    certificates: list[X509]
+    crl: Crl | None
+    """The latest revocation list."""
+    notes: tuple[str, ...] = ()
+    """Entries that were passed over."""
+
+
+def load_table(data: bytes | CertTable) -> TableContents:
     """Read the certificates, and the revocation list, of an extended request's table.
 
-    Raises CertificateError, which names the entry.
+    An entry that cannot be read is passed over if another one of its name can: whoever hands over
+    the table could have good evidence refused. Raises CertificateError, which names the entry.
     """
     table = data if isinstance(data, CertTable) else CertTable.parse(data)
     found: list[X509] = []
-    crl = None
+    lists: list[Crl] = []
+    problems: list[tuple[str, CertificateError]] = []
+    names = set()
     for entry in certificates(table):
         if entry.name not in ("VCEK", "VLEK", "ASK", "ARK", "CRL"):
             continue
-        if entry.problem:
-            raise CertificateError(f"{entry.name} {entry.problem}")
         try:
+            if entry.problem:
+                raise CertificateError(f"it {entry.problem}")
             if entry.name == "CRL":
-                crl = load_crl(entry.data)
+                lists.append(load_crl(entry.data))
             else:
                 found += load(entry.data)
+            names.add(entry.name)
         except CertificateError as exc:
-            raise CertificateError(f"{entry.name}: {exc.reason}", offset=exc.offset) from None
-    return found, crl
+            problems.append((entry.name, exc))
+    for name, problem in problems:
+        if name not in names:
+            raise CertificateError(f"{name}: {problem.reason}", offset=problem.offset)
+    notes = tuple(f"another {name} of the table cannot be read: {why}" for name, why in problems)
+    crl = max(lists, key=lambda row: row.this_update, default=None)
+    return TableContents(found, crl, notes)
 
 
 def _documents(data: bytes, label: bytes) -> list[bytes]:
     """Return the DER documents of a file that is DER or PEM."""
     if data[:1] == b"\x30" and b"-----BEGIN " not in data:  # a SEQUENCE, not the digit 0
-        return [data]
+        return [bytes(data)]
     found = [_base64(text, line) for kind, text, line in _blocks(data) if kind == label]
     if not found:
         wanted = label.decode().lower().replace("x509 crl", "revocation list")
@@ -187,6 +211,12 @@ def check_issued(certificate: X509, issuer: X509) -> None:
     check_signed(certificate.signed, issuer)
 
 
+@lru_cache(maxsize=16)
+def _public_key(key: RsaKey) -> rsa.RSAPublicKey:
+    """Return the key as the library has it; those of AMD's CAs are few. Raises ValueError."""
+    return rsa.RSAPublicNumbers(key.e, key.n).public_key()
+
+
 def check_signed(signed: Signed, issuer: X509) -> None:
     """Verify an RSASSA-PSS signature by the key of *issuer*. Raises SignatureError."""
     if signed.pss != AMD_PSS:
@@ -196,7 +226,7 @@ def check_signed(signed: Signed, issuer: X509) -> None:
     if not isinstance(issuer.key, RsaKey):
         raise SignatureError(f"{shown(issuer.subject_name)} has no RSA key")
     try:
-        key = rsa.RSAPublicNumbers(issuer.key.e, issuer.key.n).public_key()
+        key = _public_key(issuer.key)
         scheme = padding.PSS(padding.MGF1(SHA384_HASH()), AMD_PSS.salt)
         key.verify(signed.signature, signed.tbs, scheme, SHA384_HASH())
     except InvalidSignature:

@@ -13,22 +13,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import SignatureError, UsageError, shown
 from ..product import decide
 from ..wire.report import SIGNED, Report, SignatureAlgo, SigningKey
 from . import appraisal, id_keys
 from . import certificates as certs
-from .amd_oids import NAMES
 from .binding import NAMED, binding_checks, decided, endorsement_in
 from .certificates import AMD_ROOTS, CertificateKind, kind_of
 from .chain import Chain, Signers, best, by_name, distinct, keys_of, noted, paths
+from .chain_checks import Terms, chain_checks
 from .check import Check, Verification, made, not_made, tried
 from .documents import certificates_of, crl_of
 from .policy import AppraisalPolicy
 from .policy_rule import Subject
-from .rfc5280 import check_authority, check_dates, check_leaf, check_revoked
 from .signing import check, check_unused
 from .x509 import EcKey
 
@@ -39,21 +38,11 @@ if TYPE_CHECKING:
     from .amd_oids import Endorsement
     from .documents import CertificateSource, CrlSource
     from .id_keys import OwnerKeys
-    from .x509 import X509, Crl
+    from .x509 import X509
 
 SIGNERS = {SigningKey.VCEK: CertificateKind.VCEK, SigningKey.VLEK: CertificateKind.VLEK}
 FIELD_OF = {"id-key": "id_key_digest", "author-key": "author_key_digest"}
 """Field of a report that a check of the owner's keys compares."""
-
-
-class Terms(NamedTuple):
-    """What a chain is checked with."""
-
-    roots: Mapping[str, str]
-    """SHA-256 of the public key of each trusted root, and its name."""
-    crl: Crl | None
-    at: datetime
-    signers: Signers
 
 
 def verify(
@@ -90,7 +79,7 @@ def verify(
     keys = [row for row in keys if not signed.problem(row)] or keys
 
     def checks(chain: Chain) -> list[Check]:
-        return [*_keyed(value, decision, chain, signed), *_upward(chain, terms)]
+        return [*_keyed(value, decision, chain, signed), *chain_checks(chain, terms)]
 
     chain, found = _taken(rows, keys, terms, checks)
     endorsed = endorsement_in(chain.key)
@@ -128,7 +117,7 @@ def verify_chain(
 ) -> Verification:
     """Return every check of a chain, up to a root; arguments are those of ``verify``."""
     rows, terms = _given(certificates, roots, crl, at)
-    chain, found = _taken(rows, keys_of(rows), terms, lambda chain: _upward(chain, terms))
+    chain, found = _taken(rows, keys_of(rows), terms, lambda chain: chain_checks(chain, terms))
     return Verification((_present(chain), *found), tuple(chain.rows), endorsement_in(chain.key))
 
 
@@ -235,73 +224,3 @@ def _present(chain: Chain) -> Check:
     if missing:
         reason += f"; missing: {', '.join(missing)}"
     return made("certificates", not missing, reason)
-
-
-def _upward(chain: Chain, terms: Terms) -> list[Check]:
-    """Check each certificate against the next, and what it may be used for."""
-    return [
-        *_signatures(chain, terms.signers),
-        _root(chain, terms.roots),
-        *_usage(chain),
-        *_dates(chain, terms.at),
-        _crl(chain, terms.crl, terms.at),
-    ]
-
-
-def _lower(certificate: X509) -> str:
-    return kind_of(certificate).value.lower()
-
-
-def _signatures(chain: Chain, signers: Signers) -> Iterator[Check]:
-    """Check each certificate against the next, and the root against itself."""
-    for row, issuer in (
-        (chain.key, chain.intermediate),
-        (chain.intermediate, chain.root),
-        (chain.root, chain.root),
-    ):
-        if row is None:
-            continue
-        name = f"{_lower(row)}-signature"
-        if issuer is None:
-            yield made(name, False, f"its issuer {shown(row.issuer_name)} was not given")
-            continue
-        problem = signers.problem(row, issuer)
-        yield made(name, not problem, problem or f"signed by {shown(issuer.subject_name)}")
-
-
-def _root(chain: Chain, roots: Mapping[str, str]) -> Check:
-    if chain.root is None:
-        return made("root", False, "the chain does not reach a root")
-    digest = certs.pin(chain.root)
-    if digest in roots:
-        return made("root", True, f"the public key is that of {roots[digest]}")
-    trusted = ", ".join(roots.values()) or "none"
-    reason = f"the chain ends at {shown(chain.root.subject_name)}, public key {digest}"
-    return made("root", False, f"{reason}, which is not trusted; trusted: {trusted}")
-
-
-def _usage(chain: Chain) -> Iterator[Check]:
-    """Check that each may do what it does here."""
-    if chain.key:
-        name = f"{_lower(chain.key)}-usage"
-        yield tried(name, "its key may sign reports", partial(check_leaf, chain.key, NAMES))
-    for below, row in enumerate((chain.intermediate, chain.root)):
-        if row:
-            good = "it may issue certificates"
-            yield tried(f"{_lower(row)}-usage", good, partial(check_authority, row, below))
-
-
-def _dates(chain: Chain, at: datetime) -> Iterator[Check]:
-    for row in chain.rows:
-        span = f"valid {row.not_before:%Y-%m-%d} to {row.not_after:%Y-%m-%d}"
-        yield tried(f"{_lower(row)}-dates", span, partial(check_dates, row, at))
-
-
-def _crl(chain: Chain, crl: Crl | None, at: datetime) -> Check:
-    if crl is None:
-        return not_made("crl", "no revocation list was given", "--crl")
-    row, root = chain.intermediate, chain.root
-    if row is None or root is None:
-        return made("crl", False, "there is no chain that the revocation list could be about")
-    good = f"serial {row.serial:#x} is not revoked"
-    return tried("crl", good, partial(check_revoked, crl, row, root, at))

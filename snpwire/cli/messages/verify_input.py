@@ -21,6 +21,7 @@ from ...errors import (
 )
 from ..engine.config_files import object_of
 from ..input import SourceError, contents, shown_name
+from ..output import write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +80,10 @@ def chain_files(options: VerifyOptions, appraisal: AppraisalOptions) -> ChainFil
     for file in options.certificates:
         found += files.read(file, load)
     if options.certs is not None:
-        more, crl = files.read(options.certs, load_table)
+        more, crl, notes = files.read(options.certs, load_table)
         found += more
+        if not options.quiet:
+            write_note(*notes)
     roots = {}
     for file in options.root:
         own = files.read(file, load)
