@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from snpwire.advisory import KINDS, SILENCE, Confidence, Sign, table
+from snpwire.advisory import KINDS, SILENCE, Confidence, Sign, Told, table
 from snpwire.context import Context
 from snpwire.errors import UsageError
 from snpwire.finding import Severity
@@ -16,7 +16,7 @@ from snpwire.view.explain import Question, explain
 from snpwire.wire.report import GuestPolicy, PlatformInfo, Report
 from snpwire.wire.tcb import PRODUCTS, TcbClassic, TcbTurin
 
-PLAIN = tomllib.loads(files("snpwire").joinpath("advisories.toml").read_text("utf-8"))
+PLAIN = tomllib.loads(files("snpwire.advisory").joinpath("advisories.toml").read_text("utf-8"))
 SIGNS = [(row["id"], sign) for row in PLAIN["advisory"] for sign in row.get("signs", ())]
 
 
@@ -50,10 +50,8 @@ def milan(**fields):
 
 def cited(report, product=None):
     """Return what is cited of a report: the advisory's id, and the texts."""
-    decision = decide(report, product=product)
-    return {
-        row.id: [one.reason for one in seen] for row, seen in table().open_signs(report, decision)
-    }
+    told = Told.by(report, decide(report, product=product))
+    return {row.id: [one.reason for one in seen] for row, seen in table().open_signs(told)}
 
 
 ALWAYS = {"AMD-SB-3045"}
@@ -162,7 +160,7 @@ class TestReport:
 
     def test_a_mitigation_that_came_after_the_launch_is_told(self):
         report = milan(launch_mit_vector=0)
-        found = table().named("AMD-SB-3016").judgements(report, decide(report))
+        found = table().named("AMD-SB-3016").judgements(Told.by(report, decide(report)))
 
         assert "current_mit_vector has bit 2 set, but not at the launch" in [
             one.text for one in found
@@ -181,7 +179,7 @@ class TestReport:
 
     def test_a_report_that_does_not_tell_its_product_is_compared_with_what_is_of_all(self):
         report = milan(version=2, cpuid_fam_id=0, cpuid_mod_id=0, cpuid_step=0, chip_id=b"\1" * 64)
-        found = table().named("AMD-SB-3015").judgements(report, decide(report))
+        found = table().named("AMD-SB-3015").judgements(Told.by(report, decide(report)))
 
         assert cited(report) == {}
         assert [one.fixed for one in found] == [True, None, None, None, None]

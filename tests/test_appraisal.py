@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.advisory import table
+from snpwire.crypto.allowance import ALLOWABLE
 from snpwire.crypto.appraisal import checks
 from snpwire.crypto.check import CheckGroup, CheckState
-from snpwire.crypto.policy import ALLOWABLE, AppraisalPolicy
+from snpwire.crypto.policy import AppraisalPolicy
 from snpwire.crypto.policy_rule import Subject
 from snpwire.product import decide
 from snpwire.wire.report import GuestPolicy, KeyInfo, PlatformInfo, Report

@@ -15,8 +15,9 @@ from realfiles import CHAINS, FOLDER, WEAK, certificate_files, needed, report_by
 
 from snpwire.crypto import chain as chains
 from snpwire.crypto import verify
+from snpwire.crypto.allowance import ALLOWABLE
 from snpwire.crypto.certificates import AMD_ROOTS, kind_of, load, load_crl
-from snpwire.crypto.policy import ALLOWABLE, AppraisalPolicy
+from snpwire.crypto.policy import AppraisalPolicy
 from snpwire.errors import CertificateError
 from snpwire.wire.report import REPORT_SIZE
 

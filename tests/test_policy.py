@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snpwire.crypto.allowance import ALLOWABLE
 from snpwire.crypto.appraisal import JUDGES
 from snpwire.crypto.check import CheckGroup, CheckState
-from snpwire.crypto.policy import ALLOWABLE, KEYS, AppraisalPolicy
+from snpwire.crypto.policy import AppraisalPolicy
+from snpwire.crypto.policy_key import KEYS
 from snpwire.crypto.policy_list import rule_rows
 from snpwire.crypto.policy_rule import FLAGS, Subject
 from snpwire.errors import UsageError

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 
 import authority
@@ -279,6 +280,151 @@ class TestPolicy:
         said = refused(*chain, "--policy", str(tmp_path / "none"))
 
         assert said == f"snpwire: {tmp_path}/none: No such file or directory"
+
+
+class TestVerdict:
+    @pytest.fixture
+    def chain(self, files):
+        return [files["report"], files["all.pem"], "--root", files["ark"], *NOW]
+
+    def test_what_was_compared_makes_the_verdict(self, chain):
+        digest = authority.MEASUREMENT.hex()
+        compared = verify(*chain, "--measurement", digest)
+        document = json.loads(verify(*chain, "--measurement", digest, "--json"))
+        bare = json.loads(verify(*chain, "--json"))
+
+        assert compared.endswith("report: verified\n")
+        assert (document["verdict"], document["verified"]) == ("verified", True)
+        assert (bare["verdict"], bare["verified"]) == ("verified without a policy", True)
+
+    def test_what_is_allowed_alone_is_no_policy(self, chain):
+        assert verify(*chain, "--allow", "debug").endswith(VERIFIED + "\n")
+        assert verify(*chain, "--policy", "-", given=b'allow = ["debug"]').endswith(VERIFIED + "\n")
+
+    def test_a_guest_that_may_be_debugged_is_refused_unless_that_is_allowed(self, chain, tmp_path):
+        chain[0] = str(tmp_path / "debug")
+        (tmp_path / "debug").write_bytes(authority.report(policy=0xB0000))
+
+        refused_ = verify(*chain, code=1)
+        allowed = verify(*chain, "--allow", "debug")
+
+        assert refused_.endswith("debug: refused: debug\n")
+        assert "FAILED       debug" in refused_
+        assert "(--allow debug)" in refused_
+        assert "allowed      debug" in allowed
+        assert links(*chain, "--allow", "debug")["debug"]["state"] == "allowed"
+
+    def test_what_was_compared_with_nothing_names_the_option(self, chain):
+        output = verify(*chain)
+
+        for name, option in (
+            ("measurement", "--measurement"),
+            ("report-data", "--report-data"),
+            ("host-data", "--host-data"),
+            ("minimum-tcb", "--min-tcb"),
+            ("crl", "--crl"),
+            ("advisories", "--advisories"),
+        ):
+            assert re.search(rf"not checked  {name} .*\({option}\)\n", output), name
+
+    def test_options_compare(self, chain):
+        good = ["--host-data", "00" * 32, "--report-data", "0x" + "00" * 64]
+
+        found = links(*chain, *good, "--min-tcb", "snp=8,microcode=0xc8")
+
+        assert found["policy-host_data"]["state"] == "holds"
+        assert found["policy-minimum.committed_tcb.snp"]["state"] == "holds"
+        assert not {"report-data", "host-data", "minimum-tcb"} & found.keys()
+        assert failing(*chain, "--min-tcb", "snp=9") == {
+            "policy-minimum.reported_tcb.snp",
+            "policy-minimum.committed_tcb.snp",
+        }
+        assert failing(*chain, "--measurement", "00" * 48) == {"policy-measurement"}
+
+    def test_options_and_the_policy_are_both_kept(self, chain):
+        given = b'forbid = ["debug"]\n[minimum]\nguest_svn = 1\n'
+        words = ["--policy", "-", "--measurement", "11" * 48]
+
+        assert failing(*chain, *words, given=given) == {
+            "policy-measurement",
+            "policy-minimum.guest_svn",
+        }
+
+    def test_advisories_are_checks_if_asked_for(self, chain):
+        every = links(*chain, "--advisories", code=1)
+        one = failing(*chain, "--advisories=AMD-SB-1033, EntrySign")
+
+        assert every["advisory-AMD-SB-3015"]["state"] == "failed"
+        assert every["advisory-AMD-SB-3008"]["state"] == "not checked"
+        assert one == {"advisory-AMD-SB-1033"}
+
+    def test_quiet_is_the_exit_code_alone(self, chain):
+        assert call(["verify", *chain, "--quiet"]) == (b"", b"", 0)
+        assert call(["verify", *chain[:1], "--quiet"]) == (b"", b"", 1)
+        assert "--json prints, and --quiet does not" in refused(*chain, "--quiet", "--json", code=2)
+
+    def test_a_missing_certificate_is_named_with_where_to_get_it(self, files):
+        words = ["verify", files["report"], files["vcek"], *NOW]
+        output, errors, code = call(words)
+
+        assert code == 1
+        assert b"missing: ASK or ASVK, ARK" in output
+        assert errors.decode() == (
+            f"help: snpwire explain kds {files['report']} prints where AMD publishes them\n"
+        )
+        assert call([*words, "--json"])[1] == errors
+
+    @pytest.mark.parametrize("how", ["root", "both"])
+    def test_a_pipe_is_read_once(self, how, files):
+        data = pem(authority.ark(), authority.ask(), authority.vcek())
+        chain = [] if how == "root" else ["-"]
+
+        verify(files["report"], *chain, "--root", "-", *NOW, given=data)
+
+    def test_the_list_of_rules_needs_no_report(self):
+        output = verify("--policy", "list")
+        rules = json.loads(verify("--policy", "list", "--json"))["rules"]
+
+        assert "minimum.current_version" in output
+        assert "alias_check_complete" in output
+        assert {
+            key: cell
+            for key, cell in next(row for row in rules if "debug" in row["rule"]).items()
+            if key != "text"
+        } == {"rule": 'allow = ["debug"]', "form": ""}
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            (["--allow", "debgu"], "--allow: 'debgu' is no check that can be\nmean debug?"),
+            (["--allow", "all"], "--allow: 'all' is no check\nthey are: debug, migration"),
+            (["--allow", "root"], "--allow: 'root' is no check that can be allowed\n"),
+            (["--measurement", "00"], "--measurement: expected 48 bytes in hex, got '00'\n"),
+            (["--measurement", "zz" * 48], "--measurement: expected hex digits\n"),
+            (["--report-data", ""], "--report-data: expected 64 bytes in hex, got ''\n"),
+            (["--host-data", "0"], "--host-data: expected 32 bytes in hex, got '0'\n"),
+            (["--min-tcb", "snp"], "--min-tcb 'snp' is no PART=N\n--min-tcb snp=27"),
+            (["--min-tcb", ""], "--min-tcb '' is no PART=N\n"),
+            (["--min-tcb", "snp=x"], "--min-tcb 'snp=x' is no PART=N\n"),
+            (["--min-tcb", "snpp=1"], "a TCB version has no 'snpp'\ndid you mean snp?"),
+            (["--min-tcb", "x=1"], "a TCB version has no 'x'\ncomponents are: boot_loader"),
+            (["--min-tcb", "snp=256"], "--min-tcb 'snp=256': a component has 1 to 255\n"),
+            (["--min-tcb", "snp=0"], "--min-tcb 'snp=0': a component has 1 to 255\n"),
+            (["--min-tcb", "snp=-1"], "--min-tcb 'snp=-1': a component has 1 to 255\n"),
+            (["--min-tcb", "snp=1,snp=2"], "--min-tcb names snp twice\n"),
+            (["--advisories=3020,AMD-SB-302"], "no advisory 'AMD-SB-302'\ndid you mean AMD"),
+            (["--advisories="], "has no advisory ''\nsnpwire explain advisory lists all"),
+        ],
+    )
+    def test_an_option_that_cannot_be_understood_is_one_line(self, words, expected, chain):
+        said = refused(*chain, *words, code=2)
+        reason, _, help = expected.partition("\n")
+
+        assert reason in said.splitlines()[0]
+        assert help in said.partition("\n")[2]
+
+    def test_no_report_is_a_usage_error(self):
+        assert "no report is named" in refused(code=2)
 
 
 class TestRefusals:

@@ -13,10 +13,11 @@ larger. A launch TCB version may be above or below all others, since a migrated 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING
 
 from .. import advisory
-from ..advisory import Confidence
+from ..advisory import Confidence, Told
 from ..errors import shown
 from ..finding import bit_list
 from ..wire.report import Report, SigningKey
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ..advisory import Advisory, AdvisoryTable
     from .policy import AppraisalPolicy
     from .policy_rule import Subject
+
+    Opinion = tuple[bool, str]
+    """Whether a report is as it should be, and why."""
 
 KNOWN_VERSIONS = range(2, 6)
 HOST_ASKED = 0xFFFF_FFFF
@@ -73,40 +77,32 @@ def _row(name: str, state: CheckState, reason: str, option: str = "") -> Check:
     return Check(name, state, reason, CheckGroup.APPRAISAL, option)
 
 
-class Opinion(NamedTuple):
-    """What a check thinks of a report."""
-
-    holds: bool
-    reason: str
-
-
 def _judged(name: str, opinion: Opinion) -> Check:
-    return _row(name, state_of(opinion.holds), opinion.reason)
+    holds, reason = opinion
+    return _row(name, state_of(holds), reason)
 
 
 def _version(subject: Subject) -> Opinion:
     version = subject.report.version
     if version in KNOWN_VERSIONS:
-        return Opinion(True, f"version {version}")
+        return True, f"version {version}"
     reason = f"version {version} is not known: a field may have another meaning"
-    return Opinion(False, reason)
+    return False, reason
 
 
 def _debug(subject: Subject) -> Opinion:
     if subject.report.policy.debug:
-        return Opinion(
-            False, "the policy allows debugging: the host may read and change all memory"
-        )
-    return Opinion(True, "the policy allows no debugging")
+        return False, "the policy allows debugging: the host may read and change all memory"
+    return True, "the policy allows no debugging"
 
 
 def _migration(subject: Subject) -> Opinion:
     report = subject.report
     if not report.policy.migrate_ma:
-        return Opinion(True, "the policy allows no migration agent")
+        return True, "the policy allows no migration agent"
     bound = "none is bound" if report.report_id_ma == NO_AGENT else "one is bound"
     reason = f"the policy allows a migration agent, {bound}: it can take the guest elsewhere"
-    return Opinion(False, reason)
+    return False, reason
 
 
 def _policy_bits(subject: Subject) -> Opinion:
@@ -115,7 +111,7 @@ def _policy_bits(subject: Subject) -> Opinion:
     if policy.unknown:
         wrong.append(f"{bit_list(policy.unknown)} of it has no name, and may be a permission")
     given = f"the policy is {int(policy):#x}"
-    return Opinion(not wrong, "; ".join([given, *wrong]))
+    return not wrong, "; ".join([given, *wrong])
 
 
 def _tcb_order(subject: Subject) -> Opinion:
@@ -123,22 +119,23 @@ def _tcb_order(subject: Subject) -> Opinion:
         field: subject.decision.tcb(getattr(subject.report, field))
         for field in ("reported_tcb", "committed_tcb", "current_tcb")
     }
-    wrong, provisional = [], []
+    wrong: dict[str, str] = {}
+    provisional = []
     for lower, higher in ORDER:
         for part in words[lower].BITS:
             ours, theirs = int(getattr(words[lower], part)), int(getattr(words[higher], part))
             if ours > theirs:
-                wrong.append(f"{part} of {lower} is {ours}, of {higher} {theirs}")
+                wrong.setdefault(part, f"{part} of {lower} is {ours}, of {higher} {theirs}")
             if ours < theirs and lower == "committed_tcb":
                 provisional.append(part)
     if wrong:
-        return Opinion(False, "; ".join(wrong))
+        return False, "; ".join(wrong.values())
     reason = "reported is at most committed, committed at most current"
     if provisional:
         reason += (
             f"; {', '.join(provisional)}: provisional, the host may go back to what is committed"
         )
-    return Opinion(True, reason)
+    return True, reason
 
 
 def _key_info(subject: Subject) -> Opinion:
@@ -148,7 +145,7 @@ def _key_info(subject: Subject) -> Opinion:
         wrong.append(f"{bit_list(reserved)} of key_info is set, which is reserved")
     if report.key_info.author_key_en and not any(report.author_key_digest):
         wrong.append("author_key_en is 1, and author_key_digest is zero")
-    return Opinion(not wrong, "; ".join(wrong) or f"key_info is {int(report.key_info):#x}")
+    return not wrong, "; ".join(wrong) or f"key_info is {int(report.key_info):#x}"
 
 
 JUDGES: Mapping[str, Callable[[Subject], Opinion]] = {
@@ -184,6 +181,13 @@ def _measurement(report: Report, compared: frozenset[str]) -> Check:
     return _row("measurement", CheckState.NOT_CHECKED, reason, "--measurement")
 
 
+@cache
+def reserved_fields() -> tuple[tuple[str, int], ...]:
+    """Return name and offset of the reserved bytes of a report, but for those of its signature."""
+    leaves = (leaf for leaf in Report().leaves() if leaf.gap and "." not in leaf.path)
+    return tuple((leaf.path, leaf.offset) for leaf in leaves)
+
+
 def _shown(report: Report) -> Iterator[Check]:
     """Show what has no meaning yet, and is no reason to refuse."""
     unknown = report.platform_info.unknown
@@ -192,11 +196,7 @@ def _shown(report: Report) -> Iterator[Check]:
         if unknown >> 6 & 1:
             reason += "; other readers call bit 6 IOMMU write safe"
         yield _row("platform-info", CheckState.HOLDS, reason)
-    places = [
-        f"{leaf.offset:#x}"
-        for leaf in report.leaves()
-        if leaf.gap and any(leaf.value) and not leaf.path.startswith("signature")
-    ]
+    places = [f"{place:#x}" for name, place in reserved_fields() if any(getattr(report, name))]
     if places:
         reason = f"reserved bytes at {', '.join(places)} are not zero, and are signed"
         yield _row("reserved-bytes", CheckState.HOLDS, reason)
@@ -236,26 +236,33 @@ def _not_compared(subject: Subject, compared: frozenset[str]) -> Iterator[Check]
 def _advisories(subject: Subject, names: tuple[str, ...] | None) -> list[Check]:
     """Return a check for each advisory that was asked for, and one for all others."""
     known = advisory.table()
+    told = Told.by(subject.report, subject.decision)
     if names is None:
-        return [_cited(subject, known)]
+        return [_cited(told, known)]
     chosen = {row.id: row for row in map(known.named, names)}
     rows = tuple(chosen.values()) or known.advisories
     reason = f"table of {known.date}, {advisory.SILENCE}"
     head = _row("advisories", CheckState.NOT_CHECKED, reason)
-    return [head, *(_advisory(subject, row) for row in rows)]
+    return [head, *(_advisory(told, row) for row in rows)]
 
 
-def _cited(subject: Subject, known: AdvisoryTable) -> Check:
+def _cited(told: Told, known: AdvisoryTable) -> Check:
     """Name what is open, without a verdict."""
-    names = [row.id for row, _ in known.open_signs(subject.report, subject.decision)]
-    which = f"names {', '.join(names)}" if names else "names none"
-    reason = f"the table of {known.date}, {advisory.SILENCE}, {which}"
+    found = [
+        (row.id, any(one.sign.confidence.decides for one in missing))
+        for row, missing in known.open_signs(told)
+    ]
+    sure = ", ".join(name for name, decides in found if decides)
+    notes = ", ".join(name for name, decides in found if not decides)
+    reason = f"the table of {known.date}, {advisory.SILENCE}, names {sure or 'none'}"
+    if notes:
+        reason += f"; by one project's word {notes}"
     return _row("advisories", CheckState.NOT_CHECKED, reason, "--advisories")
 
 
-def _advisory(subject: Subject, row: Advisory) -> Check:
+def _advisory(told: Told, row: Advisory) -> Check:
     """Hold a report against an advisory: what one project says is a note, and decides nothing."""
-    found = row.judgements(subject.report, subject.decision)
+    found = row.judgements(told)
     decisive = [one for one in found if one.sign.confidence.decides]
     if any(one.fixed is False for one in decisive):
         state = CheckState.FAILED

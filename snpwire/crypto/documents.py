@@ -11,14 +11,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from ..errors import CertificateError, UsageError, named, shown
 from . import certificates
 from .x509 import X509, Crl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from cryptography.hazmat.primitives.serialization import Encoding
 
 T = TypeVar("T")
 SINGLE = (X509, bytes, str, os.PathLike)
@@ -68,6 +68,8 @@ def _loaded(source: object, load: Callable[[bytes], T]) -> T:
     if isinstance(source, str | os.PathLike):
         return _loaded_file(os.fspath(source), load)
     if hasattr(source, "public_bytes") and not isinstance(source, type):
+        from cryptography.hazmat.primitives.serialization import Encoding  # slow to load
+
         return load(source.public_bytes(Encoding.DER))
     raise _no_source(source)
 

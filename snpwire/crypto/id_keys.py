@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ..errors import KeyFormatError
 from ..wire.launch import IdAuth, IdKey
@@ -88,6 +87,8 @@ def _digits(text: bytes) -> bytes:
 def _pem(data: bytes) -> IdKey:
     if b"PRIVATE KEY-----" in data:
         return id_key(private_key(data))
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # slow to load
+
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm):

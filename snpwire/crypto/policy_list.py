@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .policy import ALLOWABLE, GROWING, KEYS, PARTS, TCBS, VERSIONS
+from .allowance import ALLOWABLE
+from .policy_key import GROWING, KEYS, PARTS, TCBS, VERSIONS
 from .policy_rule import FLAGS
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 from cryptography.hazmat.primitives.hashes import SHA384
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ..errors import KeyFormatError, SignatureError
 from ..wire.launch import Curve, IdAuth, IdBlock, IdKey
@@ -92,6 +91,8 @@ def sign_report(report: bytes, key: PrivateKey) -> bytes:
 
 def private_key(pem: bytes) -> PrivateKey:
     """Read a private key of P-384 from PEM without a password. Raises KeyFormatError."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # slow to load
+
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -209,7 +209,8 @@ def tcb(report: Report, context: Context) -> Iterator[Finding]:
 def advisories(report: Report, context: Context) -> Iterator[Finding]:
     """Find what a report shows to be open of the table of advisories."""
     known = advisory.table()
-    for row, missing in known.open_signs(report, _decision(report, context)):
+    told = advisory.Told.by(report, _decision(report, context))
+    for row, missing in known.open_signs(told):
         reasons = "; ".join(found.reason for found in missing)
         text = f"{row.label}: {reasons}; by the table of {known.date}, {advisory.SILENCE}"
         yield _note("advisory", missing[0].field, text, row.url or row.id)

@@ -118,7 +118,8 @@ def appraisal_policy(options: AppraisalOptions) -> AppraisalPolicy:
 
     Raises UsageError for an option, SourceError and OSError for the file.
     """
-    from ...crypto.policy import AppraisalPolicy, check_names
+    from ...crypto.allowance import check_names
+    from ...crypto.policy import AppraisalPolicy
 
     policy = AppraisalPolicy(
         allow=frozenset(check_names("--allow", options.allow)),
@@ -142,7 +143,7 @@ REPORTED = ("reported_tcb", "committed_tcb")
 
 def _least(texts: tuple[str, ...]) -> dict[str, int]:
     """Read ``snp=27,microcode=222``. Raises UsageError."""
-    from ...crypto.policy import PARTS
+    from ...crypto.policy_key import PARTS
 
     least: dict[str, int] = {}
     for text in ",".join(texts).split(","):

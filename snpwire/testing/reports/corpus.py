@@ -41,7 +41,7 @@ VERSIONS = (2, 3, 5)
 
 def is_genuine(fails: tuple[str, ...]) -> bool:
     """Return whether a report is authentic of which these checks fail."""
-    from ...crypto.policy import ALLOWABLE
+    from ...crypto.allowance import ALLOWABLE
 
     return ALLOWABLE.keys() >= set(fails)
 
