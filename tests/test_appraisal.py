@@ -11,7 +11,7 @@ from snpwire.crypto.check import CheckGroup, CheckState
 from snpwire.crypto.policy import AppraisalPolicy
 from snpwire.crypto.policy_rule import Subject
 from snpwire.product import decide
-from snpwire.wire.report import GuestPolicy, KeyInfo, PlatformInfo, Report
+from snpwire.wire.report import REPORT_SIZE, GuestPolicy, KeyInfo, PlatformInfo, Report
 from snpwire.wire.tcb import TcbClassic, TcbTurin
 
 NONE = frozenset()
@@ -160,6 +160,16 @@ def test_a_turin_is_compared_in_its_own_order():
     rows = appraised(reported_tcb=high, **changes)
 
     assert rows["tcb-order"].reason.startswith("fmc of reported_tcb is 2, of committed_tcb 1")
+
+
+@given(st.binary(min_size=REPORT_SIZE, max_size=REPORT_SIZE), st.booleans())
+def test_every_report_can_be_appraised(data, every):
+    report = Report.parse(data)
+    policy = AppraisalPolicy(advisories=() if every else None)
+
+    rows = checks(Subject(report, decide(report)), policy, NONE)
+
+    assert all(row.reason.isprintable() for row in rows)
 
 
 @given(*[st.tuples(*[st.integers(0, 3)] * 4)] * 3)

@@ -41,6 +41,7 @@ def test_every_form_gives_the_same(tmp_path):
         ALL,
         tuple(ALL),
         iter(ALL),
+        [bytearray(VCEK), memoryview(ASK), ARK],
         together,
         together.decode(),
         [pem(VCEK), path],
@@ -79,6 +80,11 @@ def test_what_is_no_source_is_an_error_of_the_project(given):
     if given != [b"x", 5]:
         assert str(caught.value).startswith("expected a certificate or a list, got ")
         assert caught.value.help == "bytes, PEM, a path, or an object of cryptography"
+
+
+def test_a_key_is_no_certificate():
+    with pytest.raises(UsageError, match=r"^expected a certificate or a list, got <"):
+        certificates_of(authority.ec_key("vcek").public_key())
 
 
 def test_a_class_is_no_object_of_it():
@@ -185,6 +191,18 @@ def test_a_list_is_given_in_any_form():
         found = verify(REPORT, ALL, roots=[ARK], crl=given, at=NOW)
         assert found.verified
         assert {row.name: row.state for row in found.checks}["crl"] == "holds"
+
+
+def test_text_that_is_no_pem_is_an_error_of_the_project():
+    with pytest.raises(CertificateError, match="has more than base64 in it"):
+        certificates_of("-----BEGIN CERTIFICATE-----\n\ud800\n-----END CERTIFICATE-----\n")
+
+
+def test_what_was_read_of_a_certificate_cannot_be_changed():
+    with pytest.raises(TypeError):
+        load(ASK)[0].extensions["2.5.29.19"] = None
+
+    assert verify(REPORT, ALL, roots=[ARK], at=NOW).verified
 
 
 def test_what_the_certificate_says_is_in_the_answer():

@@ -323,3 +323,35 @@ def test_checks_that_can_be_allowed_are_those_that_are_made():
 
 def test_key_info_is_compared_by_its_bits():
     assert FLAGS["key_info"] is KeyInfo
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-1, 2**65) | st.floats() | st.sampled_from(sorted(KEYS))
+)
+TEXTS = st.text(max_size=4) | st.sampled_from(["00" * 48, "1.55.40", "debug", "smt_en", "VLEK"])
+PLAIN = st.recursive(
+    SCALARS | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["require", "forbid", "reported_tcb", "snp", "guest_svn"]) | TEXTS,
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)) | TEXTS, PLAIN, max_size=3))
+def test_an_object_is_a_policy_that_can_be_checked_or_an_error(plain):
+    try:
+        rules = AppraisalPolicy.from_plain(plain)
+    except UsageError as exc:
+        assert str(exc).isprintable()
+        return
+
+    rows = rules.check(subject())
+
+    assert rules.allow <= ALLOWABLE.keys()
+    assert len(rows) == len(rules.rules)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import Encoding
 
 T = TypeVar("T")
-SINGLE = (X509, bytes, str, os.PathLike)
+SINGLE = (X509, bytes, bytearray, memoryview, str, os.PathLike)
 LIMIT = 64 << 20
 """Size of the largest file that is read."""
 
@@ -61,17 +61,23 @@ def _certificates(source: object) -> list[X509]:
 
 
 def _loaded(source: object, load: Callable[[bytes], T]) -> T:
-    if isinstance(source, bytes):
-        return load(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return load(bytes(source))
     if isinstance(source, str) and "-----BEGIN " in source:
-        return load(source.encode())
+        return load(source.encode(errors="replace"))
     if isinstance(source, str | os.PathLike):
-        return _loaded_file(os.fspath(source), load)
-    if hasattr(source, "public_bytes") and not isinstance(source, type):
-        from cryptography.hazmat.primitives.serialization import Encoding  # slow to load
+        return _loaded_file(os.fsdecode(source), load)
+    return load(_encoded(source))
 
-        return load(source.public_bytes(Encoding.DER))
-    raise _no_source(source)
+
+def _encoded(source: object) -> bytes:
+    """Return an object of ``cryptography`` in DER; a key has such a method too, and is refused."""
+    from cryptography.hazmat.primitives.serialization import Encoding  # slow to load
+
+    try:
+        return bytes(source.public_bytes(Encoding.DER))  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        raise _no_source(source) from None
 
 
 def _loaded_file(path: str, load: Callable[[bytes], T]) -> T:

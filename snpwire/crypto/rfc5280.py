@@ -14,7 +14,7 @@ from . import der
 from .certificates import check_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
     from datetime import datetime
 
     from .x509 import X509, Crl, Extension
@@ -115,7 +115,7 @@ def _check_version(certificate: X509) -> None:
         )
 
 
-def _check_critical(extensions: dict[str, Extension], known: Container[str]) -> None:
+def _check_critical(extensions: Mapping[str, Extension], known: Container[str]) -> None:
     for name, found in extensions.items():
         if found.critical and name not in known:
             raise SignatureError(f"its critical extension {name} is not known")

@@ -11,12 +11,13 @@ dependency and takes 1,461 us for a certificate, against 182 us here and 4 us in
 from __future__ import annotations
 
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import der
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 RSA = "1.2.840.113549.1.1.1"
@@ -90,7 +91,8 @@ class X509(NamedTuple):
     """The encoded subject public key information, which is pinned."""
     key: RsaKey | EcKey | None
     """None for a key of another kind."""
-    extensions: dict[str, Extension]
+    extensions: Mapping[str, Extension]
+    """Read only: a certificate that was read is remembered."""
 
 
 class Crl(NamedTuple):
@@ -103,8 +105,8 @@ class Crl(NamedTuple):
     this_update: datetime
     next_update: datetime | None
     revoked: frozenset[int]
-    extensions: dict[str, Extension]
-    entry_extensions: dict[str, Extension]
+    extensions: Mapping[str, Extension]
+    entry_extensions: Mapping[str, Extension]
     """Those of all entries; critical if any entry's is."""
 
 
@@ -135,7 +137,7 @@ def parse_certificate(data: bytes) -> X509:
         not_after=der.time(after),
         spki=spki.whole,
         key=_key(spki),
-        extensions=dict(_trailing_extensions(others)),
+        extensions=MappingProxyType(dict(_trailing_extensions(others))),
     )
 
 

@@ -66,7 +66,8 @@ class GuestPolicy(Word, width=64, spec="56860, GUEST_POLICY (AMD-ASPFW sev_guest
 class PlatformInfo(Flags, width=64, spec="56860, PLATFORM_INFO (virtee/sev, go-sev-guest)"):
     """Platform info flags of a report.
 
-    Bit 6 has no name in any source; it is set in a genuine Turin report.
+    Bit 6 has no name in any document; it is set in a genuine Turin report. Other readers call it
+    IOMMU write safe (AMD-SB-3016).
     """
 
     smt_en = bit(0, "Simultaneous multithreading is enabled")
