@@ -5,7 +5,7 @@ made; all parts may be left out:
 
     product, signer        Milan, Genoa or Turin; VCEK or VLEK
     report                 fields: numbers, hex, or a TCB version's components
-    after                  offsets and bytes, changed after the report was signed
+    before, after          offsets and bytes, changed before or after the report is signed
     signature              r and s as sums of the terms r, s, n and numbers
     signed_by              the key that signs the report
     NAME                   a certificate: vcek, vlek, ask, asvk, ark; ask2 is a second ask
@@ -112,10 +112,15 @@ def moment(text):
 
 
 def names(*commons):
-    """Return a name: the unit that AMD's have, and common names."""
-    parts = [((2, 5, 4, 11), "Engineering"), *(((2, 5, 4, 3), common) for common in commons)]
+    """Return a name as AMD's certificates have it (57230), and common names."""
+    place = {11: "Engineering", 6: "US", 7: "Santa Clara", 8: "CA", 10: "Advanced Micro Devices"}
+    parts = [*place.items(), *((3, common) for common in commons)]
     return tlv(
-        0x30, *(tlv(0x31, tlv(0x30, oid(*kind), tlv(0x0C, text.encode()))) for kind, text in parts)
+        0x30,
+        *(
+            tlv(0x31, tlv(0x30, oid(2, 5, 4, kind), tlv(0x13 if kind == 6 else 12, text.encode())))
+            for kind, text in parts
+        ),
     )
 
 
@@ -279,6 +284,7 @@ def report(recipe):
         fields |= {"launch_mit_vector": 0x3F, "current_mit_vector": 0x3F}
     fields |= want
     data = Report(**{name: _value(product, name, value) for name, value in fields.items()}).build()
+    data = changed(data, recipe.get("before", ()))
     return changed(signed(data, recipe), recipe.get("after", ()))
 
 
@@ -307,7 +313,7 @@ def _sum(text, terms):
 
 
 def changed(data, changes):
-    """Change bytes of a report that is signed."""
+    """Return a report, some bytes of which are others."""
     page = bytearray(data)
     for offset, new in changes:
         fresh = bytes.fromhex(new)

@@ -4,6 +4,8 @@
 // the module's own message, asked for by reflection, so that none is left out: numbers as numbers,
 // bytes as hexadecimal. What the module derives from them goes beside them. A report that the module
 // refuses is a line on standard error and exit code 1.
+//
+// With the word "verdict" it says whether the module accepts evidence instead: see verdict.go.
 package main
 
 import (
@@ -31,14 +33,21 @@ type reading struct {
 }
 
 func main() {
-	data, err := io.ReadAll(os.Stdin)
-	if err == nil {
-		err = show(data)
-	}
-	if err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(words []string) error {
+	if len(words) == 1 && words[0] == "verdict" {
+		return judge(os.Stdin, os.Stdout)
+	}
+	data, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	return show(data)
 }
 
 func show(data []byte) error {
