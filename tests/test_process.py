@@ -9,6 +9,7 @@ from xml.etree.ElementTree import parse
 
 import pytest
 from conftest import COMMAND, heeds_interrupts, surroundings
+from fuzz_process import STARTED
 
 from snpwire.cli import scratch
 
@@ -116,15 +117,14 @@ def test_a_pipe_named_as_output_that_nobody_reads_is_an_error(tmp_path):
 @pytest.mark.parametrize("moment", [0.05, 0.1, 0.15, 0.2, 0.4])
 def test_an_interrupt_at_any_moment_of_ours_is_130_and_silence(moment, tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    started = "import signal, snpwire.__main__ as entry; print(end='x', flush=True); entry.run()"
     with subprocess.Popen(
-        [COMMAND[0], "-c", started, "decode", "ghcb", str(tmp_path / "fifo")],
+        [COMMAND[0], "-c", STARTED, "decode", "ghcb", str(tmp_path / "fifo")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=surroundings(),
         preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread runs beside it
     ) as child:
-        assert child.stdout.read(1) == b"x"  # Python itself has started
+        assert child.stdout.read(1) == b"x"  # before that it is Python's own affair
         time.sleep(moment / 4)
         child.send_signal(signal.SIGINT)
         output, said = child.communicate(timeout=60)
