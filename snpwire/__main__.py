@@ -26,6 +26,9 @@ STREAMS = (
 )
 """Commands without an answer, which end when nobody reads them; any other goes on to its answer."""
 
+MAPPING = "rmp"
+"""Group of the commands that map files, which run in a child process (``child``)."""
+
 
 class Terminated(BaseException):
     """The process is asked to end; as with KeyboardInterrupt, nothing may catch it by mistake."""
@@ -43,13 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:
-        return complain("there is not enough memory for this", "", UNREADABLE)
+        reason = "there is not enough memory for this"
+    except ImportError as exc:  # as where a library finds no room
+        reason = f"a library cannot be loaded: {exc.__cause__ or exc}"
     except OSError as exc:
-        if exc.filename is not None:
-            return complain(f"{exc.filename}: {exc.strerror or exc}", "", UNREADABLE)
-        if isinstance(exc, BrokenPipeError):
+        if exc.filename is None and isinstance(exc, BrokenPipeError):
             return UNREAD
-        return complain(f"<stdout>: {exc.strerror or exc}", "", UNREADABLE)
+        place = "<stdout>" if exc.filename is None else exc.filename
+        reason = f"{place}: {exc.strerror or exc}"
+    return complain(reason, "", UNREADABLE)
 
 
 def _answer(words: Sequence[str]) -> int:
@@ -111,7 +116,19 @@ def _run(words: list[str]) -> int:
         sys.stdin = open(os.devnull)  # noqa: SIM115 - likewise
     if sys.stdout is None:
         return complain("<stdout>: is closed", "", UNREADABLE)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of numpy: each takes memory, none is used
     keep_answers(ends=command_of(words) in STREAMS)
+    if words[:1] == [MAPPING] and len(words) > 1:
+        from .cli.child import cut_file, ending_of_child, sizes
+
+        before = sizes(words)
+        ended = ending_of_child()
+        if ended and ended.signal == signal.SIGBUS:
+            return complain(f"{cut_file(before)}: was cut while it was read", "", UNREADABLE)
+        if ended and ended.signal:
+            raise Terminated(ended.signal)
+        if ended:
+            return ended.code
     import snpwire.cli.app  # noqa: F401 - while an interrupt still ends the process at once
 
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -33,7 +33,7 @@ def planted(monkeypatch):
     return add
 
 
-FEW = {"message": 25, "files": 40, "mailbox": 25, "exits": 25}
+FEW = {"message": 25, "files": 40, "mailbox": 25, "exits": 25, "process": 20}
 """Runs of targets of which each input takes long."""
 
 

@@ -8,7 +8,8 @@ import time
 from xml.etree.ElementTree import parse
 
 import pytest
-from conftest import COMMAND, surroundings
+from conftest import COMMAND, heeds_interrupts, surroundings
+from fuzz_process import STARTED
 
 from snpwire.cli import scratch
 
@@ -113,34 +114,17 @@ def test_a_pipe_named_as_output_that_nobody_reads_is_an_error(tmp_path):
         assert (said, child.returncode) == (f"snpwire: {fifo}: Broken pipe\n".encode(), 3)
 
 
-def interrupted(words, number, moment, **options):
-    """Run a command, send it a signal after *moment* seconds; return what it says and its end."""
-    with subprocess.Popen(
-        [*COMMAND, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=surroundings(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        **options,
-    ) as child:
-        time.sleep(moment)
-        child.send_signal(number)
-        output, said = child.communicate(timeout=60)
-    return output, said, child.returncode
-
-
 @pytest.mark.parametrize("moment", [0.05, 0.1, 0.15, 0.2, 0.4])
 def test_an_interrupt_at_any_moment_of_ours_is_130_and_silence(moment, tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    started = "import signal, snpwire.__main__ as entry; print(end='x', flush=True); entry.run()"
     with subprocess.Popen(
-        [COMMAND[0], "-c", started, "decode", "ghcb", str(tmp_path / "fifo")],
+        [COMMAND[0], "-c", STARTED, "decode", "ghcb", str(tmp_path / "fifo")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=surroundings(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread runs beside it
     ) as child:
-        assert child.stdout.read(1) == b"x"  # Python itself has started
+        assert child.stdout.read(1) == b"x"  # before that it is Python's own affair
         time.sleep(moment / 4)
         child.send_signal(signal.SIGINT)
         output, said = child.communicate(timeout=60)
@@ -319,3 +303,87 @@ def test_text_that_is_too_long_is_refused(process):
 
     assert done.returncode == 3
     assert b"it has 6291456 bytes, more than the 4194304 that are read" in done.stderr
+
+
+CUTS = """
+import os, sys
+import snpwire.__main__ as entry
+import snpwire.cli.rmp.mapped_file as files
+
+whole = files._map
+
+def cut(*given):
+    piece = whole(*given)
+    os.truncate(sys.argv[-1], {left})
+    return piece
+
+files._map = cut
+entry.run()
+"""
+
+
+@pytest.mark.parametrize("words", [["summary"], ["check"], ["find", "--asid", "7"], ["plot"]])
+def test_an_image_that_is_cut_while_it_is_read_is_one_line(words, tmp_path):
+    image = tmp_path / "image"
+    output = ["-o", str(tmp_path / "map.svg")] if words == ["plot"] else []
+    for left, said in ((0x1000, "was cut while"), (0x2FFF8, "a file was cut to 0x2fff8 bytes")):
+        image.write_bytes(b"\1".ljust(16, b"\0") * 0x3000)
+        command = [COMMAND[0], "-c", CUTS.format(left=left), "rmp", *words, *output]
+        done = subprocess.run(
+            [*command, "--no-counters", str(image)],
+            capture_output=True,
+            env=surroundings(),
+            check=False,
+            timeout=60,
+        )
+
+        assert done.returncode == 3
+        assert done.stderr.decode().startswith(f"snpwire: {image}: {said}")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_signal_to_the_parent_ends_the_child(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for number, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)):
+        with (
+            subprocess.Popen(
+                [*COMMAND, "rmp", "summary", str(fifo)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=surroundings(),
+                preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread runs beside it
+            ) as child,
+            fifo.open("wb"),
+        ):  # returns when it is opened to be read
+            child.send_signal(number)
+            output, said = child.communicate(timeout=60)
+
+        assert (output, said, child.returncode) == (b"", b"", code)
+
+
+HUNGRY = [
+    ["rmp", "check", "{0}/big", "--no-counters"],
+    ["identify", "{0}/big"],
+    ["decode", "certs", "{0}/text"],
+    ["diff", "ghcb", "{0}/zeros", "{0}/zeros"],
+]
+
+
+@pytest.mark.parametrize("words", HUNGRY, ids=lambda words: words[0])
+def test_too_little_memory_is_one_line(words, files, process):
+    with (files / "big").open("wb") as stream:
+        stream.truncate(1 << 28)
+    (files / "text").write_bytes(b"00 " * (1 << 20))
+    for megabytes in (40, 60, 160, 220):
+        limit = (megabytes << 20,) * 2
+        done = process(
+            *(word.format(files) for word in words),
+            preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_AS, limit),
+        )
+
+        assert done.returncode in (0, 1, 3), done.stderr
+        if done.returncode == 3:
+            wrong = [line for line in done.stderr.splitlines() if line.startswith(b"snpwire: ")]
+            assert len(wrong) == 1
+        assert b"Traceback" not in done.stderr

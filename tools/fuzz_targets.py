@@ -16,6 +16,7 @@ import fuzz_engine as engine
 import fuzz_files as files
 import fuzz_host as host
 import fuzz_messages as messages
+import fuzz_process as process
 import fuzz_seeds as seeds
 from fuzz_mutations import BYTES, FIELDS
 from fuzz_properties import VIEWS, answered, expect, file_of, judged, rebuilt, tiled
@@ -273,6 +274,7 @@ TARGETS: dict[str, Target] = {
     "buffer": Target(host.buffer, host.buffer_seeds),
     "rmp": Target(host.rmp, host.rmp_seeds, (*BYTES, *(host.entry,) * 6)),
     "files": Target(files.files, files.file_seeds),
+    "process": Target(process.process, process.process_seeds, share=3),
     "mailbox": Target(engine.mailbox, engine.mailbox_seeds, engine.STEPS, 3),
     "exits": Target(engine.exits, engine.exit_seeds, (*FIELDS * 2, *BYTES), 3),
 }

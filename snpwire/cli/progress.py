@@ -25,7 +25,7 @@ class Meter:
     """
 
     def __init__(self, what: str, total: int, often: Callable[[], object] | None = None) -> None:
-        """Count up to *total*; call *often* after every ``STEP``."""
+        """Count up to *total*; call *often* after every ``STEP``, and at the end."""
         self._often = often
         self._since = 0
         self._what = what
@@ -51,7 +51,9 @@ class Meter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+        if self._often is not None and kind is None:
+            self._often()

@@ -10,8 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
-import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ class Scratch(NamedTuple):
     @classmethod
     def _made(cls, parent: Path, *, folder: bool) -> Self:
         while True:
-            path = parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
+            path = parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
             OWN.add(path)  # before it is there: a signal may arrive at any time
             if folder:
                 path.mkdir(0o700)
@@ -119,6 +117,8 @@ def _locked(fd: int, path: Path, how: int) -> bool:
 
 
 def _removed(path: Path) -> None:
+    import shutil
+
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -32,8 +32,11 @@ class Input(NamedTuple):
 
     def release(self) -> None:
         """Let the pages of mapped images leave memory, so that its use does not grow with them."""
-        for extent in self.dump.extents:
-            release(extent.words)
+        try:
+            for extent in self.dump.extents:
+                release(extent.words)
+        except InputError as exc:
+            raise SourceError(self.name, exc) from None
 
 
 def read(options: RmpOptions) -> Input:

@@ -48,6 +48,18 @@ class MappedPiece(NamedTuple):
         ]
 
 
+class FileMap(mmap.mmap):
+    """A map of a file that knows where it has to end."""
+
+    end = 0
+    """Least size of the file; 0 for a device, whose size is not known."""
+
+    def check(self) -> None:
+        """Raise InputError if the file has been cut: what is left of its last page reads as 0."""
+        if self.end and self.size() < self.end:
+            raise InputError(f"a file was cut to {self.size():#x} bytes while it was read")
+
+
 class MappedStream:
     """An open file whose beginning has been read; the rest is read as text or mapped."""
 
@@ -117,9 +129,11 @@ def _map(fd: int, offset: int, length: int | None) -> MappedPiece:
         return MappedPiece(memoryview(b""), offset, ())
     lead = offset % mmap.ALLOCATIONGRANULARITY
     try:
-        whole = mmap.mmap(fd, lead + size, access=mmap.ACCESS_READ, offset=offset - lead)
+        whole = FileMap(fd, lead + size, access=mmap.ACCESS_READ, offset=offset - lead)
     except (OSError, ValueError, OverflowError) as exc:
         raise InputError(f"cannot be mapped: {getattr(exc, 'strerror', None) or exc}") from None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        whole.end = offset + size
     spans_of_data = merge_spans(data_spans(fd, offset, offset + size))
     spans = tuple((first - offset, end - offset) for first, end in spans_of_data)
     if spans and sum(end - first for first, end in spans) < len(spans) * SHORT:
@@ -160,11 +174,15 @@ def merge_spans(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def release(array: Any) -> None:
-    """Tell the kernel that the mapped pages below *array* may leave memory for now."""
+    """Tell the kernel that the mapped pages below *array* may leave memory for now.
+
+    Raises InputError if the file has been cut meanwhile.
+    """
     below = array
-    while below is not None and not isinstance(below, mmap.mmap):
+    while below is not None and not isinstance(below, FileMap):
         below = below.obj if isinstance(below, memoryview) else getattr(below, "base", None)
     if below is not None:
+        below.check()
         below.madvise(mmap.MADV_DONTNEED)
 
 
