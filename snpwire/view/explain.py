@@ -94,7 +94,7 @@ TOPICS: dict[str, Topic] = {
     "key-info": Topic(_wire("report", "KeyInfo", word), "key_info of a report"),
     "tcb": Topic(guest_topics.tcb, "a TCB version, of the product --product names", optional=True),
     "advisory": Topic(
-        _topic("topics.advisory", "advisory"), "an advisory, by id, CVE or name", optional=True
+        _topic("advisory", "advisory"), "an advisory, by id, CVE or name", optional=True
     ),
     "guest-fields": Topic(
         _wire("key", "GuestFieldSelect", word), "guest_field_select of a key request"
