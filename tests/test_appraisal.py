@@ -237,8 +237,10 @@ class TestNotCompared:
 
     def test_a_rule_of_the_policy_cannot_be_allowed_away(self):
         policy = AppraisalPolicy.from_plain({"vmpl": 1, "allow": ["vmpl"]})
+        bold = policy._replace(allow=frozenset({"policy-vmpl"}))
 
         assert appraised(policy)["policy-vmpl"].state is CheckState.FAILED
+        assert appraised(bold)["policy-vmpl"].state is CheckState.FAILED
 
 
 class TestAdvisories:
@@ -302,6 +304,13 @@ class TestAdvisories:
         rows = appraised(self.EVERY, version=3, current_mit_vector=0, launch_mit_vector=0)
 
         assert rows["advisory-AMD-SB-3016"].state is CheckState.NOT_CHECKED
+
+    def test_microcode_without_a_value_for_its_stepping_is_said(self):
+        row = appraised(self.EVERY, cpuid_step=7)["advisory-AMD-SB-3020"]
+
+        assert row.state is CheckState.HOLDS
+        assert row.reason.endswith("no value is known for the microcode of this stepping")
+        assert "microcode" not in appraised(self.EVERY)["advisory-AMD-SB-3020"].reason
 
     def test_they_are_asked_for_by_name(self):
         rows = appraised(AppraisalPolicy(advisories=("BadRAM", "AMD-SB-3015", "3020")))

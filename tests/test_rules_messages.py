@@ -16,8 +16,8 @@ from snpwire.context import BARE, Context, Direction
 from snpwire.finding import Severity
 from snpwire.rules import findings
 from snpwire.rules.message import direction_of, refusal
-from snpwire.wire import kind
-from snpwire.wire.message import MESSAGES, Header, MessagePage, MsgType, payload_type
+from snpwire.wire import kind, payload_type
+from snpwire.wire.message import MESSAGES, Header, MessagePage, MsgType
 from snpwire.wire.migration import GuestContext
 from snpwire.wire.report import Report
 from snpwire.wire.status import Status
@@ -448,7 +448,7 @@ def test_a_reserved_key_has_no_meaning_beside_the_vm_root_key():
 def test_the_report_in_a_response_is_judged_at_its_place():
     report = Report.parse((HERE / "report-turin.bin").read_bytes())
     response = payload("report-rsp", report_size=0x4A0, report=report.to_plain())
-    (found,) = findings(response)
+    (found,) = (row for row in findings(response) if row.code != "advisory")
 
     assert (found.code, found.path) == ("platform-unknown-bits", "report.platform_info")
     assert found.offset == 0x20 + 0x40

@@ -21,6 +21,7 @@ from ..advisory import Confidence, Told
 from ..errors import shown
 from ..finding import bit_list
 from ..wire.report import Report, SigningKey
+from .allowance import ALLOWABLE
 from .check import Check, CheckGroup, CheckState, allowed, state_of
 
 if TYPE_CHECKING:
@@ -57,17 +58,16 @@ def checks(subject: Subject, policy: AppraisalPolicy, compared: frozenset[str]) 
         *policy.check(subject),
         *_not_compared(subject, compared),
     ]
-    rows = allowed(_with_option(rows), policy.allow)
+    rows = allowed(_with_option(rows), policy.allow & ALLOWABLE.keys())
     return rows + _advisories(subject, policy.advisories)
 
 
 def _with_option(rows: list[Check]) -> list[Check]:
     """Name the option by which a check may fail."""
-    names = {*JUDGES, "vmpl", "measurement"}
     failed = CheckState.FAILED
     return [
         row._replace(option=f"--allow {row.name}")
-        if row.state is failed and row.name in names
+        if row.state is failed and row.name in ALLOWABLE
         else row
         for row in rows
     ]
@@ -276,5 +276,10 @@ def _advisory(told: Told, row: Advisory) -> Check:
             texts.append(f"disputed: {one.sign.text}")
         elif one not in decisive and one.fixed is False:
             texts.append(f"note: {one.reason}")
+    steppings = [
+        sign for sign in row.signs if sign.model is not None and sign.product == told.product
+    ]
+    if steppings and not any(sign.fits(told) for sign in steppings):
+        texts.append("no value is known for the microcode of this stepping")
     reason = "; ".join(texts) or row.note or "nothing in the report tells"
     return _row(f"advisory-{row.id}", state, f"{row.name or row.title}: {reason}")

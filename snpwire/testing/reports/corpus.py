@@ -20,8 +20,8 @@ from ...errors import DecodeError, UsageError, shown
 from ...wire.report import Report
 from .attestation import NOW, Origin, VerifierInput, certificates_of, evidence_of, pem
 from .bad_chains import BAD_CHAINS, HARMLESS_CHAINS
-from .tampered import TAMPERED_REPORTS
-from .valid import VARIANTS
+from .forgery import FORGED_REPORTS
+from .variants import VARIANTS
 from .weak_reports import ODD_REPORTS, WEAK_REPORTS
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from ...engine.guest.guest import Guest
     from ...engine.machine import Machine
     from .attestation import ReportChange
-    from .valid import Variant
+    from .variants import Variant
 
 PROFILES = ("milan", "genoa", "turin")
-CHANGES = (*HARMLESS_CHAINS, *ODD_REPORTS, *WEAK_REPORTS, *TAMPERED_REPORTS, *BAD_CHAINS)
+CHANGES = (*HARMLESS_CHAINS, *ODD_REPORTS, *WEAK_REPORTS, *FORGED_REPORTS, *BAD_CHAINS)
 VERSIONS = (2, 3, 5)
 
 

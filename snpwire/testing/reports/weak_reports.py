@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.report import GuestPolicy, KeyInfo, PlatformInfo, Report
 from .attestation import ReportChange, VerifierInput
-from .tampered import alter, sign_again
+from .forgery import alter, sign_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .attestation import Evidence
-    from .tampered import Tamper
+    from .forgery import Tamper
 
 HOST_ASKED = 0xFFFF_FFFF
 AGENT = b"\x66" * 32
