@@ -8,13 +8,15 @@ import time
 from xml.etree.ElementTree import parse
 
 import pytest
-from conftest import COMMAND, heeds_interrupts, surroundings
+from conftest import COMMAND, ROOT, heeds_interrupts, surroundings
 from fuzz_process import STARTED
+from transcripts import call
 
 from snpwire.cli import scratch
 
 EITHER = bytes(4096)
 OTHER = b"\1" * 4096
+MESSAGES = ROOT / "tests" / "messages"
 
 
 def unread(words, given=b"", **changes):
@@ -38,7 +40,9 @@ def unread(words, given=b"", **changes):
 
 @pytest.fixture
 def files(tmp_path):
-    """Return a folder with two pages and an entry of the reverse map table that is wrong."""
+    """Return a folder with two pages, and a message under another key than that of the tests."""
+    words = ["seal", "tsc-info-req", "--seqno", "1", "--key-file", str(MESSAGES / "key.bin")]
+    (tmp_path / "sealed").write_bytes(call(words)[0])
     (tmp_path / "zeros").write_bytes(EITHER)
     (tmp_path / "ones").write_bytes(OTHER)
     return tmp_path
@@ -50,6 +54,8 @@ ANSWERS = {
     "decode --fail-on": (["decode", "ghcb", "{0}/ones", "--fail-on", "note"], 1),
     "decode": (["decode", "ghcb", "{0}/ones", "--all"], 0),
     "identify": (["identify", "{0}/ones"], 1),
+    "verify": (["verify", "{1}/report.bin", "{1}/vcek.der", "--at", "2000-01-01"], 1),
+    "open": (["open", "{0}/sealed", "--key-file", "{1}/vmpck.txt"], 1),
     "rmp check": (["rmp", "check", "{0}/ones", "--fail-on", "note", "--from", "image"], 1),
     "rmp find": (["rmp", "find", "{0}/zeros", "--asid", "9", "--no-counters"], 1),
     "request": (["request", "report", "--inject", "alter-answer@9"], 4),
@@ -60,7 +66,8 @@ ANSWERS = {
 @pytest.mark.parametrize("what", ANSWERS)
 def test_an_answer_that_nobody_reads_decides_the_exit_code(what, unbuffered, files):
     words, code = ANSWERS[what]
-    said, ended = unread([word.format(files) for word in words], PYTHONUNBUFFERED=unbuffered)
+    given = [word.format(files, MESSAGES) for word in words]
+    said, ended = unread(given, PYTHONUNBUFFERED=unbuffered)
 
     assert ended == code
     assert "Traceback" not in said

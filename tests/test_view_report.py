@@ -16,11 +16,12 @@ from snpwire.cli.documents import read
 from snpwire.cli.options import ContextOptions, PieceOptions
 from snpwire.decode import Hints, document
 from snpwire.errors import UsageError
+from snpwire.layout import SECRETS
 from snpwire.view.explain import Question, explain
 from snpwire.view.hex import annotated, legend
 from snpwire.view.json import document as as_json
 from snpwire.view.json import fields_of
-from snpwire.view.secret import NAMES, REDACTED
+from snpwire.view.secret import REDACTED
 from snpwire.view.tree import tree
 from snpwire.wire import RECORDS, kind
 from snpwire.wire.report import Report
@@ -41,7 +42,7 @@ BYTES = ("report_data", "measurement", "host_data", "id_key_digest", "author_key
 SECRET = {
     name: paths
     for name, paths in (
-        (name, [p for p in leaves if p.rpartition(".")[2] in NAMES])
+        (name, [p for p in leaves if p.rpartition(".")[2] in SECRETS])
         for name, leaves in (
             (each.name, [leaf.path for leaf in each.type.zero().leaves()])
             for each in RECORDS.values()
@@ -345,7 +346,7 @@ def test_without_redact_a_key_is_a_key(name):
 
 def test_every_key_is_on_the_list():
     assert set(SECRET) >= {"secrets", "key-rsp", "vmrk-req", "guest-context", "vmsa"}
-    assert {p.rpartition(".")[2] for paths in SECRET.values() for p in paths} == NAMES
+    assert {p.rpartition(".")[2] for paths in SECRET.values() for p in paths} == SECRETS
 
 
 def test_redact_masks_on_the_command_line():
