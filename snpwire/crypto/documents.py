@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ..errors import CertificateError, UsageError, named, shown
+from ..errors import CertificateError, UsageError, printable, shown
 from . import certificates
 from .x509 import X509, Crl
 
@@ -81,7 +81,7 @@ def _encoded(source: object) -> bytes:
 
 
 def _loaded_file(path: str, load: Callable[[bytes], T]) -> T:
-    name = named(path)
+    name = printable(path)
     try:
         with Path(path).open("rb") as file:
             data = file.read(LIMIT + 1)
