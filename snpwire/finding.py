@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,7 @@ class Rule(NamedTuple):
     """The rule in one sentence."""
     source: str
 
-    def found(self, path: str, offset: int, text: str) -> Finding:
+    def finding_at(self, path: str, offset: int, text: str) -> Finding:
         """Return a finding against the rule, described by *text*."""
         return Finding(self.code, self.severity, path, offset, text, self.source)
 
@@ -48,6 +49,10 @@ class Finding(NamedTuple):
     """Who says so: a document and section, or a program and its function."""
     reason: int = 0
     """The reason code with which KVM refuses it as malformed input; 0 where it does not."""
+
+
+Findings = Iterator[Finding]
+"""What a rule yields."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:

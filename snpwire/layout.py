@@ -321,7 +321,10 @@ class Record(Structure):
     def leaves(self) -> Iterator[Leaf]:
         """Yield every value that has no parts, in offset order, gaps included."""
         for tile, value in self.values():
-            yield from leaves_of(tile, value)
+            if isinstance(value, tuple):
+                yield from leaves_of(tile, value)
+            else:
+                yield Leaf(tile.path, tile.offset, tile.size, tile.doc, value, tile.codec, tile.gap)
 
     @classmethod
     def dtype(cls) -> np.dtype[np.void]:

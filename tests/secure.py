@@ -8,7 +8,7 @@ from snpwire.engine.firmware.context import NO_AGENT, NO_AGENT_ID, FirmwareGuest
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
-from snpwire.rmp.sparse import SparseEntries
+from snpwire.rmp.sparse_table import SparseEntries
 from snpwire.wire.command_table import CommandId
 from snpwire.wire.message import HEADER_SIZE, Aead, Header
 from snpwire.wire.migration import GuestState

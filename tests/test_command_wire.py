@@ -8,8 +8,8 @@ import realfiles
 
 from snpwire import wire
 from snpwire.block import Block
-from snpwire.wire import launch_commands, mailbox, migration, platform
-from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, Transfer, buffer_kind
+from snpwire.wire import buffer_kind, launch_commands, mailbox, migration, platform
+from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, Transfer
 from snpwire.wire.status import Status
 
 commands = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda c: c.id.name)

@@ -7,7 +7,7 @@ import pytest
 from snpwire import wire
 from snpwire.context import Direction
 from snpwire.decode import CHAPTERS, Hints, document
-from snpwire.decode.command import command_document
+from snpwire.decode.command import parse_buffer
 from snpwire.errors import DecodeError, UsageError
 from snpwire.view import json
 from snpwire.wire.command import CommandId
@@ -60,7 +60,8 @@ def test_what_there_is_not_is_refused():
 
 
 def test_a_command_s_number_chooses_the_kind():
-    doc = command_document(CommandId.SNP_GUEST_REQUEST, bytes(24), base=8)
+    row, value, decisions = parse_buffer(CommandId.SNP_GUEST_REQUEST, bytes(24))
+    doc = document(row, value, base=8, decisions=decisions)
 
     assert doc.kind.name == "cmd-guest-request"
     assert doc.base == 8

@@ -11,7 +11,7 @@ from snpwire.engine.firmware import Firmware
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO
-from snpwire.rmp.sparse import SparseEntries
+from snpwire.rmp.sparse_table import SparseEntries
 from snpwire.rmp.table import Table
 from snpwire.wire.command_table import CommandId
 from snpwire.wire.firmware import FeatureInfo, FeatureInfoCommand, VlekLoad

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snpwire.engine.memory import AddressMap, Memory
-from snpwire.rmp.sparse import SparseEntries, fill
+from snpwire.rmp.sparse_table import SparseEntries, fill
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpState
 from snpwire.wire.status import Status

@@ -12,7 +12,7 @@ import pytest
 
 from snpwire.block import Block
 from snpwire.errors import DecodeError, EncodeError
-from snpwire.wire import RECORDS
+from snpwire.wire import RECORDS, payload_type
 from snpwire.wire.cpuid import (
     MAX_FUNCTIONS,
     CpuidFunction,
@@ -42,7 +42,6 @@ from snpwire.wire.message import (
     MessagePage,
     MsgType,
     padded,
-    payload_type,
 )
 from snpwire.wire.migration import (
     CONTEXT_SIZE,

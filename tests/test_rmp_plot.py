@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transcripts import call
 
-from snpwire.rmp.dump import partial_dump, whole_dump
-from snpwire.rmp.histogram import histogram, pages_per_cell
+from snpwire.rmp.dump import histogram, pages_per_cell, partial_dump, whole_dump
 from snpwire.rmp.page_ranges import PageRanges
 from snpwire.rmp.table import Table
 from snpwire.view.picture import memory_map as maps

@@ -10,7 +10,7 @@ from snpwire.rmp import scalar as single
 from snpwire.rmp import vector as instructions
 from snpwire.rmp.platform import initialise, release_iommu
 from snpwire.rmp.snp_init import HOLE, build, pages_of
-from snpwire.rmp.sparse import SparseEntries
+from snpwire.rmp.sparse_table import SparseEntries
 from snpwire.rmp.table import Table
 from snpwire.wire.rmp import RmpLo, RmpState
 from snpwire.wire.status import Status

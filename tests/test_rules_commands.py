@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from strategies import image_of
 
 from snpwire import wire
+from snpwire.decode.buffer import refusal
 from snpwire.finding import Severity
 from snpwire.rules import findings, firmware, launch_commands, mailbox, page_commands, platform
-from snpwire.rules.command_check import refusal
 from snpwire.rules.commands import CHECKS
-from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
+from snpwire.wire import buffer_kind
+from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId
 from snpwire.wire.status import Status
 
 GCTX = {"gctx_paddr": 0x10_0000}

@@ -16,8 +16,8 @@ from snpwire.context import BARE, Context, Direction
 from snpwire.finding import Severity
 from snpwire.rules import findings
 from snpwire.rules.message import direction_of, refusal
-from snpwire.wire import kind
-from snpwire.wire.message import MESSAGES, Header, MessagePage, MsgType, payload_type
+from snpwire.wire import kind, payload_type
+from snpwire.wire.message import MESSAGES, Header, MessagePage, MsgType
 from snpwire.wire.migration import GuestContext
 from snpwire.wire.report import Report
 from snpwire.wire.status import Status

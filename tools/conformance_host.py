@@ -11,7 +11,7 @@ from snpwire.engine.firmware.context import FirmwareGuest
 from snpwire.engine.memory import AddressMap, Memory
 from snpwire.engine.profile import profile_named
 from snpwire.rmp.entry import FIRMWARE_LO, HV_FIXED_LO
-from snpwire.rmp.sparse import SparseEntries
+from snpwire.rmp.sparse_table import SparseEntries
 from snpwire.wire.launch import IdBlock
 from snpwire.wire.migration import GuestState, MetadataEntry
 from snpwire.wire.platform import PlatformState

@@ -66,7 +66,7 @@ REQUEST = 0xFF
 """The command of a step that is a guest's message."""
 IDS = [int(command) for command in CommandId]
 DECLARED = [
-    index for index, number in enumerate(IDS) if number in HANDLERS and HANDLERS[number].buffer
+    index for index, number in enumerate(IDS) if number in HANDLERS and HANDLERS[number].size
 ]
 """Commands, by their index, that take a buffer and that the firmware has."""
 MARK = 0xADD5

@@ -28,7 +28,8 @@ from .options import (
     Redact,
     ViewOptions,
     grouped,
-    number,
+    numeric,
+    text,
 )
 from .rmp import commands as rmp
 
@@ -131,13 +132,9 @@ def explain(
     value: Annotated[str, typer.Argument(metavar="[VALUE]", show_default=False)] = "",
     *,
     exit_code: Annotated[
-        str | None,
-        typer.Option("--exit", metavar="CODE", help="exit that an operand belongs to"),
+        str | None, text("CODE", "exit that an operand belongs to", "--exit")
     ] = None,
-    info1: Annotated[
-        int | None,
-        typer.Option("--info1", parser=number, metavar="N", help="sw_exit_info_1 of the same exit"),
-    ] = None,
+    info1: Annotated[int | None, numeric("N", "sw_exit_info_1 of the same exit", "--info1")] = None,
     response: Annotated[bool, typer.Option("--answer", help="the page is a response")] = False,
     product: Product = None,
     family: Family = None,
@@ -157,9 +154,7 @@ def explain(
 @app.command(epilog="Example: snpwire layout ghcb --format c")
 def layout(
     kind: KindName,
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="output format: text, json, c, ksy")
-    ] = "text",
+    form: Annotated[str, text("FORMAT", "output format: text, json, c, ksy", "--format")] = "text",
 ) -> int:
     """Print the layout of a kind: every field with its offset."""
     from .explain import layout as run
@@ -201,10 +196,7 @@ def diff(
 )
 def log(
     file: File = "-",
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="only these record types"),
-    ] = None,
+    only: Annotated[str | None, text("A,B", "only these record types")] = None,
     json: JsonLines = False,
     follow: Annotated[
         bool,

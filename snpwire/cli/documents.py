@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..context import Direction
 from ..decode import Hints, document
 from ..errors import DecodeError, InputError, UsageError
 from ..layout import Record
 from ..wire import COMMAND, Kind, kind
-from .input import Source, SourceError, cut, load
+from .input import SourceError, cut, load, size_help
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..capture.kvm_ghcb import GhcbBlock
+    from ..context import Decision
     from ..view.document import Document
     from ..wire.command_table import CommandId
     from ..wire.ghcb import Page
+    from .input import Source
     from .options import ContextOptions, PieceOptions
 
 
@@ -30,6 +32,16 @@ class _Target(NamedTuple):
     fits: Callable[[int], bool] | None = None
 
 
+class _Subject(NamedTuple):
+    """What is to be decoded, and what is known about it."""
+
+    kind: Kind | str
+    value: Any
+    hints: Hints
+    decisions: tuple[Decision, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 def read(
     name: str, file: str, options: PieceOptions, context: ContextOptions
 ) -> tuple[Document, Source]:
@@ -40,13 +52,18 @@ def read(
     target = _command_target(context) if name == COMMAND else _kind_target(name, context)
     piece = cut(options.offset, options.length, options.page, target.size)
     source = load(file, form=options.form, piece=piece, fits=target.fits)
+    direction = Direction(context.direction) if context.direction else None
+    hints = Hints(direction, context.gpa, context.product, context.family)
     try:
-        return _document(source, target, context)
+        row, value, known, decisions, notes = _subject(source, target, hints)
+        doc = document(row, value, known, base=source.base, decisions=decisions)
     except DecodeError as exc:
-        hint = _size_help(exc, source, target)
-        raise SourceError(source.name, InputError(str(exc), help=hint)) from None
+        size = None if target.command is None else target.size or 0
+        cause = InputError(str(exc), help=size_help(exc, source, size))
+        raise SourceError(source.name, cause) from None
     except InputError as exc:
         raise SourceError(source.name, exc) from None
+    return doc, source._replace(notes=(*source.notes, *notes))
 
 
 def _command_target(context: ContextOptions) -> _Target:
@@ -71,53 +88,36 @@ def _kind_target(name: str, context: ContextOptions) -> _Target:
     return _Target(row, None, size, row.type.fits)
 
 
-def _document(source: Source, target: _Target, context: ContextOptions) -> tuple[Document, Source]:
-    """Return the document of what was read, and the source with a note if its kind was guessed."""
-    direction = Direction(context.direction) if context.direction else None
-    hints = Hints(direction, context.gpa, context.product, context.family)
+def _subject(source: Source, target: _Target, hints: Hints) -> _Subject:
+    """Return what an input holds: a command's buffer, KVM's dump, or bytes of a kind."""
+    if source.log and target.command is None:
+        row = target.kind or kind("ghcb")
+        if row.name != "ghcb":
+            raise InputError(f"this is KVM's dump of a GHCB, not a {row.name}")
+        return _Subject(row, *_printed_page(source.log, hints))
     if target.command is not None:
-        from ..decode.command import command_document
+        from ..decode.command import parse_buffer
 
-        return command_document(target.command, source.data, hints, base=source.base), source
-    row = target.kind
-    if row is None:
-        row, source = _identified(source)
-    if source.log is None:
-        return document(row, source.data, hints, base=source.base), source
-    if row.name != "ghcb":
-        raise InputError(f"this is KVM's dump of a GHCB, not a {row.name}")
-    gpa = source.log.gpa if hints.gpa is None else hints.gpa
-    page, absent = _printed_page(source.log)
-    return document(row, page, hints._replace(gpa=gpa, absent=absent)), source
-
-
-def _identified(source: Source) -> tuple[Kind, Source]:
+        row, value, decisions = parse_buffer(target.command, source.data)
+        return _Subject(row, value, hints, decisions)
+    if target.kind:
+        return _Subject(target.kind, source.data, hints)
     from ..rules.identify import UNKNOWN, candidates
 
-    if source.log:
-        return kind("ghcb"), source
     best = candidates(source.data)[0]
     if best.kind == UNKNOWN:
         reason = f"nothing tells what this is: {best.evidence[0]}"
         raise InputError(reason, help="name a KIND; decode --help lists them")
     note = f"taken as {best.kind}: {', '.join(best.evidence)}"
-    return kind(best.kind), source._replace(notes=(*source.notes, note))
+    return _Subject(best.kind, source.data, hints, notes=(note,))
 
 
-def _size_help(exc: DecodeError, source: Source, target: _Target) -> str:
-    size = len(source.data)
-    if target.command is not None:
-        longer = target.size is not None and size > target.size
-        return f"--length {target.size} takes as many from the beginning" if longer else ""
-    if not exc.path and size > 4096:
-        return "--page N takes one 4 KiB page of it, --offset and --length any piece"
-    return exc.help
-
-
-def _printed_page(block: GhcbBlock) -> tuple[Page, frozenset[str]]:
-    """Return a page of what KVM's dump shows, and the fields that it does not show."""
+def _printed_page(block: GhcbBlock, hints: Hints) -> tuple[Page, Hints]:
+    """Return a page of what KVM's dump shows, with its address and the fields not shown."""
     from ..wire.ghcb import Page
 
     page = Page(**block.values, valid_bitmap=block.bitmap)
     shown = {*block.values, *(("valid_bitmap",) if block.bitmap_known else ())}
-    return page, frozenset(field.path for field in page.FIELDS if field.path not in shown)
+    absent = frozenset(field.path for field in page.FIELDS if field.path not in shown)
+    gpa = block.gpa if hints.gpa is None else hints.gpa
+    return page, hints._replace(gpa=gpa, absent=absent)

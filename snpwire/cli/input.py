@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..capture.kvm_ghcb import GhcbBlock
+    from ..errors import DecodeError
 
 SNIFF = 1 << 16
 """Bytes by which an input is known as raw or as text; more than any record of one size has."""
@@ -225,6 +226,16 @@ def piece_text(piece: Cut) -> str:
     """Return the piece in words."""
     length = "the rest" if piece.length is None else f"{piece.length} bytes"
     return f"{length} at {piece.offset:#x}"
+
+
+def size_help(exc: DecodeError, source: Source, size: int | None) -> str:
+    """Return which option takes the right piece; *size* is that of a command's buffer, or 0."""
+    length = len(source.data)
+    if size is not None:
+        return f"--length {size} takes as many from the beginning" if 0 < size < length else ""
+    if not exc.path and length > PAGE:
+        return "--page N takes one 4 KiB page of it, --offset and --length any piece"
+    return exc.help
 
 
 def _is_raw(head: bytes, form: str) -> bool:

@@ -16,15 +16,25 @@ from ..bits import integer
 from ..errors import shown
 
 
-def number(text: str) -> int:
+def number(word: str) -> int:
     """Read a number that is not negative, for an option."""
     try:
-        value = integer(text)
+        value = integer(word)
     except ValueError:
-        raise typer.BadParameter(f"{shown(text)} is no number") from None
+        raise typer.BadParameter(f"{shown(word)} is no number") from None
     if value < 0:
-        raise typer.BadParameter(f"{shown(text)} is negative")
+        raise typer.BadParameter(f"{shown(word)} is negative")
     return value
+
+
+def numeric(metavar: str, doc: str, *names: str) -> Any:
+    """Declare an option that is a number; without *names* it is called as its parameter."""
+    return typer.Option(*names, parser=number, metavar=metavar, help=doc)
+
+
+def text(metavar: str, doc: str, *names: str) -> Any:
+    """Declare an option that is text."""
+    return typer.Option(*names, metavar=metavar, help=doc)
 
 
 def one_of(*words: str) -> Callable[[str | None], str | None]:
@@ -36,6 +46,12 @@ def one_of(*words: str) -> Callable[[str | None], str | None]:
         return value
 
     return check
+
+
+def choice(metavar: str, doc: str, words: tuple[str, ...], *names: str) -> Any:
+    """Declare an option that is one of *words*, which its help text lists."""
+    doc = f"{doc}: {', '.join(words)}"
+    return typer.Option(*names, metavar=metavar, callback=one_of(*words), help=doc)
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
@@ -76,23 +92,15 @@ KindName = Annotated[str, typer.Argument(metavar="KIND", show_default=False)]
 File = Annotated[str, typer.Argument(metavar="[FILE]", help="the input; - is standard input")]
 Fields = Annotated[
     tuple[str, ...],
-    typer.Option(
-        "--set", metavar="PATH=VALUE", help="set one field: a value, JSON, or @FILE for its bytes"
-    ),
+    text("PATH=VALUE", "set one field: a value, JSON, or @FILE for its bytes", "--set"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 JsonLines = Annotated[bool, typer.Option("--json", help="print JSON Lines")]
-Offset = Annotated[
-    int | None, typer.Option(parser=number, metavar="N", help="start at byte N of the input")
-]
-Length = Annotated[int | None, typer.Option(parser=number, metavar="N", help="read N bytes")]
+Offset = Annotated[int | None, numeric("N", "start at byte N of the input")]
+Length = Annotated[int | None, numeric("N", "read N bytes")]
 Product = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        callback=one_of("milan", "genoa", "turin", "venice"),
-        help="processor whose TCB layout applies: milan, genoa, turin, venice",
-    ),
+    choice("NAME", "processor whose TCB layout applies", ("milan", "genoa", "turin", "venice")),
 ]
 Family = Annotated[
     str | None,
@@ -105,31 +113,20 @@ Family = Annotated[
     ),
 ]
 Command = Annotated[
-    str | None,
-    typer.Option(
-        "--id",
-        metavar="ID",
-        help="firmware command, if KIND is command: 0x94, SNP_GUEST_REQUEST",
-    ),
+    str | None, text("ID", "firmware command, if KIND is command: 0x94, SNP_GUEST_REQUEST", "--id")
 ]
 Corrupt = Annotated[
-    tuple[str, ...],
-    typer.Option(metavar="NAME", help="corrupt the result in this way; list prints all"),
+    tuple[str, ...], text("NAME", "corrupt the result in this way; list prints all")
 ]
 Redact = Annotated[bool, typer.Option("--redact", help="omit keys, derived keys and nonces")]
 FailOn = Annotated[
     str | None,
-    typer.Option(
-        metavar="SEVERITY",
-        callback=one_of("note", "warning", "error"),
-        help="exit with 1 on a finding at least this severe: note, warning, error",
+    choice(
+        "SEVERITY", "exit with 1 on a finding at least this severe", ("note", "warning", "error")
     ),
 ]
 AsHex = Annotated[bool, typer.Option("--hex", help="write hex text instead of bytes")]
-Output = Annotated[
-    str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all"),
-]
+Output = Annotated[str | None, text("FILE", "write to FILE, whole or not at all", "-o", "--output")]
 
 
 class PieceOptions(NamedTuple):
@@ -137,18 +134,16 @@ class PieceOptions(NamedTuple):
 
     form: Annotated[
         str,
-        typer.Option(
+        choice(
+            "FORM",
+            "input format",
+            ("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
             "--from",
-            metavar="FORM",
-            callback=one_of("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
-            help="input format: auto, raw, hex, hex-le, hex-be, base64, kvm",
         ),
     ] = "auto"
     offset: Offset = None
     length: Length = None
-    page: Annotated[
-        int | None, typer.Option(parser=number, metavar="N", help="read 4 KiB page N of the input")
-    ] = None
+    page: Annotated[int | None, numeric("N", "read 4 KiB page N of the input")] = None
 
 
 class ContextOptions(NamedTuple):
@@ -162,10 +157,7 @@ class ContextOptions(NamedTuple):
             help="read a GHCB page or a message as request or answer (response)",
         ),
     ] = None
-    gpa: Annotated[
-        int | None,
-        typer.Option(parser=number, metavar="ADDR", help="guest physical address of the GHCB page"),
-    ] = None
+    gpa: Annotated[int | None, numeric("ADDR", "guest physical address of the GHCB page")] = None
     product: Product = None
     family: Family = None
     command: Command = None
@@ -184,7 +176,7 @@ class ViewOptions(NamedTuple):
             "=full adds offset, size, hex and text to each field",
         ),
     ] = None
-    fields: Annotated[str | None, typer.Option(metavar="A,B.C", help="only these fields")] = None
+    fields: Annotated[str | None, text("A,B.C", "only these fields")] = None
     everything: Annotated[
         bool, typer.Option("--all", help="include fields that are zero and not marked valid")
     ] = False

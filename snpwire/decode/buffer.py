@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..rules.command_check import refusal
+from ..rules import rules_of
+from ..rules.command_check import BufferRules, FailedCheck
 from ..wire import RECORDS
 from .interpretation import Interpretation
 
 if TYPE_CHECKING:
     from .interpretation import Hints
+
+
+def refusal(value: Any) -> FailedCheck | None:
+    """Return the first check of the firmware that a buffer fails; None if there is none."""
+    rules = (rule for rule in rules_of(value) if isinstance(rule, BufferRules))
+    return next((failed for rule in rules for failed in rule.failures(value)), None)
 
 
 def command_buffer(value: Any, hints: Hints) -> Interpretation:

@@ -13,15 +13,11 @@ from ..codec import codec_of, from_hex
 from ..context import Decision
 from ..errors import EncodeError, shown
 from ..layout import Leaf
-from ..wire import COMMAND, Kind, kind
-from ..wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, buffer_kind
-from . import NO_HINTS, document
+from ..wire import COMMAND, Kind, buffer_kind, kind
+from ..wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ..view.document import Document
-    from .interpretation import Hints
 
 
 class Undeclared:
@@ -74,21 +70,11 @@ def fits(number: CommandId, size: int) -> bool:
     return not names or any(kind(name).type.fits(size) for name in names)
 
 
-def command_document(
-    number: CommandId, data: bytes, hints: Hints = NO_HINTS, *, base: int = 0
-) -> Document:
-    """Return the document of a command's buffer, of the kind that its size tells.
+def parse_buffer(number: CommandId, data: bytes) -> tuple[Kind, Any, tuple[Decision, ...]]:
+    """Return the kind that a command and a size choose, the value of that kind, and the reasons.
 
     Raises DecodeError.
     """
-    row, value, decisions = _parsed(number, data)
-    doc = document(row, value, hints, base=base)
-    decisions = (*decisions, *doc.context.decisions)
-    return doc._replace(context=doc.context._replace(decisions=decisions))
-
-
-def _parsed(number: CommandId, data: bytes) -> tuple[Kind, Any, tuple[Decision, ...]]:
-    """Return a buffer with its kind, which the command names, and why."""
     found = buffer_kind(number, len(data))
     title = f"{titled(number)}: {number.doc}"
     decisions: tuple[Decision, ...] = (

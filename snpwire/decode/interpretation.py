@@ -31,6 +31,9 @@ class Hints(NamedTuple):
         return Context(self.direction, gpa=self.gpa)
 
 
+NO_HINTS = Hints()
+
+
 class Interpretation(NamedTuple):
     """What was decided about a value, and what follows from it; the fields are a document's."""
 

@@ -14,7 +14,7 @@ def bitmap_of(*names: str) -> bytes:
 
 
 BITMAP_SIZE = ValidBitmap.WIDTH // 8
-BITMAP = slice(Page.place("valid_bitmap"), Page.place("valid_bitmap") + BITMAP_SIZE)
+BITMAP_AT, BITMAP = Page.place("valid_bitmap"), Page.struct("valid_bitmap")
 EXIT_FIELDS = ("sw_exit_code", "sw_exit_info_1", "sw_exit_info_2")
 EXIT_AT, EXIT = Page.place("sw_exit_code"), Page.struct(*EXIT_FIELDS)
 EXIT_BITMAP = bitmap_of(*EXIT_FIELDS)

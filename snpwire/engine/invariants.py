@@ -110,6 +110,11 @@ def _digest(message: bytes) -> bytes:
     return sha256(message[: HEADER_SIZE + size]).digest()[:DIGEST]
 
 
+def breaches_of(machine: Machine, watch: Watch) -> list[Breach]:
+    """Return all that is broken: on the steps that *watch* saw, and on the machine now."""
+    return [*watch.breaches, *ownership_breaches(machine), *reclaim_breaches(machine)]
+
+
 def ownership_breaches(machine: Machine) -> Iterator[Breach]:
     """Yield the pages whose state does not fit their known owner.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..errors import EngineError, UsageError
-from ..rmp.sparse import SparseEntries
+from ..rmp.sparse_table import SparseEntries
 from ..wire.command_table import CommandId
 from ..wire.firmware import VlekLoad
 from ..wire.platform import Config, ConfigFlags
@@ -34,7 +34,7 @@ from .simulation import Simulation
 from .trace import HYPERVISOR
 
 if TYPE_CHECKING:
-    from ..rmp.sparse import PlacedEntries
+    from ..rmp.sparse_table import PlacedEntries
     from .cpuid_policy import CpuidPolicy
     from .faults.fault import AnyFault
     from .faults.injection import Injection

@@ -10,7 +10,7 @@ from ..wire.message import PAYLOAD_MAX, PAYLOAD_UNIT, MsgType
 from ..wire.status import Status
 from .guest.channel import LAST
 from .hypervisor.guest_request import REPORT_REQ
-from .invariants import Breach, Watch, ownership_breaches, reclaim_breaches
+from .invariants import Breach, Watch, breaches_of
 from .outcome import SHORT, STOPPED, Outcome, outcome_of
 
 if TYPE_CHECKING:
@@ -121,11 +121,7 @@ class Oracle:
         return fault.leads_to(policy, extended=extended, times=len(faults))
 
     def _breaches(self, faults: tuple[Fault[Any, Any], ...]) -> tuple[Breach, ...]:
-        found = (
-            *self._watch.breaches,
-            *ownership_breaches(self._machine),
-            *reclaim_breaches(self._machine),
-        )
+        found = breaches_of(self._machine, self._watch)
         self._watch.breaches.clear()
         self._excused |= {fault.breaks for fault in faults}
         return tuple(breach for breach in found if breach.rule not in self._excused)

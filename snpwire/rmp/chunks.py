@@ -42,6 +42,20 @@ class Extent(NamedTuple):
         return self.first + len(self.words)
 
 
+def quadwords_at(
+    extents: Sequence[Extent], pages: NDArray[np.int64], column: int = 0
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Return quadword *column* of each page's entry, 0 where it has none, and where it has one.
+
+    *pages* and both results, uint64 and bool, have the shape (pages,).
+    """
+    words, known = np.zeros(len(pages), np.uint64), np.zeros(len(pages), np.bool_)
+    for extent in extents:
+        here = (pages >= extent.first) & (pages < extent.stop)
+        words[here], known[here] = extent.words[pages[here] - extent.first, column], True
+    return words, known
+
+
 def chunk_size(each: int, fixed: int = 0, threads: int = 1) -> int:
     """Return the pages of a chunk, when a thread needs *each* bytes a page and *fixed* bytes.
 

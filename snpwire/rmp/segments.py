@@ -109,22 +109,6 @@ class SegmentedTable(TableReader):
         segment = self._segments.get(page_number(page) >> self._width)
         return segment, page & (1 << self._width) - 1
 
-    def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where it has no entry, and where it has one.
-
-        *pages* and both results, uint64 and bool, have the shape (pages,).
-        """
-        low = np.zeros(len(pages), np.uint64)
-        known = np.zeros(len(pages), np.bool_)
-        indices = pages >> self._width
-        for index in np.unique(indices).tolist():
-            segment = self._segments.get(index)
-            if segment is not None:
-                here = indices == index
-                inside = pages[here] & (1 << self._width) - 1
-                low[here], known[here] = segment.lows(inside)
-        return low, known
-
     def holds(self, address: int) -> bool:
         """Return whether *address* is in a segment, or in what is at ``base``."""
         plain = address & ~C_BIT

@@ -13,12 +13,12 @@ from ..wire.address import ASEG, PAGE, REGION, RESERVED
 from ..wire.rmp_words import RmpFirmwareGpa, RmpGpaState
 from ..wire.status import Status
 from .entry import FIRMWARE_LO, GPA_LOW, HV_FIXED_LO, ONE_MORE
-from .sparse import fill
+from .sparse_table import fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .sparse import PlacedEntries
+    from .sparse_table import PlacedEntries
 
 
 def pages_of(area: range) -> range:

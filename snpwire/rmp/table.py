@@ -9,11 +9,10 @@ import numpy as np
 
 from ..errors import DecodeError, UsageError
 from ..wire.address import C_BIT
-from ..wire.rmp import ENTRIES_OFFSET, RmpEntry, RmpState
+from ..wire.rmp import ENTRIES_OFFSET, RmpEntry
 from .chunks import Extent
 from .image_layout import ImageLayout, image_layout
 from .page_ranges import page_number
-from .states import state_of_low
 from .table_reader import TableReader, beyond
 
 if TYPE_CHECKING:
@@ -126,16 +125,8 @@ class Table(TableReader):
         page_number(page)
         return None
 
-    def state(self, page: int) -> RmpState:
-        """Return the state of *page*, DEFAULT where it has no entry. Raises UsageError."""
-        low = self.low(page)
-        return RmpState.DEFAULT if low is None else state_of_low(low)
-
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Return the first quadword of each page, 0 where it has no entry, and where it has one.
-
-        *pages* and both results, uint64 and bool, have the shape (pages,).
-        """
+        """Return the first quadword of each page, as ``TableReader.lows`` does."""
         known = pages < self.pages
         low = self.extents[0].words[np.where(known, pages, 0), 0]
         low[~known] = 0

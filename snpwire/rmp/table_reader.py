@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..wire.address import REGION
 from ..wire.rmp import RmpState
 from .census import census, subpage_counts
-from .chunks import chunk_size, chunks, run_threads
+from .chunks import chunk_size, chunks, quadwords_at, run_threads
 from .entry import LARGE, STANDALONE
 from .page_ranges import PageRanges, page_number, page_numbers
 from .search import SearchFilter, find
@@ -49,12 +49,12 @@ class TableReader(ABC):
     def low(self, page: int) -> int | None:
         """Return the first quadword of the entry of *page*, or None. Raises UsageError."""
 
-    @abstractmethod
     def lows(self, pages: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the first quadword of each page, 0 where it has no entry, and where it has one.
 
         *pages* and both results, uint64 and bool, have the shape (pages,).
         """
+        return quadwords_at(self.extents, pages)
 
     def state(self, page: int) -> RmpState:
         """Return the state of *page*, DEFAULT where it has no entry. Raises UsageError."""

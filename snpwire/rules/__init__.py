@@ -21,11 +21,11 @@ from ..errors import UsageError, shown
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from ..finding import Finding
+    from ..finding import Finding, Findings
 
-    RuleFunction = Callable[[Any, Context], Iterator[Finding]]
+    RuleFunction = Callable[[Any, Context], Findings]
 
 __all__ = ["findings", "rules_of"]
 

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum
 from ..wire.operands import IoioInfo
-from .ghcb_page import INVALID_INPUT, GhcbCheck
+from .ghcb_page import INVALID_INPUT, GhcbCheck, GhcbRule
 from .scratch import INT_MAX, string_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
 MMIO_MAX = {1: INT_MAX, 2: 8}
@@ -23,7 +21,7 @@ IOIO = "56421, SW_EXITINFO1 of IOIO"
 OPENVMM = "OpenVMM"
 
 
-def port_size(check: GhcbCheck) -> Iterator[Finding]:
+def port_size(check: GhcbCheck) -> Findings:
     """Expect one operand size, and one address size or none (56421, IOIO)."""
     if not check.known(INFO1):
         return
@@ -43,7 +41,7 @@ def port_size(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("ioio-address-size", INFO1, text, IOIO)
 
 
-def port_string(check: GhcbCheck) -> Iterator[Finding]:
+def port_string(check: GhcbCheck) -> Findings:
     """Expect a count of elements (KVM gives up above INT_MAX and ignores 0)."""
     if not check.known(INFO1):
         return
@@ -61,7 +59,7 @@ def port_string(check: GhcbCheck) -> Iterator[Finding]:
         yield from _elements(check, info)
 
 
-def _elements(check: GhcbCheck, info: IoioInfo) -> Iterator[Finding]:
+def _elements(check: GhcbCheck, info: IoioInfo) -> Findings:
     count = check.page.sw_exit_info_2
     total = string_bytes(info, count)
     if count == 0:
@@ -75,7 +73,7 @@ def _elements(check: GhcbCheck, info: IoioInfo) -> Iterator[Finding]:
         yield check.warning("ioio-rep", INFO2, text, IOIO)
 
 
-def msr_direction(check: GhcbCheck) -> Iterator[Finding]:
+def msr_direction(check: GhcbCheck) -> Findings:
     """Expect 0 to read or 1 to write (KVM: anything but 0 writes)."""
     value = check.page.sw_exit_info_1
     if check.known(INFO1) and value > 1:
@@ -83,14 +81,14 @@ def msr_direction(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("msr-access", INFO1, text, HANDLE)
 
 
-def privilege(check: GhcbCheck) -> Iterator[Finding]:
+def privilege(check: GhcbCheck) -> Findings:
     """Expect a privilege level of 0 to 3."""
     if check.holds("cpl") and check.page.cpl > 3:
         text = f"cpl is {check.page.cpl}, privilege levels are 0 to 3"
         yield check.warning("cpl", "cpl", text, "APM volume 2, CPL")
 
 
-def mmio_length(check: GhcbCheck) -> Iterator[Finding]:
+def mmio_length(check: GhcbCheck) -> Findings:
     """Expect a length, of at most 8 bytes from protocol 2 on (KVM; OpenVMM is stricter)."""
     length = check.page.sw_exit_info_2
     if not check.known(INFO2):
@@ -111,7 +109,7 @@ def mmio_length(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("mmio-length", INFO2, text, OPENVMM)
 
 
-CODES: dict[int, tuple[Callable[[GhcbCheck], Iterator[Finding]], ...]] = {
+CODES: dict[int, tuple[GhcbRule, ...]] = {
     0x7B: (port_size, port_string),
     0x7C: (msr_direction,),
     0x81: (privilege,),

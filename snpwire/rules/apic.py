@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.apic import ApicIdList
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 
-def apic_ids(ids: ApicIdList, context: Context) -> Iterator[Finding]:
+def apic_ids(ids: ApicIdList, context: Context) -> Findings:
     """Expect each APIC id once, and at least one."""
     if ids.head.num_entries == 0:
         text = "num_entries is 0: a guest has a processor"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.address import PAGE
 from ..wire.boot import CC_BLOB_MAGIC, CcBlob
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 LINUX = "Linux snp_init, setup_cpuid_table"
 
 
-def cc_blob(blob: CcBlob, context: Context) -> Iterator[Finding]:
+def cc_blob(blob: CcBlob, context: Context) -> Findings:
     """Expect the magic, and two pages (Linux takes neither page at 0 nor one cut short)."""
     if blob.magic != CC_BLOB_MAGIC:
         text = f"magic is {blob.magic:#010x}, it has to be {CC_BLOB_MAGIC:#010x}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.certs import SPEC, CertEntry, CertGuid, CertTable, TioBlobEntry
 from ..wire.guid import MixedGuid
 from . import record
@@ -24,7 +24,7 @@ LINUX_MAX = 0x4000
 KNOWN = frozenset(CertGuid.NAMES.values())
 
 
-def end(table: CertTable, context: Context) -> Iterator[Finding]:
+def end(table: CertTable, context: Context) -> Findings:
     """Expect an entry of zeros behind the last one (56421 rev 2.03, 4.1.8.1)."""
     count = len(table.elements)
     tail = table.rest[:SIZE]
@@ -39,7 +39,7 @@ def end(table: CertTable, context: Context) -> Iterator[Finding]:
         yield Finding("certs-empty", Severity.NOTE, "rest", 0, text, SPEC)
 
 
-def size(table: CertTable, context: Context) -> Iterator[Finding]:
+def size(table: CertTable, context: Context) -> Findings:
     """Expect a table that fits the buffer a Linux guest has for it."""
     length = SIZE * len(table.elements) + len(table.rest)
     if length > LINUX_MAX:
@@ -48,7 +48,7 @@ def size(table: CertTable, context: Context) -> Iterator[Finding]:
         yield Finding("certs-size", Severity.WARNING, "entries", 0, text, source)
 
 
-def guids(table: CertTable, context: Context) -> Iterator[Finding]:
+def guids(table: CertTable, context: Context) -> Findings:
     """Expect known GUIDs, in the order of their text, each once."""
     seen: dict[bytes, int] = {}
     for index, entry in enumerate(table.elements):
@@ -85,7 +85,7 @@ def misplaced_entries(table: CertTable) -> Iterator[tuple[int, str, str]]:
             yield index, "length", f"ends at {end:#x}, outside the {last:#x} bytes there are"
 
 
-def ranges(table: CertTable, context: Context) -> Iterator[Finding]:
+def ranges(table: CertTable, context: Context) -> Findings:
     """Expect each entry to point behind the table, at bytes that are there."""
     for index, field, how in misplaced_entries(table):
         name = table.elements[index].guid.to_plain()
@@ -99,7 +99,7 @@ def ranges(table: CertTable, context: Context) -> Iterator[Finding]:
             yield Finding("certs-nothing", Severity.WARNING, path, place, text, SPEC)
 
 
-def overlaps(table: CertTable, context: Context) -> Iterator[Finding]:
+def overlaps(table: CertTable, context: Context) -> Findings:
     """Expect entries that share no bytes."""
     reach, owner = 0, -1
     rows = sorted((e.offset, n, e.length) for n, e in enumerate(table.elements) if e.length)
@@ -112,7 +112,7 @@ def overlaps(table: CertTable, context: Context) -> Iterator[Finding]:
             reach, owner = start + length, index
 
 
-def blob(entry: object, context: Context) -> Iterator[Finding]:
+def blob(entry: object, context: Context) -> Findings:
     """Find that SEV-TIO is a draft."""
     text = "SEV-TIO tables are in posted Linux patches alone"
     yield Finding("draft", Severity.NOTE, "guid", 0, text, "Linux, posted patches for SEV-TIO")

@@ -11,19 +11,21 @@ Where a document disagrees, this is what the code does.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE
 from ..wire.status import Status
-from . import record, rules_of
+from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..context import Context
 
-    BufferCheck = Callable[[Any], Iterator[Finding]]
+    BufferCheck = Callable[[Any], Findings]
+    Report = Callable[[Any, str, str, str], Finding]
 
 SOURCE = "AMD-ASPFW sev_mcmd.c"
 REFUSES = "answers INVALID_PARAM"
@@ -59,6 +61,11 @@ def row(status: Status | None, text: str, *functions: BufferCheck) -> CommandChe
     return CommandCheck(text, () if status is None else (status,), functions)
 
 
+def invalid(text: str, *functions: BufferCheck) -> CommandCheck:
+    """Return a check whose status is INVALID_PARAM."""
+    return row(Status.INVALID_PARAM, text, *functions)
+
+
 def unreached(text: str) -> CommandCheck:
     """Return a check of memory that the firmware has to reach."""
     return CommandCheck(text, (Status.INVALID_ADDRESS, Status.INVALID_CONFIG))
@@ -75,7 +82,7 @@ class BufferRules(NamedTuple):
         for check in self.checks:
             yield from check.failures(value)
 
-    def __call__(self, value: Any, context: Context) -> Iterator[Finding]:
+    def __call__(self, value: Any, context: Context) -> Findings:
         """Yield what is wrong with a buffer."""
         yield from (failed.finding for failed in self.failures(value))
         for remark in self.remarks:
@@ -85,12 +92,6 @@ class BufferRules(NamedTuple):
 def rule(checks: tuple[CommandCheck, ...], *remarks: BufferCheck) -> tuple[BufferRules]:
     """Return the only rule of a buffer."""
     return (BufferRules(checks, remarks),)
-
-
-def refusal(value: Any) -> FailedCheck | None:
-    """Return the first check of the firmware that a buffer fails; None if there is none."""
-    rules = (rule for rule in rules_of(value) if isinstance(rule, BufferRules))
-    return next((failed for rule in rules for failed in rule.failures(value)), None)
 
 
 def problem(value: Any, code: str, field: str, text: str) -> Finding:
@@ -110,30 +111,55 @@ def warning(value: Any, code: str, field: str, text: str) -> Finding:
 
 def _finding(value: Any, severity: Severity, code: str, field: str, text: str) -> Finding:
     """Return a finding at a field, or at the word that a dotted name is part of."""
-    tile = getattr(value, "HEAD", value).tile(field.partition(".")[0])
-    return Finding(code, severity, field, tile.offset if tile else 0, text, SOURCE)
+    word = getattr(value, "HEAD", value).tile(field.partition(".")[0])
+    return Finding(code, severity, field, word.offset if word else 0, text, SOURCE)
 
 
-def length(field: str) -> BufferCheck:
-    """Expect the buffer's own length in *field*."""
+def length(
+    field: str = "length",
+    text: str = "{field} is {found:#x}, it has to be {size:#x}",
+    code: str = "command-length",
+    report: Report = problem,
+) -> BufferCheck:
+    """Expect the buffer's own length in *field*; *text* says what a wrong one is."""
 
-    def check(value: Any) -> Iterator[Finding]:
-        size = getattr(value, field)
-        if size != value.SIZE:
-            text = f"{field} is {size:#x}, it has to be {value.SIZE:#x}"
-            yield problem(value, "command-length", field, text)
+    def check(value: Any) -> Findings:
+        found, size = getattr(value, field), value.SIZE
+        if found != size:
+            yield report(value, code, field, text.format(field=field, found=found, size=size))
 
     return check
 
 
-def length_of_patches(value: Any) -> Iterator[Finding]:
-    """Expect the length that Linux patches give; no firmware is known that checks it."""
-    if value.length != value.SIZE:
-        text = f"length is {value.length:#x}, the patches give {value.SIZE:#x}"
-        yield warning(value, "command-length", "length", text)
+PATCHED_LENGTH = length(text="length is {found:#x}, the patches give {size:#x}", report=warning)
+"""No firmware is known that checks it."""
 
 
-def reserved(value: Any) -> Iterator[Finding]:
+def within(
+    path: str, numbers: range, code: str, text: str, report: Report = problem
+) -> BufferCheck:
+    """Expect one of *numbers* at *path*, a field or a part of one; *text* has the wrong one."""
+    number_of, field = attrgetter(path), path.partition(".")[0]
+
+    def check(value: Any) -> Findings:
+        number = int(number_of(value))
+        if number not in numbers:
+            yield report(value, code, field, text.format(number))
+
+    return check
+
+
+def together(flag: str, needed: str, code: str) -> BufferCheck:
+    """Expect one of the flags only with another."""
+
+    def check(value: Any) -> Findings:
+        if value.flags.has(flag) and not value.flags.has(needed):
+            yield problem(value, code, "flags", f"{flag} is set in flags without {needed}")
+
+    return check
+
+
+def reserved(value: Any) -> Findings:
     """Expect zero in every byte and bit that nothing defines, except in a policy."""
     for leaf in value.leaves():
         if leaf.gap and any(leaf.value):
@@ -156,7 +182,7 @@ def pages(*fields: str) -> BufferCheck:
 def aligned(unit: int, *fields: str) -> BufferCheck:
     """Expect addresses that are multiples of *unit*."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         for field in fields:
             address = getattr(value, field)
             if address % unit:
@@ -169,7 +195,7 @@ def aligned(unit: int, *fields: str) -> BufferCheck:
 def within_page(field: str, size: int) -> BufferCheck:
     """Expect *size* bytes at an address not to cross into the next page."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         address = getattr(value, field)
         if address % PAGE + size > PAGE:
             text = f"{field} is {address:#x}: {size:#x} bytes there cross a page"
@@ -181,7 +207,7 @@ def within_page(field: str, size: int) -> BufferCheck:
 def newer(field: str, *names: str) -> BufferCheck:
     """Warn of bits that newer firmware accepts and AMD-ASPFW 1.55.25 does not."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         word = getattr(value, field)
         for name in names:
             if word.has(name):
@@ -194,7 +220,7 @@ def newer(field: str, *names: str) -> BufferCheck:
 def reachable(*fields: str) -> BufferCheck:
     """Warn of addresses at which the firmware finds no memory, whatever the page is."""
 
-    def check(value: Any) -> Iterator[Finding]:
+    def check(value: Any) -> Findings:
         for field in fields:
             address = getattr(value, field) & ~C_BIT
             if address >= MAX_ADDRESS:
@@ -212,17 +238,10 @@ OFF = row(Status.INVALID_PLATFORM_STATE, "SNP is not started")
 LOW = row(Status.INVALID_PARAM, "gctx_paddr has one of bits 11:0 set", pages("gctx_paddr"))
 GCTX_IN_RMP = row(Status.INVALID_PARAM, "gctx_paddr lies in the RMP")
 NO_GUEST = row(Status.INVALID_GUEST, "the page at gctx_paddr is no CONTEXT")
-THREE_LOW = row(
-    Status.INVALID_PARAM,
-    "gctx_paddr, src_paddr or dst_paddr has one of bits 11:0 set",
-    pages(*THREE),
-)
+THREE_LOW = invalid("gctx_paddr, src_paddr or dst_paddr has one of bits 11:0 set", pages(*THREE))
 THREE_IN_RMP = row(Status.INVALID_PARAM, "gctx_paddr, src_paddr or dst_paddr lies in the RMP")
+THREE_PAGES = (OFF, THREE_IN_RMP, NO_GUEST)
 NOT_BEGUN = row(Status.INVALID_GUEST_STATE, "the guest's launch has not begun")
 NO_ASID = row(Status.INACTIVE, "the guest has no ASID")
-GUEST = (
-    LOW,
-    OFF,
-    GCTX_IN_RMP,
-    NO_GUEST,
-)
+GCTX = (OFF, GCTX_IN_RMP, NO_GUEST)
+GUEST = (LOW, *GCTX)

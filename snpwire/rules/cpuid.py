@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.cpuid import MAX_FUNCTIONS, SPEC, CpuidFunction, CpuidPage, CpuidReq, CpuidRsp
 from ..wire.status import Status
 from . import record
 from .payload import refusal, remark, request_reserved, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 FIRST = 0x10
@@ -22,7 +20,7 @@ LEAVES = ((0x0, 0xFFFF), (0x8000_0000, 0x8000_FFFF))
 """The CPUID leaves that the firmware checks."""
 
 
-def count(page: CpuidPage, context: Context) -> Iterator[Finding]:
+def count(page: CpuidPage, context: Context) -> Findings:
     """Expect 1 to 64 functions."""
     if page.count > MAX_FUNCTIONS:
         text = (
@@ -35,7 +33,7 @@ def count(page: CpuidPage, context: Context) -> Iterator[Finding]:
         yield Finding("cpuid-count", Severity.WARNING, "count", 0, text, LINUX)
 
 
-def functions(page: CpuidPage, context: Context) -> Iterator[Finding]:
+def functions(page: CpuidPage, context: Context) -> Findings:
     """Expect each function once, and nothing behind the last."""
     seen: dict[tuple[int, ...], int] = {}
     for index, function in enumerate(page.functions):
@@ -55,7 +53,7 @@ def functions(page: CpuidPage, context: Context) -> Iterator[Finding]:
             yield Finding("cpuid-xcr0", Severity.NOTE, path, place, text, LINUX)
 
 
-def cpuid_request(request: CpuidReq, context: Context) -> Iterator[Finding]:
+def cpuid_request(request: CpuidReq, context: Context) -> Findings:
     """Expect at most 64 functions, all of them there, of leaves that are checked."""
     head = request.head
     if head.count > MAX_FUNCTIONS:
@@ -74,7 +72,7 @@ def cpuid_request(request: CpuidReq, context: Context) -> Iterator[Finding]:
             yield Finding("cpuid-leaf", Severity.NOTE, path, place, text, request.SPEC)
 
 
-def cpuid_response(response: CpuidRsp, context: Context) -> Iterator[Finding]:
+def cpuid_response(response: CpuidRsp, context: Context) -> Findings:
     """Expect as many functions as are counted; a value that was replaced makes it an error."""
     yield from record.cut_short(response)
     if response.head.status == Status.INVALID_PARAM and response.head.count:

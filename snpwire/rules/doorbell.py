@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.doorbell import DoorbellPage, ExtIntInfo
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 FIRST_VECTOR = 32
@@ -18,13 +16,13 @@ FIRST_VECTOR = 32
 DRAFT = "coconut-svsm, alternate injection (draft)"
 
 
-def _vector(vector: int, path: str, source: str) -> Iterator[Finding]:
+def _vector(vector: int, path: str, source: str) -> Findings:
     if 0 < vector < FIRST_VECTOR:
         text = f"{path} is {vector}, interrupts have vectors from {FIRST_VECTOR}"
         yield Finding("doorbell-vector", Severity.WARNING, path, 0, text, source)
 
 
-def doorbell(page: DoorbellPage, context: Context) -> Iterator[Finding]:
+def doorbell(page: DoorbellPage, context: Context) -> Findings:
     """Expect an interrupt vector, and nothing that coconut-svsm's draft alone defines."""
     yield from _vector(page.vector, "vector", page.SPEC)
     yield from record.unknown_bits(page.flags, "flags", 1, page.SPEC)
@@ -38,7 +36,7 @@ def doorbell(page: DoorbellPage, context: Context) -> Iterator[Finding]:
             yield Finding("doorbell-draft", Severity.NOTE, name, offset, text, DRAFT)
 
 
-def ext_int(info: ExtIntInfo, context: Context) -> Iterator[Finding]:
+def ext_int(info: ExtIntInfo, context: Context) -> Findings:
     """Expect an interrupt vector (draft)."""
     for finding in _vector(info.status.pending_vector, "status.pending_vector", info.SPEC):
         yield finding._replace(path="status")

@@ -4,111 +4,79 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire import firmware as wire
 from ..wire.command import CommandId as Id
-from ..wire.firmware import (
-    DownloadFirmwareEx,
-    FeatureInfo,
-    FeatureInfoCommand,
-    HvReportReq,
-    VerifyMitigation,
-    VlekLoad,
-)
 from ..wire.status import Status
-from .command_check import (
-    aligned,
-    length,
-    length_of_patches,
-    note,
-    pages,
-    problem,
-    reachable,
-    reserved,
-    row,
-    rule,
-    unreached,
-    warning,
-    within_page,
-)
+from . import command_check as check
+from .command_check import invalid, reachable, row, rule, unreached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
     from .command_check import BufferRules, CommandCheck
 
-LAST_PART = 1
+IGNORED_LENGTH = check.length(
+    text="length is {found:#x}, callers give {size:#x}; AMD-ASPFW does not look", report=check.note
+)
+VLEK_VERSION = check.within(
+    "vlek_wrapped_version",
+    range(1),
+    "command-version",
+    "vlek_wrapped_version is {}, it has to be 0",
+)
+PART = check.within("ecx_in", range(2), "command-part", "ecx_in is {:#x}, there are parts 0 and 1")
 
 
-def image(value: DownloadFirmwareEx) -> Iterator[Finding]:
-    """Remark on another length than callers give, which the firmware ignores, and on no image."""
-    if value.length != value.SIZE:
-        text = f"length is {value.length:#x}, callers give 0x18; AMD-ASPFW does not look"
-        yield note(value, "command-length", "length", text)
+def no_image(value: wire.DownloadFirmwareEx) -> Findings:
+    """Warn of an image without bytes."""
     if not value.fw_len:
-        yield warning(value, "command-empty", "fw_len", "fw_len is 0: there is no image")
-
-
-def version(value: VlekLoad) -> Iterator[Finding]:
-    """Expect version 0."""
-    if value.vlek_wrapped_version:
-        text = f"vlek_wrapped_version is {value.vlek_wrapped_version}, it has to be 0"
-        yield problem(value, "command-version", "vlek_wrapped_version", text)
-
-
-def part(value: FeatureInfoCommand) -> Iterator[Finding]:
-    """Expect a part that exists."""
-    if value.ecx_in > LAST_PART:
-        text = f"ecx_in is {value.ecx_in:#x}, there are parts 0 and 1"
-        yield problem(value, "command-part", "ecx_in", text)
+        yield check.warning(value, "command-empty", "fw_len", "fw_len is 0: there is no image")
 
 
 CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
     Id.SNP_DOWNLOAD_FIRMWARE_EX: (
         row(Status.INVALID_PLATFORM_STATE, "SEV without SNP is started"),
-        row(Status.INVALID_PARAM, "something reserved is set", reserved),
-        row(Status.INVALID_ADDRESS, "fw_paddr is no multiple of 32", aligned(32, "fw_paddr")),
+        invalid("something reserved is set", check.reserved),
+        row(Status.INVALID_ADDRESS, "fw_paddr is no multiple of 32", check.aligned(32, "fw_paddr")),
         row(None, "the boot loader refuses the image"),
         row(Status.UPDATE_FAILED, "the new firmware refuses the state; the old one runs on"),
         row(Status.HARDWARE_UNSAFE, "the old one cannot be brought back"),
     ),
     Id.SNP_VLEK_LOAD: (
-        row(
-            Status.INVALID_PARAM,
+        invalid(
             "length, version or something reserved is wrong",
-            length("length"),
-            version,
-            reserved,
+            check.length(),
+            VLEK_VERSION,
+            check.reserved,
         ),
         unreached("the wrapped VLEK cannot be read"),
         row(Status.BAD_SVN, "its TCB version is not the reported one"),
         row(Status.BAD_MEASUREMENT, "it does not open"),
     ),
     Id.SNP_FEATURE_INFO: (
-        row(Status.INVALID_PARAM, "length is not 0x10", length("length")),
+        invalid("length is not 0x10", check.length()),
         row(
             Status.INVALID_ADDRESS,
             "feature_info_paddr is no multiple of 4, or would cross a page",
-            aligned(4, "feature_info_paddr"),
-            within_page("feature_info_paddr", FeatureInfo.SIZE),
+            check.aligned(4, "feature_info_paddr"),
+            check.within_page("feature_info_paddr", wire.FeatureInfo.SIZE),
         ),
-        row(
-            Status.INVALID_PARAM,
-            "feature_info_paddr lies in the RMP; once SNP is started, as the next",
-        ),
+        invalid("feature_info_paddr lies in the RMP; once SNP is started, as the next"),
         row(Status.INVALID_PAGE_STATE, "the page is neither FIRMWARE nor beyond the RMP"),
-        row(Status.INVALID_PARAM, "ecx_in is above 1", part),
+        invalid("ecx_in is above 1", PART),
     ),
 }
-RESERVED = row(Status.INVALID_PARAM, "something reserved is set", reserved)
+RESERVED = invalid("something reserved is set", check.reserved)
 HV_REPORT = (
     RESERVED,
-    row(Status.INVALID_PARAM, "gctx_paddr has one of bits 11:0 set", pages("gctx_paddr")),
+    invalid("gctx_paddr has one of bits 11:0 set", check.pages("gctx_paddr")),
 )
 """Guessed: AMD-ASPFW has no such command."""
 RULES: dict[type, tuple[BufferRules]] = {
-    DownloadFirmwareEx: rule(CHECKS[Id.SNP_DOWNLOAD_FIRMWARE_EX], image, reachable("fw_paddr")),
-    VlekLoad: rule(CHECKS[Id.SNP_VLEK_LOAD], reachable("vlek_wrapped_paddr")),
-    FeatureInfoCommand: rule(CHECKS[Id.SNP_FEATURE_INFO], reachable("feature_info_paddr")),
-    VerifyMitigation: rule((RESERVED,), length_of_patches),
-    HvReportReq: rule(HV_REPORT, length_of_patches),
+    wire.DownloadFirmwareEx: rule(
+        CHECKS[Id.SNP_DOWNLOAD_FIRMWARE_EX], IGNORED_LENGTH, no_image, reachable("fw_paddr")
+    ),
+    wire.VlekLoad: rule(CHECKS[Id.SNP_VLEK_LOAD], reachable("vlek_wrapped_paddr")),
+    wire.FeatureInfoCommand: rule(CHECKS[Id.SNP_FEATURE_INFO], reachable("feature_info_paddr")),
+    wire.VerifyMitigation: rule((RESERVED,), check.PATCHED_LENGTH),
+    wire.HvReportReq: rule(HV_REPORT, check.PATCHED_LENGTH),
 }

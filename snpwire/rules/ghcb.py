@@ -10,14 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import BARE, Direction, completed
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..wire.ghcb import SPEC, HypervPage, Page, Usage
 from . import record
-from .ghcb_page import INVALID_USAGE, VALIDATE, GhcbCheck
+from .ghcb_page import INVALID_USAGE, VALIDATE, GhcbCheck, GhcbRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from ..context import Context
 
 VENDOR_LAYOUT = (Usage.HYPERV_HYPERCALL, Usage.HYPERV_VTL_RETURN)
@@ -26,7 +24,7 @@ COCONUT_BITS = 0b11 << 126
 SNP_CODES = range(0x8000_0010, 0x8000_0022)
 
 
-def usage(check: GhcbCheck) -> Iterator[Finding]:
+def usage(check: GhcbCheck) -> Findings:
     """Expect usage 0: it alone has this layout, and KVM takes no other."""
     value = check.page.ghcb_usage
     if not check.known("ghcb_usage") or value == Usage.STANDARD:
@@ -42,7 +40,7 @@ def usage(check: GhcbCheck) -> Iterator[Finding]:
         yield check.finding("usage", Severity.WARNING, "ghcb_usage", text, VALIDATE)
 
 
-def protocol_version(check: GhcbCheck) -> Iterator[Finding]:
+def protocol_version(check: GhcbCheck) -> Findings:
     """Expect protocol version 1 or 2 (OpenVMM refuses others, KVM does not look)."""
     version = check.page.protocol_version
     if not check.known("protocol_version"):
@@ -55,7 +53,7 @@ def protocol_version(check: GhcbCheck) -> Iterator[Finding]:
         yield check.note("protocol-version", "protocol_version", text, "AMDESE linux-svsm")
 
 
-def bitmap(check: GhcbCheck) -> Iterator[Finding]:
+def bitmap(check: GhcbCheck) -> Findings:
     """Expect bits that stand for a field (56421, valid bitmap)."""
     valid = check.page.valid_bitmap
     if not check.known("valid_bitmap"):
@@ -85,7 +83,7 @@ def _in_bitmap(mask: int, code: str, severity: Severity, text: str, source: str)
     return Finding(code, severity, "valid_bitmap", 0x3F0 + lowest // 8, text, source)
 
 
-def x87_state(check: GhcbCheck) -> Iterator[Finding]:
+def x87_state(check: GhcbCheck) -> Findings:
     """Find an address of x87 state, which the bitmap cannot mark (56421, valid bitmap)."""
     value = check.page.x87_state_gpa
     if value and check.known("x87_state_gpa"):
@@ -93,7 +91,7 @@ def x87_state(check: GhcbCheck) -> Iterator[Finding]:
         yield check.note("no-valid-bit", "x87_state_gpa", text, SPEC)
 
 
-def reserved(check: GhcbCheck) -> Iterator[Finding]:
+def reserved(check: GhcbCheck) -> Findings:
     """Expect reserved bytes to be zero (56421, GHCB page layout; KVM does not look)."""
     yield from record.reserved(check.page, check.context)
 
@@ -102,7 +100,7 @@ BOTH = (protocol_version, bitmap, x87_state, reserved)
 """Rules for either direction, behind those of the direction itself."""
 
 
-def _rules(direction: Direction | None) -> tuple[Callable[[GhcbCheck], Iterator[Finding]], ...]:
+def _rules(direction: Direction | None) -> tuple[GhcbRule, ...]:
     if direction is Direction.REQUEST:
         from . import request
 
@@ -112,7 +110,7 @@ def _rules(direction: Direction | None) -> tuple[Callable[[GhcbCheck], Iterator[
     return (*response.RULES, *BOTH)
 
 
-def judge(page: Page, context: Context = BARE) -> Iterator[Finding]:
+def judge(page: Page, context: Context = BARE) -> Findings:
     """Yield the findings of a page in the order in which KVM makes its checks."""
     check = GhcbCheck(page, completed(page, context))
     yield from usage(check)
@@ -132,7 +130,7 @@ def refusal(page: Page, context: Context = BARE) -> Finding | None:
     return next((finding for finding in judge(page, context) if finding.reason), None)
 
 
-def hyperv(page: HypervPage, context: Context) -> Iterator[Finding]:
+def hyperv(page: HypervPage, context: Context) -> Findings:
     """Expect a hypercall page to say so in its usage (OpenVMM)."""
     if page.ghcb_usage != Usage.HYPERV_HYPERCALL:
         text = f"ghcb_usage is {int(page.ghcb_usage):#x}, a hypercall page has 1"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.exits import KVM_ACCEPTED, events_of
 from ..wire.ghcb import Page
 
@@ -64,9 +65,7 @@ class GhcbCheck(NamedTuple):
         reason: int = 0,
     ) -> Finding:
         """Return a finding about *field*."""
-        tile = Page.tile(field)
-        offset = tile.offset if tile else 0
-        return Finding(code, severity, field, offset, text, source, reason)
+        return Finding(code, severity, field, Page.place(field), text, source, reason)
 
     def error(
         self, code: str, field: str, text: str, source: str = VALIDATE, reason: int = 0
@@ -85,3 +84,6 @@ class GhcbCheck(NamedTuple):
     def note(self, code: str, field: str, text: str, source: str) -> Finding:
         """Return a finding worth knowing."""
         return self.finding(code, Severity.NOTE, field, text, source)
+
+
+GhcbRule = Callable[[GhcbCheck], Findings]

@@ -8,12 +8,10 @@ from ..bits import OpenEnum
 from ..wire.address import PAGE
 from ..wire.exits import ExitCode
 from ..wire.operands import SevTioAction, SevTioOpInfo, TermInfo, TermSet
-from .ghcb_page import INVALID_INPUT, MISSING_INPUT, VALIDATE, GhcbCheck
+from .ghcb_page import INVALID_INPUT, MISSING_INPUT, VALIDATE, GhcbCheck, GhcbRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
 WITH_PAGES = (0x8000_0011, 0x8000_0012, 0x8000_0020)
@@ -21,7 +19,7 @@ EXTENDED = "Linux 6.12 snp_handle_ext_guest_req"
 RFC = "Linux SEV-TIO series, draft"
 
 
-def pages(check: GhcbCheck) -> Iterator[Finding]:
+def pages(check: GhcbCheck) -> Findings:
     """Expect two pages (KVM checks them with the inputs, hence its reason 4)."""
     if not check.known("sw_exit_code") or check.code not in WITH_PAGES:
         return
@@ -39,7 +37,7 @@ def pages(check: GhcbCheck) -> Iterator[Finding]:
         yield check.error("pages-equal", INFO2, text, source, MISSING_INPUT)
 
 
-def certificate_buffer(check: GhcbCheck) -> Iterator[Finding]:
+def certificate_buffer(check: GhcbCheck) -> Findings:
     """Expect room for certificates (KVM asks for it where the message is a report request)."""
     for field in ("rax", "rbx"):
         if check.lacks(field):
@@ -55,7 +53,7 @@ def certificate_buffer(check: GhcbCheck) -> Iterator[Finding]:
         yield check.error("certificate-buffer", "rax", text, EXTENDED, INVALID_INPUT)
 
 
-def termination(check: GhcbCheck) -> Iterator[Finding]:
+def termination(check: GhcbCheck) -> Findings:
     """Expect a reason out of a set of codes that somebody defines."""
     if not check.known(INFO1):
         return
@@ -70,7 +68,7 @@ def termination(check: GhcbCheck) -> Iterator[Finding]:
         yield check.note("termination-reason", INFO1, text, source)
 
 
-def unsupported(check: GhcbCheck) -> Iterator[Finding]:
+def unsupported(check: GhcbCheck) -> Findings:
     """Expect an exit code, as a #VC has it (edk2 sends the exception's data instead)."""
     value = check.page.sw_exit_info_1
     if check.known(INFO1) and not ExitCode(value).known:
@@ -78,7 +76,7 @@ def unsupported(check: GhcbCheck) -> Iterator[Finding]:
         yield check.note("vc-error-code", INFO1, text, "edk2")
 
 
-def device_operation(check: GhcbCheck) -> Iterator[Finding]:
+def device_operation(check: GhcbCheck) -> Findings:
     """Expect one of four device operations (draft)."""
     action = SevTioAction(SevTioOpInfo(check.page.sw_exit_info_1).action)
     if check.known(INFO1) and not action.known:
@@ -86,7 +84,7 @@ def device_operation(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("device-operation", INFO1, text, RFC)
 
 
-CODES: dict[int, tuple[Callable[[GhcbCheck], Iterator[Finding]], ...]] = {
+CODES: dict[int, tuple[GhcbRule, ...]] = {
     0x8000_0012: (certificate_buffer,),
     0x8000_0021: (device_operation,),
     0x8000_FFFE: (termination,),

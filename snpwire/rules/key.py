@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Severity
+from ..finding import Findings, Severity
 from ..wire.key import KeyReq, KeyReqV2, KeyRsp, RootKeySelect
 from ..wire.status import Status
 from .payload import RESPONSE, key_sel, refusal, remark, request_reserved, vmpl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
-    from ..finding import Finding
 
 
-def key_request(request: KeyReq | KeyReqV2, context: Context) -> Iterator[Finding]:
+def key_request(request: KeyReq | KeyReqV2, context: Context) -> Findings:
     """Expect a root key that there is, a VMPL, and no value that is not asked for."""
     yield from vmpl(request)
     if request.select.root_key_select == RootKeySelect.VCEK_OR_VLEK:
@@ -29,7 +26,7 @@ def key_request(request: KeyReq | KeyReqV2, context: Context) -> Iterator[Findin
             yield remark(request, "payload-not-mixed", Severity.NOTE, name, text)
 
 
-def vector_bit(request: KeyReq, context: Context) -> Iterator[Finding]:
+def vector_bit(request: KeyReq, context: Context) -> Findings:
     """Expect no launch_mit_vector in version 1, which has no field for it."""
     if request.guest_field_select.has("launch_mit_vector"):
         text = "guest_field_select asks for launch_mit_vector, which version 2 has"
@@ -37,7 +34,7 @@ def vector_bit(request: KeyReq, context: Context) -> Iterator[Finding]:
         yield refusal(request, "payload-fields-version", field, text, Status.INVALID_PARAM)
 
 
-def key_response(response: KeyRsp, context: Context) -> Iterator[Finding]:
+def key_response(response: KeyRsp, context: Context) -> Findings:
     """Expect a key after success, and none after an error."""
     there = any(response.derived_key)
     if there == bool(response.status):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.launch import ID_BLOCK_VERSION, Curve, IdAuth, IdBlock, IdKey
 from ..wire.report import SignatureAlgo
 from ..wire.status import Status
@@ -16,8 +16,6 @@ from .policy import policy_findings
 from .signature import USED, signature_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
     from ..wire.report import Signature
 
@@ -25,11 +23,11 @@ FIRMWARE = "AMD-ASPFW sev_mcmd.c, SNP_LAUNCH_FINISH"
 
 
 def _refused(code: str, field: str, place: int, text: str, status: Status) -> Finding:
-    said = f"{text}; the firmware answers {status.name}"
-    return Finding(code, Severity.ERROR, field, place, said, FIRMWARE)
+    full = f"{text}; the firmware answers {status.name}"
+    return Finding(code, Severity.ERROR, field, place, full, FIRMWARE)
 
 
-def id_block(block: IdBlock, context: Context) -> Iterator[Finding]:
+def id_block(block: IdBlock, context: Context) -> Findings:
     """Expect version 1, a digest, and a policy that a launch would take."""
     if block.version != ID_BLOCK_VERSION:
         text = f"version is {block.version}, there is 1; AMD-ASPFW does not look"
@@ -41,7 +39,7 @@ def id_block(block: IdBlock, context: Context) -> Iterator[Finding]:
     yield from policy_findings(block.policy, "policy", 0x58)
 
 
-def id_auth(auth: IdAuth, context: Context) -> Iterator[Finding]:
+def id_auth(auth: IdAuth, context: Context) -> Findings:
     """Expect a signature over the ID block, and one over the ID key where there is an author."""
     if auth.id_key_algo != SignatureAlgo.ECDSA_P384_SHA384:
         text = f"id_key_algo is {auth.id_key_algo:d}, it has to be 1"
@@ -62,7 +60,7 @@ def id_auth(auth: IdAuth, context: Context) -> Iterator[Finding]:
 
 def _signature(
     signature: Signature, path: str, offset: int, key: IdKey, key_path: str, key_offset: int
-) -> Iterator[Finding]:
+) -> Findings:
     """Check a signature and its key."""
     bad = Status.BAD_SIGNATURE
     if not any(signature.build()):
@@ -80,7 +78,7 @@ def _signature(
             yield _refused("idauth-key", place, at + USED, text, bad)
 
 
-def reserved_bytes(auth: IdAuth, context: Context) -> Iterator[Finding]:
+def reserved_bytes(auth: IdAuth, context: Context) -> Findings:
     """Find reserved bytes that are not zero, signatures aside, which have a rule of their own."""
     return (found for found in record.reserved(auth) if "_sig." not in found.path)
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from ..wire.address import PAGE
 from ..wire.mailbox import RingBuffer
 from ..wire.status import Status
-from .command_check import aligned, note, problem, reachable, row, rule
+from . import command_check as check
+from .command_check import invalid, reachable, row, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
     from .command_check import BufferRules
 
 POINTERS = (
@@ -23,27 +21,24 @@ POINTERS = (
 )
 
 
-def queue_sizes(value: RingBuffer) -> Iterator[Finding]:
-    """Expect a low-priority queue of one page, and a high-priority one of at most one."""
-    if value.low_priority_queue_size != 1:
-        text = f"low_priority_queue_size is {value.low_priority_queue_size}, it has to be 1"
-        yield problem(value, "command-queue", "low_priority_queue_size", text)
-    if value.high_priority_queue_size > 1:
-        text = f"high_priority_queue_size is {value.high_priority_queue_size}, it is 0 or 1"
-        yield problem(value, "command-queue", "high_priority_queue_size", text)
-
-
-def interrupt(value: RingBuffer) -> Iterator[Finding]:
-    """Note bits of ``int_on_empty`` that have no effect."""
-    if value.int_on_empty > 1:
-        text = f"int_on_empty is {value.int_on_empty:#x}: bit 0 alone counts"
-        yield note(value, "command-bits", "int_on_empty", text)
-
-
+QUEUES = tuple(
+    check.within(name, range(low, 2), "command-queue", f"{name} is {{}}, {expected}")
+    for name, low, expected in (
+        ("low_priority_queue_size", 1, "it has to be 1"),
+        ("high_priority_queue_size", 0, "it is 0 or 1"),
+    )
+)
+INTERRUPT = check.within(
+    "int_on_empty",
+    range(2),
+    "command-bits",
+    "int_on_empty is {:#x}: bit 0 alone counts",
+    check.note,
+)
 RINGS = (
-    row(Status.INVALID_PARAM, "a queue has another size than 1 page, or 0 for low", queue_sizes),
-    row(Status.INVALID_ADDRESS, "a pointer is not page-aligned", aligned(PAGE, *POINTERS)),
+    invalid("a queue has another size than 1 page, or 0 for low", *QUEUES),
+    row(Status.INVALID_ADDRESS, "a pointer is not page-aligned", check.aligned(PAGE, *POINTERS)),
 )
 RULES: dict[type, tuple[BufferRules]] = {
-    RingBuffer: rule(RINGS, interrupt, reachable(*POINTERS)),
+    RingBuffer: rule(RINGS, INTERRUPT, reachable(*POINTERS)),
 }

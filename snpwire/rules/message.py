@@ -11,23 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import Decision, Direction
-from ..finding import Finding, Severity
-from ..wire.message import (
-    AAD_START,
-    HEADER_SIZE,
-    HEADER_VERSION,
-    MESSAGES,
-    PAYLOAD_MAX,
-    PAYLOAD_UNIT,
-    REQUEST_OF,
-    TAG_SIZE,
-    VMPCKS,
-    Aead,
-    Header,
-    MessagePage,
-    MsgType,
-    payload_type,
-)
+from ..finding import Finding, Findings, Severity
+from ..wire import message as wire
+from ..wire import payload_type
 from ..wire.status import Status
 from . import record
 
@@ -44,7 +30,7 @@ LINUX_LAST = 0xFFFF_FFFD
 """The last sequence number that a Linux guest sends: it counts in 32 bits."""
 LIMIT = (1 << 64) - 1
 """The sequence number that would follow the firmware's last count, 2^64 - 2."""
-FIRST_TIO = MsgType.TIO_TDI_INFO_REQ
+FIRST_TIO = wire.MsgType.TIO_TDI_INFO_REQ
 
 
 class MessageRefusal(NamedTuple):
@@ -54,12 +40,12 @@ class MessageRefusal(NamedTuple):
     status: Status
 
 
-def direction_of(page: MessagePage, forced: Direction | None = None) -> Decision:
+def direction_of(page: wire.MessagePage, forced: Direction | None = None) -> Decision:
     """Decide which way *page* travels; a direction given is taken."""
     kind, number = page.header.msg_type, page.header.msg_seqno
     if forced:
         return Decision("direction", forced, "as asked for")
-    if kind.known and kind != MsgType.INVALID:  # a request's number is odd, drafts included
+    if kind.known and kind != wire.MsgType.INVALID:  # a request's number is odd, drafts included
         way = Direction.REQUEST if kind % 2 else Direction.RESPONSE
         return Decision("direction", way, f"msg_type {kind:d} is {kind.name}")
     way = Direction.REQUEST if number % 2 or not number else Direction.RESPONSE
@@ -68,12 +54,12 @@ def direction_of(page: MessagePage, forced: Direction | None = None) -> Decision
     return Decision("direction", way, reason)
 
 
-def refusal(page: MessagePage) -> MessageRefusal | None:
+def refusal(page: wire.MessagePage) -> MessageRefusal | None:
     """Return the check for which the firmware refuses a request: the first in its order."""
     return next(checks(page), None)
 
 
-def checks(page: MessagePage) -> Iterator[MessageRefusal]:
+def checks(page: wire.MessagePage) -> Iterator[MessageRefusal]:
     """Yield each check that the firmware makes and a request fails, in the firmware's order."""
     header = page.header
     if not any(page.build()):
@@ -88,48 +74,46 @@ def checks(page: MessagePage) -> Iterator[MessageRefusal]:
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str) -> Finding:
-    tile = Header.tile(field)
-    place = tile.offset if tile else 0
     path = f"header.{field}"
-    said = text.replace(field, path, 1) if text.startswith(field) else text
-    return Finding(code, severity, path, place, said, source)
+    full = text.replace(field, path, 1) if text.startswith(field) else text
+    return Finding(code, severity, path, wire.Header.place(field), full, source)
 
 
 def _refused(
     code: str, field: str, text: str, status: Status = Status.INVALID_PARAM
 ) -> MessageRefusal:
-    said = f"{text}; the firmware answers {status.name}"
-    return MessageRefusal(_finding(code, Severity.ERROR, field, said, FIRMWARE), status)
+    full = f"{text}; the firmware answers {status.name}"
+    return MessageRefusal(_finding(code, Severity.ERROR, field, full, FIRMWARE), status)
 
 
-def _form(header: Header) -> Iterator[MessageRefusal]:
+def _form(header: wire.Header) -> Iterator[MessageRefusal]:
     """Expect header and payload of the one form there is."""
     size = header.msg_size
     algorithm = "message-algorithm" if header.algo else "message-algorithm-invalid"
     for code, field, value, wanted in (
-        ("message-header-version", "hdr_version", header.hdr_version, HEADER_VERSION),
-        ("message-header-size", "hdr_size", header.hdr_size, HEADER_SIZE),
-        (algorithm, "algo", int(header.algo), Aead.AES_256_GCM),
+        ("message-header-version", "hdr_version", header.hdr_version, wire.HEADER_VERSION),
+        ("message-header-size", "hdr_size", header.hdr_size, wire.HEADER_SIZE),
+        (algorithm, "algo", int(header.algo), wire.Aead.AES_256_GCM),
     ):
         if value != wanted:
             yield _refused(code, field, f"{field} is {value:#x}, it has to be {wanted:#x}")
     if size == 0:
         yield _refused("message-size-zero", "msg_size", "msg_size is 0: there is no payload")
-    if size % PAYLOAD_UNIT:
-        text = f"msg_size is {size:#x}, it has to be a multiple of {PAYLOAD_UNIT}"
+    if size % wire.PAYLOAD_UNIT:
+        text = f"msg_size is {size:#x}, it has to be a multiple of {wire.PAYLOAD_UNIT}"
         yield _refused("message-size-unit", "msg_size", text)
-    if size > PAYLOAD_MAX:
-        text = f"msg_size is {size:#x}, a page has room for {PAYLOAD_MAX:#x}"
+    if size > wire.PAYLOAD_MAX:
+        text = f"msg_size is {size:#x}, a page has room for {wire.PAYLOAD_MAX:#x}"
         yield _refused("message-too-long", "msg_size", text)
 
 
-def _key(header: Header) -> Iterator[MessageRefusal]:
-    if header.msg_vmpck >= VMPCKS:
-        text = f"msg_vmpck is {header.msg_vmpck}, there are keys 0 to {VMPCKS - 1}"
+def _key(header: wire.Header) -> Iterator[MessageRefusal]:
+    if header.msg_vmpck >= wire.VMPCKS:
+        text = f"msg_vmpck is {header.msg_vmpck}, there are keys 0 to {wire.VMPCKS - 1}"
         yield _refused("message-vmpck", "msg_vmpck", text)
 
 
-def _sequence(header: Header) -> Iterator[MessageRefusal]:
+def _sequence(header: wire.Header) -> Iterator[MessageRefusal]:
     """Expect an odd number, below the limit: one more than a count that is even."""
     number, full = header.msg_seqno, Status.AEAD_OFLOW
     if number == 0:
@@ -143,8 +127,8 @@ def _sequence(header: Header) -> Iterator[MessageRefusal]:
         yield _refused("message-seqno-limit", "msg_seqno", text, full)
 
 
-def _version(header: Header) -> Iterator[MessageRefusal]:
-    row, version = MESSAGES.get(header.msg_type), header.msg_version
+def _version(header: wire.Header) -> Iterator[MessageRefusal]:
+    row, version = wire.MESSAGES.get(header.msg_type), header.msg_version
     if version == 0:
         text = "msg_version is 0: versions begin with 1"
         yield _refused("message-version-zero", "msg_version", text)
@@ -154,25 +138,25 @@ def _version(header: Header) -> Iterator[MessageRefusal]:
         yield _refused("message-version", "msg_version", text)
 
 
-def _type(header: Header) -> Iterator[MessageRefusal]:
+def _type(header: wire.Header) -> Iterator[MessageRefusal]:
     kind = header.msg_type
-    if kind in REQUEST_OF:
+    if kind in wire.REQUEST_OF:
         text = f"msg_type {kind:d} is {kind.name}, an answer: the firmware takes requests"
         yield _refused("message-answer", "msg_type", text)
     elif kind.known and kind >= FIRST_TIO:
         text = f"msg_type {kind:d} is {kind.name}, of SEV-TIO: another command carries it"
         yield _refused("message-draft", "msg_type", text)
-    elif kind not in MESSAGES:
+    elif kind not in wire.MESSAGES:
         text = f"msg_type {kind:d} is no message that is known"
         code = "message-type" if kind else "message-type-invalid"
         yield _refused(code, "msg_type", text)
 
 
-def _way(page: MessagePage, context: Context) -> Direction:
+def _way(page: wire.MessagePage, context: Context) -> Direction:
     return context.direction or Direction(direction_of(page).choice)
 
 
-def request(page: MessagePage, context: Context) -> Iterator[Finding]:
+def request(page: wire.MessagePage, context: Context) -> Findings:
     """Expect what the firmware expects of a request, and what guests send."""
     if _way(page, context) is Direction.RESPONSE:
         return
@@ -181,7 +165,7 @@ def request(page: MessagePage, context: Context) -> Iterator[Finding]:
     if LINUX_LAST < header.msg_seqno < LIMIT:
         text = f"msg_seqno is {header.msg_seqno:#x}: Linux counts in 32 bits, to {LINUX_LAST:#x}"
         yield _finding("message-seqno-wide", Severity.NOTE, "msg_seqno", text, COUNTER)
-    row = MESSAGES.get(header.msg_type)
+    row = wire.MESSAGES.get(header.msg_type)
     if row and header.msg_version > 1 and header.msg_version in row.payloads:
         text = (
             f"msg_version {header.msg_version} of {row.request.name} came with ABI 1.58;"
@@ -190,7 +174,7 @@ def request(page: MessagePage, context: Context) -> Iterator[Finding]:
         yield _finding("message-version-new", Severity.WARNING, "msg_version", text, FIRMWARE)
 
 
-def response(page: MessagePage, context: Context) -> Iterator[Finding]:
+def response(page: wire.MessagePage, context: Context) -> Findings:
     """Expect what guests expect of a response; they also compare it with their request."""
     if _way(page, context) is Direction.REQUEST:
         return
@@ -204,7 +188,7 @@ def response(page: MessagePage, context: Context) -> Iterator[Finding]:
         text = f"msg_seqno is {header.msg_seqno:#x}: an answer has its request's number and 1"
         yield _finding("message-seqno-odd", Severity.ERROR, "msg_seqno", text, LINUX)
     kind = header.msg_type
-    if kind not in REQUEST_OF and (kind % 2 or not kind.known or not kind):
+    if kind not in wire.REQUEST_OF and (kind % 2 or not kind.known or not kind):
         text = f"msg_type {kind:d} ({kind.name}) is no answer that is known"
         code = "message-type" if kind else "message-type-invalid"
         yield _finding(code, Severity.ERROR, "msg_type", text, LINUX)
@@ -224,21 +208,21 @@ def _guest_says(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.WARNING, text=text, source=COCONUT)
 
 
-def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
+def payload(page: wire.MessagePage, context: Context) -> Findings:
     """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
     header = page.header
-    size = min(header.msg_size, PAYLOAD_MAX)
+    size = min(header.msg_size, wire.PAYLOAD_MAX)
     if not any(page.build()):
         return
-    if not any(header.auth_tag[:TAG_SIZE]):
+    if not any(header.auth_tag[: wire.TAG_SIZE]):
         text = "auth_tag is zero: the message is not sealed"
         yield _finding("message-no-tag", Severity.WARNING, "auth_tag", text, header.SPEC)
     if size and not any(page.payload[:size]):
         text = f"all {size} bytes of the payload are zero: it is not encrypted"
-        code, place = "message-no-payload", HEADER_SIZE
+        code, place = "message-no-payload", wire.HEADER_SIZE
         yield Finding(code, Severity.WARNING, "payload", place, text, header.SPEC)
     if any(page.payload[size:]):
-        place = HEADER_SIZE + size
+        place = wire.HEADER_SIZE + size
         text = f"payload has bytes behind msg_size, from {place:#05x}: nobody looks at them"
         yield Finding("message-behind", Severity.NOTE, "payload", place, text, FIRMWARE)
     kind = payload_type(header.msg_type, header.msg_version)
@@ -250,35 +234,36 @@ def payload(page: MessagePage, context: Context) -> Iterator[Finding]:
         yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
 
 
-def unused_bytes(page: MessagePage, context: Context) -> Iterator[Finding]:
+def unused_bytes(page: wire.MessagePage, context: Context) -> Findings:
     """Find unused bytes that are not zero; in a response they are leftovers."""
     answered = _way(page, context) is Direction.RESPONSE
     severity = Severity.NOTE if answered else Severity.WARNING
-    tail = page.header.auth_tag[TAG_SIZE:]
+    tail = page.header.auth_tag[wire.TAG_SIZE :]
     if any(tail):
-        text = f"auth_tag has a tag of {TAG_SIZE} bytes, those behind are not zero: {tail.hex(' ')}"
+        size = wire.TAG_SIZE
+        text = f"auth_tag has a tag of {size} bytes, those behind are not zero: {tail.hex(' ')}"
         found = _finding("message-tag-tail", severity, "auth_tag", text, FIRMWARE)
-        yield found._replace(offset=TAG_SIZE)
+        yield found._replace(offset=wire.TAG_SIZE)
     for leaf in page.leaves():
         if leaf.gap and any(leaf.value):
             found = record.reserved_run(leaf, FIRMWARE)
             code, how = "message-reserved", "authenticated"
-            if leaf.offset < AAD_START:
+            if leaf.offset < wire.AAD_START:
                 code, how = "message-reserved-clear", "not authenticated"
             cleared = ", the firmware does not clear them in an answer" if answered else ""
             text = f"{found.text}; {how}{cleared}"
             yield found._replace(code=code, severity=severity, text=text)
 
 
-def header_alone(header: Header, context: Context) -> Iterator[Finding]:
+def header_alone(header: wire.Header, context: Context) -> Findings:
     """Check a header without its page."""
-    page = MessagePage(header=header)
+    page = wire.MessagePage(header=header)
     for rule in (request, response, unused_bytes):
         for found in rule(page, context):
             yield found._replace(path=found.path.removeprefix("header."))
 
 
 RULES = {
-    MessagePage: (request, response, payload, unused_bytes),
-    Header: (header_alone,),
+    wire.MessagePage: (request, response, payload, unused_bytes),
+    wire.Header: (header_alone,),
 }

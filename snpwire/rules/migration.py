@@ -4,43 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..finding import Finding, Severity
+from ..finding import Findings, Severity
+from ..wire import migration as wire
 from ..wire.address import PAGE
-from ..wire.migration import (
-    CONTEXT_SIZE,
-    CONTEXT_VERSION,
-    AbsorbNomaReq,
-    AbsorbReq,
-    ExportReq,
-    ExportRsp,
-    GuestContext,
-    ImportReq,
-    StatusRsp,
-    VmrkReq,
-)
 from ..wire.status import Status
 from . import record
 from .payload import RESPONSE, place_of, refusal, remark, request_reserved
 from .policy import policy_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 KEYS = 4
 
 
-def context_address(request: Any, context: Context) -> Iterator[Finding]:
+def context_address(request: Any, context: Context) -> Findings:
     """Expect the address of a page."""
     if request.gctx_paddr % PAGE:
         text = f"gctx_paddr is {request.gctx_paddr:#x}, no page starts there"
         yield refusal(request, "payload-address", "gctx_paddr", text, Status.INVALID_PARAM)
 
 
-def incoming_context(request: Any, context: Context) -> Iterator[Finding]:
+def incoming_context(request: Any, context: Context) -> Findings:
     """Expect a context of the one size and version that is known."""
-    for field, wanted in (("in_gctx_size", CONTEXT_SIZE), ("in_gctx_version", CONTEXT_VERSION)):
+    for field, wanted in (
+        ("in_gctx_size", wire.CONTEXT_SIZE),
+        ("in_gctx_version", wire.CONTEXT_VERSION),
+    ):
         value = getattr(request, field)
         if value != wanted:
             text = f"{field} is {value:#x}, it has to be {wanted:#x}"
@@ -49,7 +39,7 @@ def incoming_context(request: Any, context: Context) -> Iterator[Finding]:
     yield from _inner_context(request, "incoming_gctx", request.incoming_gctx, context)
 
 
-def root_entry(request: ImportReq, context: Context) -> Iterator[Finding]:
+def root_entry(request: wire.ImportReq, context: Context) -> Findings:
     """Expect an import to bring the root of its swapped pages."""
     if not request.incoming_gctx.root_md_entry.mdata.valid:
         path = "incoming_gctx.root_md_entry.mdata"
@@ -58,9 +48,9 @@ def root_entry(request: ImportReq, context: Context) -> Iterator[Finding]:
         yield refusal(request, code, path, text, Status.INVALID_MDATA_ENTRY, place=place)
 
 
-def exported_context(response: ExportRsp, context: Context) -> Iterator[Finding]:
+def exported_context(response: wire.ExportRsp, context: Context) -> Findings:
     """Expect a context of the one size and version that is known."""
-    for field, wanted in (("gctx_size", CONTEXT_SIZE), ("gctx_version", CONTEXT_VERSION)):
+    for field, wanted in (("gctx_size", wire.CONTEXT_SIZE), ("gctx_version", wire.CONTEXT_VERSION)):
         value = getattr(response, field)
         if value != wanted:
             text = f"{field} is {value:#x}, {wanted:#x} is known; it is set after an error too"
@@ -70,13 +60,13 @@ def exported_context(response: ExportRsp, context: Context) -> Iterator[Finding]
         yield from _inner_context(response, "gctx", response.gctx, context)
 
 
-def root_key(request: VmrkReq, context: Context) -> Iterator[Finding]:
+def root_key(request: wire.VmrkReq, context: Context) -> Findings:
     """Expect a key that is not zero."""
     if not any(request.vmrk):
         yield remark(request, "payload-key", Severity.WARNING, "vmrk", "vmrk is zero")
 
 
-def guest_context(value: GuestContext, context: Context) -> Iterator[Finding]:
+def guest_context(value: wire.GuestContext, context: Context) -> Findings:
     """Expect even counts, and a policy that a launch would take; no import looks at it."""
     for index in range(KEYS):
         field = f"msg_count{index}"
@@ -87,9 +77,7 @@ def guest_context(value: GuestContext, context: Context) -> Iterator[Finding]:
         yield found._replace(severity=min(found.severity, Severity.WARNING))
 
 
-def _inner_context(
-    outer: Any, field: str, inner: GuestContext, context: Context
-) -> Iterator[Finding]:
+def _inner_context(outer: Any, field: str, inner: wire.GuestContext, context: Context) -> Findings:
     """Check a context inside a payload."""
     if any(inner.build()):
         for found in guest_context(inner, context):
@@ -100,12 +88,12 @@ def _inner_context(
 
 
 RULES = {
-    ExportReq: (request_reserved, context_address),
-    ExportRsp: (exported_context, *RESPONSE),
-    ImportReq: (request_reserved, context_address, incoming_context, root_entry),
-    AbsorbReq: (request_reserved, context_address, incoming_context),
-    AbsorbNomaReq: (request_reserved, incoming_context),
-    VmrkReq: (request_reserved, context_address, root_key),
-    StatusRsp: RESPONSE,
-    GuestContext: (guest_context, *record.RULES),
+    wire.ExportReq: (request_reserved, context_address),
+    wire.ExportRsp: (exported_context, *RESPONSE),
+    wire.ImportReq: (request_reserved, context_address, incoming_context, root_entry),
+    wire.AbsorbReq: (request_reserved, context_address, incoming_context),
+    wire.AbsorbNomaReq: (request_reserved, incoming_context),
+    wire.VmrkReq: (request_reserved, context_address, root_key),
+    wire.StatusRsp: RESPONSE,
+    wire.GuestContext: (guest_context, *record.RULES),
 }

@@ -10,27 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum
 from ..context import Direction
-from ..finding import Finding, Severity, bit_list
-from ..wire.msr import (
-    NO_PREFERENCE,
-    REQUESTS,
-    RESPONSES,
-    SPEC,
-    Msr,
-    MsrGhcbGpa,
-    MsrHvFeaturesResp,
-    MsrInfo,
-    MsrPrefGhcbGpaResp,
-    MsrPscReq,
-    MsrPscResp,
-    MsrRegGhcbGpaResp,
-    MsrRunVmplReq,
-    MsrRunVmplResp,
-    MsrSevInfoResp,
-    MsrTermReq,
-    MsrUnregGhcbGpaResp,
-    word_of,
-)
+from ..finding import Finding, Findings, Severity, bit_list
+from ..wire import msr as wire
 from ..wire.operands import PscOperation, TermSet
 from .features import without_support
 
@@ -43,7 +24,7 @@ if TYPE_CHECKING:
 KVM = "Linux 6.12 sev_handle_vmgexit_msr_protocol"
 LARGE_PAGE = 1 << 56
 """The bit that OpenVMM has in a page state request."""
-ALL_ONES = NO_PREFERENCE
+ALL_ONES = wire.NO_PREFERENCE
 HYPERV = range(0xF00, 0xF04)
 
 MsrFinding = tuple[str, Severity, str, str]
@@ -52,8 +33,8 @@ MsrFinding = tuple[str, Severity, str, str]
 
 def message(word: Word) -> Iterator[MsrFinding]:
     """Expect a message that is known."""
-    info = MsrInfo(int(word) & 0xFFF)
-    if info is MsrInfo.RESERVED_AP_JUMP_TABLE:
+    info = wire.MsrInfo(int(word) & 0xFFF)
+    if info is wire.MsrInfo.RESERVED_AP_JUMP_TABLE:
         text = "message 0x003 is reserved; OpenVMM names it AP jump table"
         yield "msr-reserved", Severity.WARNING, text, "Xen; OpenVMM"
     elif info in HYPERV:
@@ -67,17 +48,17 @@ def message(word: Word) -> Iterator[MsrFinding]:
 def spare_bits(word: Word) -> Iterator[MsrFinding]:
     """Expect zero in bits without a name."""
     unknown = word.unknown
-    if isinstance(word, MsrPscReq) and unknown & LARGE_PAGE:
+    if isinstance(word, wire.MsrPscReq) and unknown & LARGE_PAGE:
         text = "bit 56 is set: OpenVMM takes it for a 2 MiB page, all others want zero"
         yield "msr-large-page", Severity.WARNING, text, "OpenVMM"
         unknown &= ~LARGE_PAGE
     if unknown:
         text = f"{bit_list(unknown)} of {int(word):#018x} should be zero in {_name(word)}"
-        yield "unknown-bits", Severity.WARNING, text, SPEC
+        yield "unknown-bits", Severity.WARNING, text, wire.SPEC
 
 
 def _name(word: Word) -> str:
-    return MsrInfo(int(word) & 0xFFF).name
+    return wire.MsrInfo(int(word) & 0xFFF).name
 
 
 def message_rules(word: Word) -> Iterator[MsrFinding]:
@@ -87,49 +68,49 @@ def message_rules(word: Word) -> Iterator[MsrFinding]:
         yield from rule(word)
 
 
-def ghcb_gpa(word: MsrGhcbGpa) -> Iterator[MsrFinding]:
+def ghcb_gpa(word: wire.MsrGhcbGpa) -> Iterator[MsrFinding]:
     """Expect a page that is not at 0 (KVM logs it, and resumes the guest without a response)."""
     if not word.gfn:
         text = "the GHCB is at 0: KVM takes it for no page and resumes the guest without an answer"
         yield "msr-no-page", Severity.ERROR, text, "Linux 6.12 sev_handle_vmgexit"
 
 
-def sev_info(word: MsrSevInfoResp) -> Iterator[MsrFinding]:
+def sev_info(word: wire.MsrSevInfoResp) -> Iterator[MsrFinding]:
     """Expect versions in order, of those there are, and an encryption bit above the low frames."""
     low, high = word.min_version, word.max_version
     if low > high:
         text = f"min_version is {low}, max_version is {high}: no version is left"
-        yield "msr-versions", Severity.ERROR, text, SPEC
+        yield "msr-versions", Severity.ERROR, text, wire.SPEC
     elif low > 2 or high < 1:
         text = f"versions {low} to {high} are offered, there are 1 and 2"
-        yield "msr-versions", Severity.ERROR, text, SPEC
+        yield "msr-versions", Severity.ERROR, text, wire.SPEC
     if not 32 <= word.c_bit <= 63:
         text = f"c_bit is {word.c_bit}, an encryption bit is an address bit above 4 GiB"
         yield "msr-encryption-bit", Severity.WARNING, text, "APM volume 2, CPUID 0x8000001f"
 
 
-def preferred(word: MsrPrefGhcbGpaResp) -> Iterator[MsrFinding]:
+def preferred(word: wire.MsrPrefGhcbGpaResp) -> Iterator[MsrFinding]:
     """Find that there is no preference (KVM always says so)."""
     if word.gfn == ALL_ONES:
         text = "all ones: the hypervisor has no preference; KVM always says so"
         yield "msr-no-preference", Severity.NOTE, text, KVM
 
 
-def registered(word: MsrRegGhcbGpaResp) -> Iterator[MsrFinding]:
+def registered(word: wire.MsrRegGhcbGpaResp) -> Iterator[MsrFinding]:
     """Find what may be a refusal."""
     if word.gfn == ALL_ONES:
         text = "all ones: not the frame that was asked for, so a refusal; the value is not verified"
         yield "msr-refused", Severity.NOTE, text, "not verified"
 
 
-def unregistered(word: MsrUnregGhcbGpaResp) -> Iterator[MsrFinding]:
+def unregistered(word: wire.MsrUnregGhcbGpaResp) -> Iterator[MsrFinding]:
     """Find that nothing was unregistered (OpenVMM)."""
     if word.gfn in (0, ALL_ONES):
         what = "0: no page was registered" if word.gfn == 0 else "all ones: it failed"
         yield "msr-refused", Severity.NOTE, f"{what}, as OpenVMM has it", "OpenVMM"
 
 
-def page_state(word: MsrPscReq) -> Iterator[MsrFinding]:
+def page_state(word: wire.MsrPscReq) -> Iterator[MsrFinding]:
     """Expect a page to be made private or shared; the MSR has no other operation (edk2)."""
     operation = PscOperation(word.operation)
     if operation not in (PscOperation.PRIVATE, PscOperation.SHARED):
@@ -138,20 +119,20 @@ def page_state(word: MsrPscReq) -> Iterator[MsrFinding]:
         yield "psc-operation", Severity.ERROR, text, "56421, GHCB MSR protocol; edk2"
 
 
-def result(word: MsrPscResp | MsrRunVmplResp) -> Iterator[MsrFinding]:
+def result(word: wire.MsrPscResp | wire.MsrRunVmplResp) -> Iterator[MsrFinding]:
     """Find that a request failed."""
     if word.error_code:
         text = f"error_code is {word.error_code:#x}: the request failed"
-        yield "msr-failed", Severity.NOTE, text, SPEC
+        yield "msr-failed", Severity.NOTE, text, wire.SPEC
 
 
-def run_vmpl(word: MsrRunVmplReq) -> Iterator[MsrFinding]:
+def run_vmpl(word: wire.MsrRunVmplReq) -> Iterator[MsrFinding]:
     """Expect a privilege level of 0 to 3."""
     if word.vmpl > 3:
-        yield "run-vmpl", Severity.WARNING, f"vmpl is {word.vmpl}, a VMPL is 0 to 3", SPEC
+        yield "run-vmpl", Severity.WARNING, f"vmpl is {word.vmpl}, a VMPL is 0 to 3", wire.SPEC
 
 
-def features(word: MsrHvFeaturesResp) -> Iterator[MsrFinding]:
+def features(word: wire.MsrHvFeaturesResp) -> Iterator[MsrFinding]:
     """Expect each feature with those that it needs, and bits that have a name."""
     flags = word.flags
     for sentence in without_support(flags):
@@ -161,7 +142,7 @@ def features(word: MsrHvFeaturesResp) -> Iterator[MsrFinding]:
         yield "unknown-bits", Severity.WARNING, text, flags.SPEC
 
 
-def termination(word: MsrTermReq) -> Iterator[MsrFinding]:
+def termination(word: wire.MsrTermReq) -> Iterator[MsrFinding]:
     """Expect a reason out of a set of codes that somebody defines."""
     owner, reason = TermSet(word.reason_set), word.reason
     source = "56421, termination; Linux, linux-svsm"
@@ -174,42 +155,42 @@ def termination(word: MsrTermReq) -> Iterator[MsrFinding]:
 
 
 BY_WORD: dict[type[Word], Callable[..., Iterator[MsrFinding]]] = {
-    MsrGhcbGpa: ghcb_gpa,
-    MsrSevInfoResp: sev_info,
-    MsrPrefGhcbGpaResp: preferred,
-    MsrRegGhcbGpaResp: registered,
-    MsrUnregGhcbGpaResp: unregistered,
-    MsrPscReq: page_state,
-    MsrPscResp: result,
-    MsrRunVmplReq: run_vmpl,
-    MsrRunVmplResp: result,
-    MsrHvFeaturesResp: features,
-    MsrTermReq: termination,
+    wire.MsrGhcbGpa: ghcb_gpa,
+    wire.MsrSevInfoResp: sev_info,
+    wire.MsrPrefGhcbGpaResp: preferred,
+    wire.MsrRegGhcbGpaResp: registered,
+    wire.MsrUnregGhcbGpaResp: unregistered,
+    wire.MsrPscReq: page_state,
+    wire.MsrPscResp: result,
+    wire.MsrRunVmplReq: run_vmpl,
+    wire.MsrRunVmplResp: result,
+    wire.MsrHvFeaturesResp: features,
+    wire.MsrTermReq: termination,
 }
 
 
-def value(msr: Msr, context: Context) -> Iterator[Finding]:
+def value(msr: wire.Msr, context: Context) -> Findings:
     """Check the word in the MSR."""
-    word = word_of(msr.value)
+    word = wire.word_of(msr.value)
     for rule in (message, spare_bits, message_rules):
         for code, severity, text, source in rule(word):
             yield Finding(code, severity, "value", 0, text, source)
 
 
-def direction(msr: Msr, context: Context) -> Iterator[Finding]:
+def direction(msr: wire.Msr, context: Context) -> Findings:
     """Expect the guest to write requests and the hypervisor responses, where it is known who wrote.
 
     KVM returns a request unchanged where it does not know the message.
     """
-    info = MsrInfo(msr.value & 0xFFF)
-    if context.direction is Direction.REQUEST and info in RESPONSES:
+    info = wire.MsrInfo(msr.value & 0xFFF)
+    if context.direction is Direction.REQUEST and info in wire.RESPONSES:
         text = f"{info.name} is a response, a guest does not write it"
-        yield Finding("msr-direction", Severity.WARNING, "value", 0, text, SPEC)
-    if context.direction is Direction.RESPONSE and info in REQUESTS:
+        yield Finding("msr-direction", Severity.WARNING, "value", 0, text, wire.SPEC)
+    if context.direction is Direction.RESPONSE and info in wire.REQUESTS:
         text = f"{info.name} is a request: the hypervisor left the MSR as it was"
         yield Finding("msr-direction", Severity.WARNING, "value", 0, text, KVM)
 
 
 RULES = {
-    Msr: (value, direction),
+    wire.Msr: (value, direction),
 }

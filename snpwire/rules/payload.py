@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.key import KeySel
 from ..wire.status import Status
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
     from ..wire.key import KeyReq, KeyReqV2
     from ..wire.report import ReportReq
@@ -44,7 +42,7 @@ def remark(value: Any, code: str, severity: Severity, field: str, text: str) -> 
     return Finding(code, severity, field, place_of(value, field), text, value.SPEC)
 
 
-def request_reserved(value: Any, context: Context) -> Iterator[Finding]:
+def request_reserved(value: Any, context: Context) -> Findings:
     """Expect reserved bytes and bits of a request to be zero: the firmware looks at them."""
     status = Status.INVALID_PARAM
     for finding in (*record.reserved(value), *record.unknown(value)):
@@ -57,7 +55,7 @@ def request_reserved(value: Any, context: Context) -> Iterator[Finding]:
             yield finding._replace(code=code, severity=Severity.ERROR, text=text)
 
 
-def status(value: Any, context: Context) -> Iterator[Finding]:
+def status(value: Any, context: Context) -> Findings:
     """Find that the firmware refused."""
     value = getattr(value, "head", value)
     found: Status = value.status
@@ -66,7 +64,7 @@ def status(value: Any, context: Context) -> Iterator[Finding]:
         yield remark(value, "payload-status", Severity.WARNING, "status", text)
 
 
-def vmpl(request: KeyReq | KeyReqV2 | ReportReq) -> Iterator[Finding]:
+def vmpl(request: KeyReq | KeyReqV2 | ReportReq) -> Findings:
     """Expect a VMPL of 0 to 3."""
     if request.vmpl >= VMPLS:
         text = (
@@ -76,7 +74,7 @@ def vmpl(request: KeyReq | KeyReqV2 | ReportReq) -> Iterator[Finding]:
         yield remark(request, "payload-vmpl", Severity.WARNING, "vmpl", text)
 
 
-def key_sel(request: KeyReq | KeyReqV2 | ReportReq, code: str) -> Iterator[Finding]:
+def key_sel(request: KeyReq | KeyReqV2 | ReportReq, code: str) -> Findings:
     """Expect a key that there is."""
     key = KeySel(request.select.key_sel)
     if not key.known:

@@ -5,13 +5,10 @@ These rules take two values at once, and the sequence number that was expected.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.message import HEADER_SIZE, MESSAGES, REQUEST_OF, VMPCKS, Header
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REQUEST = "AMD-ASPFW sev_mcmd.c:5184, SNP_GUEST_REQUEST"
 KEY = "AMD-ASPFW sev_mcmd.c:5428, MSG_KEY_REQ"
@@ -36,11 +33,10 @@ def tail_findings(rest: bytes, name: str) -> list[Finding]:
 
 
 def _of_header(code: str, severity: Severity, field: str, text: str) -> Finding:
-    tile = Header.tile(field)
-    return Finding(code, severity, f"header.{field}", tile.offset if tile else 0, text, REQUEST)
+    return Finding(code, severity, f"header.{field}", Header.place(field), text, REQUEST)
 
 
-def _number(header: Header, seqno: int | None) -> Iterator[Finding]:
+def _number(header: Header, seqno: int | None) -> Findings:
     """Expect the number that was to come; one that no such message has is for the rules to say."""
     if seqno is not None and header.msg_seqno != seqno and not _is_impossible(header):
         early = header.msg_seqno < seqno
@@ -56,7 +52,7 @@ def _is_impossible(header: Header) -> bool:
     return number in (0, LIMIT) or (even and kind in MESSAGES) or (not even and kind in REQUEST_OF)
 
 
-def _vmpl(header: Header, value: Any) -> Iterator[Finding]:
+def _vmpl(header: Header, value: Any) -> Findings:
     """Expect no VMPL that is more privileged than the key; a key of VMRK is for VMPCK 0."""
     if header.msg_type not in MESSAGES or value is None:
         return
@@ -69,7 +65,7 @@ def _vmpl(header: Header, value: Any) -> Iterator[Finding]:
         yield _of_header("vmrk-vmpck", Severity.ERROR, "msg_vmpck", text)
 
 
-def _key_inputs(value: Any) -> Iterator[Finding]:
+def _key_inputs(value: Any) -> Findings:
     """Expect nothing to be mixed into a key that no guest can have."""
     chosen = getattr(value, "guest_field_select", None)
     if chosen is None:
@@ -88,5 +84,5 @@ def _key_inputs(value: Any) -> Iterator[Finding]:
 
 
 def _of_payload(value: Any, code: str, severity: Severity, field: str, text: str) -> Finding:
-    place = HEADER_SIZE + value.tile(field).offset
+    place = HEADER_SIZE + int(value.place(field))
     return Finding(code, severity, f"payload.{field}", place, text, KEY)

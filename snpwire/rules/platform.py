@@ -4,112 +4,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..wire import platform as wire
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.command import CommandId as Id
-from ..wire.platform import (
-    Commit,
-    Config,
-    InitEx,
-    PlatformStatus,
-    PlatformStatusCommand,
-    Range,
-    RangeList,
-    RangeListHeader,
-    ShutdownEx,
-)
 from ..wire.status import Status
-from .command_check import (
-    REFUSES,
-    length,
-    newer,
-    note,
-    problem,
-    reachable,
-    reserved,
-    row,
-    rule,
-    unreached,
-    warning,
-    within_page,
-)
+from . import command_check as check
+from .command_check import REFUSES, invalid, reachable, row, rule, unreached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..finding import Finding
+    from ..finding import Findings
     from .command_check import BufferRules, CommandCheck
 
 NEWER = ("rapl_dis", "ciphertext_hiding_en", "tio_en")
 ADDRESSES = 1 << 52
 
 
-def list_without_init(value: InitEx) -> Iterator[Finding]:
-    """Expect a list of ranges only where the RMP is set up anew."""
-    if value.flags.has("list_paddr_en") and not value.flags.has("init_rmp"):
-        text = "list_paddr_en is set in flags without init_rmp"
-        yield problem(value, "command-list", "flags", text)
-
-
-def init_remarks(value: InitEx) -> Iterator[Finding]:
+def init_remarks(value: wire.InitEx) -> Findings:
     """Remark on what newer firmware knows, and on a list that is not used or cut short."""
     place, listed = value.list_paddr, value.flags.has("list_paddr_en")
     if value.max_snp_asid:
         text = f"max_snp_asid is {value.max_snp_asid:#x}: newer firmware has it, 1.55.25 {REFUSES}"
-        yield warning(value, "command-newer", "max_snp_asid", text)
-    if listed and place % PAGE + RangeListHeader.SIZE > PAGE:
+        yield check.warning(value, "command-newer", "max_snp_asid", text)
+    if listed and place % PAGE + wire.RangeListHeader.SIZE > PAGE:
         text = f"list_paddr is {place:#x}: the list crosses a page, and the firmware drops it"
-        yield warning(value, "command-list", "list_paddr", text)
+        yield check.warning(value, "command-list", "list_paddr", text)
     if place and not listed:
         text = f"list_paddr is {place:#x}, and list_paddr_en is clear: nobody reads the list"
-        yield note(value, "command-list", "list_paddr", text)
+        yield check.note(value, "command-list", "list_paddr", text)
 
 
-def cores_alone(value: ShutdownEx) -> Iterator[Finding]:
-    """Expect the cores to be turned off only together with the IOMMU."""
-    if value.flags.has("x86_snp_shutdown") and not value.flags.has("iommu_snp_shutdown"):
-        text = "x86_snp_shutdown is set in flags without iommu_snp_shutdown"
-        yield problem(value, "command-shutdown", "flags", text)
-
-
-def range_count(value: RangeList) -> Iterator[Finding]:
+def range_count(value: wire.RangeList) -> Findings:
     """Expect all ranges that the header announces."""
     if value.head.n > len(value.elements):
         text = f"n announces {value.head.n} ranges, the bytes hold {len(value.elements)} of them"
-        yield problem(value, "command-ranges", "n", text)
+        yield check.problem(value, "command-ranges", "n", text)
 
 
-def range_bases(value: RangeList) -> Iterator[Finding]:
+def range_bases(value: wire.RangeList) -> Findings:
     """Expect ranges of whole pages."""
     for path, place, one in _ranges(value):
         if one.base % PAGE:
             text = f"{path}.base is {one.base:#x}, no multiple of 0x1000"
-            finding = problem(value, "command-alignment", f"{path}.base", text)
-            yield finding._replace(offset=place + Range.place("base"))
+            finding = check.problem(value, "command-alignment", f"{path}.base", text)
+            yield finding._replace(offset=place + wire.Range.place("base"))
 
 
-def range_remarks(value: RangeList) -> Iterator[Finding]:
+def range_remarks(value: wire.RangeList) -> Findings:
     """Remark on ranges that are empty, too far up, or refused by SNP_PAGE_SET_STATE."""
     for path, place, one in _ranges(value):
         base, count = one.base, one.page_count
-        counted, based = place + Range.place("page_count"), place + Range.place("base")
+        counted, based = place + wire.Range.place("page_count"), place + wire.Range.place("base")
         if not count:
             text = f"{path}.page_count is 0: passed over"
-            finding = note(value, "command-range-empty", f"{path}.page_count", text)
+            finding = check.note(value, "command-range-empty", f"{path}.page_count", text)
             yield finding._replace(offset=counted)
         if base % LARGE_PAGE and not base % PAGE:
             text = f"{path}.base is {base:#x}, no multiple of 2 MiB: SNP_PAGE_SET_STATE refuses it"
-            finding = warning(value, "command-alignment", f"{path}.base", text)
+            finding = check.warning(value, "command-alignment", f"{path}.base", text)
             yield finding._replace(offset=based)
         if base + count * PAGE > ADDRESSES:
             text = f"{path} ends at {base + count * PAGE:#x}, beyond all addresses"
-            finding = warning(value, "command-address", f"{path}.page_count", text)
+            finding = check.warning(value, "command-address", f"{path}.page_count", text)
             yield finding._replace(offset=counted)
 
 
-def _ranges(value: RangeList) -> Iterator[tuple[str, int, Any]]:
+def _ranges(value: wire.RangeList) -> Iterator[tuple[str, int, Any]]:
     """Yield path, offset and value of each range."""
     for index, one in enumerate(value.elements):
-        yield f"ranges[{index}]", value.SIZE + Range.SIZE * index, one
+        yield f"ranges[{index}]", value.SIZE + wire.Range.SIZE * index, one
 
 
 START = (
@@ -146,10 +110,8 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
         *CORES,
     ),
     Id.SNP_INIT_EX: (
-        row(
-            Status.INVALID_PARAM,
-            "a reserved bit or byte is set: flags 31:2, 0x4 to 0x7, 0x10 to 0x3f",
-            reserved,
+        invalid(
+            "a reserved bit or byte is set: flags 31:2, 0x4 to 0x7, 0x10 to 0x3f", check.reserved
         ),
         *START,
         row(
@@ -157,10 +119,9 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
             "the RMP was not set up since the start, and init_rmp is clear",
         ),
         row(Status.RMP_INIT_REQUIRED, "it was set up under another TCB, and init_rmp is clear"),
-        row(
-            Status.INVALID_PARAM,
+        invalid(
             "list_paddr_en is set, and the RMP is not to be set up",
-            list_without_init,
+            check.together("list_paddr_en", "init_rmp", "command-list"),
         ),
         *CORES,
     ),
@@ -170,53 +131,49 @@ CHECKS: dict[Id, tuple[CommandCheck, ...]] = {
     ),
     Id.SNP_SHUTDOWN_EX: (
         *STOP,
-        row(Status.INVALID_PARAM, "length is not 8", length("length")),
-        row(Status.INVALID_PARAM, "a reserved bit is set", reserved),
-        row(
-            Status.INVALID_PARAM,
+        invalid("length is not 8", check.length()),
+        invalid("a reserved bit is set", check.reserved),
+        invalid(
             "x86_snp_shutdown without iommu_snp_shutdown, or not supported",
-            cores_alone,
+            check.together("x86_snp_shutdown", "iommu_snp_shutdown", "command-shutdown"),
         ),
         row(Status.SHUTDOWN_INCOMPLETE, "SNPEn cannot be cleared"),
         row(Status.HARDWARE_UNSAFE, "state cannot be cleared"),
     ),
     Id.SNP_PLATFORM_STATUS: (
-        row(
-            Status.INVALID_PARAM,
+        invalid(
             "the status would cross a page",
-            within_page("status_paddr", PlatformStatus.SIZE),
+            check.within_page("status_paddr", wire.PlatformStatus.SIZE),
         ),
-        row(Status.INVALID_PARAM, "status_paddr lies in the RMP; once SNP is started, as the next"),
+        invalid("status_paddr lies in the RMP; once SNP is started, as the next"),
         row(Status.INVALID_PAGE_STATE, "the page is neither FIRMWARE nor beyond the RMP"),
         unreached("the status cannot be written"),
     ),
     Id.SNP_DF_FLUSH: (row(Status.WBINVD_REQUIRED, "a core has not written back its cache"),),
     Id.SNP_CONFIG: (
-        row(Status.INVALID_PARAM, "something reserved is set", reserved),
-        row(Status.INVALID_PARAM, "reported_tcb is above the committed one"),
+        invalid("something reserved is set", check.reserved),
+        invalid("reported_tcb is above the committed one"),
     ),
     Id.SNP_COMMIT: (
-        row(Status.INVALID_PARAM, "length is not 4", length("length")),
+        invalid("length is not 4", check.length()),
         row(None, "the image cannot be committed"),
     ),
 }
 RANGES = (
-    row(
-        Status.INVALID_PARAM,
-        "something reserved is set, or ranges are missing",
-        reserved,
-        range_count,
-    ),
-    row(Status.INVALID_PARAM, "a base is not page-aligned", range_bases),
+    invalid("something reserved is set, or ranges are missing", check.reserved, range_count),
+    invalid("a base is not page-aligned", range_bases),
 )
 """Of a list of ranges: SNP_PAGE_SET_STATE refuses it, SNP_INIT_EX cuts it short."""
 RULES: dict[type, tuple[BufferRules]] = {
-    InitEx: rule(
-        CHECKS[Id.SNP_INIT_EX], newer("flags", *NEWER), init_remarks, reachable("list_paddr")
+    wire.InitEx: rule(
+        CHECKS[Id.SNP_INIT_EX],
+        check.newer("flags", *NEWER),
+        init_remarks,
+        reachable("list_paddr"),
     ),
-    ShutdownEx: rule(CHECKS[Id.SNP_SHUTDOWN_EX]),
-    PlatformStatusCommand: rule(CHECKS[Id.SNP_PLATFORM_STATUS], reachable("status_paddr")),
-    Config: rule(CHECKS[Id.SNP_CONFIG]),
-    Commit: rule(CHECKS[Id.SNP_COMMIT]),
-    RangeList: rule(RANGES, range_remarks),
+    wire.ShutdownEx: rule(CHECKS[Id.SNP_SHUTDOWN_EX]),
+    wire.PlatformStatusCommand: rule(CHECKS[Id.SNP_PLATFORM_STATUS], reachable("status_paddr")),
+    wire.Config: rule(CHECKS[Id.SNP_CONFIG]),
+    wire.Commit: rule(CHECKS[Id.SNP_COMMIT]),
+    wire.RangeList: rule(RANGES, range_remarks),
 }

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..wire.report import GuestPolicy
 
 FIRMWARE = "AMD-ASPFW sev_guest.h, go-sev-guest"
 
 
-def policy_findings(policy: GuestPolicy, path: str, offset: int) -> Iterator[Finding]:
+def policy_findings(policy: GuestPolicy, path: str, offset: int) -> Findings:
     """Expect bit 17 set, and no bit without a name."""
     if not policy.reserved_must_be_one:
         text = f"{path} has bit 17 clear, it has to be set; the firmware launches no such guest"

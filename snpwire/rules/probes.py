@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wire import svsm as wire
 from ..wire.address import PAGE
 from ..wire.apic import ApicIdList
 from ..wire.boot import CC_BLOB_MAGIC, CcBlob
@@ -19,17 +20,6 @@ from ..wire.guid import MixedGuid
 from ..wire.msr import MsrInfo, word_of
 from ..wire.operands import PscOperation
 from ..wire.psc import PscBuffer
-from ..wire.svsm import (
-    AttestServices,
-    AttestSingleService,
-    Caa,
-    PvalidateRequest,
-    ServiceGuid,
-    ServicesManifest,
-    ServicesManifestHeader,
-    VtpmRequest,
-    VtpmResponse,
-)
 from .certs import misplaced_entries
 
 if TYPE_CHECKING:
@@ -204,7 +194,7 @@ def svsm_caa(data: bytes) -> Iterator[Evidence]:
     """Look for the pending flag."""
     if len(data) != PAGE:
         return
-    caa = Caa.parse(data)
+    caa = wire.Caa.parse(data)
     gaps = list(zero_gaps(caa, 0.1))
     if caa.call_pending == 1 and caa.mem_available <= 1 and caa.no_eoi_required <= 1 and gaps:
         yield 0.15, "call_pending 1"
@@ -213,9 +203,9 @@ def svsm_caa(data: bytes) -> Iterator[Evidence]:
 
 def svsm_pvalidate(data: bytes) -> Iterator[Evidence]:
     """Look for a header that counts, and for entries of a lawful size."""
-    if len(data) < PvalidateRequest.SIZE + 8:
+    if len(data) < wire.PvalidateRequest.SIZE + 8:
         return
-    request = PvalidateRequest.parse(data)
+    request = wire.PvalidateRequest.parse(data)
     head, entries = request.head, request.elements
     if not 0 < head.entries == len(entries) or head.next > head.entries or any(data[4:8]):
         return
@@ -229,11 +219,11 @@ def svsm_pvalidate(data: bytes) -> Iterator[Evidence]:
 
 def svsm_attest(data: bytes) -> Iterator[Evidence]:
     """Look for the length of the nonce."""
-    if len(data) == AttestServices.SIZE:
-        yield from _attest(AttestServices.parse(data))
+    if len(data) == wire.AttestServices.SIZE:
+        yield from _attest(wire.AttestServices.parse(data))
 
 
-def _attest(request: AttestServices) -> Iterator[Evidence]:
+def _attest(request: wire.AttestServices) -> Iterator[Evidence]:
     gaps = list(zero_gaps(request, 0.2))
     if request.nonce_size == 64 and gaps:
         yield 0.5, "nonce_size 64 at 0x18"
@@ -242,20 +232,20 @@ def _attest(request: AttestServices) -> Iterator[Evidence]:
 
 def svsm_attest_single(data: bytes) -> Iterator[Evidence]:
     """Look for the length of the nonce and the GUID of a service."""
-    if len(data) != AttestSingleService.SIZE:
+    if len(data) != wire.AttestSingleService.SIZE:
         return
-    request = AttestSingleService.parse(data)
+    request = wire.AttestSingleService.parse(data)
     yield from _attest(request.services)
-    if request.service_guid.text in ServiceGuid.NAMES.values():
+    if request.service_guid.text in wire.ServiceGuid.NAMES.values():
         yield 0.4, f"GUID of service {request.service_guid.to_plain()} at 0x40"
 
 
 def svsm_manifest(data: bytes) -> Iterator[Evidence]:
     """Look for the manifest's GUID."""
-    if len(data) < ServicesManifest.SIZE:
+    if len(data) < wire.ServicesManifest.SIZE:
         return
-    head = ServicesManifestHeader.parse(data[: ServicesManifest.SIZE])
-    if head.guid.text == ServiceGuid.NAMES["MANIFEST"]:
+    head = wire.ServicesManifestHeader.parse(data[: wire.ServicesManifest.SIZE])
+    if head.guid.text == wire.ServiceGuid.NAMES["MANIFEST"]:
         yield 0.8, "GUID of a services manifest at 0x0"
         if head.total_size == len(data):
             yield 0.15, f"total_size {len(data):#x} is the number of bytes"
@@ -274,7 +264,7 @@ def svsm_vtpm_req(data: bytes) -> Iterator[Evidence]:
     """Look for TPM_SEND_COMMAND and a TPM command."""
     if len(data) != PAGE:
         return
-    request = VtpmRequest.parse(data)
+    request = wire.VtpmRequest.parse(data)
     if request.command == 8 and request.locality == 0 and 0 < request.inbuf_size <= 0xFF7:
         yield 0.3, f"command 8 is TPM_SEND_COMMAND, inbuf_size {request.inbuf_size} fits"
         yield from _tpm(request.inbuf, request.inbuf_size)
@@ -284,7 +274,7 @@ def svsm_vtpm_rsp(data: bytes) -> Iterator[Evidence]:
     """Look for a TPM response."""
     if len(data) != PAGE:
         return
-    response = VtpmResponse.parse(data)
+    response = wire.VtpmResponse.parse(data)
     if 0 < response.outbuf_size <= 0xFFC:
         yield from _tpm(response.outbuf, response.outbuf_size)
 

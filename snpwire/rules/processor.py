@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from ..wire.address import LARGE_PAGE, PAGE
 from ..wire.operands import ApCreationRequest, DoorbellRequest, SecureAvicRequest
 from .access import HANDLE
-from .ghcb_page import INVALID_INPUT, GhcbCheck
+from .ghcb_page import INVALID_INPUT, GhcbCheck, GhcbRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
 
 INFO1, INFO2 = "sw_exit_info_1", "sw_exit_info_2"
 LOW_HALF = 0xFFFF_FFFF
@@ -22,7 +20,7 @@ APIC_IDS = "newer Linux, edk2, linux-svsm"
 AVIC = "newer Linux, secure AVIC"
 
 
-def jump_table(check: GhcbCheck) -> Iterator[Finding]:
+def jump_table(check: GhcbCheck) -> Findings:
     """Expect the table to be set or queried (KVM refuses anything else with reason 5)."""
     value = check.page.sw_exit_info_1
     if check.known(INFO1) and value > 1:
@@ -30,7 +28,7 @@ def jump_table(check: GhcbCheck) -> Iterator[Finding]:
         yield check.error("jump-table-request", INFO1, text, HANDLE, INVALID_INPUT)
 
 
-def creation(check: GhcbCheck) -> Iterator[Finding]:
+def creation(check: GhcbCheck) -> Findings:
     """Expect a processor to be created, on INIT or at once, or destroyed (KVM)."""
     if not check.known(INFO1):
         return
@@ -50,7 +48,7 @@ def creation(check: GhcbCheck) -> Iterator[Finding]:
         yield from _vmsa(check)
 
 
-def _vmsa(check: GhcbCheck) -> Iterator[Finding]:
+def _vmsa(check: GhcbCheck) -> Findings:
     vmsa = check.page.sw_exit_info_2
     if vmsa == 0:
         problem = "there is no VMSA"
@@ -64,7 +62,7 @@ def _vmsa(check: GhcbCheck) -> Iterator[Finding]:
     yield check.error("ap-vmsa", INFO2, text, AP_CREATION, INVALID_INPUT)
 
 
-def doorbell(check: GhcbCheck) -> Iterator[Finding]:
+def doorbell(check: GhcbCheck) -> Findings:
     """Expect one of four requests, and a page where it sets one (newer Linux)."""
     if not check.known(INFO1):
         return
@@ -83,7 +81,7 @@ def doorbell(check: GhcbCheck) -> Iterator[Finding]:
         yield check.note("operand-not-zero", INFO2, text, DOORBELL)
 
 
-def apic_ids(check: GhcbCheck) -> Iterator[Finding]:
+def apic_ids(check: GhcbCheck) -> Findings:
     """Expect a buffer and its pages, or neither (newer Linux, edk2, linux-svsm)."""
     buffer, room = check.page.sw_exit_info_1, check.page.rax
     if not check.known(INFO1):
@@ -96,7 +94,7 @@ def apic_ids(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("apic-id-buffer", INFO1, text, APIC_IDS)
 
 
-def run_vmpl(check: GhcbCheck) -> Iterator[Finding]:
+def run_vmpl(check: GhcbCheck) -> Findings:
     """Expect a privilege level of 0 to 3, in the low half."""
     value = check.page.sw_exit_info_1
     if check.known(INFO1) and value > 3:
@@ -104,7 +102,7 @@ def run_vmpl(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("run-vmpl", INFO1, text, "56421, SNP run VMPL; Linux, coconut-svsm")
 
 
-def secure_avic(check: GhcbCheck) -> Iterator[Finding]:
+def secure_avic(check: GhcbCheck) -> Findings:
     """Expect a backing page to be registered or released (newer Linux)."""
     if not check.known(INFO1):
         return
@@ -117,7 +115,7 @@ def secure_avic(check: GhcbCheck) -> Iterator[Finding]:
         yield check.error("secure-avic-page", "rbx", text, AVIC)
 
 
-def vector(check: GhcbCheck) -> Iterator[Finding]:
+def vector(check: GhcbCheck) -> Findings:
     """Expect a vector of at most 255 (draft)."""
     value = check.page.sw_exit_info_1
     if check.known(INFO1) and value > 0xFF:
@@ -125,7 +123,7 @@ def vector(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("vector", INFO1, text, "coconut-svsm, draft")
 
 
-CODES: dict[int, tuple[Callable[[GhcbCheck], Iterator[Finding]], ...]] = {
+CODES: dict[int, tuple[GhcbRule, ...]] = {
     0x8000_0005: (jump_table,),
     0x8000_0013: (creation,),
     0x8000_0014: (doorbell,),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import Direction
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..wire.operands import PscOperation, PscReturn
 from ..wire.psc import MAX_ENTRIES, SPEC, PscBuffer, PscEntry
 from . import record
@@ -44,12 +44,12 @@ class Place(NamedTuple):
         return Finding(code, severity, self.prefix + path, self.base + offset, text, source)
 
 
-def buffer_alone(buffer: PscBuffer, context: Context) -> Iterator[Finding]:
+def buffer_alone(buffer: PscBuffer, context: Context) -> Findings:
     """Check a buffer that came by itself."""
     yield from judge(buffer, Place(direction=context.direction))
 
 
-def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
+def judge(buffer: PscBuffer, where: Place) -> Findings:
     """Check *buffer* where it is; in a response, only what a guest reads."""
     yield from header(buffer, where)
     if where.direction is Direction.RESPONSE:
@@ -65,7 +65,7 @@ def judge(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
         yield _moved(finding, where)
 
 
-def header(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
+def header(buffer: PscBuffer, where: Place) -> Findings:
     """Expect a header that names entries there are (56421, SNP page state change; KVM)."""
     for finding in record.reserved(buffer):
         yield _moved(finding, where)
@@ -90,7 +90,7 @@ def header(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
         yield where.finding("psc-many-entries", Severity.NOTE, "end_entry", 2, text, GUEST)
 
 
-def progress(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
+def progress(buffer: PscBuffer, where: Place) -> Findings:
     """Find that a guest has to repeat the request: ``cur_entry`` is not past ``end_entry``."""
     cur, end = buffer.head.cur_entry, buffer.head.end_entry
     if cur <= end:
@@ -124,7 +124,7 @@ def _entry(entry: PscEntry, live: bool) -> Iterator[tuple[str, Severity, str, st
         yield "psc-entry-done", Severity.NOTE, text, BEGIN
 
 
-def overlaps(buffer: PscBuffer, where: Place) -> Iterator[Finding]:
+def overlaps(buffer: PscBuffer, where: Place) -> Findings:
     """Find pages made both private and shared, which depends on the order."""
     rows = sorted((e.gfn, e.gfn + e.pages, n, e.operation) for n, e in enumerate(buffer.elements))
     reach: dict[int, tuple[int, int]] = {}

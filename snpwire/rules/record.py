@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..bits import OpenEnum, Word
 from ..context import BARE, Context
-from ..finding import Finding, Severity, nameless_bits
+from ..finding import Finding, Findings, Severity, nameless_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from ..layout import Leaf
 
@@ -17,7 +17,7 @@ SHOWN = 16
 """How many bytes a finding shows of a run."""
 
 
-def reserved(value: Any, context: Context = BARE) -> Iterator[Finding]:
+def reserved(value: Any, context: Context = BARE) -> Findings:
     """Find bytes that no field claims and that are not zero."""
     for leaf in value.leaves():
         if leaf.gap and leaf.path != "rest" and leaf.path not in context.absent and any(leaf.value):
@@ -44,12 +44,12 @@ def shown_bytes(data: bytes) -> str:
     return data[:SHOWN].hex(" ") + (" ..." if len(data) > SHOWN else "")
 
 
-def unknown(value: Any, context: Context = BARE) -> Iterator[Finding]:
+def unknown(value: Any, context: Context = BARE) -> Findings:
     """Find codes without a name, and set bits without one."""
     return unknown_except(value, ())
 
 
-def unknown_except(value: Any, skip: Iterable[str]) -> Iterator[Finding]:
+def unknown_except(value: Any, skip: Iterable[str]) -> Findings:
     """Find codes and bits without a name, leaving out the fields of words named in *skip*."""
     for leaf in value.leaves():
         if isinstance(leaf.value, OpenEnum):
@@ -59,28 +59,28 @@ def unknown_except(value: Any, skip: Iterable[str]) -> Iterator[Finding]:
             yield from _codes_within(leaf.value, leaf, value.SPEC, frozenset(skip))
 
 
-def _codes_within(word: Word, leaf: Leaf, source: str, skip: frozenset[str]) -> Iterator[Finding]:
+def _codes_within(word: Word, leaf: Leaf, source: str, skip: frozenset[str]) -> Findings:
     for name, field in word.BITS.items():
         code = field.value(word)
         if isinstance(code, OpenEnum) and name not in skip:
             yield from unknown_code(code, f"{leaf.path}.{name}", leaf.offset, source)
 
 
-def unknown_code(code: OpenEnum, path: str, offset: int, source: str) -> Iterator[Finding]:
+def unknown_code(code: OpenEnum, path: str, offset: int, source: str) -> Findings:
     """Find that *code* has no name."""
     if not code.known:
         text = f"{int(code):#x} is a number that no source names"
         yield Finding("unknown-code", Severity.WARNING, path, offset, text, source)
 
 
-def unknown_bits(word: Word, path: str, offset: int, source: str) -> Iterator[Finding]:
+def unknown_bits(word: Word, path: str, offset: int, source: str) -> Findings:
     """Find set bits of *word* that have no name."""
     if word.unknown:
         text = nameless_bits(word, word.unknown)
         yield Finding("unknown-bits", Severity.WARNING, path, offset, text, source)
 
 
-def rest(value: Any, context: Context = BARE) -> Iterator[Finding]:
+def rest(value: Any, context: Context = BARE) -> Findings:
     """Find bytes behind the last element that are not zero."""
     body = value.rest.lstrip(b"\0")
     if body:
@@ -91,7 +91,7 @@ def rest(value: Any, context: Context = BARE) -> Iterator[Finding]:
         yield Finding("bytes-behind", Severity.NOTE, "rest", place, text, value.SPEC)
 
 
-def cut_short(value: Any, context: Context = BARE) -> Iterator[Finding]:
+def cut_short(value: Any, context: Context = BARE) -> Findings:
     """Find that the head announces more elements than there are bytes for."""
     announced = value.announced(value.head, b"")
     if announced > len(value.elements):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..product import decide
 from ..wire.report import (
     REPORT_SIZE,
@@ -25,8 +25,6 @@ from .signature import signature_findings
 from .tcb import order, unused_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
     from ..product import ProductDecision
 
@@ -44,8 +42,7 @@ VECTORS = ("launch_mit_vector", "current_mit_vector")
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str) -> Finding:
-    tile = Report.tile(field)
-    return Finding(code, severity, field, tile.offset if tile else 0, text, source)
+    return Finding(code, severity, field, Report.place(field), text, source)
 
 
 def _error(code: str, field: str, text: str, source: str = PEERS) -> Finding:
@@ -60,7 +57,7 @@ def _note(code: str, field: str, text: str, source: str = Report.SPEC) -> Findin
     return _finding(code, Severity.NOTE, field, text, source)
 
 
-def version(report: Report, context: Context) -> Iterator[Finding]:
+def version(report: Report, context: Context) -> Findings:
     """Expect version 2 to 5."""
     number = report.version
     if number < 2:
@@ -77,12 +74,12 @@ def version(report: Report, context: Context) -> Iterator[Finding]:
         yield _note("report-version-unpublished", "version", text)
 
 
-def policy(report: Report, context: Context) -> Iterator[Finding]:
+def policy(report: Report, context: Context) -> Findings:
     """Expect a policy that a launch would take."""
     yield from policy_findings(report.policy, "policy", 0x008)
 
 
-def platform(report: Report, context: Context) -> Iterator[Finding]:
+def platform(report: Report, context: Context) -> Findings:
     """Find bits of the platform without a name."""
     if report.platform_info.unknown:
         which = bit_list(report.platform_info.unknown)
@@ -90,7 +87,7 @@ def platform(report: Report, context: Context) -> Iterator[Finding]:
         yield _note("platform-unknown-bits", "platform_info", text)
 
 
-def keys(report: Report, context: Context) -> Iterator[Finding]:
+def keys(report: Report, context: Context) -> Findings:
     """Expect one of three signing keys, and a signature where there is a key."""
     info = report.key_info
     yield from record.unknown_bits(info, "key_info", 0x48, GO)
@@ -113,7 +110,7 @@ def keys(report: Report, context: Context) -> Iterator[Finding]:
         yield _error("report-signature-missing", "signature", text, FIRMWARE)
 
 
-def signature(report: Report, context: Context) -> Iterator[Finding]:
+def signature(report: Report, context: Context) -> Findings:
     """Expect ECDSA over P-384, and two numbers that fit the curve."""
     if report.signature_algo != SignatureAlgo.ECDSA_P384_SHA384:
         text = f"signature_algo is {report.signature_algo:d}, it has to be 1"
@@ -121,7 +118,7 @@ def signature(report: Report, context: Context) -> Iterator[Finding]:
     yield from signature_findings(report.signature, "signature", 0x2A0)
 
 
-def reserved(report: Report, context: Context) -> Iterator[Finding]:
+def reserved(report: Report, context: Context) -> Findings:
     """Find bytes that are reserved in the report's version and not zero (go-sev-guest)."""
     for leaf in report.leaves():
         if leaf.gap and any(leaf.value) and not leaf.path.startswith("signature"):
@@ -148,7 +145,7 @@ def _decision(report: Report, context: Context) -> ProductDecision:
     return context.product or decide(report)
 
 
-def chip(report: Report, context: Context) -> Iterator[Finding]:
+def chip(report: Report, context: Context) -> Findings:
     """Find a masked chip id."""
     decision = _decision(report, context)
     used = decision.product.chip_id_size if decision.product else None
@@ -162,7 +159,7 @@ def chip(report: Report, context: Context) -> Iterator[Finding]:
         yield _warning("report-chip-id", "chip_id", text, "virtee/sev, certificates of AMD")
 
 
-def owner(report: Report, context: Context) -> Iterator[Finding]:
+def owner(report: Report, context: Context) -> Findings:
     """Expect the author key's digest if, and only if, there is an author key."""
     there = any(report.author_key_digest)
     field = "author_key_digest"
@@ -177,7 +174,7 @@ def owner(report: Report, context: Context) -> Iterator[Finding]:
         yield _warning("report-id-key", "id_key_digest", text, FIRMWARE)
 
 
-def guest(report: Report, context: Context) -> Iterator[Finding]:
+def guest(report: Report, context: Context) -> Findings:
     """Expect a VMPL, an id, a measurement, and an agent where the policy allows one."""
     if report.vmpl == HOST_ASKED:
         text = "vmpl is all ones: the host asked for this report, as far as is known"
@@ -193,7 +190,7 @@ def guest(report: Report, context: Context) -> Iterator[Finding]:
         yield _warning("report-agent", "report_id_ma", text, FIRMWARE)
 
 
-def tcb(report: Report, context: Context) -> Iterator[Finding]:
+def tcb(report: Report, context: Context) -> Findings:
     """Expect TCB versions that fit their layout, and that are in order."""
     decision = _decision(report, context)
     if decision.assumed:
@@ -203,7 +200,7 @@ def tcb(report: Report, context: Context) -> Iterator[Finding]:
     yield from order(report, decision)
 
 
-def empty(report: Report, context: Context) -> Iterator[Finding]:
+def empty(report: Report, context: Context) -> Findings:
     """Find a report that was never written, and then nothing else."""
     if not any(report.build()):
         text = "all of the report is zero: none was written"
@@ -213,13 +210,13 @@ def empty(report: Report, context: Context) -> Iterator[Finding]:
         yield from rule(report, context)
 
 
-def report_request(request: ReportReq, context: Context) -> Iterator[Finding]:
+def report_request(request: ReportReq, context: Context) -> Findings:
     """Expect a key that there is, and a VMPL."""
     yield from vmpl(request)
     yield from key_sel(request, "payload-key-sel")
 
 
-def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
+def report_response(response: ReportRsp, context: Context) -> Findings:
     """Expect a report after success, checked like one by itself, and none after an error."""
     if response.report_size != REPORT_SIZE:
         text = f"report_size is {response.report_size:#x}, a report has {REPORT_SIZE:#x} bytes"
@@ -233,7 +230,7 @@ def report_response(response: ReportRsp, context: Context) -> Iterator[Finding]:
         yield remark(response, "payload-report", Severity.WARNING, "report", text)
 
 
-def response_reserved(response: ReportRsp, context: Context) -> Iterator[Finding]:
+def response_reserved(response: ReportRsp, context: Context) -> Findings:
     """Find reserved bytes outside of the report, which has a rule for its own."""
     return (found for found in record.reserved(response) if not found.path.startswith("report."))
 

@@ -6,11 +6,9 @@ code, and then what the exit itself finds out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..bits import Word
 from ..context import operands
-from ..finding import Finding, Severity
+from ..finding import Findings, Severity
 from ..wire.event import Zero
 from ..wire.exits import ExitCode
 from ..wire.ghcb import SPEC, Page
@@ -21,9 +19,6 @@ from .guest_request import CODES as GUEST
 from .guest_request import pages
 from .processor import CODES as PROCESSOR
 from .scratch import scratch, shared_psc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EXIT_FIELDS = ("sw_exit_code", "sw_exit_info_1", "sw_exit_info_2")
 AP_CREATION, AP_DESTROY = 0x8000_0013, 2
@@ -43,7 +38,7 @@ DRAFTS = {
 """Exit codes that no published revision is known to define, and what is known of them."""
 
 
-def exit_fields(check: GhcbCheck) -> Iterator[Finding]:
+def exit_fields(check: GhcbCheck) -> Findings:
     """Expect the code and both operands to be marked valid (KVM, second check)."""
     for field in EXIT_FIELDS:
         if check.lacks(field):
@@ -53,7 +48,7 @@ def exit_fields(check: GhcbCheck) -> Iterator[Finding]:
             )
 
 
-def inputs(check: GhcbCheck) -> Iterator[Finding]:
+def inputs(check: GhcbCheck) -> Findings:
     """Expect the fields an exit needs to be marked valid (56421; KVM)."""
     for field in needs(check):
         if check.lacks(field):
@@ -78,7 +73,7 @@ def needs(check: GhcbCheck) -> tuple[str, ...]:
     return check.context.event.required if check.context.event else ()
 
 
-def extended_state(check: GhcbCheck) -> Iterator[Finding]:
+def extended_state(check: GhcbCheck) -> Findings:
     """Expect XCR0 and IA32_XSS with CPUID leaf 0xD (KVM needs the first, newer KVM reads both)."""
     if not check.known("sw_exit_code") or check.code != CPUID or not check.holds("rax"):
         return
@@ -98,7 +93,7 @@ def _version(check: GhcbCheck) -> int:
     return check.page.protocol_version if check.known("protocol_version") else 0
 
 
-def exit_code(check: GhcbCheck) -> Iterator[Finding]:
+def exit_code(check: GhcbCheck) -> Findings:
     """Expect an exit that KVM serves (its last check; the list is that of Linux 6.12)."""
     if not check.known("sw_exit_code"):
         return
@@ -127,14 +122,14 @@ BY_CODE = {**ACCESS, **GUEST, **PROCESSOR}
 """What the exits find out for themselves."""
 
 
-def exit_rules(check: GhcbCheck) -> Iterator[Finding]:
+def exit_rules(check: GhcbCheck) -> Findings:
     """Check the operands by the rules of the exit."""
     if check.known("sw_exit_code"):
         for rule in BY_CODE.get(check.code, ()):
             yield from rule(check)
 
 
-def meanings(check: GhcbCheck) -> Iterator[Finding]:
+def meanings(check: GhcbCheck) -> Findings:
     """Expect zero in operands without a use, and in bits without a name."""
     if not check.known("sw_exit_code", "sw_exit_info_1"):
         return
@@ -146,11 +141,10 @@ def meanings(check: GhcbCheck) -> Iterator[Finding]:
             text = f"{field} is {int(value):#x}, this exit has no use for it"
             yield check.note("operand-not-zero", field, text, SPEC)
         elif isinstance(value, Word):
-            tile = Page.tile(field)
-            yield from record.unknown_bits(value, field, tile.offset if tile else 0, value.SPEC)
+            yield from record.unknown_bits(value, field, Page.place(field), value.SPEC)
 
 
-def leftovers(check: GhcbCheck) -> Iterator[Finding]:
+def leftovers(check: GhcbCheck) -> Findings:
     """Find values that are not marked valid (Linux leaves what earlier exits wrote)."""
     judged = {*EXIT_FIELDS, *needs(check), *(name for row in check.rows for name in row.required)}
     for name in check.page.valid_bitmap.BITS:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..bits import OpenEnum, Word
 from ..context import operands
-from ..finding import Finding, Severity
+from ..finding import Findings, Severity
 from ..wire.event import Zero
 from ..wire.ghcb import SPEC, Page
 from ..wire.operands import Action, EventInject, EventType, GuestRequestResult, HvFeatures, VmmError
@@ -39,7 +39,7 @@ def _action(check: GhcbCheck) -> Action | None:
     return Action(check.page.sw_exit_info_1 & 0xFFFF_FFFF) if check.known(INFO1) else None
 
 
-def action(check: GhcbCheck) -> Iterator[Finding]:
+def action(check: GhcbCheck) -> Findings:
     """Expect an action that guests know (56421 rev 2.03, 4.1)."""
     asked = _action(check)
     if asked is not None and not asked.known:
@@ -47,7 +47,7 @@ def action(check: GhcbCheck) -> Iterator[Finding]:
         yield check.error("answer-action", INFO1, text, "Linux 6.12; 56421 rev 2.03 4.1")
 
 
-def operand_marks(check: GhcbCheck) -> Iterator[Finding]:
+def operand_marks(check: GhcbCheck) -> Findings:
     """Expect both operands to be marked valid (KVM does so)."""
     for field in (INFO1, INFO2):
         if check.lacks(field):
@@ -55,7 +55,7 @@ def operand_marks(check: GhcbCheck) -> Iterator[Finding]:
             yield check.warning("answer-not-marked", field, text, "Linux 6.12 KVM")
 
 
-def returned_registers(check: GhcbCheck) -> Iterator[Finding]:
+def returned_registers(check: GhcbCheck) -> Findings:
     """Expect the registers that the exit returns to be marked valid (guests look).
 
     Where an exit code has several rows, and the request's operand that chose is gone, only what all
@@ -71,7 +71,7 @@ def returned_registers(check: GhcbCheck) -> Iterator[Finding]:
             yield check.finding("answer-not-returned", severity, field, text, GUESTS)
 
 
-def exception(check: GhcbCheck) -> Iterator[Finding]:
+def exception(check: GhcbCheck) -> Findings:
     """Expect an exception that a guest raises when asked to: #GP or #UD (Linux)."""
     if _action(check) is not Action.ISSUE_EXCEPTION or not check.known(INFO2):
         return
@@ -109,7 +109,7 @@ def _result(check: GhcbCheck) -> GuestRequestResult | None:
     return GuestRequestResult(check.page.sw_exit_info_2)
 
 
-def guest_request(check: GhcbCheck) -> Iterator[Finding]:
+def guest_request(check: GhcbCheck) -> Findings:
     """Expect one side or the other to fail, with codes that the guest knows (Linux)."""
     result = _result(check)
     if result is None:
@@ -132,7 +132,7 @@ def guest_request(check: GhcbCheck) -> Iterator[Finding]:
         yield from _too_short(check)
 
 
-def _too_short(check: GhcbCheck) -> Iterator[Finding]:
+def _too_short(check: GhcbCheck) -> Findings:
     """Expect INVALID_LEN to say in rbx how many pages are needed."""
     if check.code != EXT_GUEST_REQUEST:
         text = "INVALID_LEN answers a request that brings no certificate buffer"
@@ -145,7 +145,7 @@ def _too_short(check: GhcbCheck) -> Iterator[Finding]:
         yield check.warning("guest-request-length", "rbx", text, ISSUE)
 
 
-def features(check: GhcbCheck) -> Iterator[Finding]:
+def features(check: GhcbCheck) -> Findings:
     """Expect each feature with those that it needs (56421, hypervisor features)."""
     served = check.known("sw_exit_code", INFO2) and check.code == HV_FEATURES
     if served and _action(check) is Action.NO_ACTION:
@@ -153,7 +153,7 @@ def features(check: GhcbCheck) -> Iterator[Finding]:
             yield check.warning("feature-dependency", INFO2, sentence, HvFeatures.SPEC)
 
 
-def meanings(check: GhcbCheck) -> Iterator[Finding]:
+def meanings(check: GhcbCheck) -> Findings:
     """Expect a meaning in all that is set: a name for each code and bit, a use for a number.
 
     ``sw_exit_info_2`` is left alone where the exit's rows differ over it: the operand that chose
@@ -165,8 +165,7 @@ def meanings(check: GhcbCheck) -> Iterator[Finding]:
         if not check.known(field) or check.lacks(field) or (field == INFO2 and _ambiguous(check)):
             continue
         value = operand.type(getattr(check.page, field))
-        tile = Page.tile(field)
-        offset = tile.offset if tile else 0
+        offset = Page.place(field)
         if isinstance(value, Word):
             yield from record.unknown_bits(value, field, offset, value.SPEC)
         elif isinstance(value, OpenEnum):
@@ -182,7 +181,7 @@ def _ambiguous(check: GhcbCheck) -> bool:
     return not check.rows or len({row.result for row in check.rows}) > 1
 
 
-def page_states(check: GhcbCheck) -> Iterator[Finding]:
+def page_states(check: GhcbCheck) -> Findings:
     """Check the buffer that a page state change leaves, if it was not refused."""
     if _action(check) is Action.NO_ACTION and check.known(INFO2) and not check.page.sw_exit_info_2:
         yield from shared_psc(check)

@@ -6,27 +6,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..context import Direction
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
+from ..wire import rmp as wire
 from ..wire import rmp_faults as faults
 from ..wire.address import LARGE_PAGE, PAGE, REGION
-from ..wire.rmp import (
-    ASIDS,
-    RmpEntry,
-    RmpLo,
-    RmpOperand,
-    RmpState,
-    SegmentTable,
-    VmplMasks,
-    state_of,
-    states_of,
-)
 from ..wire.rmp_faults import FIRMWARE
 from ..wire.rmp_words import CHANGING, LAST_ASID
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
     from ..wire.rmp_faults import EntryFault
 
@@ -36,8 +24,8 @@ GIB_ENTRIES = 4 << 20
 """Bytes of the entries of one GiB of memory."""
 
 
-def _finding(fault: EntryFault, lo: RmpLo) -> Finding:
-    return fault.rule.found("lo", 0, fault.text(lo))
+def _finding(fault: EntryFault, lo: wire.RmpLo) -> Finding:
+    return fault.rule.finding_at("lo", 0, fault.text(lo))
 
 
 def _is_known(context: Context) -> bool:
@@ -45,13 +33,13 @@ def _is_known(context: Context) -> bool:
     return context.entry_layout is None or context.entry_layout.known
 
 
-def state(entry: RmpEntry, context: Context) -> Iterator[Finding]:
+def state(entry: wire.RmpEntry, context: Context) -> Findings:
     """Expect a state that the firmware knows, and say why there is none."""
-    if _is_known(context) and state_of(entry.lo, entry.hi) is RmpState.INVALID:
+    if _is_known(context) and wire.state_of(entry.lo, entry.hi) is wire.RmpState.INVALID:
         yield _finding(faults.STATELESS, entry.lo)
 
 
-def owner(entry: RmpEntry, context: Context) -> Iterator[Finding]:
+def owner(entry: wire.RmpEntry, context: Context) -> Findings:
     """Expect an ASID that a guest can have, and an address that its page can have."""
     lo = entry.lo
     if not _is_known(context):
@@ -64,32 +52,33 @@ def owner(entry: RmpEntry, context: Context) -> Iterator[Finding]:
         yield _finding(faults.GPA_APART, lo)
     if lo.page_size and lo.subpage_count:
         yield _finding(faults.LARGE_COUNT, lo)
-    if lo.assigned and lo.lock != lo.immutable and state_of(lo, 0) is not RmpState.INVALID:
+    is_invalid = wire.state_of(lo, 0) is wire.RmpState.INVALID
+    if lo.assigned and lo.lock != lo.immutable and not is_invalid:
         yield _finding(faults.LOCKED, lo)
 
 
-def rights(entry: RmpEntry, context: Context) -> Iterator[Finding]:
+def rights(entry: wire.RmpEntry, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     if not _is_known(context):
         return
     yield from record.unknown_bits(entry.hi, "hi", 8, FIRMWARE)
     for level, text in faults.odd_masks(entry.hi):
-        yield faults.RIGHTS.found("hi", 8 + level, text)
+        yield faults.RIGHTS.finding_at("hi", 8 + level, text)
 
 
-def masks(value: VmplMasks, context: Context) -> Iterator[Finding]:
+def masks(value: wire.VmplMasks, context: Context) -> Findings:
     """Expect masks of bits that have a name, and no write without read."""
     for level in range(4):
         for text in faults.odd_mask(getattr(value, f"vmpl{level}"), level):
-            yield faults.RIGHTS.found(f"vmpl{level}", level, text)
+            yield faults.RIGHTS.finding_at(f"vmpl{level}", level, text)
 
 
-def operand(value: RmpOperand, context: Context) -> Iterator[Finding]:
+def operand(value: wire.RmpOperand, context: Context) -> Findings:
     """Check the operand of RMPUPDATE, or of RMPREAD where the direction is that of a response."""
     written = context.direction is Direction.RESPONSE
     yield from _ones(value, written=written)
     if written:
-        if states_of(value) == (RmpState.INVALID,):
+        if wire.states_of(value) == (wire.RmpState.INVALID,):
             text = "no state fits, whatever RMPREAD does not tell"
             found = _of(value, "rmp-invalid", Severity.WARNING, "assigned", text)
             yield found._replace(source=FIRMWARE)
@@ -97,12 +86,11 @@ def operand(value: RmpOperand, context: Context) -> Iterator[Finding]:
     yield from _update(value)
 
 
-def _of(value: RmpOperand, code: str, severity: Severity, field: str, text: str) -> Finding:
-    tile = value.tile(field)
-    return Finding(code, severity, field, tile.offset if tile else 0, text, UPDATE)
+def _of(value: wire.RmpOperand, code: str, severity: Severity, field: str, text: str) -> Finding:
+    return Finding(code, severity, field, value.place(field), text, UPDATE)
 
 
-def _ones(value: RmpOperand, *, written: bool) -> Iterator[Finding]:
+def _ones(value: wire.RmpOperand, *, written: bool) -> Findings:
     """Expect one bit a byte, and an ASID that fits an entry."""
     severity = Severity.WARNING if written else Severity.ERROR
     end = "" if written else "; FAIL_INPUT"
@@ -119,12 +107,12 @@ def _ones(value: RmpOperand, *, written: bool) -> Iterator[Finding]:
         if leaf.gap and any(leaf.value):
             text = f"{leaf.path} is {leaf.value.hex()}, it has to be zero{end}"
             yield _of(value, "rmp-operand-bits", severity, leaf.path, text)
-    if value.asid >= ASIDS:
+    if value.asid >= wire.ASIDS:
         text = f"asid is {value.asid:#x}, an entry holds 10 bits{end}"
         yield _of(value, "rmp-operand-asid", severity, "asid", text)
 
 
-def _update(value: RmpOperand) -> Iterator[Finding]:
+def _update(value: wire.RmpOperand) -> Findings:
     """Expect fields that do not contradict each other, and an address of a page."""
     if not value.assigned & 1:
         for field in ("immutable", "asid"):
@@ -145,7 +133,7 @@ def _update(value: RmpOperand) -> Iterator[Finding]:
         yield _of(value, "rmp-operand-reclaim", Severity.NOTE, "assigned", text)
 
 
-def segments(value: SegmentTable, context: Context) -> Iterator[Finding]:
+def segments(value: wire.SegmentTable, context: Context) -> Findings:
     """Expect a page of segments, with memory and entries, that do not overlap."""
     size = len(value.build())
     if size != PAGE:
@@ -172,7 +160,7 @@ def segments(value: SegmentTable, context: Context) -> Iterator[Finding]:
             seen.append((index, first, last))
 
 
-def _overlap(value: SegmentTable) -> bool:
+def _overlap(value: wire.SegmentTable) -> bool:
     """Return whether any two segments do, which their order by address tells."""
     entries = sorted((s.entry.address, s.entry.mapped_size_gb) for s in value.elements)
     ends = [(first, first + size * GIB_ENTRIES) for first, size in entries if size]
@@ -180,8 +168,8 @@ def _overlap(value: SegmentTable) -> bool:
 
 
 RULES = {
-    RmpEntry: (state, owner, rights),
-    RmpOperand: (operand,),
-    SegmentTable: (segments,),
-    VmplMasks: (masks,),
+    wire.RmpEntry: (state, owner, rights),
+    wire.RmpOperand: (operand,),
+    wire.SegmentTable: (segments,),
+    wire.VmplMasks: (masks,),
 }

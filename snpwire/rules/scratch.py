@@ -15,9 +15,7 @@ from ..wire.operands import IoioInfo
 from .ghcb_page import INVALID_SCRATCH_AREA, GhcbCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..finding import Finding
+    from ..finding import Findings
 
 SETUP = "Linux 6.12 setup_vmgexit_scratch"
 OUTSIDE_MAX = 65536
@@ -54,7 +52,7 @@ def _first_version(check: GhcbCheck) -> bool:
     return not check.known("protocol_version") or check.page.protocol_version == 1
 
 
-def scratch(check: GhcbCheck) -> Iterator[Finding]:
+def scratch(check: GhcbCheck) -> Findings:
     """Expect room, in the page's shared buffer (KVM; 56421)."""
     if not check.known("sw_exit_code") or not check.holds("sw_scratch"):
         return
@@ -111,7 +109,7 @@ def _outside(check: GhcbCheck, place: int, wanted: int) -> str:
     return ""
 
 
-def shared_psc(check: GhcbCheck) -> Iterator[Finding]:
+def shared_psc(check: GhcbCheck) -> Findings:
     """Check the page state change buffer, if it is in this page.
 
     A response keeps the request's address, though it is no longer marked valid.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.address import PAGE
 from ..wire.secrets import SecretsPage
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 KEYS = 4
@@ -23,12 +21,11 @@ LINUX_DEAD = 0xFFFF_FFFE
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str = "") -> Finding:
-    tile = SecretsPage.tile(field)
-    place = tile.offset if tile else 0
+    place = SecretsPage.place(field)
     return Finding(code, severity, field, place, text, source or SecretsPage.SPEC)
 
 
-def version(page: SecretsPage, context: Context) -> Iterator[Finding]:
+def version(page: SecretsPage, context: Context) -> Findings:
     """Expect a version that is known, and no field of a later one."""
     if page.version not in VERSIONS:
         text = f"version is {page.version}, known are 2, 3 and 4"
@@ -40,7 +37,7 @@ def version(page: SecretsPage, context: Context) -> Iterator[Finding]:
             yield _finding("secrets-early-field", Severity.WARNING, field, text)
 
 
-def keys(page: SecretsPage, context: Context) -> Iterator[Finding]:
+def keys(page: SecretsPage, context: Context) -> Findings:
     """Find keys that are zero, and keys that are the same."""
     seen: dict[bytes, str] = {}
     zero = [index for index, key in enumerate(page.vmpcks) if not any(key)]
@@ -57,7 +54,7 @@ def keys(page: SecretsPage, context: Context) -> Iterator[Finding]:
             yield _finding("secrets-key-repeated", Severity.WARNING, field, text)
 
 
-def counts(page: SecretsPage, context: Context) -> Iterator[Finding]:
+def counts(page: SecretsPage, context: Context) -> Findings:
     """Expect even counts below the limit, and say both readings where they differ."""
     area = page.os_area
     for index, (low, wide) in enumerate(zip(area.counts, area.wide_counts, strict=True)):
@@ -78,7 +75,7 @@ def counts(page: SecretsPage, context: Context) -> Iterator[Finding]:
             yield Finding("secrets-count-halves", Severity.WARNING, high, at, text, area.SPEC)
 
 
-def svsm(page: SecretsPage, context: Context) -> Iterator[Finding]:
+def svsm(page: SecretsPage, context: Context) -> Findings:
     """Expect an SVSM on whole pages and above the guest, or none at all."""
     if not page.svsm_size:
         for field in ("svsm_base", "svsm_caa", "svsm_max_version", "svsm_guest_vmpl"):
@@ -95,7 +92,7 @@ def svsm(page: SecretsPage, context: Context) -> Iterator[Finding]:
         yield _finding("secrets-svsm", Severity.WARNING, "svsm_guest_vmpl", text)
 
 
-def empty(page: SecretsPage, context: Context) -> Iterator[Finding]:
+def empty(page: SecretsPage, context: Context) -> Findings:
     """Find a page that was never written, and then nothing else."""
     if not any(page.build()):
         text = "all of the page is zero: the firmware did not write it"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..wire.report import Signature
 
 USED = 48
@@ -16,7 +14,7 @@ USED = 48
 SPEC = "56860, ECDSA P-384 signature; go-sev-guest, virtee/sev"
 
 
-def signature_findings(signature: Signature, path: str, offset: int) -> Iterator[Finding]:
+def signature_findings(signature: Signature, path: str, offset: int) -> Findings:
     """Expect two numbers of 48 bytes, and zeros behind them; all zero is the caller's to report."""
     if not any(signature.build()):
         return

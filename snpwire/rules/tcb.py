@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity, bit_list
+from ..finding import Finding, Findings, Severity, bit_list
 from ..wire.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..product import ProductDecision
 
 TCBS = ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb")
@@ -22,12 +20,7 @@ PAIRS = (
 """Lower, higher, how bad it is where the lower is above, and why."""
 
 
-def _place(field: str) -> int:
-    tile = Report.tile(field)
-    return tile.offset if tile else 0
-
-
-def unused_bits(report: Report, decision: ProductDecision) -> Iterator[Finding]:
+def unused_bits(report: Report, decision: ProductDecision) -> Findings:
     """Expect zeros between the components, as the layout has them."""
     for field in TCBS:
         word = decision.tcb(getattr(report, field))
@@ -37,11 +30,11 @@ def unused_bits(report: Report, decision: ProductDecision) -> Iterator[Finding]:
                 f"{field} has {which} set, which the {decision.layout} layout does not use:"
                 " another product's?"
             )
-            place = _place(field)
+            place = Report.place(field)
             yield Finding("tcb-unknown-bits", Severity.WARNING, field, place, text, word.SPEC)
 
 
-def order(report: Report, decision: ProductDecision) -> Iterator[Finding]:
+def order(report: Report, decision: ProductDecision) -> Findings:
     """Expect reported at most committed, and committed at most current, component by component."""
     for lower, higher, severity, why in PAIRS:
         below, above = (decision.tcb(getattr(report, field)) for field in (lower, higher))
@@ -49,15 +42,15 @@ def order(report: Report, decision: ProductDecision) -> Iterator[Finding]:
             ours, theirs = part.value(below), int(getattr(above, name))
             if ours > theirs:
                 text = f"{lower} has {name} {ours}, {higher} has {theirs}: {why}"
-                yield Finding("tcb-order", severity, lower, _place(lower), text, SOURCE)
+                yield Finding("tcb-order", severity, lower, Report.place(lower), text, SOURCE)
     current, committed = (_version(report, which) for which in ("current", "committed"))
     if committed > current:
         text = f"committed firmware {_dotted(committed)} is above current {_dotted(current)}"
-        place = _place("committed_build")
+        place = Report.place("committed_build")
         yield Finding("firmware-order", Severity.WARNING, "committed_build", place, text, SOURCE)
     elif report.committed_tcb != report.current_tcb or committed < current:
         text = "committed firmware or TCB is not what runs: the host may still go back"
-        place = _place("committed_tcb")
+        place = Report.place("committed_tcb")
         yield Finding("tcb-provisional", Severity.NOTE, "committed_tcb", place, text, SOURCE)
 
 

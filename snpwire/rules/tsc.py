@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Severity
+from ..finding import Findings, Severity
 from ..wire.tsc import TscInfoReq, TscInfoRsp
 from .payload import RESPONSE, remark, request_reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
-    from ..finding import Finding
 
 
-def tsc_response(response: TscInfoRsp, context: Context) -> Iterator[Finding]:
+def tsc_response(response: TscInfoRsp, context: Context) -> Findings:
     """Expect a scale after success."""
     if not response.status and not response.guest_tsc_scale:
         text = "guest_tsc_scale is 0, and status is SUCCESS: the TSC would stand still"

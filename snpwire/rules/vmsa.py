@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Severity
+from ..finding import Finding, Findings, Severity
 from ..wire.vmsa import Vmsa
 from . import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..context import Context
 
 EFER_SVME = 1 << 12
@@ -21,11 +19,10 @@ APM = "APM volume 2, consistency checks of VMRUN"
 
 
 def _finding(code: str, severity: Severity, field: str, text: str, source: str = APM) -> Finding:
-    tile = Vmsa.tile(field)
-    return Finding(code, severity, field, tile.offset if tile else 0, text, source)
+    return Finding(code, severity, field, Vmsa.place(field), text, source)
 
 
-def state(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
+def state(vmsa: Vmsa, context: Context) -> Findings:
     """Expect what a processor needs to run the guest at all."""
     if not vmsa.efer & EFER_SVME:
         text = f"efer is {vmsa.efer:#x}: VMRUN fails without SVME, bit 12"
@@ -46,7 +43,7 @@ def state(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
         yield _finding("vmsa-cpl", Severity.WARNING, "cpl", f"cpl is {vmsa.cpl}, there are 0 to 3")
 
 
-def snp(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
+def snp(vmsa: Vmsa, context: Context) -> Findings:
     """Expect a VMPL, and features that go with SNP."""
     features = vmsa.sev_features
     if vmsa.vmpl > 3:
@@ -72,7 +69,7 @@ def snp(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
         yield _finding("vmsa-protected", Severity.NOTE, "reg_prot_nonce", text, Vmsa.SPEC)
 
 
-def empty(vmsa: Vmsa, context: Context) -> Iterator[Finding]:
+def empty(vmsa: Vmsa, context: Context) -> Findings:
     """Find a page that was never written, and then nothing else."""
     if not any(vmsa.build()):
         text = "all of the page is zero: no save area"

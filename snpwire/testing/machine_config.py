@@ -8,7 +8,7 @@ or module.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..bits import nearest
 from ..engine.hypervisor.launch import Image
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..engine.faults.injection import Injection
 
+T = TypeVar("T")
 PARTS = ("profile", "policy", "seed", "vcpus", "vlek", "image")
 PROFILE = "milan"
 
@@ -70,8 +71,8 @@ def machine_config(parts: Mapping[str, Any], name: str) -> MachineConfig:
         else HypervisorPolicy.from_plain(policy),
         seed=_number("seed", parts.get("seed", seed_of(name)), 0),
         vcpus=_number("vcpus", parts.get("vcpus", 1), 1),
-        vlek=_flag("vlek", parts.get("vlek", False)),
-        image=_image(parts.get("image", Image())),
+        vlek=_typed("vlek", parts.get("vlek", False), bool, "True or False"),
+        image=_typed("image", parts.get("image", Image()), Image, "an Image"),
         free_pages=isinstance(policy, dict) and "pages" not in policy,
     )
 
@@ -95,13 +96,7 @@ def _number(part: str, value: object, least: int) -> int:
     raise UsageError(f"{part}: expected a number from {least} on, got {shown(value)}")
 
 
-def _flag(part: str, value: object) -> bool:
-    if isinstance(value, bool):
+def _typed(part: str, value: object, kind: type[T], expected: str) -> T:
+    if isinstance(value, kind):
         return value
-    raise UsageError(f"{part}: expected True or False, got {shown(value)}")
-
-
-def _image(value: object) -> Image:
-    if isinstance(value, Image):
-        return value
-    raise UsageError(f"image: expected an Image, got {shown(value)}")
+    raise UsageError(f"{part}: expected {expected}, got {shown(value)}")

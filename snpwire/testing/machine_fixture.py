@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..engine.faults.catalogue import FAULTS
-from ..engine.invariants import Watch, ownership_breaches, reclaim_breaches
+from ..engine.invariants import Watch, breaches_of
 from ..engine.machine import Machine, load_vlek
 from ..engine.simulation import seconds
 from ..engine.trace import Trace
@@ -59,11 +59,7 @@ class MachineFixture:
     def breaches(self) -> list[str]:
         """Return the invariants that were broken, except those that a fault breaks by itself."""
         allowed = {FAULTS[name].breaks for name in self.triggered}
-        breaches = [
-            *self._watch.breaches,
-            *ownership_breaches(self.machine),
-            *reclaim_breaches(self.machine),
-        ]
+        breaches = breaches_of(self.machine, self._watch)
         return [f"{row.rule}: {row.text}" for row in breaches if row.rule not in allowed]
 
     def failure_text(self) -> str:

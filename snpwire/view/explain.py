@@ -19,6 +19,8 @@ from .topics.topics import Question, codes, word
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Explanation = Callable[[Question], Iterator[Row]]
+
 __all__ = ["TOPICS", "Question", "Topic", "explain"]
 
 
@@ -41,33 +43,27 @@ def place(text: str) -> Iterator[Row]:
 class Topic(NamedTuple):
     """One kind of number that can be explained."""
 
-    explain: Callable[[Question], Iterator[Row]]
+    explain: Explanation
     doc: str
 
 
-def _wire(
-    module: str, name: str, make: Callable[[Any], Any]
-) -> Callable[[Question], Iterator[Row]]:
-    """Return the topic of a class of ``wire``, which is imported when it is called."""
+def _wire(module: str, name: str, make: Callable[[Any], Explanation]) -> Explanation:
+    """Return the topic that *make* has for a class of ``wire``."""
+    return _imported(f"..wire.{module}", name, make)
+
+
+def _topic(module: str, name: str) -> Explanation:
+    """Return a topic of a module of ``topics``."""
+    return _imported(f".topics.{module}", name, lambda topic: topic)
+
+
+def _imported(module: str, name: str, make: Callable[[Any], Explanation]) -> Explanation:
+    """Return a topic whose module is imported when it is called."""
 
     def explain(question: Question) -> Iterator[Row]:
         from importlib import import_module
 
-        kind = getattr(import_module(f"snpwire.wire.{module}"), name)
-        rows: Iterator[Row] = make(kind)(question)
-        return rows
-
-    return explain
-
-
-def _topic(module: str, name: str) -> Callable[[Question], Iterator[Row]]:
-    """Return a topic of a module that is imported when it is called."""
-
-    def explain(question: Question) -> Iterator[Row]:
-        from importlib import import_module
-
-        rows: Iterator[Row] = getattr(import_module(f".{module}", __package__), name)(question)
-        return rows
+        return make(getattr(import_module(module, __package__), name))(question)
 
     return explain
 
@@ -100,39 +96,35 @@ TOPICS: dict[str, Topic] = {
     ),
     "msg-type": Topic(guest_topics.msg_type, "the type of a guest message, by number or name"),
     "product": Topic(guest_topics.product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
-    "command": Topic(
-        _topic("topics.command", "command"), "a command of the firmware, by number or name"
-    ),
+    "command": Topic(_topic("command", "command"), "a command of the firmware, by number or name"),
     "cmdresp": Topic(
-        _topic("topics.command", "response"), "the command register; --answer: once it is done"
+        _topic("command", "response"), "the command register; --answer: once it is done"
     ),
     "cmdbuf": Topic(
-        _topic("topics.command", "buffer_address"), "the address registers, as HI:LO or a number"
+        _topic("command", "buffer_address"), "the address registers, as HI:LO or a number"
     ),
     "error-stack": Topic(
-        _topic("topics.command", "error_stack"),
+        _topic("command", "error_stack"),
         "the error stack of a command, as HI:LO or a number",
     ),
-    "mailbox": Topic(
-        _topic("topics.command", "register"), "a register of the mailbox, by name or place"
-    ),
+    "mailbox": Topic(_topic("command", "register"), "a register of the mailbox, by name or place"),
     "rb-control": Topic(_wire("mailbox", "RbControl", word), "the command register, with rings"),
     "rb-head": Topic(_wire("mailbox", "RbHead", word), "the low half of the address, with rings"),
     "rb-tail": Topic(_wire("mailbox", "RbTail", word), "the high half of the address, with rings"),
     "rmp": Topic(rmp_topics.rmp, "an entry of the reverse map table, as LO:HI"),
-    "rmp-base": Topic(_topic("topics.register", "base"), "MSR C001_0132: the table's first byte"),
-    "rmp-end": Topic(_topic("topics.register", "end"), "MSR C001_0133: the table's last byte"),
-    "rmp-cfg": Topic(_topic("topics.register", "cfg"), "MSR C001_0136: segments of the table"),
-    "rst": Topic(_topic("topics.register", "segment"), "an entry of the segment table"),
-    "npf": Topic(_topic("topics.register", "nested_fault"), "EXITINFO1 of a nested page fault"),
-    "pf": Topic(_topic("topics.register", "page_fault"), "the error code of a page fault"),
+    "rmp-base": Topic(_topic("register", "base"), "MSR C001_0132: the table's first byte"),
+    "rmp-end": Topic(_topic("register", "end"), "MSR C001_0133: the table's last byte"),
+    "rmp-cfg": Topic(_topic("register", "cfg"), "MSR C001_0136: segments of the table"),
+    "rst": Topic(_topic("register", "segment"), "an entry of the segment table"),
+    "npf": Topic(_topic("register", "nested_fault"), "EXITINFO1 of a nested page fault"),
+    "pf": Topic(_topic("register", "page_fault"), "the error code of a page fault"),
     "rmpadjust": Topic(_wire("rmp_words", "RmpAdjust", word), "rDX of RMPADJUST"),
     "vmpl-mask": Topic(_wire("rmp_words", "VmplMask", word), "the permissions of a VMPL"),
     "rmpupdate-result": Topic(
         _wire("rmp_words", "RmpUpdateResult", codes), "EAX after RMPUPDATE or RMPREAD"
     ),
     "psmash-result": Topic(_wire("rmp_words", "PsmashResult", codes), "EAX after PSMASH"),
-    "pvalidate-result": Topic(_topic("topics.register", "pvalidate"), "EAX after PVALIDATE"),
+    "pvalidate-result": Topic(_topic("register", "pvalidate"), "EAX after PVALIDATE"),
     "rmpadjust-result": Topic(
         _wire("rmp_words", "RmpAdjustResult", codes), "EAX after RMPADJUST or RMPQUERY"
     ),

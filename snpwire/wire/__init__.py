@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-__all__ = ["COMMAND", "RECORDS", "Kind", "kind"]
+__all__ = ["COMMAND", "RECORDS", "Kind", "buffer_kind", "kind", "payload_type"]
 
 COMMAND = "command"
 """What stands for a kind where the number of a firmware command chooses it."""
@@ -187,3 +187,33 @@ def kind(name: str) -> Kind:
         some = " ".join(list(RECORDS)[:20])
         hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None
+
+
+def buffer_kind(command_id: int, size: int | None = None) -> Kind | None:
+    """Return the kind of a command's buffer; None where it has none, or none is declared.
+
+    *command_id* is any number, as a log or a register has it. The buffer is what the firmware reads
+    when the command begins; where ``COMMANDS[...].direction`` is not ``in``, the same bytes hold
+    the response afterwards, so that dumps before and after it are of one kind. *size* chooses among
+    several layouts, the first of which is Linux's and the default; whether the bytes fit is for the
+    caller to check (``kind.type.fits``).
+    """
+    from .command_table import COMMANDS, OTHER_LAYOUTS, CommandId
+
+    number = CommandId(command_id)
+    command = COMMANDS.get(number)
+    if command is None or not command.buffer:
+        return None
+    kinds = [RECORDS[name] for name in (command.buffer, *OTHER_LAYOUTS.get(number, ()))]
+    return next((kind for kind in kinds if size is not None and kind.type.fits(size)), kinds[0])
+
+
+def payload_type(msg_type: int, msg_version: int = 1) -> type[Record] | type[Block] | None:
+    """Return the class of a payload; None for a type or a version that is not known.
+
+    A response has one layout in all versions.
+    """
+    from .message import payload_kind
+
+    name = payload_kind(msg_type, msg_version)
+    return kind(name).type if name else None

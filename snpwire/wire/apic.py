@@ -28,4 +28,3 @@ class ApicIdList(
 
 
 KINDS = {"apic-ids": ApicIdList}
-"""The structures of this chapter that a person can name."""

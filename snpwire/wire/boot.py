@@ -29,4 +29,3 @@ class CcBlob(Record, size=40, spec="Linux struct cc_blob_sev_info; edk2"):
 
 
 KINDS = {"ap-jump-table": ApJumpTable, "cc-blob": CcBlob}
-"""The structures of this chapter that a person can name."""

@@ -196,4 +196,3 @@ def _error(path: str, reason: str) -> EncodeError:
 
 
 KINDS = {"certs": CertTable, "tio-blob": TioBlobEntry}
-"""The structures of this chapter that a person can name."""

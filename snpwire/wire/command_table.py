@@ -6,11 +6,8 @@ including those without a buffer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..bits import integer, nearest
 from ..errors import UsageError, cut, shown
-from . import kind as kind_named
 from .command import (
     BOTH,
     OUT,
@@ -25,9 +22,6 @@ from .command import (
 )
 from .command import CommandId as Id
 
-if TYPE_CHECKING:
-    from . import Kind
-
 __all__ = [
     "COMMANDS",
     "OTHER_LAYOUTS",
@@ -35,7 +29,6 @@ __all__ = [
     "CommandId",
     "Pointer",
     "Transfer",
-    "buffer_kind",
     "command_named",
 ]
 
@@ -281,23 +274,6 @@ OTHER_LAYOUTS: dict[CommandId, tuple[str, ...]] = {
     CommandId.SNP_ACTIVATE: ("cmd-activate-padded",),
 }
 """Other kinds of a buffer, for a layout that is disputed."""
-
-
-def buffer_kind(command_id: int, size: int | None = None) -> Kind | None:
-    """Return the kind of a command's buffer; None where it has none, or none is declared.
-
-    *command_id* is any number, as a log or a register has it. The buffer is what the firmware reads
-    when the command begins; where ``COMMANDS[...].direction`` is not ``in``, the same bytes hold
-    the response afterwards, so that dumps before and after it are of one kind. *size* chooses among
-    several layouts, the first of which is Linux's and the default; whether the bytes fit is for the
-    caller to check (``kind.type.fits``).
-    """
-    number = CommandId(command_id)
-    command = COMMANDS.get(number)
-    if command is None or not command.buffer:
-        return None
-    kinds = [kind_named(name) for name in (command.buffer, *OTHER_LAYOUTS.get(number, ()))]
-    return next((kind for kind in kinds if size is not None and kind.type.fits(size)), kinds[0])
 
 
 def command_named(text: str) -> CommandId:

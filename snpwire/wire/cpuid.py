@@ -84,4 +84,3 @@ KINDS = {
     "cpuid-req": CpuidReq,
     "cpuid-rsp": CpuidRsp,
 }
-"""The structures of this chapter that a person can name."""

@@ -59,4 +59,3 @@ class DoorbellPage(Record, size=0x1000, spec=SPEC):
 
 
 KINDS = {"hv": DoorbellPage, "hv-ext-int": ExtIntInfo}
-"""The structures of this chapter that a person can name."""

@@ -150,4 +150,3 @@ KINDS = {
     "mitigation-status": MitigationStatus,
     "cmd-hv-report": HvReportReq,
 }
-"""The structures of this chapter that a person can name."""

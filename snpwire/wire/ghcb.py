@@ -94,4 +94,3 @@ class HypervPage(Record, size=0x1000, spec="OpenVMM, hypercall page of a GHCB wi
 
 
 KINDS = {"ghcb": Page, "ghcb-hyperv": HypervPage}
-"""The structures of this chapter that a person can name."""

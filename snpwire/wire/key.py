@@ -88,4 +88,3 @@ KINDS = {
     "key-req-v2": KeyReqV2,
     "key-rsp": KeyRsp,
 }
-"""The structures of this chapter that a person can name."""

@@ -78,4 +78,3 @@ class IdAuth(Record, size=0x1000, spec=SPEC):
 
 
 KINDS = {"idblock": IdBlock, "idauth": IdAuth}
-"""The structures of this chapter that a person can name."""

@@ -222,4 +222,3 @@ KINDS = {
     "cmd-dbg": Dbg,
     "page-info": PageInfo,
 }
-"""The structures of this chapter that a person can name."""

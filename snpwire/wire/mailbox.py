@@ -168,4 +168,3 @@ KINDS = {
     "cmd-ring-command": RingCommand,
     "cmd-ring-status": RingStatus,
 }
-"""The structures of this chapter that a person can name."""

@@ -22,12 +22,9 @@ from construct import Bytes, Int8ul, Int16ul, Int64ul
 from ..bits import OpenEnum
 from ..codec import as_enum
 from ..layout import Record, at, nested
-from . import kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from ..block import Block
 
 SPEC = "56860, guest message header (AMD-ASPFW sev_rmp.h, Linux sev-guest.h)"
 HEADER_VERSION = 1
@@ -223,15 +220,6 @@ REQUEST_OF: dict[MsgType, Message] = {row.response: row for row in MESSAGES.valu
 """The same rows by their responses."""
 
 
-def payload_type(msg_type: int, msg_version: int = 1) -> type[Record] | type[Block] | None:
-    """Return the class of a payload; None for a type or a version that is not known.
-
-    A response has one layout in all versions.
-    """
-    name = payload_kind(msg_type, msg_version)
-    return kind(name).type if name else None
-
-
 def payload_kind(msg_type: int, msg_version: int = 1) -> str:
     """Return the kind of a decrypted payload; empty if it is not known."""
     kind = MsgType(msg_type)
@@ -247,4 +235,3 @@ def padded(size: int) -> int:
 
 
 KINDS = {"message": MessagePage}
-"""The structures of this chapter that a person can name."""

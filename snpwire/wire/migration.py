@@ -160,4 +160,3 @@ KINDS = {
     "guest-context": GuestContext,
     "metadata-entry": MetadataEntry,
 }
-"""The structures of this chapter that a person can name."""

@@ -275,4 +275,3 @@ def word_of(value: int) -> Word:
 
 
 KINDS = {"msr": Msr}
-"""The structures of this chapter that a person can name."""

@@ -117,4 +117,3 @@ KINDS = {
     "cmd-page-reclaim": Reclaim,
     "cmd-page-unsmash": Unsmash,
 }
-"""The structures of this chapter that a person can name."""

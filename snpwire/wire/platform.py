@@ -200,4 +200,3 @@ KINDS = {
     "range-list": RangeList,
     "sev-platform-status": SevPlatformStatus,
 }
-"""The structures of this chapter that a person can name."""

@@ -62,4 +62,3 @@ class PscBuffer(
 
 
 KINDS = {"psc": PscBuffer}
-"""The structures of this chapter that a person can name."""

@@ -195,4 +195,3 @@ KINDS = {
     "report-req": ReportReq,
     "report-rsp": ReportRsp,
 }
-"""The structures of this chapter that a person can name."""

@@ -251,4 +251,3 @@ KINDS = {
     "rst": SegmentTable,
     "vmpl-masks": VmplMasks,
 }
-"""The structures of this chapter that a person can name."""

@@ -87,4 +87,3 @@ class SecretsPage(Record, size=0x1000, spec=SPEC):
 
 
 KINDS = {"secrets": SecretsPage}
-"""The structures of this chapter that a person can name."""

@@ -312,4 +312,3 @@ KINDS = {
     "cmd-sev-swap-in": SevSwapIn,
     "sev-swap-mdata": SevSwapMdata,
 }
-"""The structures of this chapter that a person can name."""

@@ -246,4 +246,3 @@ KINDS = {
     "svsm-vtpm-req": VtpmRequest,
     "svsm-vtpm-rsp": VtpmResponse,
 }
-"""The structures of this chapter that a person can name."""

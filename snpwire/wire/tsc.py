@@ -25,4 +25,3 @@ class TscInfoRsp(Record, size=0x80, spec=SPEC):
 
 
 KINDS = {"tsc-req": TscInfoReq, "tsc-rsp": TscInfoRsp}
-"""The structures of this chapter that a person can name."""

@@ -171,4 +171,3 @@ class Vmsa(Record, size=0x1000, spec=SPEC):
 
 
 KINDS = {"vmsa": Vmsa}
-"""The structures of this chapter that a person can name."""

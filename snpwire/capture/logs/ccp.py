@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...layout import Record
-from ...wire.command_table import COMMANDS, CommandId, Transfer, buffer_kind
+from ...wire import buffer_kind
+from ...wire.command_table import COMMANDS, CommandId, Transfer
 from ...wire.status import Status
 from .. import dumplines
 from .operands import enum_words, status_words, word_words

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..messages.options import PayloadOptions
-from ..options import Json, grouped
+from ..options import Json, grouped, text
 from .options import MachineOptions, Profile, RequestOptions, Seed, TraceOptions
 
 POLICY = """\b
@@ -69,9 +69,7 @@ def compare_policies(
     ] = (),
     workload: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE", help="guests and how often they issue requests, in TOML or JSON"
-        ),
+        text("FILE", "guests and how often they issue requests, in TOML or JSON"),
     ] = None,
     profile: Profile = "milan",
     seed: Seed = 0,

@@ -4,33 +4,21 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from ..options import Json, Redact, number
+from ..options import Json, Redact, numeric, text
 
 Profile = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME", help="firmware profile: milan, genoa, turin, genoa-aspfw, or a file"
-    ),
+    str, text("NAME", "firmware profile: milan, genoa, turin, genoa-aspfw, or a file")
 ]
-Seed = Annotated[
-    int,
-    typer.Option(
-        parser=number, metavar="N", help="random seed: the same seed gives the same bytes"
-    ),
-]
+Seed = Annotated[int, numeric("N", "random seed: the same seed gives the same bytes")]
 
 
 class RequestOptions(NamedTuple):
     """The requests that the guest issues."""
 
-    version: Annotated[int, typer.Option(parser=number, metavar="N", help="message version")] = 1
-    vmpck: Annotated[int, typer.Option(parser=number, metavar="N", help="VMPCK number, 0 to 3")] = 0
-    pages: Annotated[
-        int, typer.Option(parser=number, metavar="N", help="certificate pages of ext-report")
-    ] = 4
-    requests: Annotated[
-        int, typer.Option("--count", parser=number, metavar="N", help="issue N requests")
-    ] = 1
+    version: Annotated[int, numeric("N", "message version")] = 1
+    vmpck: Annotated[int, numeric("N", "VMPCK number, 0 to 3")] = 0
+    pages: Annotated[int, numeric("N", "certificate pages of ext-report")] = 4
+    requests: Annotated[int, numeric("N", "issue N requests", "--count")] = 1
 
 
 class MachineOptions(NamedTuple):
@@ -38,8 +26,7 @@ class MachineOptions(NamedTuple):
 
     profile: Profile = "milan"
     cpuid: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="CPUID values that the firmware accepts, in TOML"),
+        str | None, text("FILE", "CPUID values that the firmware accepts, in TOML")
     ] = None
     vlek: Annotated[bool, typer.Option("--vlek", help="load a VLEK, so that it signs reports")] = (
         False
@@ -51,15 +38,10 @@ class MachineOptions(NamedTuple):
             "--mask-key", help="mask the chip key: nothing is signed with it or derived from it"
         ),
     ] = False
-    policy: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="hypervisor policy, in TOML or JSON"),
-    ] = None
+    policy: Annotated[str | None, text("FILE", "hypervisor policy, in TOML or JSON")] = None
     inject: Annotated[
         tuple[str, ...],
-        typer.Option(
-            metavar="FAULT[*N][@STEP]", help="inject a fault, N times from STEP on; list prints all"
-        ),
+        text("FAULT[*N][@STEP]", "inject a fault, N times from STEP on; list prints all"),
     ] = ()
     seed: Seed = 0
 
@@ -71,15 +53,7 @@ class TraceOptions(NamedTuple):
     show: Annotated[bool, typer.Option("--show", help="decode every page written")] = False
     json: Json = False
     redact: Redact = False
-    save: Annotated[
-        str | None, typer.Option(metavar="DIR", help="save every page in a new directory")
-    ] = None
+    save: Annotated[str | None, text("DIR", "save every page in a new directory")] = None
     output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="write the last report or payload to FILE",
-        ),
+        str | None, text("FILE", "write the last report or payload to FILE", "-o", "--output")
     ] = None

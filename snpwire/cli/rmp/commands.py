@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import FailOn, Json, JsonLines, grouped, number
+from ..options import FailOn, Json, JsonLines, grouped, numeric, text
 from .options import FindOptions, RmpOptions
 
 app = typer.Typer(
@@ -12,7 +12,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=False,
 )
-Limit = Annotated[int, typer.Option(parser=number, metavar="N", help="show at most N; 0 for all")]
+Limit = Annotated[int, numeric("N", "show at most N; 0 for all")]
 
 
 @app.callback(invoke_without_command=True)
@@ -76,14 +76,8 @@ def rules(json: Json = False) -> int:
 @grouped
 def plot(
     *,
-    output: Annotated[
-        tuple[str, ...],
-        typer.Option("-o", "--output", metavar="FILE", help="write here: FILE.svg"),
-    ],
-    title: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="title; default the name of the file"),
-    ] = None,
+    output: Annotated[tuple[str, ...], text("FILE", "write here: FILE.svg", "-o", "--output")],
+    title: Annotated[str | None, text("TEXT", "title; default the name of the file")] = None,
     options: RmpOptions,
 ) -> int:
     """Draw a map of memory by state and by guest."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError, printable
-from ...rmp.histogram import HOST, OTHERS, histogram
+from ...rmp.dump import HOST, OTHERS, histogram
 from ...view.picture import palette as paints
 from ...view.picture.memory_map import COLUMNS, Panel, Share, draw, page_extent
 from ...view.picture.svg import svg

@@ -9,11 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .fault import DETECTORS
 from .firmware import FIRMWARE
 from .guest import GUEST
 from .hypervisor import HYPERVISOR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .fault import AnyFault
 
-FAULTS: dict[str, AnyFault] = {row.name: row for row in (*HYPERVISOR, *FIRMWARE, *GUEST)}
+
+def _rows(actor: str, table: tuple[AnyFault, ...]) -> Iterator[tuple[str, AnyFault]]:
+    """Yield the faults of a party by name, with what their rows leave out."""
+    for row in table:
+        detected_by = row.detected_by or DETECTORS.get(row.outcome, "firmware")
+        yield row.name, row._replace(actor=actor, detected_by=detected_by)
+
+
+FAULTS: dict[str, AnyFault] = {
+    **dict(_rows("hypervisor", HYPERVISOR)),
+    **dict(_rows("firmware", FIRMWARE)),
+    **dict(_rows("guest", GUEST)),
+}

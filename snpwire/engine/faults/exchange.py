@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, Header
-from ...wire.status import Status
 from ..simulation import SECOND
 
 if TYPE_CHECKING:
@@ -46,23 +45,14 @@ def on_response(change: Callable[[bytes], bytes]) -> ExchangeAct:
     return act
 
 
-def result_of(vmm: int, status: int) -> ExchangeAct:
-    """Return what makes the hypervisor respond at once, with two errors."""
+def set_fields(**fields: int) -> ExchangeAct:
+    """Return what sets fields of the exchange."""
 
     def act(_: GuestRequests, x: Exchange) -> None:
-        x.vmm, x.status = vmm, status
+        for name, value in fields.items():
+            setattr(x, name, value)
 
     return act
-
-
-def ask_for_pages(_: GuestRequests, x: Exchange) -> None:
-    """Report that the certificates take 5 pages."""
-    x.vmm, x.pages_needed = 1, 5
-
-
-def withhold(_: GuestRequests, x: Exchange) -> None:
-    """Do not issue the command."""
-    x.issue = False
 
 
 def delay(requests: GuestRequests, _: Exchange) -> None:
@@ -124,11 +114,6 @@ def assign(requests: GuestRequests, x: Exchange) -> None:
         requests.host.assign(x.response_spa >> 12, f"firmware, for {x.vm.name}", fixed=True)
 
 
-def keep_page(_: GuestRequests, x: Exchange) -> None:
-    """Do not reclaim the guest's page."""
-    x.reclaim = False
-
-
 def forge(_: GuestRequests, x: Exchange) -> None:
     """Make a response up whose header is right and whose tag cannot be."""
     x.issue = False
@@ -145,11 +130,6 @@ def reorder(driver: Driver, request: Request) -> None:
     """Seal a message that is held back, so that the next one arrives first."""
     driver.seal_only(request._replace(payload=changed(request.payload, 0)))
     driver.channel.number += 2
-
-
-def deny(_: GuestRequests, x: Exchange) -> None:
-    """Report a failure of the firmware that did not happen."""
-    x.result = int(Status.INVALID_PARAM)
 
 
 def changed(data: bytes, at: int, value: int | None = None) -> bytes:

@@ -35,13 +35,9 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     """One thing that can go wrong, with a party and what it works on."""
 
     name: str
-    actor: str
-    """Who does it: ``guest``, ``hypervisor`` or ``firmware``."""
     point: str
     """Where: one of the points above."""
     help: str
-    detected_by: str
-    """The party, or ``none``."""
     outcome: Outcome
     """The outcome that the request must have."""
     act: Callable[[Party, Subject], None]
@@ -59,6 +55,10 @@ class Fault(NamedTuple, Generic[Party, Subject]):
     """The invariant that it breaks by itself: nothing a correct party can do about it."""
     needs: str = ""
     """``neighbour``: another VM; ``own-pages``: a policy under which the guest's pages are used."""
+    detected_by: str = ""
+    """The party, or ``none``; the catalogue sets what follows from the outcome."""
+    actor: str = ""
+    """Who does it: ``guest``, ``hypervisor`` or ``firmware``. The catalogue sets it."""
 
     def leads_to(self, policy: HypervisorPolicy, *, extended: bool, times: int) -> Outcome:
         """Return the outcome that a request must have that met the fault so many times."""
@@ -81,6 +81,14 @@ def failed(status: Status) -> Outcome:
     """Return the outcome of a request that ends with a status of the firmware."""
     return Outcome("EIO", int(status), alive=False)
 
+
+DETECTORS = {
+    SERVED: "none",
+    DEAD: "hypervisor",
+    NEVER_SENT: "hypervisor",
+    REFUSED_BY_GUEST: "guest",
+}
+"""Who detects a fault with this outcome; the firmware any other."""
 
 BAD, OFLOW = failed(Status.BAD_MEASUREMENT), failed(Status.AEAD_OFLOW)
 PARAM = failed(Status.INVALID_PARAM)

@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING
 from ...wire.address import PAGE
 from ...wire.status import Status
 from ..simulation import SECOND
+from .exchange import set_fields
 from .fault import DEAD, REFUSED_BY_GUEST, Fault, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ..hypervisor.exchange import Exchange
     from ..hypervisor.guest_request import GuestRequests
 
-    HostAct = Callable[[GuestRequests, Exchange], None]
-
 COMMAND_TIMEOUT = 100 * SECOND
 """Linux waits 100 seconds for a command, then gives the secure processor up."""
-
-
-def _fails(status: Status) -> HostAct:
-    def act(_: GuestRequests, x: Exchange) -> None:
-        x.issue, x.status = False, int(status)
-
-    return act
 
 
 def _writes_nothing(requests: GuestRequests, x: Exchange) -> None:
@@ -65,36 +57,25 @@ def _statuses() -> Iterator[Fault[GuestRequests, Exchange]]:
     for status in STATUSES:
         name = f"firmware-{status.name.lower().replace('_', '-')}"
         help = f"the firmware does nothing and returns {status.name}"
-        yield Fault(name, "firmware", "issue", help, "hypervisor", failed(status), _fails(status))
+        act = set_fields(issue=False, status=int(status))
+        yield Fault(name, "issue", help, failed(status), act, detected_by="hypervisor")
 
 
 FIRMWARE: tuple[Fault[GuestRequests, Exchange], ...] = (
     *_statuses(),
     Fault(
         "firmware-writes-nothing",
-        "firmware",
         "status",
         "the firmware reports success, and left the page empty",
-        "guest",
         REFUSED_BY_GUEST,
         _writes_nothing,
     ),
     Fault(
         "firmware-times-out",
-        "firmware",
         "issue",
         "the command does not end in 100 seconds; Linux issues no more commands",
-        "hypervisor",
         DEAD,
         _times_out,
     ),
-    Fault(
-        "firmware-dies",
-        "firmware",
-        "issue",
-        "the secure processor does not respond any more",
-        "hypervisor",
-        DEAD,
-        _dies,
-    ),
+    Fault("firmware-dies", "issue", "the secure processor does not respond any more", DEAD, _dies),
 )

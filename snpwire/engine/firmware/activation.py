@@ -13,7 +13,7 @@ from ...wire.status import Status
 from .context import FirmwareGuest
 from .pages import rollback
 from .platform import status_page
-from .processor import CommandRefusal, fits_page, require, reserved_set
+from .processor import CommandRefusal, fits_page, refuse_if, require, reserved_set
 
 if TYPE_CHECKING:
     from ...wire.launch_commands import (
@@ -31,8 +31,7 @@ MAX_IDS = 1024
 def create(fw: Processor, command: GctxCreate) -> None:
     """SNP_GCTX_CREATE: make a firmware page the context of a new guest."""
     address = command.gctx_paddr
-    if address & IN_PAGE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(address & IN_PAGE, Status.INVALID_PARAM)
     fw.require_started()
     fw.look_up(address)
     with rollback(fw, page_of(address)):
@@ -61,50 +60,38 @@ def activate_ex(fw: Processor, command: ActivateEx) -> None:
     bound = guest.active or guest.pending
     if not bound:
         _check_counter(fw, command.asid)
-    if not 0 < command.asid <= fw.profile.highest_asid:
-        raise CommandRefusal(Status.INVALID_ASID)
-    if not 0 < command.numids <= MAX_IDS:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(not 0 < command.asid <= fw.profile.highest_asid, Status.INVALID_ASID)
+    refuse_if(not 0 < command.numids <= MAX_IDS, Status.INVALID_PARAM)
     fw.load(command.ids_paddr, 4 * command.numids)
     if bound:
-        if guest.asid != command.asid:
-            raise CommandRefusal(Status.ACTIVE)
+        refuse_if(guest.asid != command.asid, Status.ACTIVE)
         return
     _activate(fw, command.gctx_paddr, guest, command.asid)
 
 
 def _guest_to_activate(fw: Processor, address: int) -> FirmwareGuest:
     """Return the guest to activate. Refuses one whose launch has not begun."""
-    if address & IN_PAGE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(address & IN_PAGE, Status.INVALID_PARAM)
     fw.require_started()
     guest = fw.guest(address)
-    if guest.state == GuestState.INIT:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    refuse_if(guest.state == GuestState.INIT, Status.INVALID_GUEST_STATE)
     return guest
 
 
 def _check_counter(fw: Processor, asid: int) -> None:
     """Refuse an ASID that has no counter, or whose counter shows pages still assigned."""
-    if asid >= COUNTERS:
-        raise CommandRefusal(Status.INVALID_ASID)
+    refuse_if(asid >= COUNTERS, Status.INVALID_ASID)
     counters = fw.table.counters
-    if counters is not None and counters[asid]:
-        raise CommandRefusal(Status.INVALID_CONFIG)
+    refuse_if(counters is not None and counters[asid], Status.INVALID_CONFIG)
 
 
 def _activate(fw: Processor, address: int, guest: FirmwareGuest, asid: int) -> None:
     _check_counter(fw, asid)
-    if not 0 < asid <= fw.profile.highest_asid:
-        raise CommandRefusal(Status.INVALID_ASID)
-    if asid in fw.asids.owners:
-        raise CommandRefusal(Status.ASID_OWNED)
-    if guest.active or guest.pending:
-        raise CommandRefusal(Status.ACTIVE)
-    if asid not in fw.asids.clean:
-        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
-    if asid > fw.profile.snp_asids:
-        raise CommandRefusal(Status.INVALID_ASID)
+    refuse_if(not 0 < asid <= fw.profile.highest_asid, Status.INVALID_ASID)
+    refuse_if(asid in fw.asids.owners, Status.ASID_OWNED)
+    refuse_if(guest.active or guest.pending, Status.ACTIVE)
+    refuse_if(asid not in fw.asids.clean, Status.DF_FLUSH_REQUIRED)
+    refuse_if(asid > fw.profile.snp_asids, Status.INVALID_ASID)
     fw.asids.bind(asid, page_of(address))
     fw.memory.install(asid, guest.vek_seed)
     guest.asid = asid
@@ -115,8 +102,7 @@ def _activate(fw: Processor, address: int, guest: FirmwareGuest, asid: int) -> N
 def decommission(fw: Processor, command: Decommission) -> None:
     """SNP_DECOMMISSION: end a guest and free its ASID."""
     address = command.gctx_paddr
-    if address & IN_PAGE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(address & IN_PAGE, Status.INVALID_PARAM)
     fw.require_started()
     decommission_guest(fw, address, fw.guest(address))
 
@@ -139,11 +125,9 @@ def df_flush(fw: Processor, _command: None) -> None:
 def guest_status(fw: Processor, command: GuestStatusCommand) -> None:
     """SNP_GUEST_STATUS: report policy, ASID and state of a guest."""
     address, place = command.gctx_paddr, command.status_paddr
-    if address & IN_PAGE or not fits_page(place, GuestStatus.SIZE):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(address & IN_PAGE or not fits_page(place, GuestStatus.SIZE), Status.INVALID_PARAM)
     fw.require_started()
-    if fw.look_up(address)[0] != RmpState.CONTEXT:
-        raise CommandRefusal(Status.INVALID_GUEST)
+    refuse_if(fw.look_up(address)[0] != RmpState.CONTEXT, Status.INVALID_GUEST)
     status_page(fw, place)
     guest = fw.guest(address)
     response = GuestStatus(

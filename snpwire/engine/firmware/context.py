@@ -23,41 +23,6 @@ _DIGEST, _KEY = bytes(48), bytes(32)
 class FirmwareGuest:
     """One guest. Decommissioning clears only what ``wipe`` names."""
 
-    __slots__ = (
-        "_ciphers",
-        "_vmpcks",
-        "active",
-        "agent",
-        "asid",
-        "author_key_digest",
-        "author_key_en",
-        "counts",
-        "desired_tsc_freq",
-        "es",
-        "gosvw",
-        "host_data",
-        "id_block",
-        "id_block_en",
-        "id_key_digest",
-        "imd",
-        "imi_en",
-        "launch_mit_vector",
-        "launch_tcb",
-        "ld",
-        "oek",
-        "oek_iv_count",
-        "pending",
-        "policy",
-        "psp_tsc_offset",
-        "report_id",
-        "report_id_ma",
-        "root_md_entry",
-        "state",
-        "vcek_dis",
-        "vek_seed",
-        "vmrk",
-    )
-
     def __init__(self) -> None:
         self.wipe()
         self.agent = 0

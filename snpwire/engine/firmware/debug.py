@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ...rmp.entry import VMSA, covering_entry
 from ...rmp.scalar.firmware import asid_of
-from ...rmp.sparse import state_of_entry
+from ...rmp.sparse_table import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.report import GuestPolicy
 from ...wire.rmp import STILL, RmpState
 from ...wire.status import Status
-from .processor import CommandRefusal
+from .processor import CommandRefusal, refuse_if
 from .vmsa import without_nonce
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def decrypt(fw: Processor, command: Dbg) -> None:
     source, lo = _resolve(fw, command.src_paddr)
     target, _ = _resolve(fw, command.dst_paddr)
     _context(fw, command)
-    if source not in GUESTS or target != RmpState.FIRMWARE:
-        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    refuse_if(source not in GUESTS or target != RmpState.FIRMWARE, Status.INVALID_PAGE_STATE)
     guest = _guest_to_debug(fw, command, lo)
     fw.reach(command.src_paddr, PAGE)
     data = fw.memory.read(command.src_paddr & ~C_BIT, PAGE, guest.asid)
@@ -50,8 +49,7 @@ def encrypt(fw: Processor, command: Dbg) -> None:
     _resolve(fw, command.src_paddr)
     target, lo = _resolve(fw, command.dst_paddr)
     _context(fw, command)
-    if target not in STILL:
-        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    refuse_if(target not in STILL, Status.INVALID_PAGE_STATE)
     guest = _guest_to_debug(fw, command, lo)
     data = fw.load(command.src_paddr, PAGE)
     fw.reach(command.dst_paddr, PAGE)
@@ -64,8 +62,7 @@ def _check_alignment(command: Dbg) -> None:
 
 
 def _context(fw: Processor, command: Dbg) -> None:
-    if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
-        raise CommandRefusal(Status.INVALID_GUEST)
+    refuse_if(fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT, Status.INVALID_GUEST)
 
 
 def _resolve(fw: Processor, address: int) -> tuple[RmpState, int]:
@@ -80,10 +77,7 @@ def _resolve(fw: Processor, address: int) -> tuple[RmpState, int]:
 def _guest_to_debug(fw: Processor, command: Dbg, lo: int) -> FirmwareGuest:
     """Return the guest that owns a page. Refuses one without debug policy or ASID."""
     guest = fw.guest(command.gctx_paddr)
-    if asid_of(lo) != guest.asid:
-        raise CommandRefusal(Status.INVALID_PAGE_OWNER)
-    if not GuestPolicy(guest.policy).debug:
-        raise CommandRefusal(Status.POLICY_FAILURE)
-    if not guest.agreed_asid:
-        raise CommandRefusal(Status.INACTIVE)
+    refuse_if(asid_of(lo) != guest.asid, Status.INVALID_PAGE_OWNER)
+    refuse_if(not GuestPolicy(guest.policy).debug, Status.POLICY_FAILURE)
+    refuse_if(not guest.agreed_asid, Status.INACTIVE)
     return guest

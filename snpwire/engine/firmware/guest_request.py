@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...crypto.sealing import open_raw, seal_parts
 from ...errors import AuthError
 from ...rmp.entry import LARGE
-from ...rmp.sparse import state_of_entry
+from ...rmp.sparse_table import state_of_entry
 from ...wire import kind
 from ...wire.address import IN_PAGE, PAGE
 from ...wire.message import (
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ...crypto.sealing import Vmpck
-    from ...wire.launch_commands import GuestRequest
     from ...wire.message import Message
     from .context import FirmwareGuest
     from .processor import Processor
@@ -48,22 +47,16 @@ LAST_COUNT = _WORD - 1
 """A key with this count is exhausted. The firmware compares with this value only."""
 _CONTEXT, _FIRMWARE, _RUNNING = RmpState.CONTEXT, RmpState.FIRMWARE, GuestState.RUNNING
 """Members of an enumeration cost more to name, before Python 3.12, than to compare."""
-_AUTHENTICATED = (
-    "algo",
-    "hdr_version",
-    "hdr_size",
-    "msg_type",
-    "msg_version",
-    "msg_size",
-    "msg_vmpck",
-)
-_FIELDS, _FIELDS_AT = Header.struct("msg_seqno", *_AUTHENTICATED), Header.place("msg_seqno")
-_AAD = Header.struct(*_AUTHENTICATED, "reserved_0x03d")
-_FORMAT = (int(Aead.AES_256_GCM), HEADER_VERSION, HEADER_SIZE)
+_FORMAT_FIELDS = ("algo", "hdr_version", "hdr_size")
+_VARIABLE = ("msg_type", "msg_version", "msg_size", "msg_vmpck")
+_FIELDS, _FIELDS_AT = Header.struct("msg_seqno", *_VARIABLE), Header.place("msg_seqno")
+_FORMAT = Header.struct(*_FORMAT_FIELDS).pack(Aead.AES_256_GCM, HEADER_VERSION, HEADER_SIZE)
 """``algo``, ``hdr_version`` and ``hdr_size``: the firmware accepts one value of each."""
+_FORMAT_AT = slice(Header.place("algo"), Header.place("algo") + len(_FORMAT))
+_REST = Header.struct(*_VARIABLE, "reserved_0x03d")
 
 
-def guest_request(fw: Processor, command: GuestRequest) -> None:
+def guest_request(fw: Processor, command: tuple[int, int, int]) -> None:
     """Process the message at one address, and write the response at another."""
     gctx_paddr, request_paddr, response_paddr = command
     guest = _guest(fw, gctx_paddr, request_paddr, response_paddr)
@@ -93,7 +86,7 @@ def guest_request(fw: Processor, command: GuestRequest) -> None:
 
 def _seal(cipher: Vmpck, seqno: int, msg_type: int, vmpck: int, payload: bytes) -> bytes:
     """Return a sealed response; the reserved bytes of its header are zero."""
-    aad = _AAD.pack(*_FORMAT, msg_type, 1, len(payload), vmpck, b"")
+    aad = _FORMAT + _REST.pack(msg_type, 1, len(payload), vmpck, b"")
     return seal_parts(cipher, seqno.to_bytes(16, "little"), aad, payload)
 
 
@@ -134,10 +127,8 @@ def _header(fw: Processor, address: int) -> tuple[bytes, int, int, int, int, int
     if room < 0:
         raise CommandRefusal(Status.INVALID_PARAM)
     header = fw.load(address, HEADER_SIZE)
-    seqno, algo, hdr_version, hdr_size, msg_type, version, size, vmpck = _FIELDS.unpack_from(
-        header, _FIELDS_AT
-    )
-    if (algo, hdr_version, hdr_size) != _FORMAT or not size or size % PAYLOAD_UNIT or size > room:
+    seqno, msg_type, version, size, vmpck = _FIELDS.unpack_from(header, _FIELDS_AT)
+    if header[_FORMAT_AT] != _FORMAT or not size or size % PAYLOAD_UNIT or size > room:
         raise CommandRefusal(Status.INVALID_PARAM)
     return header, size, seqno, msg_type, version, vmpck
 

@@ -20,7 +20,7 @@ from ...wire.secrets import SecretsFlags, SecretsPage
 from ...wire.status import Status
 from .context import NO_AGENT, NO_AGENT_ID, FirmwareGuest
 from .pages import rollback
-from .processor import CommandRefusal, require, reserved_set
+from .processor import CommandRefusal, refuse_if, require, reserved_set
 from .vmsa import TWEAKED, initial_vmsa, vmsa_to_measure
 
 if TYPE_CHECKING:
@@ -47,12 +47,10 @@ def start(fw: Processor, command: LaunchStart) -> None:
         raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
     guest = fw.guest(command.gctx_paddr)
-    if guest.state != GuestState.INIT:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    refuse_if(guest.state != GuestState.INIT, Status.INVALID_GUEST_STATE)
     agent = fw.guest(command.ma_gctx_paddr) if flags.ma_en else None
     guest.es = True
-    if not _allowed(fw, command.policy, agent):
-        raise CommandRefusal(Status.POLICY_FAILURE)
+    refuse_if(not _allowed(fw, command.policy, agent), Status.POLICY_FAILURE)
     guest.policy = int(command.policy)
     guest.agent = command.ma_gctx_paddr if agent else NO_AGENT
     guest.oek = fw.random(_KEY)
@@ -87,14 +85,11 @@ def finish(fw: Processor, command: LaunchFinish) -> None:
     being launched.
     """
     flags = command.flags
-    if command.gctx_paddr & IN_PAGE or flags.unknown:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(command.gctx_paddr & IN_PAGE or flags.unknown, Status.INVALID_PARAM)
     fw.require_started()
     guest = fw.guest(command.gctx_paddr)
-    if guest.state != GuestState.LAUNCH or guest.imi_en:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
-    if not (guest.active or guest.pending):
-        raise CommandRefusal(Status.INACTIVE)
+    refuse_if(guest.state != GuestState.LAUNCH or guest.imi_en, Status.INVALID_GUEST_STATE)
+    refuse_if(not (guest.active or guest.pending), Status.INACTIVE)
     if flags.id_block_en:
         block = fw.load(command.id_block_paddr, IdBlock.SIZE)
         auth = fw.load(command.id_auth_paddr, IdAuth.SIZE)
@@ -115,10 +110,8 @@ def _settle(guest: FirmwareGuest, flags: LaunchFinishFlags) -> None:
 def _identify(guest: FirmwareGuest, raw: bytes, auth: IdAuth, *, author: bool) -> None:
     """Check an ID block against its guest, then its signatures; record what verifies."""
     block = IdBlock.parse(raw)
-    if block.ld != guest.ld:
-        raise CommandRefusal(Status.BAD_MEASUREMENT)
-    if block.policy != guest.policy:
-        raise CommandRefusal(Status.POLICY_FAILURE)
+    refuse_if(block.ld != guest.ld, Status.BAD_MEASUREMENT)
+    refuse_if(block.policy != guest.policy, Status.POLICY_FAILURE)
     known = SignatureAlgo.ECDSA_P384_SHA384
     if auth.id_key_algo != known or (author and auth.auth_key_algo != known):
         raise CommandRefusal(Status.INVALID_PARAM)
@@ -159,11 +152,9 @@ def update(fw: Processor, command: LaunchUpdate) -> None:
     """SNP_LAUNCH_UPDATE: add a page to a guest that is launched."""
     page, perms = command.page, command.perms
     low = (command.gctx_paddr | command.page_paddr) & IN_PAGE
-    if low or page.unknown or perms.unknown or reserved_set(command):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(low or page.unknown or perms.unknown or reserved_set(command), Status.INVALID_PARAM)
     fw.require_started()
-    if fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT:
-        raise CommandRefusal(Status.INVALID_GUEST)
+    refuse_if(fw.look_up(command.gctx_paddr)[0] != RmpState.CONTEXT, Status.INVALID_GUEST)
     _, lo = fw.look_up(command.page_paddr)
     with rollback(fw, page_of(command.page_paddr)):
         guest = _assign_page(fw, command)
@@ -259,8 +250,7 @@ def _secrets(fw: Processor, guest: FirmwareGuest) -> bytes:
 def _check_cpuid(fw: Processor, address: int, data: bytes) -> None:
     """Refuse a page with unacceptable CPUID values, and write accepted ones into it."""
     count, reserved = _CPUID_HEAD.unpack_from(data)
-    if any(reserved) or count > MAX_FUNCTIONS:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(any(reserved) or count > MAX_FUNCTIONS, Status.INVALID_PARAM)
     accepted, _, valid = fw.cpuid.check(data[_FUNCTIONS], count)
     if not valid:
         fw.store(address, data[: _FUNCTIONS.start] + accepted + data[_FUNCTIONS.stop :])

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 class CommandHandler(NamedTuple):
     """How the firmware carries out one command."""
 
-    buffer: type[Record] | None
+    size: int
+    """Bytes of its buffer; 0 if it has none."""
+    read: Callable[[bytes], Any]
+    """Return the buffer's fields, as *run* takes them."""
     run: Callable[[Processor, Any], None]
 
 
@@ -37,8 +40,17 @@ def _buffer(command: CommandId) -> type[Record] | None:
     return max(records, key=lambda record: record.SIZE, default=None)
 
 
+def _handler(command: CommandId, run: Callable[[Processor, Any], None]) -> CommandHandler:
+    """Return the handler of a command; the fields of a guest request are read without a record."""
+    record = _buffer(command)
+    if record is None:
+        return CommandHandler(0, lambda _: None, run)
+    plain = command is CommandId.SNP_GUEST_REQUEST
+    return CommandHandler(record.SIZE, record.ENGINE.unpack if plain else record.parse, run)
+
+
 HANDLERS: dict[int, CommandHandler] = {
-    int(command): CommandHandler(_buffer(command), run)
+    int(command): _handler(command, run)
     for command, run in (
         (CommandId.SNP_INIT, platform.init),
         (CommandId.SNP_INIT_EX, platform.init_ex),
@@ -84,9 +96,9 @@ class Firmware(Processor):
         handler = HANDLERS.get(command)
         if handler is None:
             return Status.INVALID_COMMAND
-        record = handler.buffer
         try:
-            handler.run(self, record and record.parse(self.load(buffer, record.SIZE)))
+            raw = self.load(buffer, handler.size) if handler.size else b""
+            handler.run(self, handler.read(raw))
         except CommandRefusal as exc:
             return exc.status
         return _SUCCESS

@@ -29,7 +29,7 @@ from ...wire.migration import (
 from ...wire.status import Status
 from .activation import decommission_guest
 from .context import NO_AGENT, FirmwareGuest
-from .processor import CommandRefusal, reserved_set
+from .processor import CommandRefusal, refuse_if, reserved_set
 
 if TYPE_CHECKING:
     from .context import Sender
@@ -47,11 +47,9 @@ def export_failed(status: Status) -> bytes:
 def export(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     """MSG_EXPORT_REQ: export a guest's context to its migration agent, or to itself."""
     request = ExportReq.parse(payload)
-    if request.select.unknown or reserved_set(request):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(request.select.unknown or reserved_set(request), Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
-    if target.state != GuestState.RUNNING:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    refuse_if(target.state != GuestState.RUNNING, Status.INVALID_GUEST_STATE)
     itself = request.gctx_paddr == sender.address and target.agent == NO_AGENT
     if not (itself and not sender.vmpck) and not _bound(target, sender):
         raise CommandRefusal(Status.INVALID_GUEST)
@@ -70,15 +68,12 @@ def export(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 def import_(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     """MSG_IMPORT_REQ: import a context into a guest that was only created."""
     request = ImportReq.parse(payload)
-    if request.gctx_paddr & IN_PAGE or reserved_set(request):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(request.gctx_paddr & IN_PAGE or reserved_set(request), Status.INVALID_PARAM)
     _check_size(request)
     target = _target(fw, request.gctx_paddr)
-    if target.state != GuestState.INIT:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
+    refuse_if(target.state != GuestState.INIT, Status.INVALID_GUEST_STATE)
     incoming = request.incoming_gctx
-    if not incoming.root_md_entry.mdata.valid:
-        raise CommandRefusal(Status.INVALID_MDATA_ENTRY)
+    refuse_if(not incoming.root_md_entry.mdata.valid, Status.INVALID_MDATA_ENTRY)
     _take(target, incoming)
     _take_identity(target, incoming)
     target.imd = incoming.imd
@@ -91,16 +86,12 @@ def import_(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 def absorb(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     """MSG_ABSORB_REQ: import a context into a guest launched as a migration image."""
     request = AbsorbReq.parse(payload)
-    if request.gctx_paddr & IN_PAGE or reserved_set(request):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(request.gctx_paddr & IN_PAGE or reserved_set(request), Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
-    if target.state != GuestState.LAUNCH or not target.imi_en:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
-    if target.root_md_entry.mdata.valid:
-        raise CommandRefusal(Status.INVALID_MDATA_ENTRY)
+    refuse_if(target.state != GuestState.LAUNCH or not target.imi_en, Status.INVALID_GUEST_STATE)
+    refuse_if(target.root_md_entry.mdata.valid, Status.INVALID_MDATA_ENTRY)
     incoming = request.incoming_gctx
-    if incoming.imd != target.ld:
-        raise CommandRefusal(Status.BAD_MEASUREMENT)
+    refuse_if(incoming.imd != target.ld, Status.BAD_MEASUREMENT)
     _check_size(request)
     _take(target, incoming)
     _take_identity(target, incoming)
@@ -112,13 +103,10 @@ def absorb(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 def absorb_noma(_fw: Processor, sender: Sender, payload: bytes) -> bytes:
     """MSG_ABSORB_NOMA_REQ: import a context into the sender; identity, flags and IMD stay."""
     request = AbsorbNomaReq.parse(payload)
-    if reserved_set(request):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(reserved_set(request), Status.INVALID_PARAM)
     guest, incoming = sender.guest, request.incoming_gctx
-    if guest.agent != NO_AGENT:
-        raise CommandRefusal(Status.INVALID_GUEST)
-    if incoming.imd != guest.ld or incoming.imd != guest.imd:
-        raise CommandRefusal(Status.BAD_MEASUREMENT)
+    refuse_if(guest.agent != NO_AGENT, Status.INVALID_GUEST)
+    refuse_if(incoming.imd != guest.ld or incoming.imd != guest.imd, Status.BAD_MEASUREMENT)
     _check_size(request)
     _take(guest, incoming)
     return _DONE
@@ -127,21 +115,17 @@ def absorb_noma(_fw: Processor, sender: Sender, payload: bytes) -> bytes:
 def vmrk(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     """MSG_VMRK_REQ: set the VM root key of a guest that is launched."""
     request = VmrkReq.parse(payload)
-    if sender.vmpck or reserved_set(request):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(sender.vmpck or reserved_set(request), Status.INVALID_PARAM)
     target = _target(fw, request.gctx_paddr)
-    if target.state != GuestState.LAUNCH or target.imi_en:
-        raise CommandRefusal(Status.INVALID_GUEST_STATE)
-    if not _bound(target, sender):
-        raise CommandRefusal(Status.INVALID_GUEST)
+    refuse_if(target.state != GuestState.LAUNCH or target.imi_en, Status.INVALID_GUEST_STATE)
+    refuse_if(not _bound(target, sender), Status.INVALID_GUEST)
     target.vmrk = request.vmrk
     return _DONE
 
 
 def _target(fw: Processor, address: int) -> FirmwareGuest:
     """Return the guest that a message names. Refuses an address without a context."""
-    if address & IN_PAGE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(address & IN_PAGE, Status.INVALID_PARAM)
     return fw.guest(address)
 
 

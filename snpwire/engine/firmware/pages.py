@@ -15,7 +15,7 @@ from ...wire.migration import GuestState
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .platform import page_ranges
-from .processor import CommandRefusal, require, reserved_set
+from .processor import CommandRefusal, refuse_if, require, reserved_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,28 +61,24 @@ def rollback(fw: Processor, *pages: int) -> Iterator[None]:
 def reclaim(fw: Processor, command: Reclaim) -> None:
     """SNP_PAGE_RECLAIM: return a page to the host."""
     page = command.page
-    if page.unknown:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(page.unknown, Status.INVALID_PARAM)
     fw.require_started()
     address, large = page & ~IN_PAGE, int(page.page_size)
     fw.reach(address, LARGE_PAGE if large else PAGE)
     fw.look_up(address)
     require(scalar.reclaim(fw.table, page_of(address), large))
     if fw.table.state(page_of(address)) != RmpState.CONTEXT:
-        fw.drop_context(address)
+        fw.contexts.pop(page_of(address), None)
 
 
 def unsmash(fw: Processor, command: Unsmash) -> None:
     """SNP_PAGE_UNSMASH: join 512 pages of one guest into a 2 MiB page."""
     address = command.page_paddr
-    if address & IN_2M:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(address & IN_2M, Status.INVALID_PARAM)
     fw.require_started()
-    if fw.look_up(address)[0] == RmpState.DEFAULT:
-        raise CommandRefusal(Status.INVALID_PAGE_STATE)
+    refuse_if(fw.look_up(address)[0] == RmpState.DEFAULT, Status.INVALID_PAGE_STATE)
     start, own = address & ~C_BIT, fw.memory.map.rmp
-    if start < own.stop and own.start < start + LARGE_PAGE:
-        raise CommandRefusal(Status.INVALID_ADDRESS)
+    refuse_if(start < own.stop and own.start < start + LARGE_PAGE, Status.INVALID_ADDRESS)
     require(scalar.unsmash(fw.table, page_of(address)))
 
 
@@ -91,18 +87,15 @@ def set_state(fw: Processor, command: SetState) -> None:
 
     Pages of the table itself, and those without an entry, are skipped silently.
     """
-    if command.length != command.SIZE:
-        raise CommandRefusal(Status.INVALID_LENGTH)
-    if reserved_set(command) or command.list_paddr & IN_PAGE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(command.length != command.SIZE, Status.INVALID_LENGTH)
+    refuse_if(reserved_set(command) or command.list_paddr & IN_PAGE, Status.INVALID_PARAM)
     fw.require_started()
     table, most = fw.memory.map.rmp, fw.table.pages
     own = range(table.start >> 12, -(-table.stop // PAGE))
     ranges = list(page_ranges(fw, command.list_paddr, LARGE_PAGE))
     parts = [part for pages in ranges for part in _without(pages, own, most)]
     for page in (page for part in parts for page in part):
-        if fw.table.entry(page)[0] & ~COUNT != FIRMWARE_LO:
-            raise CommandRefusal(Status.INVALID_PAGE_STATE)
+        refuse_if(fw.table.entry(page)[0] & ~COUNT != FIRMWARE_LO, Status.INVALID_PAGE_STATE)
     for part in parts:
         _fix(fw, part)
 
@@ -119,8 +112,7 @@ def _fix(fw: Processor, pages: range) -> None:
         part = range(max(pages.start, head), min(pages.stop, head + REGION))
         lo, hi = fw.table.entry(head)
         left = (lo & COUNT) - (len(part) - (head in part)) * ONE_MORE
-        if left < 0:
-            raise CommandRefusal(Status.INVALID_ADDRESS)
+        refuse_if(left < 0, Status.INVALID_ADDRESS)
         for page in part:
             fw.table.set(page, HV_FIXED_LO, 0)
         base, rights = (HV_FIXED_LO, 0) if head in part else (lo & ~COUNT, hi)
@@ -129,8 +121,7 @@ def _fix(fw: Processor, pages: range) -> None:
 
 def md_init(fw: Processor, command: MdInit) -> None:
     """SNP_PAGE_MD_INIT: make a firmware page a METADATA page of a guest."""
-    if (command.gctx_paddr | command.page_paddr) & IN_PAGE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if((command.gctx_paddr | command.page_paddr) & IN_PAGE, Status.INVALID_PARAM)
     fw.require_started()
     fw.look_up(command.gctx_paddr)
     _, lo = fw.look_up(command.page_paddr)

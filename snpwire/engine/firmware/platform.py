@@ -26,7 +26,7 @@ from ...wire.platform import (
 )
 from ...wire.rmp import RmpState
 from ...wire.status import Status
-from .processor import CommandRefusal, fits_page, require, reserved_set
+from .processor import CommandRefusal, fits_page, refuse_if, require, reserved_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,18 +76,13 @@ def _enter_init(fw: Processor) -> None:
 
 def _check_start(fw: Processor, *, rebuild: bool, listed: bool) -> None:
     """Make the checks of a start."""
-    if fw.chip.state != PlatformState.UNINIT:
-        raise CommandRefusal(Status.INVALID_PLATFORM_STATE)
-    if not rebuild and fw.chip.rmp_tcb != fw.chip.committed_tcb:
-        raise CommandRefusal(Status.RMP_INIT_REQUIRED)
-    if listed and not rebuild:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(fw.chip.state != PlatformState.UNINIT, Status.INVALID_PLATFORM_STATE)
+    refuse_if(not rebuild and fw.chip.rmp_tcb != fw.chip.committed_tcb, Status.RMP_INIT_REQUIRED)
+    refuse_if(listed and not rebuild, Status.INVALID_PARAM)
     where, table = fw.memory.map, fw.memory.map.rmp
-    if not table:
-        raise CommandRefusal(Status.INVALID_CONFIG)
+    refuse_if(not table, Status.INVALID_CONFIG)
     require(where.check(table.start, len(table), rmp=False))
-    if table.start % MEGABYTE or len(table) % MEGABYTE:
-        raise CommandRefusal(Status.INVALID_CONFIG)
+    refuse_if(table.start % MEGABYTE or len(table) % MEGABYTE, Status.INVALID_CONFIG)
 
 
 def _build(fw: Processor, fixed: list[range]) -> None:
@@ -112,12 +107,10 @@ def shutdown_ex(fw: Processor, command: ShutdownEx) -> None:
     """
     if fw.chip.state == PlatformState.UNINIT:
         return
-    if not fw.asids.all_clean():
-        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
+    refuse_if(not fw.asids.all_clean(), Status.DF_FLUSH_REQUIRED)
     flags = command.flags
     cores_alone = flags.x86_snp_shutdown and not flags.iommu_snp_shutdown
-    if command.length != command.SIZE or flags.unknown or cores_alone:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(command.length != command.SIZE or flags.unknown or cores_alone, Status.INVALID_PARAM)
     _stop(fw)
     if flags.iommu_snp_shutdown:
         fw.chip.rmp_tcb = None
@@ -125,8 +118,7 @@ def shutdown_ex(fw: Processor, command: ShutdownEx) -> None:
 
 def _stop(fw: Processor) -> None:
     """Forget guests and the VLEK; the RMP stays as it is."""
-    if not fw.asids.all_clean():
-        raise CommandRefusal(Status.DF_FLUSH_REQUIRED)
+    refuse_if(not fw.asids.all_clean(), Status.DF_FLUSH_REQUIRED)
     fw.chip.state = PlatformState.UNINIT
     fw.chip.vlek = None
     fw.contexts.clear()
@@ -135,8 +127,7 @@ def _stop(fw: Processor) -> None:
 def status(fw: Processor, command: PlatformStatusCommand) -> None:
     """SNP_PLATFORM_STATUS: report state, version and TCB of the platform."""
     address = command.status_paddr
-    if not fits_page(address, PlatformStatus.SIZE):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(not fits_page(address, PlatformStatus.SIZE), Status.INVALID_PARAM)
     if fw.chip.state == PlatformState.INIT:
         status_page(fw, address)
     chip = fw.chip
@@ -181,8 +172,7 @@ def page_ranges(fw: Processor, address: int, unit: int) -> Iterator[range]:
         place = address + RangeListHeader.SIZE + index * Range.SIZE
         element = Range.parse(fw.load(place, Range.SIZE))
         base = element.base & ~C_BIT
-        if reserved_set(element) or base % unit:
-            raise CommandRefusal(Status.INVALID_PARAM)
+        refuse_if(reserved_set(element) or base % unit, Status.INVALID_PARAM)
         if element.page_count:
             yield range(base >> 12, (base >> 12) + element.page_count)
 
@@ -197,11 +187,9 @@ def config(fw: Processor, command: Config) -> None:
     later component may be above the committed one.
     """
     flags, chip = command.flags, fw.chip
-    if flags.unknown or reserved_set(command):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(flags.unknown or reserved_set(command), Status.INVALID_PARAM)
     tcb = command.reported_tcb or chip.committed_tcb
-    if _components(chip, tcb) > _components(chip, chip.committed_tcb):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(_components(chip, tcb) > _components(chip, chip.committed_tcb), Status.INVALID_PARAM)
     chip.derive(tcb)
     chip.config_tcb = tcb
     chip.mask_chip_id, chip.mask_chip_key = bool(flags.mask_chip_id), bool(flags.mask_chip_key)
@@ -214,20 +202,17 @@ def _components(chip: Chip, tcb: int) -> list[int]:
 
 def commit(fw: Processor, command: Commit) -> None:
     """SNP_COMMIT: make the running firmware the rollback floor."""
-    if command.length != command.SIZE:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(command.length != command.SIZE, Status.INVALID_PARAM)
     fw.chip.commit()
 
 
 def load_vlek(fw: Processor, command: VlekLoad) -> None:
     """SNP_VLEK_LOAD: load a wrapped VLEK."""
     malformed = command.length != command.SIZE or command.vlek_wrapped_version
-    if malformed or reserved_set(command):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(malformed or reserved_set(command), Status.INVALID_PARAM)
     wrapped = fw.load(command.vlek_wrapped_paddr, VlekWrapped.SIZE)
     chip = fw.chip
-    if VlekWrapped.parse(wrapped).tcb_version != chip.reported_tcb:
-        raise CommandRefusal(Status.BAD_SVN)
+    refuse_if(VlekWrapped.parse(wrapped).tcb_version != chip.reported_tcb, Status.BAD_SVN)
     try:
         hashes = unwrap_vlek(chip.vcek_hash(chip.vcek_tcb), wrapped)
     except AuthError:
@@ -238,10 +223,8 @@ def load_vlek(fw: Processor, command: VlekLoad) -> None:
 def feature_info(fw: Processor, command: FeatureInfoCommand) -> None:
     """SNP_FEATURE_INFO: report the features of the firmware."""
     address = command.feature_info_paddr
-    if command.length != command.SIZE:
-        raise CommandRefusal(Status.INVALID_PARAM)
-    if address % 4 or not fits_page(address, FeatureInfo.SIZE):
-        raise CommandRefusal(Status.INVALID_ADDRESS)
+    refuse_if(command.length != command.SIZE, Status.INVALID_PARAM)
+    refuse_if(address % 4 or not fits_page(address, FeatureInfo.SIZE), Status.INVALID_ADDRESS)
     if fw.chip.state != PlatformState.UNINIT:
         status_page(fw, address)
     profile = fw.profile
@@ -249,6 +232,5 @@ def feature_info(fw: Processor, command: FeatureInfoCommand) -> None:
         FeatureInfo(eax=1, ebx=profile.features_ebx, ecx=profile.features_ecx),
         FeatureInfo(eax=profile.messages),
     )
-    if command.ecx_in >= len(parts):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(command.ecx_in >= len(parts), Status.INVALID_PARAM)
     fw.store(address, parts[command.ecx_in].build())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...rmp.sparse import state_of_entry
+from ...rmp.sparse_table import state_of_entry
 from ...wire.address import C_BIT, IN_PAGE, PAGE, page_of
 from ...wire.platform import PlatformState
 from ...wire.rmp import RmpState
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...layout import Record
-    from ...rmp.sparse import PlacedEntries
+    from ...rmp.sparse_table import PlacedEntries
     from ..memory import Memory
     from ..profile import Profile
 
@@ -114,18 +114,19 @@ class Processor:
 
     def guest(self, address: int) -> FirmwareGuest:
         """Return the guest whose context is at *address*. Refuses a page without one."""
-        if self.look_up(address)[0] != RmpState.CONTEXT:
-            raise CommandRefusal(Status.INVALID_GUEST)
+        refuse_if(self.look_up(address)[0] != RmpState.CONTEXT, Status.INVALID_GUEST)
         self.reach(address, PAGE)
         return self.context(address)
-
-    def drop_context(self, address: int) -> None:
-        """Drop the context of a page that is no context page any more."""
-        self.contexts.pop(page_of(address), None)
 
     def scramble(self, address: int) -> None:
         """Make a context page read as noise to all but the firmware."""
         self.memory.write(address & ~C_BIT, bytes(PAGE), FIRMWARE)
+
+
+def refuse_if(failed: object, status: Status) -> None:
+    """Refuse with *status* if a check *failed*."""
+    if failed:
+        raise CommandRefusal(status)
 
 
 def require(status: Status) -> None:

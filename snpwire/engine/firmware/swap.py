@@ -20,7 +20,7 @@ from ...wire.page_commands import SwapOutFlags, SwapPageType
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .pages import guest_of, rollback
-from .processor import CommandRefusal, require, reserved_set
+from .processor import CommandRefusal, refuse_if, require, reserved_set
 from .vmsa import with_tsc
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def swap_out(fw: Processor, command: SwapOut) -> None:
     with rollback(fw, source):
         require(scalar.swap_out(fw.table, source, target, flags, guest, mdata))
         context = fw.context(command.gctx_paddr)
-        if context.oek_iv_count == LAST_IV:
-            raise CommandRefusal(Status.AEAD_OFLOW)
+        refuse_if(context.oek_iv_count == LAST_IV, Status.AEAD_OFLOW)
         iv = context.oek_iv_count
         context.oek_iv_count += 1
         key = 0 if kind == SwapPageType.METADATA else guest.asid
@@ -104,8 +103,7 @@ def _check_fields(fw: Processor, command: Move | SwapOut | SwapIn) -> None:
     """Make the checks that all three commands begin with."""
     addresses = command.gctx_paddr, command.src_paddr, command.dst_paddr
     reserved = command.flags.unknown or reserved_set(command)
-    if reserved or any(address & IN_PAGE for address in addresses):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(reserved or any(address & IN_PAGE for address in addresses), Status.INVALID_PARAM)
     fw.require_started()
     for address in addresses:
         fw.look_up(address)
@@ -118,14 +116,12 @@ def _owner_and_entry_page(
     guest = guest_of(fw, command.gctx_paddr, active=True)
     if flags & _ROOT:
         return guest, _NO_MDATA
-    if fw.table.state(guest.context) != RmpState.CONTEXT:
-        raise CommandRefusal(Status.INVALID_GUEST)
+    refuse_if(fw.table.state(guest.context) != RmpState.CONTEXT, Status.INVALID_GUEST)
     entry, size = command.mdata_paddr, LARGE_PAGE if flags & 1 else PAGE
     fw.look_up(entry)
     others = command.src_paddr, command.dst_paddr
     overlaps = any(entry < at + size and at < entry + MetadataEntry.SIZE for at in others)
-    if entry % MetadataEntry.SIZE or overlaps:
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(entry % MetadataEntry.SIZE or overlaps, Status.INVALID_PARAM)
     return guest, page_of(entry)
 
 

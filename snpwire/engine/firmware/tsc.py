@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...wire.status import Status
 from ...wire.tsc import TscInfoRsp
-from .processor import CommandRefusal
+from .processor import refuse_if
 
 if TYPE_CHECKING:
     from .context import Sender
@@ -19,8 +19,7 @@ POINT = 32
 
 def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     """Return the response. Refuses a request that is not all zero."""
-    if any(payload):
-        raise CommandRefusal(Status.INVALID_PARAM)
+    refuse_if(any(payload), Status.INVALID_PARAM)
     guest, profile = sender.guest, fw.profile
     scale = tsc_scale(guest.desired_tsc_freq, profile.tsc_khz)
     fields = _RESPONSE.pack(Status.SUCCESS, scale, guest.psp_tsc_offset, profile.tsc_factor)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ExitError
 from ...wire.ghcb import Page, ValidBitmap
-from ..ghcb import BITMAP, BITMAP_SIZE, EXIT, EXIT_AT, EXIT_BITMAP, INFO, INFO_AT
+from ..ghcb import BITMAP, BITMAP_AT, BITMAP_SIZE, EXIT, EXIT_AT, EXIT_BITMAP, INFO, INFO_AT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,14 +53,14 @@ def fill_in(
     """Write an exit to a GHCB and mark what is written; other fields stay as they are."""
     EXIT.pack_into(ghcb, EXIT_AT, code, info1, info2)
     if not registers:
-        ghcb[BITMAP] = EXIT_BITMAP
+        BITMAP.pack_into(ghcb, BITMAP_AT, EXIT_BITMAP)
         return
     marks = EXIT_MARKS
     for name, value in registers.items():
         at, struct, mask = FIELDS[name]
         struct.pack_into(ghcb, at, value)
         marks |= mask
-    ghcb[BITMAP] = marks.to_bytes(BITMAP_SIZE, "little")
+    BITMAP.pack_into(ghcb, BITMAP_AT, marks.to_bytes(BITMAP_SIZE, "little"))
 
 
 def issue(hypervisor: Hypervisor, vcpu: Vcpu, ghcb: bytearray) -> int:

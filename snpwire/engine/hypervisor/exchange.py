@@ -9,60 +9,35 @@ if TYPE_CHECKING:
 
 
 class Exchange:
-    """A guest request on its way. Each stage sets its own group of fields; faults change them."""
+    """A guest request on its way. Each stage sets its own group of fields; faults change them.
 
-    __slots__ = (
-        "context_spa",
-        "data_gpa",
-        "data_pages",
-        "firmware_owned",
-        "forged",
-        "issue",
-        "pages_needed",
-        "reclaim",
-        "request",
-        "request_gpa",
-        "request_spa",
-        "response",
-        "response_gpa",
-        "response_spa",
-        "result",
-        "status",
-        "vcpu",
-        "vm",
-        "vmm",
-        "watched",
-    )
+    Defaults are attributes of the class, so that making an exchange costs little.
+    """
 
-    def __init__(
-        self,
-        vcpu: Vcpu,
-        request_gpa: int,
-        response_gpa: int,
-        data_gpa: int = 0,
-        data_pages: int | None = None,
-    ) -> None:
+    data_gpa = 0
+    data_pages: int | None = None
+    """Where an extended request has room for certificates; None for a plain one."""
+
+    watched = False
+    """A trace or faults look at what passes, which then has to be copied."""
+    request: bytes | bytearray = b""
+    """The page with the message, as it was when it was read if the exchange is watched."""
+    request_spa = response_spa = 0
+    issue = reclaim = True
+    """The command is to be issued, and the guest's page reclaimed; a fault may prevent it."""
+    firmware_owned = False
+    """The guest's own page was assigned to the firmware."""
+    forged: bytes | None = None
+    """A response that the hypervisor makes up in place of the firmware's."""
+
+    vmm = status = pages_needed = result = 0
+    """Error of the hypervisor, status of the firmware, pages that certificates take, and
+    ``sw_exit_info_2``."""
+    response: bytes | bytearray | None = None
+    """What is copied to the guest, if anything is."""
+
+    def __init__(self, vcpu: Vcpu, request_gpa: int, response_gpa: int) -> None:
         """Begin with what the guest named in its GHCB."""
         self.vcpu, self.vm = vcpu, vcpu.vm
         self.request_gpa, self.response_gpa = request_gpa, response_gpa
-        self.data_gpa, self.data_pages = data_gpa, data_pages
-        """Where an extended request has room for certificates; None for a plain one."""
-
-        self.watched = False
-        """A trace or faults look at what passes, which then has to be copied."""
-        self.request: bytes | bytearray = b""
-        """The page with the message, as it was when it was read if the exchange is watched."""
         self.context_spa = vcpu.vm.context << 12
-        self.request_spa = self.response_spa = 0
-        self.issue = self.reclaim = True
-        """The command is to be issued, and the guest's page reclaimed; a fault may prevent it."""
-        self.firmware_owned = False
-        """The guest's own page was assigned to the firmware."""
-        self.forged: bytes | None = None
-        """A response that the hypervisor makes up in place of the firmware's."""
-
-        self.vmm = self.status = self.pages_needed = self.result = 0
-        """Error of the hypervisor, status of the firmware, pages that certificates take, and
-        ``sw_exit_info_2``."""
-        self.response: bytes | bytearray | None = None
-        """What is copied to the guest, if anything is."""

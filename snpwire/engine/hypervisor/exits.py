@@ -40,30 +40,15 @@ INJECTION = SevFeatures.restricted_injection.mask | SevFeatures.alternate_inject
 
 def response(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Do what a page asks for and return the response. Raises StoppedError."""
-    return SERVED.get(int(page.sw_exit_code), _nothing)(host, vcpu, page)
-
-
-def _nothing(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    return 0, 0, NONE
-
-
-def _zeros(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    """Return zeros for CPUID: the guest has the values in its CPUID page."""
-    return 0, 0, NONE
+    code = int(page.sw_exit_code)
+    serve = SERVED.get(code)
+    return CONSTANT.get(code, NOTHING) if serve is None else serve(host, vcpu, page)
 
 
 def _time(host: Host, vcpu: Vcpu, page: Page) -> Response:
     """Return the time stamp counter, which counts the machine's nanoseconds."""
     now = host.simulation.clock.now
     return 0, 0, (now & 0xFFFF_FFFF, 0, now >> 32, 0)
-
-
-def _ones(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    return 0, 0, (0xFFFF_FFFF, 0, 0, 0)
-
-
-def _no_msr(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    return EXCEPTION, GENERAL_PROTECTION, NONE
 
 
 def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Response:
@@ -84,10 +69,6 @@ def _page_states(host: Host, vcpu: Vcpu, page: Page) -> Response:
         )
         host.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "page-states", written)
     return 0, result, NONE
-
-
-def _features(host: Host, vcpu: Vcpu, page: Page) -> Response:
-    return 0, int(FEATURES), NONE
 
 
 def _create(host: Host, vcpu: Vcpu, page: Page) -> Response:
@@ -139,15 +120,18 @@ def _unsupported(host: Host, vcpu: Vcpu, page: Page) -> Response:
 
 
 SERVED: dict[int, Callable[[Host, Vcpu, Page], Response]] = {
-    int(ExitCode.CPUID): _zeros,
     int(ExitCode.RDTSC): _time,
     int(ExitCode.RDTSCP): _time,
-    int(ExitCode.IOIO): _ones,
-    int(ExitCode.MSR): _no_msr,
     int(ExitCode.SNP_PAGE_STATE_CHANGE): _page_states,
-    int(ExitCode.HV_FEATURES): _features,
     int(ExitCode.SNP_AP_CREATION): _create,
     int(ExitCode.TERM_REQUEST): _end,
     int(ExitCode.UNSUPPORTED_EVENT): _unsupported,
 }
-"""What serves each exit; the others need nothing."""
+"""What serves each exit that does something, or depends on something."""
+NOTHING: Response = (0, 0, NONE)
+CONSTANT: dict[int, Response] = {
+    int(ExitCode.IOIO): (0, 0, (0xFFFF_FFFF, 0, 0, 0)),
+    int(ExitCode.MSR): (EXCEPTION, GENERAL_PROTECTION, NONE),
+    int(ExitCode.HV_FEATURES): (0, int(FEATURES), NONE),
+}
+"""The response to each other exit, if not zeros: those of CPUID are in the guest's CPUID page."""

@@ -18,7 +18,7 @@ from ...wire.page_commands import Reclaim, ReclaimPage
 from ..trace import FIRMWARE, HYPERVISOR, StateChange, TraceBytes
 
 if TYPE_CHECKING:
-    from ...rmp.sparse import PlacedEntries
+    from ...rmp.sparse_table import PlacedEntries
     from ...wire.rmp import RmpState
     from ...wire.rmp_words import RmpUpdateResult
     from ...wire.status import Status

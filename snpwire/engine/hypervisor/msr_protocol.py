@@ -38,29 +38,16 @@ def response(host: Host, vcpu: Vcpu) -> None:
     """Respond to the message in a processor's MSR. Raises StoppedError if the guest ends itself."""
     asked = vcpu.msr
     serve = SERVED.get(asked & 0xFFF)
-    if serve is not None:
-        vcpu.msr = int(serve(host, vcpu, asked))
+    vcpu.msr = int(serve(host, vcpu, asked)) if serve else CONSTANT.get(asked & 0xFFF, asked)
     if host.simulation.trace:
         facts = {"asked": Value(asked), "answer": Value(vcpu.msr)}
         host.simulation.note(HYPERVISOR, vcpu.vm.name, vcpu.apic_id, "msr", (), (), **facts)
-
-
-def _sev_info(host: Host, vcpu: Vcpu, asked: int) -> int:
-    return int(RESET_MSR)
-
-
-def _features(host: Host, vcpu: Vcpu, asked: int) -> int:
-    return MsrHvFeaturesResp.of(info=int(MsrInfo.HV_FEATURES_RESP), features=int(FEATURES))
 
 
 def _cpuid(host: Host, vcpu: Vcpu, asked: int) -> int:
     """Return zero: the CPUID values are in the guest's CPUID page."""
     register = MsrCpuidReq.register.value(asked)
     return MsrCpuidResp.of(info=int(MsrInfo.CPUID_RESP), register=int(register))
-
-
-def _preferred(host: Host, vcpu: Vcpu, asked: int) -> int:
-    return MsrPrefGhcbGpaResp.of(info=int(MsrInfo.PREF_GHCB_GPA_RESP), gfn=NO_PREFERENCE)
 
 
 def _register(host: Host, vcpu: Vcpu, asked: int) -> int:
@@ -82,12 +69,19 @@ def _terminate(host: Host, vcpu: Vcpu, asked: int) -> int:
 
 
 SERVED: dict[int, Callable[[Host, Vcpu, int], int]] = {
-    int(MsrInfo.SEV_INFO_REQ): _sev_info,
-    int(MsrInfo.HV_FEATURES_REQ): _features,
     int(MsrInfo.CPUID_REQ): _cpuid,
-    int(MsrInfo.PREF_GHCB_GPA_REQ): _preferred,
     int(MsrInfo.REG_GHCB_GPA_REQ): _register,
     int(MsrInfo.PSC_REQ): _page_state,
     int(MsrInfo.TERM_REQ): _terminate,
 }
-"""What serves each message."""
+"""What serves each message whose response depends on something."""
+CONSTANT: dict[int, int] = {
+    int(MsrInfo.SEV_INFO_REQ): int(RESET_MSR),
+    int(MsrInfo.HV_FEATURES_REQ): int(
+        MsrHvFeaturesResp.of(info=int(MsrInfo.HV_FEATURES_RESP), features=int(FEATURES))
+    ),
+    int(MsrInfo.PREF_GHCB_GPA_REQ): int(
+        MsrPrefGhcbGpaResp.of(info=int(MsrInfo.PREF_GHCB_GPA_RESP), gfn=NO_PREFERENCE)
+    ),
+}
+"""The response to each other message."""

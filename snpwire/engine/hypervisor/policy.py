@@ -171,12 +171,12 @@ def _certificates(key: str, plain: object) -> HostCertificates:
     return HostCertificates(chain=True, pages=pages)
 
 
-def _second(key: str, plain: object) -> SecondRequest:
-    return SecondRequest(_word(key, plain, [str(word) for word in SecondRequest]))
-
-
-def _pages(key: str, plain: object) -> Pages:
-    return Pages(_word(key, plain, [str(word) for word in Pages]))
+def _choice(key: str, plain: object) -> StrEnum:
+    """Return the member of the key's enumeration."""
+    kind: type[StrEnum] = SecondRequest if key == "second" else Pages
+    if plain not in list(kind):
+        raise _refused(key, plain, " or ".join(kind))
+    return kind(str(plain))
 
 
 def _flag(key: str, plain: object) -> bool:
@@ -187,19 +187,13 @@ def _flag(key: str, plain: object) -> bool:
 
 READERS: dict[str, Any] = {
     "throttle": _throttle,
-    "second": _second,
-    "pages": _pages,
+    "second": _choice,
+    "pages": _choice,
     "copy_on_failure": _flag,
     "certificates": _certificates,
     "latency": _latency,
 }
 """Readers of the object's keys."""
-
-
-def _word(key: str, plain: object, words: list[str]) -> str:
-    if plain not in words:
-        raise _refused(key, plain, " or ".join(words))
-    return str(plain)
 
 
 def _table(key: str, plain: object, names: tuple[str, ...], wanted: str) -> dict[str, Any]:

@@ -44,24 +44,6 @@ class Vcpu:
 class Vm:
     """One guest: its ASID, its context page, its memory, and its use of the limits."""
 
-    __slots__ = (
-        "asid",
-        "bounce",
-        "busy_until",
-        "certificates",
-        "context",
-        "map",
-        "name",
-        "policy",
-        "stopped",
-        "stray_gpa",
-        "stream_until",
-        "throttled",
-        "vcpus",
-        "views",
-        "window",
-    )
-
     def __init__(self, name: str, asid: int, policy: HypervisorPolicy) -> None:
         self.name = name
         self.asid = asid

@@ -18,7 +18,17 @@ from ...wire.event import Gpa, Value
 from ...wire.exits import ExitCode
 from ...wire.ghcb import Page
 from ...wire.operands import Action
-from ..ghcb import BITMAP, EXIT_BITMAP, EXIT_FIELDS, INFO, INFO_AT, RAX, RAX_AT, bitmap_of
+from ..ghcb import (
+    BITMAP,
+    BITMAP_AT,
+    EXIT_BITMAP,
+    EXIT_FIELDS,
+    INFO,
+    INFO_AT,
+    RAX,
+    RAX_AT,
+    bitmap_of,
+)
 from ..trace import HYPERVISOR, TraceBytes
 from . import exits
 from . import msr_protocol as msr
@@ -79,10 +89,11 @@ class Hypervisor:
             if code not in (REQUEST, EXTENDED):
                 self.write(vcpu, ghcb, *exits.response(self.host, vcpu, page))
                 return
-        extended = code == EXTENDED
-        x = Exchange(vcpu, info1, info2, rax, rbx if extended else None)
+        x = Exchange(vcpu, info1, info2)
+        if code == EXTENDED:
+            x.data_gpa, x.data_pages = rax, rbx
         result = self.requests.serve(x)
-        registers = (rax, 0, 0, x.pages_needed or rbx) if extended else NOTHING
+        registers = (rax, 0, 0, x.pages_needed or rbx) if code == EXTENDED else NOTHING
         self.write(vcpu, ghcb, 0, result, registers)
 
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
@@ -142,7 +153,7 @@ class Hypervisor:
         RAX.pack_into(ghcb, RAX_AT, rax)
         RCX_RDX_RBX.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
         INFO.pack_into(ghcb, INFO_AT, info1, info2)
-        ghcb[BITMAP] = RESPONSE_BITMAP
+        BITMAP.pack_into(ghcb, BITMAP_AT, RESPONSE_BITMAP)
         if traced:
             written = (TraceBytes("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}

@@ -31,7 +31,7 @@ class FindingLog:
         """Add one finding; *severity* replaces that of the rule."""
         worth = rule.severity if severity is None else severity
         if self.count(rule, 1, worth):
-            finding = rule.found(path, offset, text)
+            finding = rule.finding_at(path, offset, text)
             self._kept[rule.code].append(finding._replace(severity=worth))
 
     def add_entries(
@@ -43,7 +43,7 @@ class FindingLog:
         """
         for index in at[: self.count(rule, len(at), rule.severity)].tolist():
             words = text(chunk.first + index, int(chunk.lo[index]), int(chunk.hi[index]))
-            self._kept[rule.code].append(rule.found(*chunk.place(index), words))
+            self._kept[rule.code].append(rule.finding_at(*chunk.place(index), words))
 
     def count(self, rule: Rule, count: int, severity: Severity) -> int:
         """Count findings; return how many of them there is room to keep."""

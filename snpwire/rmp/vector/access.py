@@ -8,6 +8,7 @@ import numpy as np
 
 from ...wire.address import REGION
 from ..access import FAULTS, RULES, Access, Need
+from ..chunks import quadwords_at
 from ..entry import ASSIGNED, COUNT, LARGE, NOT_VALIDATED, VALIDATED, VMSA
 from ..page_ranges import page_numbers
 from .operands import U64, not_owned, quadwords
@@ -95,7 +96,7 @@ def _checks(
     if need is Need.SAVE_AREA:
         return [(fault, foreign | (accesses.lo & U64(VMSA) == 0))]
     _, wrong_size, no_permission = FAULTS[access]
-    mask = _highs(table, accesses.heads) >> (accesses.vmpls << U64(3))
+    mask = quadwords_at(table.extents, accesses.heads, 1)[0] >> (accesses.vmpls << U64(3))
     return [
         (fault, foreign),
         (wrong_size, (accesses.lo & U64(LARGE) != 0) != accesses.large),
@@ -110,12 +111,3 @@ def _are_assigned(table: TableReader, accesses: _Accesses) -> Bools:
     some = top & U64(ASSIGNED | COUNT) != 0
     assigned: Bools = np.where(accesses.large, some, accesses.lo & U64(ASSIGNED) != 0)
     return assigned
-
-
-def _highs(table: TableReader, pages: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return the second quadword of each page, 0 where it has no entry."""
-    high = np.zeros(len(pages), np.uint64)
-    for extent in table.extents:
-        inside = (pages >= extent.first) & (pages < extent.stop)
-        high[inside] = extent.words[pages[inside] - extent.first, 1]
-    return high

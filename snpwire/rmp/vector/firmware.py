@@ -62,8 +62,7 @@ _PERMS = 0xFFFF_FF00
 def reclaim(table: Table, pages: ArrayLike, size: ArrayLike = 0) -> NDArray[np.uint8]:
     """Do SNP_PAGE_RECLAIM for each of *pages*, in their order; return a ``Status`` for each.
 
-    *size*, 1 for 2 MiB, is one number or one for each page. Raises UsageError for what is no page
-    number, and for a read-only table.
+    *size*, 1 for 2 MiB, is one number or one for each page.
     """
     quads, sizes = quads_of(writeable(table)), quadwords(size, np.shape(pages)).reshape(-1) != 0
 
@@ -92,10 +91,7 @@ def reclaim(table: Table, pages: ArrayLike, size: ArrayLike = 0) -> NDArray[np.u
 
 
 def gctx_create(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
-    """Do SNP_GCTX_CREATE for each of *pages*, in their order; return a ``Status`` for each.
-
-    Raises UsageError for what is no page number, and for a read-only table.
-    """
+    """Do SNP_GCTX_CREATE for each of *pages*, in their order; return a ``Status`` for each."""
     quads = quads_of(writeable(table))
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:
@@ -110,10 +106,7 @@ def gctx_create(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
 
 
 def decommission(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
-    """Do SNP_DECOMMISSION for each of *pages*, in their order; return a ``Status`` for each.
-
-    Raises UsageError for what is no page number, and for a read-only table.
-    """
+    """Do SNP_DECOMMISSION for each of *pages*, in their order; return a ``Status`` for each."""
     quads = quads_of(writeable(table))
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:
@@ -126,10 +119,7 @@ def decommission(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
 
 
 def md_init(table: Table, pages: ArrayLike, guest: scalar.PageOwner) -> NDArray[np.uint8]:
-    """Do SNP_PAGE_MD_INIT for each of *pages*, in their order; return a ``Status`` for each.
-
-    Raises UsageError for what is no page number, and for a read-only table.
-    """
+    """Do SNP_PAGE_MD_INIT for each of *pages*, in their order; return a ``Status`` for each."""
     quads = quads_of(writeable(table))
 
     def judge(places: Pages, chosen: Pages, lo: Quads) -> NDArray[np.uint8]:
@@ -174,8 +164,7 @@ def launch_update(
 ) -> NDArray[np.uint8]:
     """Do SNP_LAUNCH_UPDATE for each of *pages*, in their order; return a ``Status`` for each.
 
-    All but *guest* is one number or one for each page, as in ``scalar.launch_update``. Raises
-    UsageError for what is no page number, and for a read-only table.
+    All but *guest* is one number or one for each page, as in ``scalar.launch_update``.
     """
     quads, shape = quads_of(writeable(table)), np.shape(pages)
     arrays = (quadwords(value, shape).reshape(-1) for value in (perms, page_type, size, content))
@@ -210,10 +199,7 @@ def launch_update(
 
 
 def unsmash(table: Table, pages: ArrayLike) -> NDArray[np.uint8]:
-    """Do SNP_PAGE_UNSMASH for each of *pages*, in their order; return a ``Status`` for each.
-
-    Raises UsageError for what is no page number, and for a read-only table.
-    """
+    """Do SNP_PAGE_UNSMASH for each of *pages*, in their order; return a ``Status`` for each."""
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)
     regions = regions_of(writeable(table))
@@ -256,8 +242,7 @@ def _contiguous(table: Table, heads: Pages) -> Bools:
 def set_hv_fixed(table: Table, first: ArrayLike, count: ArrayLike) -> NDArray[np.uint8]:
     """Do SNP_PAGE_SET_STATE for ranges of pages, in their order; return a ``Status`` for each.
 
-    A range is a page number and a number of pages; *count* is one or one for each range. Raises
-    UsageError for what is no page number, and for a read-only table.
+    A range is a page number and a number of pages; *count* is one or one for each range.
     """
     starts, quads = page_numbers(first), quads_of(writeable(table)).reshape(-1, 2)
     counts = quadwords(count, starts.shape)

@@ -133,8 +133,7 @@ def pvalidate(
     """Do PVALIDATE for each of *pages*, which back guest pages *gpas*, in their order.
 
     All else is one number or one for each page, as in ``scalar.pvalidate``; statuses are
-    ``PvalidateResult``. Raises UsageError for what is no page number, and for a read-only
-    table.
+    ``PvalidateResult``.
     """
     batch = _Batch(writeable(table), pages, gpas, asid, vmpl, size, validate)
     sizes, wanted = (other != 0 for other in batch.others)
@@ -177,8 +176,7 @@ def rmpadjust(
     """Do RMPADJUST for each of *pages*, which back guest pages *gpas*, in their order.
 
     All else is one number or one for each page, as in ``scalar.rmpadjust``; statuses are
-    ``RmpAdjustResult``. Raises UsageError for what is no page number, and for a read-only
-    table.
+    ``RmpAdjustResult``.
     """
     batch = _Batch(writeable(table), pages, gpas, asid, vmpl, size, rdx)
     words, sizes = batch.others[1], batch.others[0] != 0

@@ -234,10 +234,7 @@ def update_counters(table: Table, lo: NDArray[np.uint64], new: NDArray[np.uint64
 def psmash(
     table: Table, pages: ArrayLike, *, guest_asid: ArrayLike = 0, in_use: ArrayLike = False
 ) -> NDArray[np.uint8]:
-    """Do PSMASH for each of *pages*, in their order; return a ``PsmashResult`` for each.
-
-    Raises UsageError for what is no page number, and for a read-only table.
-    """
+    """Do PSMASH for each of *pages*, in their order; return a ``PsmashResult`` for each."""
     numbers = page_numbers(pages)
     flat = numbers.reshape(-1)
     refused = (flat % REGION != 0) | (flat > table.pages - REGION)

@@ -45,8 +45,7 @@ def page_move(
 ) -> NDArray[np.uint8]:
     """Do SNP_PAGE_MOVE for each pair of pages, in their order; return a ``Status`` for each.
 
-    *size*, 1 for 2 MiB, is one number or one for each pair. Raises UsageError for what is no page
-    number, and for a read-only table.
+    *size*, 1 for 2 MiB, is one number or one for each pair.
     """
     shape, (source, target) = checked_pages(sources, targets)
     large = quadwords(size, shape).reshape(-1) != 0

@@ -53,8 +53,7 @@ def swap_out(
 ) -> NDArray[np.uint8]:
     """Do SNP_PAGE_SWAP_OUT for each pair of pages, in their order; return a ``Status`` for each.
 
-    *flags* and *mdata* are one number or one for each pair, as in ``scalar.swap_out``. Raises
-    UsageError for what is no page number, and for a read-only table.
+    *flags* and *mdata* are one number or one for each pair, as in ``scalar.swap_out``.
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
     quads, swaps = quads_of(writeable(table)), _Swaps.of(quadwords(flags, shape).reshape(-1))
@@ -138,8 +137,7 @@ def swap_in(
     """Do SNP_PAGE_SWAP_IN for each pair of pages, in their order; return a ``Status`` for each.
 
     *flags*, both parts of *entry*, *mdata* and *content* are one number or one for each pair, as in
-    ``scalar.swap_in``. Raises UsageError for what is no page number, and for a read-only
-    table.
+    ``scalar.swap_in``.
     """
     shape, (source, target, keeper) = checked_pages(sources, targets, mdata)
     quads = quads_of(writeable(table))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .attestation import Evidence
 
+    Chain = tuple[bytes, ...]
+
 OTHER_CHIP = b"another TEST chip".ljust(48, b"\0")
 UNUSED_SERIAL = 0xFFFF
 """A serial number of no certificate."""
@@ -78,25 +80,24 @@ def _above(evidence: Evidence, chain: tuple[bytes, bytes]) -> VerifierInput:
     return VerifierInput(certificates=(evidence.certificates[0], *chain))
 
 
+def _with(change: Callable[[Chain], Chain]) -> Callable[[Evidence], VerifierInput]:
+    """Give the certificates after a change."""
+    return lambda evidence: VerifierInput(certificates=change(evidence.certificates))
+
+
 def without(place: int) -> Callable[[Evidence], VerifierInput]:
     """Leave one certificate out."""
-
-    def act(evidence: Evidence) -> VerifierInput:
-        rows = evidence.certificates
-        return VerifierInput(certificates=rows[:place] + rows[place + 1 :])
-
-    return act
+    return _with(lambda rows: rows[:place] + rows[place + 1 :])
 
 
 def broken_signature(place: int) -> Callable[[Evidence], VerifierInput]:
     """Flip the last bit of a certificate's signature."""
 
-    def act(evidence: Evidence) -> VerifierInput:
-        rows = list(evidence.certificates)
-        rows[place] = rows[place][:-1] + bytes((rows[place][-1] ^ 1,))
-        return VerifierInput(certificates=tuple(rows))
+    def flipped(rows: Chain) -> Chain:
+        broken = rows[place][:-1] + bytes((rows[place][-1] ^ 1,))
+        return *rows[:place], broken, *rows[place + 1 :]
 
-    return act
+    return _with(flipped)
 
 
 def at(year: int) -> Callable[[Evidence], VerifierInput]:
@@ -123,15 +124,12 @@ def forged_crl(evidence: Evidence) -> VerifierInput:
     return VerifierInput(crl=emulated_ca.crl(evidence.product, forged=True))
 
 
-def other_order(evidence: Evidence) -> VerifierInput:
-    """Give the certificates in reverse, and that of the key twice."""
-    return VerifierInput(certificates=(*evidence.certificates[::-1], evidence.certificates[0]))
-
-
+OTHER_ORDER = _with(lambda rows: (*rows[::-1], rows[0]))
+"""The certificates in reverse, and that of the key twice."""
 DATES = ("{key}-dates", "{ca}-dates", "ark-dates")
 HARMLESS_CHAINS: tuple[ReportChange, ...] = (
     ReportChange(
-        "shuffled", "the certificates come in another order, and one twice", (), other_order
+        "shuffled", "the certificates come in another order, and one twice", (), OTHER_ORDER
     ),
     ReportChange("unrevoked", "there is a CRL", (), crl_without_ca),
 )
@@ -213,7 +211,7 @@ BAD_CHAINS: tuple[ReportChange, ...] = (
         "no-certificates",
         "there are no certificates",
         ("certificates", "root"),
-        lambda _: VerifierInput(certificates=()),
+        _with(lambda _: ()),
     ),
     ReportChange("too-late", "all certificates have expired", DATES, at(2050)),
     ReportChange("too-early", "no certificate is valid yet", DATES, at(2019)),

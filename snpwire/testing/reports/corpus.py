@@ -19,8 +19,8 @@ from ...errors import DecodeError, UsageError, shown
 from ...wire.report import Report
 from .attestation import NOW, Origin, VerifierInput, certificates_of, evidence_of, pem
 from .bad_chains import BAD_CHAINS, HARMLESS_CHAINS
-from .tampered import TAMPERED_REPORTS
-from .valid import VARIANTS
+from .forgery import FORGED_REPORTS
+from .variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ...engine.guest.guest import Guest
     from ...engine.machine import Machine
     from .attestation import ReportChange
-    from .valid import Variant
+    from .variants import Variant
 
 PROFILES = ("milan", "genoa", "turin")
 VERSIONS = (2, 3, 5)
@@ -141,7 +141,7 @@ def _recipes() -> dict[str, Recipe]:
         own = profile == profile_named(profile.name)
         for variant in VARIANTS if own else VARIANTS[:1]:
             recipes[f"{start}-{variant.name}"] = Recipe(origin, variant)
-        for change in (*HARMLESS_CHAINS, *TAMPERED_REPORTS, *BAD_CHAINS) if own else ():
+        for change in (*HARMLESS_CHAINS, *FORGED_REPORTS, *BAD_CHAINS) if own else ():
             if change.fits(origin):
                 recipes[f"{start}-{change.name}"] = Recipe(origin, VARIANTS[0], change)
     return recipes

@@ -130,7 +130,7 @@ def _alterations() -> list[ReportChange]:
 
 
 CHIP = "the chip id was changed after the report was signed"
-TAMPERED_REPORTS: tuple[ReportChange, ...] = (
+FORGED_REPORTS: tuple[ReportChange, ...] = (
     *_alterations(),
     _row("altered-chip-id", CHIP, (SIGNATURE, "hwid"), alter(chip_id=flip), signers=VCEK),
     _row("altered-chip-id", CHIP, (SIGNATURE,), alter(chip_id=flip), signers=VLEK),

@@ -1,0 +1,75 @@
+"""From bytes to a document: parse them, decide how they are read, check them.
+
+Where a value needs more than its bytes, interpreters decide: ``INTERPRETERS`` of a module here has
+them by the name of the kind, since RMPREAD and RMPUPDATE share one class. ``CHAPTERS`` has the
+module of each chapter of ``wire``, so that decoding one kind imports one chapter.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..rules import findings
+from ..view.document import Document
+from ..wire import Kind, kind
+from .interpretation import NO_HINTS, Interpretation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..block import Block
+    from ..context import Decision
+    from ..layout import Record
+    from .interpretation import Hints
+
+    Interpreter = Callable[[Any, Hints], Interpretation]
+
+CHAPTERS = {
+    **{name: name for name in ("ghcb", "message", "msr", "report", "rmp")},
+    **dict.fromkeys(("key", "migration"), "tcb"),
+    **dict.fromkeys(
+        ("firmware", "launch_commands", "mailbox", "page_commands", "platform"), "buffer"
+    ),
+}
+"""The chapters of ``wire`` that have interpreters, and the module here that has those."""
+
+
+def document(
+    chosen: Kind | str,
+    data: bytes | Record | Block,
+    hints: Hints = NO_HINTS,
+    *,
+    base: int = 0,
+    decisions: tuple[Decision, ...] = (),
+) -> Document:
+    """Return what *data* of a kind says, what was decided to read it, and what is wrong with it.
+
+    *data* is bytes or the value that was parsed of them, *base* its offset in its file, *decisions*
+    why it is of that kind. Raises DecodeError for bytes that the kind does not have, UsageError for
+    a kind or a hint that is not known.
+    """
+    row = kind(chosen) if isinstance(chosen, str) else chosen
+    value: Any = row.type.parse(data) if isinstance(data, bytes) else data
+    interpreter = _interpreters(row.chapter).get(row.name)
+    reading = interpreter(value, hints) if interpreter else Interpretation(hints.context())
+    context = reading.context
+    if decisions:
+        context = context._replace(decisions=(*decisions, *context.decisions))
+        reading = reading._replace(context=context)
+    return Document(
+        row,
+        value,
+        size=len(data if isinstance(data, bytes) else value.build()),
+        base=base,
+        findings=tuple(findings(value, context)),
+        **reading._asdict(),
+    )
+
+
+def _interpreters(chapter: str) -> dict[str, Interpreter]:
+    if chapter not in CHAPTERS:
+        return {}
+    found: dict[str, Interpreter]
+    found = import_module(f".{CHAPTERS[chapter]}", __package__).INTERPRETERS
+    return found
