@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from snpwire.advisory import KINDS, SILENCE, Confidence, Sign, Told, table
+from snpwire.advisory import KINDS, SILENCE, Confidence, Sign, Told, open_signs, table
 from snpwire.context import Context
 from snpwire.errors import UsageError
 from snpwire.finding import Severity
@@ -51,7 +51,7 @@ def milan(**fields):
 def cited(report, product=None):
     """Return what is cited of a report: the advisory's id, and the texts."""
     told = Told.by(report, decide(report, product=product))
-    return {row.id: [one.reason for one in seen] for row, seen in table().open_signs(told)}
+    return {row.id: [one.reason for one in seen] for row, seen in open_signs(told)}
 
 
 ALWAYS = {"AMD-SB-3045"}

@@ -12,7 +12,7 @@ an advisory is not cited is no sign that it is fixed. The rules of the table:
   that of the key, which old firmware can use as well; to the committed one a host can go back.
 """
 
-from .catalogue import Advisory, AdvisoryTable, table
+from .catalogue import Advisory, AdvisoryTable, open_signs, table
 from .sign import COMPONENTS, KINDS, Confidence, Sign, Told, bit_names, firmware_version
 
 SILENCE = "whose silence means nothing"
@@ -29,5 +29,6 @@ __all__ = [
     "Told",
     "bit_names",
     "firmware_version",
+    "open_signs",
     "table",
 ]

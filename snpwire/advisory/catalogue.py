@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bits import nearest
@@ -37,7 +37,7 @@ class Advisory(NamedTuple):
 
     def judgements(self, told: Told) -> list[Judgement]:
         """Return what a report says about it; a sign of another processor says nothing."""
-        fitting = (sign for sign in self.signs if sign.fits(told))
+        fitting = (sign for sign in self.signs if sign.fits(told.product, told.cpuid))
         return [Judgement(sign, told, sign.fixed(told)) for sign in fitting]
 
 
@@ -57,16 +57,27 @@ class AdvisoryTable(NamedTuple):
         reason = f"the table of {self.date} has no advisory {shown(name)}"
         raise UsageError(reason, help=hint)
 
-    def open_signs(self, told: Told) -> Iterator[tuple[Advisory, list[Judgement]]]:
-        """Yield what a report shows to be open, by signs that are not disputed."""
-        for row in self.advisories:
-            missing = [
-                found
-                for found in row.judgements(told)
-                if found.fixed is False and found.sign.confidence is not Confidence.DISPUTED
-            ]
-            if missing:
-                yield row, missing
+
+def open_signs(told: Told) -> Iterator[tuple[Advisory, list[Judgement]]]:
+    """Yield what a report shows to be open, by signs that are not disputed."""
+    for row, signs in _undisputed(told.product, told.cpuid):
+        missing = [Judgement(sign, told, False) for sign in signs if sign.fixed(told) is False]
+        if missing:
+            yield row, missing
+
+
+@lru_cache(maxsize=256)
+def _undisputed(
+    product: str, cpuid: tuple[int, int] | None
+) -> tuple[tuple[Advisory, tuple[Sign, ...]], ...]:
+    """Return the advisories with the signs of one processor that are not disputed."""
+    found = []
+    for row in table().advisories:
+        signs = (one for one in row.signs if one.confidence is not Confidence.DISPUTED)
+        fitting = tuple(one for one in signs if one.fits(product, cpuid))
+        if fitting:
+            found.append((row, fitting))
+    return tuple(found)
 
 
 def _aliases(row: Advisory) -> tuple[str, ...]:

@@ -69,11 +69,11 @@ class Sign(NamedTuple):
     def _bits(self, mask: int) -> str:
         return bit_names(WORDS[self.what], mask) if self.what in WORDS else bit_list(mask)
 
-    def fits(self, told: Told) -> bool:
+    def fits(self, product: str, cpuid: tuple[int, int] | None) -> bool:
         """Return whether it is a sign of this processor, as far as is known."""
-        if self.product and told.product not in ("", self.product):
+        if self.product and product not in ("", self.product):
             return False
-        return self.model is None or told.cpuid in (None, (self.model, self.stepping))
+        return self.model is None or cpuid in (None, (self.model, self.stepping))
 
     def fixed(self, told: Told) -> bool | None:
         """Return whether a report shows the fix; None if it does not tell."""

@@ -250,7 +250,7 @@ def _cited(told: Told, known: AdvisoryTable) -> Check:
     """Name what is open, without a verdict."""
     found = [
         (row.id, any(one.sign.confidence.decides for one in missing))
-        for row, missing in known.open_signs(told)
+        for row, missing in advisory.open_signs(told)
     ]
     sure = ", ".join(name for name, decides in found if decides)
     notes = ", ".join(name for name, decides in found if not decides)
@@ -279,7 +279,7 @@ def _advisory(told: Told, row: Advisory) -> Check:
     steppings = [
         sign for sign in row.signs if sign.model is not None and sign.product == told.product
     ]
-    if steppings and not any(sign.fits(told) for sign in steppings):
+    if steppings and not any(sign.fits(told.product, told.cpuid) for sign in steppings):
         texts.append("no value is known for the microcode of this stepping")
     reason = "; ".join(texts) or row.note or "nothing in the report tells"
     return _row(f"advisory-{row.id}", state, f"{row.name or row.title}: {reason}")

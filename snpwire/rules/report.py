@@ -207,7 +207,7 @@ def advisories(report: Report, context: Context) -> Findings:
     """Find what a report shows to be open of the table of advisories."""
     known = advisory.table()
     told = advisory.Told.by(report, _decision(report, context))
-    for row, missing in known.open_signs(told):
+    for row, missing in advisory.open_signs(told):
         reasons = "; ".join(found.reason for found in missing)
         text = f"{row.label}: {reasons}; by the table of {known.date}, {advisory.SILENCE}"
         yield _note("advisory", missing[0].field, text, row.url or row.id)
