@@ -114,8 +114,9 @@ def _run(words: list[str]) -> int:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: SIM115 - likewise
-    if sys.stdout is None:
-        return complain("<stdout>: is closed", "", UNREADABLE)
+    closed = sys.stdout is None
+    if closed:  # the answer and the files asked for are worth the work all the same
+        sys.stdout = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of numpy: each takes memory, none is used
     keep_answers(ends=command_of(words) in STREAMS)
     if words[:1] == [MAPPING] and len(words) > 1:
@@ -137,7 +138,8 @@ def _run(words: list[str]) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.unraisablehook = unraisable
-    return main(words)
+    code = main(words)
+    return complain("<stdout>: is closed", "", UNREADABLE) if closed and code == DONE else code
 
 
 def terminate(number: int, _: object) -> NoReturn:

@@ -388,7 +388,7 @@ def test_a_reader_that_takes_one_line_is_enough():
     ("closed", "output", "errors", "code"),
     [
         ("<&-", b"", b"snpwire: <stdin>: Page: expected 4096 bytes, got 0\n", 3),
-        (">&-", b"", b"snpwire: <stdout>: is closed\n", 3),
+        (">&-", b"", b"snpwire: <stdin>: Page: expected 4096 bytes, got 0\n", 3),
         ("2>&-", b"", b"", 3),
         ("<&- 2>&-", b"", b"", 3),
     ],

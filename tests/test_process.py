@@ -394,3 +394,19 @@ def test_too_little_memory_is_one_line(words, files, process):
             wrong = [line for line in done.stderr.splitlines() if line.startswith(b"snpwire: ")]
             assert len(wrong) == 1
         assert b"Traceback" not in done.stderr
+
+
+def test_a_closed_output_keeps_the_answer_and_what_is_saved(tmp_path):
+    """``>&-`` is an output that nobody can have: never a success, and nothing else is lost."""
+    (tmp_path / "page").write_bytes(b"\x01" * 4096)
+
+    def code(*words):
+        line = f"{subprocess.list2cmdline([*COMMAND, *words])} >&-"
+        return subprocess.run(
+            line, shell=True, cwd=tmp_path, stderr=subprocess.PIPE, env=surroundings(), check=False
+        ).returncode
+
+    assert code("request", "report", "--save", "out") == 3
+    assert (tmp_path / "out" / "rmp.bin").stat().st_size
+    assert code("decode", "ghcb", "page", "--fail-on", "note") == 1
+    assert code("decode", "ghcb", "page") == 3
