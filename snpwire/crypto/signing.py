@@ -6,6 +6,7 @@ know every bit, and refuses genuine reports that have one more.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha384
 from typing import TYPE_CHECKING
 
@@ -47,14 +48,19 @@ def check(data: bytes, signature: Signature, key: EcKey) -> None:
     r, s = signature.r_number, signature.s_number
     if not r and not s:
         raise SignatureError("there is no signature: it is zero")
-    try:
-        public = ec.EllipticCurvePublicNumbers(key.x, key.y, ec.SECP384R1()).public_key()
-    except ValueError:
-        raise SignatureError("the public key is no point of P-384") from None
+    public = _public_key(key)
     try:
         public.verify(encode_dss_signature(r, s), data, ECDSA)
     except InvalidSignature:
         raise SignatureError("the signature does not fit") from None
+
+
+@lru_cache(maxsize=8)  # one key signs many reports, and its point is checked when it is made
+def _public_key(key: EcKey) -> ec.EllipticCurvePublicKey:
+    try:
+        return ec.EllipticCurvePublicNumbers(key.x, key.y, ec.SECP384R1()).public_key()
+    except ValueError:
+        raise SignatureError("the public key is no point of P-384") from None
 
 
 def sign(data: bytes, key: PrivateKey) -> Signature:
