@@ -140,10 +140,12 @@ def segments(value: wire.SegmentTable, context: Context) -> Findings:
         text = f"{size} bytes are a piece of the table, which has {PAGE:#x}"
         yield Finding("rst-piece", Severity.NOTE, "", 0, text, LINUX)
     seen: list[tuple[int, int, int]] = []
-    overlapping = _overlap(value)
+    overlapping: bool | None = None
     for index, segment in enumerate(value.elements):
         entry, path, place = segment.entry, f"segments[{index}]", 8 * index
         yield from record.unknown_bits(entry, path, place, LINUX)
+        if overlapping is None:  # behind the first findings, after which a probe asks no more
+            overlapping = _overlap(value)
         first, last = entry.address, entry.address + entry.mapped_size_gb * GIB_ENTRIES
         if entry.mapped_size_gb and not first:
             text = f"{path} covers {entry.mapped_size_gb} GiB and has no address"
