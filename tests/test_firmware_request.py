@@ -10,6 +10,7 @@ from snpwire.crypto.x509 import EcKey
 from snpwire.engine.profile import NAMES
 from snpwire.rmp.entry import FIRMWARE_LO
 from snpwire.wire.key import KeyReq, KeyRsp
+from snpwire.wire.launch import IdBlock
 from snpwire.wire.message import MsgType
 from snpwire.wire.migration import GuestState
 from snpwire.wire.platform import PlatformState
@@ -44,6 +45,49 @@ def test_a_report_states_the_profile_and_verifies_with_the_chips_key(name):
     assert named == (profile.cpuid_bytes if profile.report_version > 2 else (0, 0, 0))
     assert any(report.chip_id[8:]) == (name != "turin")
     assert report.current_mit_vector == profile.mitigations
+
+
+def test_each_field_of_a_report_holds_what_it_is_named_for():
+    """All values differ, so that two that changed places would be found."""
+    fw = Bench("turin")
+    chip, profile = fw.chip, fw.profile
+    of_guest = {
+        "policy": 0x3_0001,
+        "ld": b"ld" * 24,
+        "host_data": b"hd" * 16,
+        "id_key_digest": b"id" * 24,
+        "author_key_digest": b"au" * 24,
+        "report_id": b"ri" * 16,
+        "report_id_ma": b"ma" * 16,
+        "launch_tcb": 0x1111,
+        "launch_mit_vector": 0x2222,
+        "author_key_en": True,
+        "id_block": IdBlock(guest_svn=0x3333, family_id=b"f" * 16, image_id=b"i" * 16),
+    }
+    fw.running(**of_guest)
+    chip.running_version, chip.committed_version = (1, 58, 9), (2, 57, 8)
+    chip.current_tcb, chip.committed_tcb, chip.config_tcb = 0x4444, 0x5555, 0x6666
+
+    report = reported(fw, ReportReq(report_data=b"rd" * 32, vmpl=3)).report
+
+    same = ("policy", "host_data", "id_key_digest", "author_key_digest", "report_id")
+    same += ("report_id_ma", "launch_tcb", "launch_mit_vector")
+    assert {name: getattr(report, name) for name in same} == {n: of_guest[n] for n in same}
+    assert (report.version, report.vmpl, report.signature_algo) == (5, 3, 1)
+    assert (report.guest_svn, report.family_id, report.image_id) == (0x3333, b"f" * 16, b"i" * 16)
+    assert (report.measurement, report.report_data) == (b"ld" * 24, b"rd" * 32)
+    assert (report.current_tcb, report.committed_tcb, report.reported_tcb) == (
+        (0x4444, 0x5555, 0x6666)
+    )
+    assert (report.current_major, report.current_minor, report.current_build) == (1, 58, 9)
+    assert (report.committed_major, report.committed_minor, report.committed_build) == (2, 57, 8)
+    cpuid = (report.cpuid_fam_id, report.cpuid_mod_id, report.cpuid_step)
+    assert cpuid == profile.cpuid_bytes
+    assert len({*cpuid}) == 3
+    assert (report.platform_info, report.chip_id) == (chip.platform_info, chip.id)
+    assert report.current_mit_vector == profile.mitigations != report.launch_mit_vector
+    assert report.key_info.author_key_en
+    assert report.key_info.signing_key == SigningKey.VCEK
 
 
 def test_counts_of_four_keys_are_independent():

@@ -6,7 +6,7 @@ a VLEK the report is left unsigned (AMD-ASPFW sev_mcmd.c:5618).
 
 from __future__ import annotations
 
-from operator import itemgetter
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...crypto.signing import sign
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 _REQUEST = ReportReq.ENGINE
 _HEAD = ReportRsp.struct("status", "report_size")
-_FIELDS = tuple(tile.path for tile in Report.FIELDS if tile.offset < SIGNED)
-_BODY, _in_order = Report.struct(*_FIELDS), itemgetter(*_FIELDS)
+_FIELDS = Report.struct(*(tile.path for tile in Report.FIELDS if tile.offset < SIGNED))
+_BODY = Struct(f"{_FIELDS.format}{SIGNED - _FIELDS.size}x")
+"""The signed part, of all its fields; in the order of the declaration, which a test holds them to:
+a table by names takes a twelfth of the time of a whole unsigned report."""
 _ALGO = int(SignatureAlgo.ECDSA_P384_SHA384)
 _VCEK, _VLEK, _NONE = SigningKey.VCEK, SigningKey.VLEK, SigningKey.NONE
 _AUTHOR_KEY, _MASK_KEY, _SIGNING_KEY = (
@@ -91,38 +93,37 @@ def _body(
     version = profile.report_version
     family, model, stepping = profile.cpuid_bytes if version >= _CPUID_SINCE else (0, 0, 0)
     mitigations = version >= _MITIGATIONS_SINCE
-    fields = {
-        "version": version,
-        "guest_svn": block.guest_svn,
-        "policy": guest.policy,
-        "family_id": block.family_id,
-        "image_id": block.image_id,
-        "vmpl": vmpl,
-        "signature_algo": _ALGO,
-        "current_tcb": chip.current_tcb,
-        "platform_info": chip.platform_info,
-        "key_info": info,
-        "report_data": report_data,
-        "measurement": guest.ld,
-        "host_data": guest.host_data,
-        "id_key_digest": guest.id_key_digest,
-        "author_key_digest": guest.author_key_digest,
-        "report_id": guest.report_id,
-        "report_id_ma": guest.report_id_ma,
-        "reported_tcb": chip.reported_tcb,
-        "cpuid_fam_id": family,
-        "cpuid_mod_id": model,
-        "cpuid_step": stepping,
-        "chip_id": _MASKED if chip.mask_chip_id else chip.id,
-        "committed_tcb": chip.committed_tcb,
-        "current_build": build,
-        "current_minor": minor,
-        "current_major": major,
-        "committed_build": committed_build,
-        "committed_minor": committed_minor,
-        "committed_major": committed_major,
-        "launch_tcb": guest.launch_tcb,
-        "launch_mit_vector": guest.launch_mit_vector if mitigations else 0,
-        "current_mit_vector": profile.mitigations if mitigations else 0,
-    }
-    return _BODY.pack(*_in_order(fields)).ljust(SIGNED, b"\0")
+    return _BODY.pack(
+        version,
+        block.guest_svn,
+        guest.policy,
+        block.family_id,
+        block.image_id,
+        vmpl,
+        _ALGO,
+        chip.current_tcb,
+        chip.platform_info,
+        info,
+        report_data,
+        guest.ld,
+        guest.host_data,
+        guest.id_key_digest,
+        guest.author_key_digest,
+        guest.report_id,
+        guest.report_id_ma,
+        chip.reported_tcb,
+        family,
+        model,
+        stepping,
+        _MASKED if chip.mask_chip_id else chip.id,
+        chip.committed_tcb,
+        build,
+        minor,
+        major,
+        committed_build,
+        committed_minor,
+        committed_major,
+        guest.launch_tcb,
+        guest.launch_mit_vector if mitigations else 0,
+        profile.mitigations if mitigations else 0,
+    )
