@@ -420,6 +420,7 @@ def kernel(monkeypatch):
     )
     monkeypatch.setattr(os, "kill", lambda process, number: told.calls.append((process, number)))
     monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # what a command sets, the tests do not keep
     return told
 
 
