@@ -15,7 +15,7 @@ import sys
 TYPE_CHECKING = False  # typing takes as long to import as all that is before run
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TextIO
 
 DONE, NEGATIVE, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 UNREAD = 128 + signal.SIGPIPE
@@ -111,12 +111,12 @@ def _run(words: list[str]) -> int:
     from .cli.streams import keep_answers
 
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
+        sys.stderr = _nowhere()
     if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115 - likewise
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - for the life of the process
     closed = sys.stdout is None
     if closed:  # the answer and the files asked for are worth the work all the same
-        sys.stdout = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115
+        sys.stdout = _nowhere()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of numpy: each takes memory, none is used
     keep_answers(ends=command_of(words) in STREAMS)
     if words[:1] == [MAPPING] and len(words) > 1:
@@ -140,6 +140,11 @@ def _run(words: list[str]) -> int:
     sys.unraisablehook = unraisable
     code = main(words)
     return complain("<stdout>: is closed", "", UNREADABLE) if closed and code == DONE else code
+
+
+def _nowhere() -> TextIO:
+    """Return a stream that drops all; its descriptor stays open, as what replaces it has it too."""
+    return open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
 
 
 def terminate(number: int, _: object) -> NoReturn:

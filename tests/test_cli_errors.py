@@ -3,8 +3,11 @@
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from transcripts import call
 
 import snpwire.__main__ as entry
 from snpwire.cli import app as commands
+from snpwire.cli.output import SaveFolder, write_file
 from snpwire.wire import RECORDS, kind
 
 ZEROS = bytes(4096)
@@ -342,6 +346,49 @@ def test_a_full_disk_is_told_once(words, unbuffered):
 
     assert done.stderr == b"snpwire: <stdout>: No space left on device\n"
     assert done.returncode == 3
+
+
+@FULL
+def test_an_output_named_as_a_device_that_is_full_is_standard_output(monkeypatch, capfd):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        name = f"/proc/self/fd/{full.fileno()}"
+        code = entry.main(["encode", "msr", "--set", "value=1", "-o", name])
+        monkeypatch.undo()
+        with suppress(OSError):  # what could not be written still is to be
+            full.close()
+
+    assert capfd.readouterr().err == "snpwire: <stdout>: No space left on device\n"
+    assert code == 3
+
+
+def test_a_file_that_cannot_be_finished_is_not_there(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, kept[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_file(str(file), ZEROS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+    assert caught.value.filename == str(file)
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_whose_name_is_taken_meanwhile_is_not_there(tmp_path):
+    target = tmp_path / "saved"
+    folder = SaveFolder(str(target))
+    folder.add("page", ZEROS)
+    target.mkdir()
+    (target / "other").write_bytes(b"somebody's own")
+    with pytest.raises(OSError, match="not empty") as caught:
+        folder.__exit__(None)
+
+    assert caught.value.filename == str(target)
+    assert list(tmp_path.rglob("*")) == [target, target / "other"]
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -1,15 +1,18 @@
 """How an input is read: raw, as text, a piece of it, or KVM's log; and what is said of it."""
 
 import base64
+import io
 import json
+import os
 import random
 
 import pytest
-from transcripts import call
+from transcripts import call, streams
 
 from snpwire.capture import FORMS
-from snpwire.cli.input import SNIFF
+from snpwire.cli.input import CHUNK, SNIFF, _size, load
 from snpwire.context import Direction
+from snpwire.errors import InputError
 from snpwire.wire.ghcb import Page
 
 SOURCE = random.Random(56421)
@@ -276,3 +279,98 @@ class TestLog:
         said, _ = decode("ghcb", "--direction", "answer", given=log())
 
         assert said["decisions"][0]["choice"] == Direction.RESPONSE
+
+    def test_bytes_of_a_size_that_fits_may_look_like_a_broken_log(self):
+        data = b"\xff\xfe\x01\x02GHCB (GPA=0000000000001000):"
+        said = load_bytes(data, fits=lambda size: size >= 32)
+
+        assert (said.data, said.log) == (data, None)
+        with pytest.raises(InputError, match="has no sw_exit_code"):
+            load_bytes(data, fits=lambda size: size > 32)
+
+
+def load_bytes(data, **options):
+    """Read bytes on standard input as a command does."""
+    with streams(data):
+        return load("-", **{"form": "auto", "piece": None, "fits": None} | options)
+
+
+class TestSizes:
+    """No more is read than could be meant, and what is too large is told with its size."""
+
+    @pytest.fixture
+    def big(self, tmp_path):
+        """Return a file of zeros that is larger than any memory."""
+        file = tmp_path / "big"
+        with file.open("wb") as stream:
+            stream.truncate(1 << 40)
+        return str(file)
+
+    def refused(self, *words, given=b""):
+        output, errors, code = call(list(words), given)
+        assert (output, code) == (b"", 3)
+        return errors.decode()
+
+    def test_a_file_that_is_too_large_is_told_with_its_size(self, big):
+        assert self.refused("decode", "ghcb", big) == (
+            f"snpwire: {big}: it has 1099511627776 bytes, more than the 65536 that are read\n"
+            "help: --page N takes one 4 KiB page of it, --offset and --length any piece\n"
+        )
+        assert "more than the 16777216 that are read" in self.refused("decode", "certs", big)
+
+    def test_no_piece_is_offered_of_a_file_that_is_read_whole(self, big):
+        assert self.refused("encode", "ghcb", big) == (
+            f"snpwire: {big}: it has 1099511627776 bytes, more than the 16777216 that are read\n"
+        )
+
+    def test_what_has_no_size_is_only_more(self):
+        said = self.refused("decode", "ghcb", given=bytes(1 << 17))
+
+        assert "<stdin>: it has more bytes than the 65536 that are read" in said
+
+    def test_what_is_no_file_of_the_system_has_no_size(self):
+        assert _size(io.BytesIO(b"some")) == 0
+
+    def test_text_that_spells_too_much_is_told_with_its_size(self):
+        said = self.refused("decode", "ghcb", given=b"00 " * (1 << 21))
+
+        assert "it has 6291456 bytes, more than the 4194304 that are read" in said
+
+    @pytest.mark.parametrize("rest", [[], ["--length", "99999999"]], ids=["the rest", "a length"])
+    def test_a_piece_that_is_too_large_is_refused(self, rest, big):
+        said = self.refused("decode", "certs", big, "--offset", "4096", *rest)
+
+        assert "more than the 16777216 that are read" in said
+
+    @pytest.mark.parametrize(
+        "rest", [[], ["--length", "99999999999"]], ids=["the rest", "a length"]
+    )
+    def test_a_piece_of_what_never_ends_is_refused(self, rest):
+        said = self.refused("decode", "certs", "/dev/zero", "--offset", "4096", *rest)
+
+        assert "/dev/zero: it has more bytes than the 16777216 that are read" in said
+
+    def test_a_piece_far_into_what_comes_but_once_is_found(self):
+        given = bytes(2 * CHUNK + 4096) + PAGE + ZEROS
+        said, _ = decode("ghcb", "--page", str(2 * CHUNK // 4096 + 1), given=given)
+
+        assert page_of(said) == PAGE
+
+    def test_a_piece_past_the_end_of_what_comes_but_once_tells_that_end(self):
+        said = self.refused("decode", "ghcb", "--offset", "0x300000", given=bytes(0x212345))
+
+        assert "offset 0x300000 is past the end, which is 0x212345" in said
+
+    def test_a_file_that_is_cut_while_a_piece_is_read_is_told(self, tmp_path, monkeypatch):
+        file = tmp_path / "image"
+        file.write_bytes(bytes(8 * SNIFF))
+
+        def cut(stream):
+            size = _size(stream)
+            os.truncate(file, 4 * SNIFF + 16)
+            return size
+
+        monkeypatch.setattr("snpwire.cli.input._size", cut)
+        said = self.refused("decode", "ghcb", str(file), "--offset", str(4 * SNIFF))
+
+        assert said == f"snpwire: {file}: it was cut to 0x40010 bytes while it was read\n"
