@@ -18,7 +18,7 @@ from conftest import COMMAND, surroundings
 from transcripts import call
 
 from snpwire.capture.kernel_log import FAMILIES
-from snpwire.cli import app, follow
+from snpwire.cli import commands, follow
 from snpwire.cli.follow import FileEvent
 from snpwire.cli.log import printable
 
@@ -354,6 +354,6 @@ def test_an_error_while_following_names_the_file(tmp_path, monkeypatch):
 
 
 def test_families_in_the_help_are_those_there_are():
-    text = Path(app.__file__).read_text()
+    text = Path(commands.__file__).read_text()
 
     assert all(title in text for title, _ in FAMILIES.values())

@@ -70,6 +70,24 @@ def test_help_imports_no_layouts(words):
     assert {name for name in modules if name.startswith(("construct", "snpwire.wire."))} == set()
 
 
+@pytest.mark.parametrize(
+    ("words", "declares"),
+    [
+        (["decode", "--help"], {"commands"}),
+        (["verify", "--help"], {"messages"}),
+        (["request", "--help"], {"engine", "messages"}),
+        (["rmp", "--help"], {"rmp"}),
+        (["--help"], {"commands", "messages", "engine", "rmp"}),
+    ],
+    ids=lambda given: " ".join(sorted(given)),
+)
+def test_a_start_imports_the_declarations_of_the_commands_it_needs(words, declares):
+    modules = imported(*words)
+
+    packages = {"commands", "messages", "engine", "rmp"}
+    assert {name for name in packages if f"snpwire.cli.{name}" in modules} == declares
+
+
 def test_a_raw_page_needs_no_reader_of_text():
     modules = imported("decode", "ghcb", given=bytes(4096))
 

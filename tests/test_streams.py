@@ -411,13 +411,14 @@ def kernel(monkeypatch):
         told.calls.append(("exit", code))
         raise Left
 
-    monkeypatch.setattr(signal, "signal", handle)
-    monkeypatch.setattr(
-        signal, "getsignal", lambda number: told.handlers.get(number, signal.SIG_DFL)
-    )
-    monkeypatch.setattr(
-        signal, "pthread_sigmask", lambda how, numbers: told.calls.append((how, set(numbers)))
-    )
+    for module in (signal, entry.signal):
+        monkeypatch.setattr(module, "signal", handle)
+        monkeypatch.setattr(
+            module, "getsignal", lambda number: told.handlers.get(number, signal.SIG_DFL)
+        )
+        monkeypatch.setattr(
+            module, "pthread_sigmask", lambda how, numbers: told.calls.append((how, set(numbers)))
+        )
     monkeypatch.setattr(os, "kill", lambda process, number: told.calls.append((process, number)))
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # what a command sets, the tests do not keep

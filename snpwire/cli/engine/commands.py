@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..groups import Commands
 from ..messages.options import PayloadOptions
 from ..options import Json, grouped, text
 from .options import MachineOptions, Profile, RequestOptions, Seed, TraceOptions
@@ -44,7 +45,10 @@ A workload has a list of guests, each with
   streams = 1                              VMPCKs in use at once, 1 to 4; default 1
 """
 
+COMMANDS = Commands()
 
+
+@COMMANDS.command("request", epilog=REQUEST)
 @grouped
 def request(
     *,
@@ -60,6 +64,7 @@ def request(
     return run(what, payload, options, machine, trace)
 
 
+@COMMANDS.command("compare-policies", epilog=COMPARE)
 @grouped
 def compare_policies(
     *,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..groups import Commands
 from ..options import AsHex, Corrupt, File, Json, Output, PieceOptions, grouped
 from .options import (
     AppraisalOptions,
@@ -34,7 +35,10 @@ A policy, in TOML or JSON; --policy list prints all of its rules:
   committed_tcb = {snp = 27}       parts of a TCB version
   current_version = "1.55.40\""""
 
+COMMANDS = Commands()
 
+
+@COMMANDS.command("seal", epilog=SEAL)
 @grouped
 def seal(
     *,
@@ -52,6 +56,7 @@ def seal(
     return run(what, payload, key, options, corrupt, output=output, as_hex=as_hex)
 
 
+@COMMANDS.command("open", epilog="Example: snpwire open page.bin --key-file vmpck")
 @grouped
 def open_(*, file: File = "-", key: KeyOptions, options: OpenOptions, piece: PieceOptions) -> int:
     """Authenticate and decrypt a guest message, or find out which input is wrong."""
@@ -60,6 +65,7 @@ def open_(*, file: File = "-", key: KeyOptions, options: OpenOptions, piece: Pie
     return open_message(file, key, options, piece)
 
 
+@COMMANDS.command("verify", epilog=VERIFY)
 @grouped
 def verify(
     *,

@@ -4,26 +4,16 @@ from typing import Annotated
 
 import typer
 
+from ..groups import CommandGroup, Commands
 from ..options import FailOn, Json, JsonLines, grouped, numeric, text
 from .options import FindOptions, RmpOptions
 
-app = typer.Typer(
-    help="Read the reverse map table (RMP) from images, whole or in part, and from logs.",
-    rich_markup_mode=None,
-    no_args_is_help=False,
-)
 Limit = Annotated[int, numeric("N", "show at most N; 0 for all")]
 
-
-@app.callback(invoke_without_command=True)
-def top(context: typer.Context) -> None:
-    """Print the help where no command is given."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(2)
+COMMANDS = Commands()
 
 
-@app.command(epilog="Example: snpwire rmp summary host.rmp --base 0x88000000")
+@COMMANDS.command("summary", epilog="Example: snpwire rmp summary host.rmp --base 0x88000000")
 @grouped
 def summary(*, options: RmpOptions, json: Json = False) -> int:
     """Count pages by state, owner and guest."""
@@ -32,10 +22,11 @@ def summary(*, options: RmpOptions, json: Json = False) -> int:
     return run(options, json=json)
 
 
-@app.command(
+@COMMANDS.command(
+    "find",
     epilog="Example: snpwire rmp find host.rmp --asid 3 --gpa 0x100000-0x1fffff\n\n"
     "VMPL permissions are listed as LEVEL:LETTERS, r read, w write, u execute in user mode, "
-    "s execute in supervisor mode, k supervisor shadow stack."
+    "s execute in supervisor mode, k supervisor shadow stack.",
 )
 @grouped
 def find(
@@ -50,7 +41,7 @@ def find(
     return run(options, wanted, limit=limit, json=json)
 
 
-@app.command(epilog="Example: snpwire rmp check host.rmp --fail-on error")
+@COMMANDS.command("check", epilog="Example: snpwire rmp check host.rmp --fail-on error")
 @grouped
 def check(
     *, limit: Limit = 10, fail_on: FailOn = None, options: RmpOptions, json: Json = False
@@ -64,7 +55,7 @@ def check(
     return run(options, limit=limit, fail_on=fail_on, json=json)
 
 
-@app.command(epilog="Example: snpwire rmp rules")
+@COMMANDS.command("rules", epilog="Example: snpwire rmp rules")
 def rules(json: Json = False) -> int:
     """List the rules that check applies."""
     from .check import rules as run
@@ -72,7 +63,7 @@ def rules(json: Json = False) -> int:
     return run(json=json)
 
 
-@app.command(epilog="Example: snpwire rmp plot host.rmp -o host.svg")
+@COMMANDS.command("plot", epilog="Example: snpwire rmp plot host.rmp -o host.svg")
 @grouped
 def plot(
     *,
@@ -84,3 +75,26 @@ def plot(
     from .plot import run
 
     return run(options, output, title)
+
+
+class RmpCommands(CommandGroup):
+    """The commands of ``snpwire rmp``."""
+
+    sources = dict.fromkeys(COMMANDS, lambda: COMMANDS)
+
+
+app = typer.Typer(
+    cls=RmpCommands,
+    add_completion=False,
+    help="Read the reverse map table (RMP) from images, whole or in part, and from logs.",
+    rich_markup_mode=None,
+    no_args_is_help=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def top(context: typer.Context) -> None:
+    """Print the help where no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
