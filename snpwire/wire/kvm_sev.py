@@ -78,6 +78,11 @@ def _row(errno: Errno, *texts: str, argument: str = "") -> tuple[KvmRefusal, ...
     return tuple(KvmRefusal(errno, text, argument) for text in texts)
 
 
+POLICY_MASK = (
+    "the policy has a bit that KVM does not pass on: it knows 0 to 17, 19 and 20, newer kernels also"
+    " those of 21 to 25 that the firmware has"
+)
+POLICY_BIT_17 = "the policy has bit 17 clear, which has to be set"
 COMMON = (
     *_row(Errno.ENOTTY, "kvm_amd has SEV switched off, or the host could not start it"),
     *_row(Errno.EFAULT, "the command itself cannot be read"),
@@ -161,9 +166,7 @@ REFUSALS: dict[KvmSevCommand, tuple[KvmRefusal, ...]] = {
               " with the type KVM_X86_SNP_VM", argument="type"),
         *_ARGUMENT,
         *_row(Errno.EINVAL, "the guest has a context: a launch has begun", "flags are set"),
-        *_row(Errno.EINVAL, "the policy has a bit that KVM does not pass on: it knows 0 to 17, 19"
-              " and 20, newer kernels also those of 21 to 25 that the firmware has",
-              "the policy has bit 17 clear, which has to be set", argument="policy"),
+        *_row(Errno.EINVAL, POLICY_MASK, POLICY_BIT_17, argument="policy"),
         *_row(Errno.ENOTTY, "the guest context could not be made: no page for the firmware, or"
               " SNP_GCTX_CREATE failed, and fw_error has its status"),
         *FIRMWARE,
@@ -243,8 +246,9 @@ REFUSALS: dict[KvmSevCommand, tuple[KvmRefusal, ...]] = {
 """The checks of each command that KVM offers, in its order, after those of ``COMMON``."""
 
 FORKS = {
-    KvmSevCommand.INIT2: "QEMU and the kernel may be of different trees: what 22 means changed."
-    " AMD's trees before Linux 6.11 have KVM_SEV_SNP_INIT there, with another argument",
+    KvmSevCommand.INIT2: "QEMU and the kernel do not fit each other, being of different trees:"
+    " command 22 is KVM_SEV_INIT2 from Linux 6.10 on, and KVM_SEV_SNP_INIT, with another argument,"
+    " in AMD's trees before it",
 }
 """What else an EINVAL can mean for a command, where trees disagree."""
 

@@ -13,12 +13,25 @@ from . import (
     ftrace,
     guest,
     guest_kernel,
+    guest_tools,
+    host_checks,
+    hypervisors,
     iommu,
     kvm,
     kvm_pages,
+    ovmf,
     qemu,
+    qemu_cpuid,
+    qemu_options,
+    qemu_run,
+    qemu_setup,
+    qemu_trace,
     rmp,
+    svsm,
+    svsm_statements,
+    tcb_versions,
     termination,
+    verifiers,
 )
 
 if TYPE_CHECKING:
@@ -26,14 +39,21 @@ if TYPE_CHECKING:
 
 RARE = (
     "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "CPUID", "ASP", "PSC", "PVALIDATE",
-    "Additional error", "(in):", "(out):", "[seqno",
+    "Additional error", "(in):", "(out):", "[seqno", "KVM", "TCB", "COCONUT", "VMGEXIT",
+    "Status Code", "SVSM", "VMPL", "Alias check", "C-bit loc", "Physical address bit",
+    "RAM discard", "GPA 0x", "#VC", "Required features", "Unsupported features", "Fatal error h",
+    "Soft error h", "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as",
+    "X64 Exception", "Failed to Val", "Failed to Inv", "Unhandled exit", "Error Encountered",
+    "KnownSevError", "Skipped bytes", "SME)", "Permission Levels",
 )  # fmt: skip
 """Words of formats that begin with a character few words of a log begin with."""
 
 OTHERS = (
     "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ", "rmpupdate",
     "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code", "sequence counter",
-    "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_error=",
+    "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_err",
+    "dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "mbz range",
+    "platform info bit", "report version is",
 )  # fmt: skip
 """Words of the formats that have none of those.
 
@@ -59,8 +79,23 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "term": ("guests that terminated themselves", termination.FORMATS),
     "trace": ("KVM tracepoints", ftrace.FORMATS),
     "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
-    "qemu": ("launch failures of QEMU", qemu.FORMATS),
+    "qemu": (
+        "QEMU: launches that failed, and guests that it stopped",
+        qemu_cpuid.FORMATS
+        + qemu.FORMATS
+        + qemu_options.FORMATS
+        + qemu_setup.FORMATS
+        + qemu_run.FORMATS,
+    ),
     "iommu": ("IOMMU events about the RMP", iommu.FORMATS),
+    "launch": ("QEMU's trace of a launch: what was measured", qemu_trace.FORMATS),
+    "svsm": ("an SVSM at VMPL 0", svsm.FORMATS + svsm_statements.FORMATS),
+    "ovmf": ("OVMF, the guest's firmware", ovmf.FORMATS),
+    "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", hypervisors.FORMATS),
+    "tools": (
+        "tools of guests and hosts, and verifiers",
+        guest_tools.FORMATS + verifiers.FORMATS + tcb_versions.FORMATS + host_checks.FORMATS,
+    ),
 }
 """Title and formats of each family."""
 

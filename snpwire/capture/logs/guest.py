@@ -30,7 +30,7 @@ _OTHER_KEY = (
 _WIPED_NEXT = "the driver wipes the key of its VMPCK: see the line after this"
 _FEWER = "let one process ask for reports, and keep them; ask the host's operator about its limit"
 
-_STATUS_REMEDIES: dict[Status, str] = {
+STATUS_REMEDIES: dict[Status, str] = {
     Status.BAD_MEASUREMENT: "look for a second user of the key, and for a restored snapshot",
     Status.AEAD_OFLOW: "look for a second user of the key: the numbers went on without this guest",
     Status.INVALID_PARAM: "compare VMPL and message version of the request with the guest's own",
@@ -50,7 +50,7 @@ def result_words(info: int) -> str:
     return f"{high}, firmware {int(status):#x} {status.name if status.known else 'unknown'}"
 
 
-def _failure(rc: int, info: int) -> tuple[str, str]:
+def failure_words(rc: int, info: int) -> tuple[str, str]:
     """Return why a request failed, and what to do about it."""
     result = GuestRequestResult(info)
     status = Status(result.fw_error)
@@ -69,14 +69,14 @@ def _failure(rc: int, info: int) -> tuple[str, str]:
         return f"the hypervisor refused: {VmmError(result.vmm_error).doc or 'unknown error'}", ""
     if status:
         why = f"the firmware refused: {status_words(int(status), request=True)}"
-        return why, _STATUS_REMEDIES.get(status, "")
+        return why, STATUS_REMEDIES.get(status, "")
     return f"neither hypervisor nor firmware refused: {errno_text(rc)}", ""
 
 
 def _asp_error(fields: dict[str, Any], log: LogState) -> Fact:
     """Interpret a failed request; older kernels call all 64 bits ``fw_err``."""
     rc, info = fields["rc"], int(fields["exitinfo2"]) & _NEVER_CALLED
-    cause, remedy = _failure(rc, info)
+    cause, remedy = failure_words(rc, info)
     log.failure = (log.line.number, cause)
     result = GuestRequestResult(info)
     return Fact(

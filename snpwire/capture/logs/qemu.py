@@ -1,168 +1,208 @@
-"""What QEMU says of a launch that failed: who refused it, and over which CPUID register."""
+"""What QEMU says of a launch that failed: who refused it, and for which of the known reasons.
+
+A line has the kernel's error and the firmware's status. The status counts where there is one; 0 and
+-1 stand for a firmware that was not asked. Older QEMU shows a number of its own in place of the
+kernel's error; forks show both.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from ...wire.kvm_sev import KvmSevCommand as Command
 from ...wire.status import NO_FW_CALL, Status
-from .errnos import errno_text
+from .errnos import errno_name, errno_text
+from .launch_reasons import firmware_reasons, kernel_reasons, shortened
 from .operands import status_words
 from .record import Fact, LogLine
-from .template import Template, form
+from .template import Format, form
 
 if TYPE_CHECKING:
     from .record import LogState
 
-_REGISTERS = ("eax", "ebx", "ecx", "edx")
-_SET = "eax:0x{{{0}eax:w}}, ebx: 0x{{{0}ebx:w}}, ecx: 0x{{{0}ecx:w}}, edx: 0x{{{0}edx:w}}"
-_GIVEN, _WANTED = _SET.format("provided_"), _SET.format("expected_")
+    Words = tuple[str, tuple[Command, ...], str]
+
+_INITS = (Command.INIT2, Command.INIT, Command.ES_INIT)
+_HOST_LOG = "the host's dmesg has what the kernel adds, with pr_debug of kvm_amd switched on"
+_GIVEN_UP = re.compile(
+    "failed to create encryption context|failed to initialize kvm|failed to encrypt pflash rom",
+    re.IGNORECASE,
+)
+_NO_RIGHTS = (
+    "the guest does not start; 'Operation not permitted' is QEMU's own word for any failure here,"
+    " and no rights are missing"
+)
+_FAILED = ("Failed", "failed")
+PLATFORM = ("PLATFORM_STATUS", "PDH_CERT_EXPORT", "GET_ID")
+"""Commands that QEMU gives to /dev/sev; what ioctl() returns for them is -1, and no error."""
+
+COMMANDS: dict[str, tuple[Command, ...]] = {
+    "SNP_LAUNCH_START": (Command.SNP_LAUNCH_START,),
+    "SNP_LAUNCH_UPDATE": (Command.SNP_LAUNCH_UPDATE,),
+    "SNP_LAUNCH_FINISH": (Command.SNP_LAUNCH_FINISH,),
+    "LAUNCH_START": (Command.LAUNCH_START,),
+    "LAUNCH_UPDATE": (Command.LAUNCH_UPDATE_DATA,),
+    "LAUNCH_UPDATE_VMSA": (Command.LAUNCH_UPDATE_VMSA,),
+    "LAUNCH_MEASURE": (Command.LAUNCH_MEASURE,),
+    "LAUNCH_FINISH": (Command.LAUNCH_FINISH,),
+    "LAUNCH_SECRET": (Command.LAUNCH_SECRET,),
+    "GET_ATTESTATION_REPORT": (Command.GET_ATTESTATION_REPORT,),
+    "INIT": _INITS,
+}
+"""The commands of KVM behind each word; which INIT it was, only QEMU's version tells."""
+
+SPELLINGS = {
+    "LAUNCH_SNP_START": "SNP_LAUNCH_START",
+    "initialize": "INIT",
+    "secret": "LAUNCH_SECRET",
+}
+"""Words of QEMU's lines that are no names of commands."""
 
 
-def _launch(fields: dict[str, Any], log: LogState) -> Fact:
+def command_of(word: str) -> str:
+    """Return the name of the command that a word of a line stands for."""
+    name = word.rstrip(":").removeprefix("KVM_SEV_")
+    return SPELLINGS.get(name, name)
+
+
+class _Failure:
+    """A failure, and the lines in which QEMU gives up behind it, which say nothing more."""
+
+    watches = True
+    patience = 2
+    pending = False
+
+    def __init__(self, fact: Fact) -> None:
+        self._fact = fact
+        self.done = False
+
+    def take(self, line: LogLine) -> bool:
+        mine = _GIVEN_UP.search(line.text) is not None
+        self.done = not mine
+        if mine and "Operation not permitted" in line.text:
+            self._fact = self._fact._replace(consequence=_NO_RIGHTS)
+        return mine
+
+    def fact(self) -> Fact:
+        return self._fact
+
+
+def _launch(fields: dict[str, Any], log: LogState) -> _Failure:
+    """Report a failure, with the lines in which QEMU gives up."""
+    return _Failure(_failure(fields))
+
+
+def _failure(fields: dict[str, Any]) -> Fact:
     """Report who refused: the firmware where it gave a status, else the kernel."""
-    ret, error = fields["ret"], fields["fw_error"]
-    status = Status(error & 0xFFFF_FFFF)
-    summary = f"ret {ret}  fw_error {error} {status.name if status.known else 'unknown'}"
-    what = fields.get("what", "")
-    if error == 0 or error & 0xFFFF_FFFF == NO_FW_CALL:
-        meaning = f"the kernel refused, the firmware was not asked: {errno_text(ret)}"
-        who = "kernel"
-    else:
-        meaning = f"the firmware refused, not the kernel: {status_words(int(status))}"
-        who = "firmware"
+    what = command_of(fields.get("what", ""))
+    error = fields["fw_error"] & NO_FW_CALL
+    errno = fields.get("errno", fields["ret"])
+    asked = error not in (0, NO_FW_CALL)
+    refused = _firmware(what, error) if asked else _kernel(what, errno)
+    return _summary(fields, what, errno, refused)
+
+
+def _summary(fields: dict[str, Any], what: str, errno: int, refused: Fact) -> Fact:
+    status, ret = Status(fields["fw_error"] & NO_FW_CALL), fields["ret"]
+    name = f" {errno_name(errno)}" if errno < 0 or "errno" in fields else ""
+    known = status.name if status.known else "unknown"
+    shown = f" {known}" if refused.fields["refused_by"] == "firmware" else ""
+    title = "making the guest an SEV one (INIT)" if what == "INIT" else what
+    return refused._replace(
+        text=f"{title}  ret {ret}{name}  fw_error {fields['fw_error']}{shown}".strip(),
+        fields={"what": what, "errno": errno_name(errno), "status": status, **refused.fields},
+    )
+
+
+def _firmware(what: str, error: int) -> Fact:
+    rows = firmware_reasons(COMMANDS.get(what, ()), error)
+    remedy = f"all checks in their order: snpwire explain command {what}" if rows else ""
     return Fact(
-        f"{what}  {summary}".strip(),
-        meaning,
-        fields={"what": what, "refused_by": who, "status": status},
+        "",
+        f"the firmware refused, not the kernel: {status_words(error)}",
+        cause=shortened(rows),
+        remedy=remedy,
+        fields={"refused_by": "firmware", "reasons": [row.text for row in rows]},
+    )
+
+
+def _kernel(what: str, errno: int) -> Fact:
+    if errno > 0 or (what in PLATFORM and errno == -1):
+        meaning = "the number is QEMU's own: it does not print the kernel's error here"
+        return Fact("", meaning, remedy=_HOST_LOG, fields={"refused_by": "unknown", "reasons": []})
+    rows = kernel_reasons(COMMANDS.get(what, ()), errno)
+    return Fact(
+        "",
+        f"the kernel refused, the firmware was not asked: {errno_text(errno)}",
+        cause=shortened(rows),
+        consequence="the guest does not start" if what in COMMANDS else "",
+        remedy=_HOST_LOG if rows else "",
+        fields={"refused_by": "kernel", "reasons": [row.text for row in rows]},
     )
 
 
 def _named(command: str) -> Any:
-    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
+    def interpret(fields: dict[str, Any], log: LogState) -> _Failure:
         return _launch({**fields, "what": command}, log)
 
     return interpret
 
 
-def _mismatch(fields: dict[str, Any], log: LogState) -> Fact:
-    return _differing(fields)
-
-
-def _differing(fields: dict[str, Any]) -> Fact:
-    """Report which registers the firmware wants otherwise."""
-    wrong = {
-        name: fields[f"provided_{name}"] ^ fields[f"expected_{name}"]
-        for name in _REGISTERS
-        if fields.get(f"provided_{name}") != fields.get(f"expected_{name}")
-    }
-    bits = ", ".join(f"{name} bit {_bits(mask)}" for name, mask in wrong.items())
-    return Fact(
-        f"CPUID {fields['function']:#x} index {fields['index']:#x}  "
-        + "  ".join(
-            f"{name} {fields[f'provided_{name}']:#x} should be {fields[f'expected_{name}']:#x}"
-            for name in wrong
-        ),
-        f"the firmware does not accept {bits}" if bits else "provided and expected are the same",
-        cause="the virtual processor shows the guest what this processor or firmware does not have",
-        consequence="the launch fails with INVALID_PARAM",
-        remedy="start QEMU with these bits off, or with another -cpu",
-        fields={"differ": sorted(wrong)},
+def _line(key: str, command: str, before: str) -> Format:
+    """Return the format of a line with error and status, with and without what is quoted."""
+    numbers = f"{before} ret={{ret:d}} fw_error={{fw_error:d}}"
+    return form(
+        key,
+        "launch-failed",
+        f"{numbers} '{{text:s}}'",
+        _named(command),
+        f"{before} ret={{ret:d}} errno={{errno:d}} fw_error={{fw_error:d}}",
+        numbers,
     )
 
 
-def _bits(mask: int) -> str:
-    """Return the numbers of the set bits, runs as ``first-last``."""
-    runs: list[list[int]] = []
-    for number in (n for n in range(32) if mask >> n & 1):
-        if runs and runs[-1][1] == number - 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-
-
-class _Complaint:
-    """A complaint over three lines: function, provided, expected."""
-
-    watches = False
-    pending = False
-    patience = 8
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self._fields = fields
-        self._wanted = [Template(f"provided: {_GIVEN}"), Template(f"expected: {_WANTED}")]
-
-    def take(self, line: LogLine) -> bool:
-        found = self._wanted[0].match(line.text) if self._wanted else None
-        if found is None:
-            return False
-        del self._wanted[0]
-        self._fields |= found
-        return True
-
-    @property
-    def done(self) -> bool:
-        return not self._wanted
-
-    def fact(self) -> Fact:
-        if self._wanted:
-            summary = f"CPUID {self._fields['function']:#x} index {self._fields['index']:#x}"
-            return Fact(summary, "what was expected is not in the log")
-        fact = _differing(self._fields)
-        return fact._replace(fields={**self._fields, **fact.fields})
-
-
-def _complaint(fields: dict[str, Any], log: LogState) -> _Complaint:
-    return _Complaint(fields)
-
-
-def _count(fields: dict[str, Any], log: LogState) -> Fact:
-    given, wanted = fields["provided"], fields["expected"]
-    return Fact(
-        f"CPUID entries {given}, expected {wanted}",
-        "the firmware gave back another number of entries than it was given",
-    )
-
-
-def _page(fields: dict[str, Any], log: LogState) -> Fact:
-    return Fact("CPUID page", "the firmware did not take it; what it would take is said before")
+def _older(key: str, command: str, done: str) -> Format:
+    """Return the format of a line that calls the status ``fw_err``."""
+    first, second = (f"{way} to {done} ret={{ret:d}} fw_err={{fw_error:d}}" for way in _FAILED)
+    return form(key, "launch-failed", first, _named(command), second)
 
 
 FORMATS = (
-    form(
-        "qemu_cpuid_line",
-        "cpuid-mismatch",
-        "CPUID validation failed for function 0x{function:x}, index: 0x{index:x},"
-        f" provided: {_GIVEN}, expected: {_WANTED}",
-        _mismatch,
-    ),
-    form(
-        "qemu_cpuid_head",
-        "cpuid-mismatch",
-        "CPUID validation failed for function 0x{function:x}, index: 0x{index:x}.",
-        _complaint,
-    ),
-    form(
-        "qemu_cpuid_count",
-        "cpuid-count",
-        "CPUID validation failed due to count mismatch, provided: {provided:d},"
-        " expected: {expected:d}",
-        _count,
-    ),
-    form("qemu_cpuid_page", "cpuid-page", "SEV-SNP: failed update CPUID page", _page),
     *(
-        form(
-            f"qemu_{command.lower()}",
-            "launch-failed",
-            f"{command} ret={{ret:d}} fw_error={{fw_error:d}} '{{text:s}}'",
-            _named(command),
-        )
+        _line(f"qemu_{command.lower()}", command, command)
         for command in ("SNP_LAUNCH_START", "SNP_LAUNCH_UPDATE", "SNP_LAUNCH_FINISH")
+    ),
+    form(
+        "qemu_init",
+        "launch-failed",
+        "{caller:o}: failed to initialize ret={ret:d} fw_error={fw_error:d}",
+        _named("INIT"),
+        "failed to initialize ret={ret:d} fw_error={fw_error:d}",
+    ),
+    form(
+        "qemu_secret",
+        "launch-failed",
+        "failed to inject secret ret={ret:d} fw_error={fw_error:d}",
+        _named("LAUNCH_SECRET"),
+    ),
+    form(
+        "qemu_status",
+        "launch-failed",
+        "failed to get platform status ret={ret:d} fw_error='{fw_error:d}: {text:s}'",
+        _named("PLATFORM_STATUS"),
+        "failed to get platform status ret={ret:d}fw_error='{fw_error:d}: {text:s}'",
     ),
     form(
         "qemu_launch",
         "launch-failed",
         "{what:o} ret={ret:d} fw_error={fw_error:d} '{text:s}'",
         _launch,
+        "{what:o} ret={ret:d} errno={errno:d} fw_error={fw_error:d}",
+        "{what:o} ret={ret:d} fw_error={fw_error:d}",
     ),
+    _older("qemu_pdh", "PDH_CERT_EXPORT", "export PDH cert"),
+    _older("qemu_id", "GET_ID", "get ID"),
+    _older("qemu_report", "GET_ATTESTATION_REPORT", "get attestation report"),
+    _older("qemu_report_length", "GET_ATTESTATION_REPORT", "query the attestation report length"),
 )

@@ -48,6 +48,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "a": Conversion("[0-9a-fA-F:.]{1,32}", str),  # a PCI address
     "o": Conversion(r"\S{1,200}", str),
     "r": Conversion(".{0,400}", str),
+    "m": Conversion("(?:[-*] )?", str),  # the mark of a list, if there is one
 }
 """Each conversion by the letter that templates use."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .host_verdict import HostVerdict
+from .launch_pages import LaunchPages
+from .launch_verdict import LaunchVerdict
 from .record import plain
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from .record import LogRecord
     from .verdict import Verdict
 
-VERDICTS: tuple[Callable[[], Verdict], ...] = (HostVerdict,)
+VERDICTS: tuple[Callable[[], Verdict], ...] = (HostVerdict, LaunchPages, LaunchVerdict)
 """What makes each of them, for one log."""
 
 

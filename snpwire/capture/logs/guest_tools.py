@@ -1,0 +1,252 @@
+"""What a guest's tools say when no report comes: snpguest and the sev crate, AMD's C tools.
+
+They run in the guest, ask /dev/sev-guest, and print the halves of ``exitinfo2``, each in a spelling
+of its own. The numbers of AMD's C tools are decimal in one place and hex without 0x in another;
+what they print next tells which.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...wire.operands import VmmError
+from ...wire.status import Status
+from .errnos import ERRNOS
+from .guest import STATUS_REMEDIES, failure_words
+from .operands import status_words
+from .qemu_options import open_words
+from .qemu_run import errno_of
+from .record import Fact, LogLine
+from .template import form
+
+if TYPE_CHECKING:
+    from .record import LogState
+
+    Fields = dict[str, Any]
+
+_OS_ERROR = re.compile(r"(.*?) ?\(os error (\d{1,3})\)")
+_DIGITS = re.compile("[0-9a-f]{1,16}")
+_AFTER = re.compile(r"(?:get_report|get_extended_report|request_key|get_derived_key): (.*)")
+_ASKED = "the guest's dmesg has the same failure from the driver, and whether its key is wiped"
+_VMPL = (
+    "the VMPL that was asked for is more privileged than the guest's own: under an SVSM or a"
+    " paravisor the kernel runs at VMPL 1 or 2, and may not ask for 0"
+)
+_VMPL_REMEDY = (
+    "ask for the VMPL that the guest's kernel runs at ('SNP running at VMPL' in its dmesg): with"
+    " snpguest --vmpl 1, with sev-guest-get-report -v 1; then look at message version and sizes"
+)
+_OLD_CLIENT = "a tool or a kernel of another release than the firmware's messages"
+_COUNT = (
+    "guest and firmware count the messages differently: the driver began anew with its sequence"
+    " number, as after it was loaded again, or another user of the same VMPCK counted on"
+)
+CAUSES: dict[Status, tuple[str, str]] = {
+    Status.INVALID_PARAM: (f"{_VMPL}; or {_OLD_CLIENT}", _VMPL_REMEDY),
+    Status.AEAD_OFLOW: (
+        _COUNT,
+        "reboot the guest; use one driver and one VMPCK, and the driver of a newer kernel",
+    ),
+    Status.INVALID_KEY: (
+        "no key to sign with: VLEK asked for and none loaded, the launch disabled the VCEK, or the"
+        " host masks its chip key",
+        STATUS_REMEDIES[Status.INVALID_KEY],
+    ),
+}
+"""Cause and remedy for what tools meet most, as a person asks about it."""
+
+
+def status_fact(status: int, spelt: str) -> Fact:
+    """Return what a status of the firmware says to a guest's tool, given as *spelt*."""
+    code = Status(status)
+    cause, remedy = CAUSES.get(code, ("", STATUS_REMEDIES.get(code, "")))
+    return Fact(
+        f"guest request refused by the firmware  {spelt} {code.name if code.known else 'unknown'}",
+        status_words(status, request=True),
+        cause=cause,
+        remedy=remedy or _ASKED,
+        fields={"status": code, "side": "firmware"},
+    )
+
+
+class _Repeated:
+    """An error that a tool prints several times: with each of its causes, and once more."""
+
+    watches = False
+    patience = 8
+    pending = False
+    done = False
+
+    def __init__(self, status: int, fact: Fact) -> None:
+        self._fact = fact
+        self._word = f"status code: {status:#x}:"
+        self._count = 1
+
+    def take(self, line: LogLine) -> bool:
+        same = self._word in line.text.lower()
+        self._count += same
+        return same
+
+    def fact(self) -> Fact:
+        return self._fact._replace(fields={**self._fact.fields, "lines": self._count})
+
+
+def _known(fields: Fields, log: LogState) -> _Repeated:
+    status = int(fields["status"])
+    return _Repeated(status, status_fact(status, f"{status:#x}"))
+
+
+def _unknown(fields: Fields, log: LogState) -> Fact:
+    number = int(fields["code"])
+    if number == 0:
+        return Fact(
+            "guest request failed  no status",
+            "the tool shows 0 of the firmware: the kernel's error is lost",
+            cause="the response could not be opened (EBADMSG), or the driver refused by itself",
+            remedy=_ASKED,
+            fields={"side": "guest"},
+        )
+    return _info(number, f"{number:#x}")
+
+
+def _info(number: int, spelt: str) -> Fact:
+    """Return what all 64 bits of ``exitinfo2`` say."""
+    number &= (1 << 64) - 1
+    if number >> 32 == 0:
+        return status_fact(number, spelt)
+    meaning, remedy = failure_words(0, number)
+    vmm = VmmError(number >> 32)
+    return Fact(
+        f"guest request failed  {spelt}  vmm {int(vmm):#x} {vmm.name if vmm.known else 'unknown'}",
+        meaning,
+        remedy=remedy or _ASKED,
+        fields={"vmm_error": vmm, "side": "hypervisor"},
+    )
+
+
+def _named(fields: Fields, log: LogState) -> Fact:
+    """Interpret a debug print, which has the crate's own name of the status."""
+    spelt = str(fields["name"])
+    flat = spelt.replace("_", "").lower().replace("invalidlen", "invalidlength")
+    for code in Status:
+        if code.name.replace("_", "").lower() == flat:
+            return status_fact(int(code), spelt)
+    return Fact(f"guest request refused by the firmware  {spelt}", "a status of another name")
+
+
+def _vmm(fields: Fields, log: LogState) -> Fact:
+    text = str(fields["text"])
+    busy, length = "denial-of-service" in text or "RateLimit" in text, "number of pages" in text
+    vmm = VmmError.BUSY if busy else VmmError.INVALID_LEN if length else None
+    return Fact(
+        f"guest request refused by the hypervisor  {vmm.name if vmm else 'unknown'}",
+        vmm.doc if vmm else "the tool does not know the hypervisor's error",
+        cause="the host limits how often reports are asked for" if busy else "",
+        remedy="let one process ask, and keep the report" if busy else _ASKED,
+        fields={"side": "hypervisor"},
+    )
+
+
+def _system(fields: Fields, log: LogState) -> Fact:
+    """Interpret an error of the guest's kernel, with its number where the tool prints it."""
+    text = str(fields["text"]).strip()
+    found = _OS_ERROR.match(text)
+    number = int(found[2]) if found else errno_of(text)
+    name = ERRNOS[number][0] if number in ERRNOS else str(number or "unknown")
+    causes = {
+        25: "the kernel's sev-guest driver does not know the request, its VMPCK is wiped, or the"
+        " device is another one: a kernel older than 5.19, or a vendor's patches",
+        22: "the driver refused the request's version, sizes or addresses",
+        5: "the request was answered with an error; the number of it is printed with this line",
+        74: "the response could not be opened: its key or number is not the request's",
+        19: "there is no SNP guest, or the secrets page is missing",
+    }
+    return Fact(
+        f"guest request failed in the kernel  {name}  {text}",
+        "the guest's kernel, and not yet hypervisor or firmware, says so",
+        cause=causes.get(number, ""),
+        remedy=_ASKED,
+        fields={"errno": name, "side": "guest"},
+    )
+
+
+class _Bare:
+    """A number of AMD's C tools, with the line behind it that tells how it is meant."""
+
+    watches = True
+    patience = 1
+    pending = False
+
+    def __init__(self, digits: str) -> None:
+        self._digits = digits
+        self._after = 0
+        self.done = False
+
+    def take(self, line: LogLine) -> bool:
+        self.done = True
+        found = _AFTER.search(line.text)
+        self._after = errno_of(found[1].strip()) if found else 0
+        return found is not None
+
+    def fact(self) -> Fact:
+        decimal = self._digits.isdecimal()
+        both = decimal and int(self._digits, 16) != int(self._digits)
+        in_hex = not decimal or (both and self._after == int(self._digits, 16))
+        number = int(self._digits, 16 if in_hex else 10)
+        how = ", read as hex" if in_hex else ", read as decimal" if both else ""
+        return _info(number, f"{number:#x}{how}")
+
+
+def _bare(fields: Fields, log: LogState) -> _Bare | Fact:
+    digits = str(fields["code"]).strip(":.").lower()
+    if not _DIGITS.fullmatch(digits):
+        return Fact(f"firmware error {digits}", "no number that a status can be")
+    return _Bare(digits)
+
+
+def _prefixed(fields: Fields, log: LogState) -> Fact:
+    number = int(fields["code"])
+    return _info(number, f"{number:#x}")
+
+
+def _device(fields: Fields, log: LogState) -> Fact:
+    return open_words("/dev/sev-guest", str(fields.get("reason", "")).strip())
+
+
+def _skipped(fields: Fields, log: LogState) -> Fact:
+    return Fact(
+        "the report has bytes that the tool expects to be zero",
+        "a report of a newer version than the tool knows, or bytes that are no report",
+        cause="firmware sets bits and fields that an older tool calls reserved",
+        remedy="a newer snpguest; snpwire decode report shows every byte",
+    )
+
+
+_KNOWN = "Status Code: 0x{status:x}: {text:r}"
+FORMATS = (
+    form("tool_status", "tool-status", _KNOWN, _known, "Status Code: 0x{status:x}"),
+    form("tool_unknown", "tool-status", "Unknown SEV FW Error Encountered: {code:n}", _unknown),
+    form("tool_named", "tool-status", "KnownSevError({name:o})", _named),
+    form("tool_vmm", "tool-vmm", "VMM Error Encountered: {text:r}", _vmm),
+    form(
+        "tool_system",
+        "tool-kernel",
+        "Firmware Error Encountered: I/O Error Encountered: {text:r}",
+        _system,
+        "IO Error Encountered: {text:r}",
+        "I/O Error Encountered: {text:r}",
+    ),
+    form("tool_prefixed", "tool-status", "firmware error 0x{code:x}", _prefixed),
+    form("tool_bare", "tool-status", "^firmware error {code:a}", _bare),
+    form(
+        "tool_device",
+        "device-missing",
+        "unable to open /dev/sev-guest",
+        _device,
+        "failed to open /dev/sev-guest",
+        "could not open AMD SEV guest device at /dev/sev-guest (see {url:o}): {reason:r}",
+        "failed to open SEV firmware device.",
+    ),
+    form("tool_skipped", "tool-report", "Skipped bytes were expected to be zeroed.", _skipped),
+)

@@ -1,0 +1,271 @@
+"""The checks of ``snphost ok`` and ``snpguest ok``: what each failure means, and what mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .record import Fact
+from .template import Format, form
+
+if TYPE_CHECKING:
+    from .record import LogState
+
+_DMESG = "the lines of ccp and kvm_amd in the host's dmesg have why"
+_NO_INIT = "the secure processor has not been started for it, or its start failed"
+_MODULE = "kvm_amd has it off"
+_ROOT = "as root, and with modprobe msr"
+
+
+class Check(NamedTuple):
+    """A check, by its name as it is printed."""
+
+    key: str
+    name: str
+    meaning: str
+    """What is so if it failed."""
+    remedy: str = ""
+
+
+ROWS = (
+    Check(
+        "sme",
+        "Secure Memory Encryption (SME)",
+        "the processor cannot encrypt memory",
+        "switch SMEE on in the BIOS",
+    ),
+    Check(
+        "sev",
+        "Secure Encrypted Virtualization (SEV)",
+        "the processor has no SEV, or the BIOS has it off",
+        "switch SMEE on in the BIOS",
+    ),
+    Check(
+        "es",
+        "Encrypted State (SEV-ES)",
+        "the processor has no SEV-ES, or the BIOS has it off",
+        "give SEV-ES guests ASIDs in the BIOS",
+    ),
+    Check(
+        "snp",
+        "Secure Nested Paging (SEV-SNP)",
+        "the processor has no SNP, or the BIOS has it off",
+        "switch SEV-SNP on in the BIOS (CBS, also NBIO)",
+    ),
+    Check(
+        "vmpl",
+        "VM Permission Levels",
+        "the processor has no VMPLs",
+    ),
+    Check(
+        "vmpls",
+        "Number of VMPLs",
+        "the number of VMPLs is not known",
+    ),
+    Check(
+        "sev_started",
+        "SEV initialized",
+        _NO_INIT,
+        _DMESG,
+    ),
+    Check(
+        "es_started",
+        "SEV-ES initialized",
+        _NO_INIT,
+        _DMESG,
+    ),
+    Check(
+        "snp_started",
+        "SNP initialized",
+        f"SNP_INIT: {_NO_INIT}",
+        _DMESG,
+    ),
+    Check(
+        "rmp_started",
+        "RMP table initialized",
+        "SNP_INIT has not initialised the RMP",
+        _DMESG,
+    ),
+    Check(
+        "sev_init",
+        "SEV INIT",
+        _NO_INIT,
+        _DMESG,
+    ),
+    Check(
+        "es_init",
+        "SEV-ES INIT",
+        _NO_INIT,
+        _DMESG,
+    ),
+    Check(
+        "snp_init",
+        "SNP INIT",
+        f"SNP_INIT: {_NO_INIT}",
+        _DMESG,
+    ),
+    Check(
+        "rmp_init",
+        "RMP INIT",
+        "SNP_INIT has not initialised the RMP",
+        _DMESG,
+    ),
+    Check(
+        "rmp_reading",
+        "Reading RMP table",
+        "RMP_BASE and RMP_END could not be read",
+        _ROOT,
+    ),
+    Check(
+        "rmp_read",
+        "Read RMP tables",
+        "RMP_BASE and RMP_END could not be read",
+        _ROOT,
+    ),
+    Check(
+        "rmp_range",
+        "RMP table addresses",
+        "the BIOS has reserved no memory for the RMP",
+        "choose RMP coverage in the BIOS (CBS)",
+    ),
+    Check(
+        "alias",
+        "Alias check",
+        "memory has not been checked for aliases since the last update:"
+        " ALIAS_CHECK_COMPLETE is clear in platform_info of reports",
+        "a BIOS with the mitigation of AMD-SB-3015, and a boot with it; verifiers"
+        " may demand the bit",
+    ),
+    Check(
+        "kvm",
+        "KVM Support",
+        "there is no /dev/kvm, or it cannot be opened",
+        "switch SVM on in the BIOS, then modprobe kvm_amd",
+    ),
+    Check(
+        "kvm_found",
+        "KVM supported",
+        "there is no /dev/kvm, or it cannot be opened",
+        "switch SVM on in the BIOS, then modprobe kvm_amd",
+    ),
+    Check(
+        "kvm_sev",
+        "SEV enabled in KVM",
+        _MODULE,
+        f"kvm_amd.sev=1; {_DMESG}",
+    ),
+    Check(
+        "kvm_es",
+        "SEV-ES enabled in KVM",
+        _MODULE,
+        f"kvm_amd.sev_es=1; {_DMESG}",
+    ),
+    Check(
+        "kvm_snp",
+        "SEV-SNP enabled in KVM",
+        _MODULE,
+        f"kvm_amd.sev_snp=1; {_DMESG}",
+    ),
+    Check(
+        "version",
+        "SEV Firmware Version",
+        "the SEV firmware is older than the tool wants",
+        "a newer SEV firmware, or BIOS",
+    ),
+    Check(
+        "versions",
+        "SEV firmware version",
+        "the SEV firmware is older than the tool wants",
+        "a newer SEV firmware, or BIOS",
+    ),
+    Check(
+        "readable",
+        "/dev/sev readable",
+        "/dev/sev cannot be read",
+        "as root; modprobe ccp",
+    ),
+    Check(
+        "writable",
+        "/dev/sev writable",
+        "/dev/sev cannot be written",
+        "as root; modprobe ccp",
+    ),
+    Check(
+        "bits",
+        "Physical address bit reduction",
+        "the number is not known",
+    ),
+    Check(
+        "c_bit",
+        "C-bit location",
+        "the place of the C-bit is not known",
+    ),
+    Check(
+        "least_asid",
+        "Minimum ASID value for SEV-enabled, SEV-ES disabled guest",
+        "the number is not known",
+    ),
+    Check(
+        "plain_snp_sev",
+        "SEV-SNP",
+        "SYSCFG has SNP off",
+        "switch SEV-SNP on in the BIOS",
+    ),
+    Check(
+        "plain_es",
+        "SEV-ES",
+        "SEV_STATUS has it off: this is no SEV-ES guest",
+    ),
+    Check(
+        "plain_snp",
+        "SNP",
+        "it is off: in a host SYSCFG says so, in a guest SEV_STATUS",
+        "switch SEV-SNP on in the BIOS, or launch the guest as one of SNP",
+    ),
+    Check(
+        "plain_sev",
+        "SEV",
+        "SEV_STATUS has it off: this is no SEV guest",
+    ),
+    Check(
+        "isolation",
+        "SNP BTB Isolation",
+        "",
+    ),
+    Check(
+        "vmpl_sss",
+        "VMPL SSS",
+        "",
+    ),
+    Check(
+        "vmsa",
+        "VMSA Reg Prot",
+        "",
+    ),
+)
+CHECKS = tuple(sorted(ROWS, key=lambda row: -len(row.name)))
+"""The checks; one whose name another's begins with comes behind it."""
+
+
+def _check(row: Check) -> Any:
+    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
+        result = str(fields["result"]).upper()
+        more = log.line.text.rpartition(row.name)[2].strip(" :")
+        failed, passed_by = result == "FAIL", result == "SKIP"
+        fields.pop("mark", None)
+        return Fact(
+            f"{result:<4}  {row.name}  {more}".rstrip(),
+            row.meaning if failed else "what it needs failed before it" if passed_by else "",
+            remedy=row.remedy if failed else "",
+            fields={"result": result, "check": row.name, "value": more},
+        )
+
+    return interpret
+
+
+def _format(row: Check) -> Format:
+    return form(
+        f"check_{row.key}", "host-check", f"[ {{result:o}} ] {{mark:m}}{row.name}", _check(row)
+    )
+
+
+FORMATS = tuple(map(_format, CHECKS))
