@@ -15,10 +15,13 @@ from . import (
     guest_kernel,
     iommu,
     kvm,
+    kvm_module,
     kvm_pages,
+    psp,
     qemu,
     rmp,
     termination,
+    tio,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 RARE = (
     "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "CPUID", "ASP", "PSC", "PVALIDATE",
-    "Additional error", "(in):", "(out):", "[seqno",
+    "Additional error", "(in):", "(out):", "[seqno", "AMD-Vi", "SFS", "SME",
 )  # fmt: skip
 """Words of formats that begin with a character few words of a log begin with."""
 
@@ -34,6 +37,8 @@ OTHERS = (
     "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ", "rmpupdate",
     "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code", "sequence counter",
     "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_error=",
+    "ccp ", "Linux version ", "ommand line: ", "kvm_amd/param", "gmem_p", "TSM ", "CFG/TEE",
+    "SSESSION", "Stream for class",
 )  # fmt: skip
 """Words of the formats that have none of those.
 
@@ -50,8 +55,11 @@ _OTHERS = [word.encode() for word in OTHERS]
 
 FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
-    "boot": ("SNP initialisation of a host", boot.FORMATS),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS),
+    "boot": (
+        "SNP initialisation of a host",
+        boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
+    ),
+    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + tio.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
         kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS,
@@ -60,7 +68,7 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "trace": ("KVM tracepoints", ftrace.FORMATS),
     "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
     "qemu": ("launch failures of QEMU", qemu.FORMATS),
-    "iommu": ("IOMMU events about the RMP", iommu.FORMATS),
+    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", iommu.FORMATS),
 }
 """Title and formats of each family."""
 
@@ -90,10 +98,21 @@ def _index() -> _Index:
 
 
 _INDEX = _index()
+_LEAST = min(entry.wording.least for row in _INDEX.values() for _, entry in row)
+"""Characters of the shortest format."""
 
 
-def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
-    """Return the wording of *text* with its fields, or None if it is none that is known.
+class Occurrence(NamedTuple):
+    """A format in a text, and where it stands."""
+
+    start: int
+    end: int
+    entry: IndexEntry
+    fields: dict[str, Any]
+
+
+def _occurrence(text: str) -> Occurrence | None:
+    """Return a format in *text*, or None if it has none that is known.
 
     What stands before a format may have anchors of its own, so the last one is tried first.
     """
@@ -101,11 +120,30 @@ def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
     words.reverse()
     for word in dict.fromkeys(words):
         for key, entry in _INDEX[word]:
-            if key in text:
-                fields = entry.wording.match(text)
-                if fields is not None:
-                    return entry, fields
+            if key in text and (found := entry.wording.find(text)):
+                return Occurrence(found.start(), found.end(), entry, entry.wording.fields(found))
     return None
+
+
+def occurrences(text: str) -> list[Occurrence]:
+    """Return every format in *text*, from left to right."""
+    first = _occurrence(text)
+    if first is None:
+        return []
+    before, after = text[: first.start], text[first.end :]
+    found = [first]
+    if len(before) >= _LEAST and _TEXT.search(before):
+        found = [*occurrences(before), first]
+    if len(after) >= _LEAST and _TEXT.search(after):
+        end = first.end
+        found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
+    return found
+
+
+def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
+    """Return the wording of *text* with its fields, or None if it is none that is known."""
+    found = _occurrence(text)
+    return None if found is None else (found.entry, found.fields)
 
 
 def breaks_off(text: str) -> bool:
