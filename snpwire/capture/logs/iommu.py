@@ -69,10 +69,9 @@ def _features(fields: dict[str, Any], log: LogState) -> Fact:
     second = f"  EFR2 {int(fields['efr2']):#x}" if "efr2" in fields else ""
     names = f"  {fields['names']}" if fields.get("names") else ""
     return Fact(
-        f"IOMMU EFR {efr:#x}{second}{names}",
-        "bit 63 (SNPSup) is 1: it can check the RMP"
-        if snp
-        else "bit 63 (SNPSup) is 0: this IOMMU has no SNP support",
+        f"IOMMU with{'' if snp else 'out'} SNP  EFR {efr:#x}{second}{names}",
+        f"bit 63 (SNPSup) is {snp:d}: "
+        + ("it can check the RMP" if snp else "this IOMMU has no SNP support"),
         consequence="" if snp else _OFF,
         remedy="" if snp else _BIOS,
         fields={"snp_supported": snp},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .template import Interpreter
 
 NO_ASIDS = "in the BIOS, raise the SEV-ES ASID space limit above 1"
+_OFFER = f"{NO_ASIDS}; load kvm_amd with sev, sev_es and sev_snp set to 1"
 _STATES = {
     "unusable": "the processor has it, and the BIOS left no ASID",
     "disabled": "an option, the BIOS, or a failed INIT turned it off",
@@ -84,6 +85,7 @@ class _Parameter:
         return Fact(
             f"kvm_amd {self._name} {self._value}".rstrip(),
             says,
+            remedy=_OFFER if on is False and self._name in ("sev_es", "sev_snp") else "",
             fields={"parameter": self._name, "value": self._value, "on": on},
         )
 
