@@ -18,8 +18,10 @@ from . import (
     hypervisors,
     iommu,
     kvm,
+    kvm_module,
     kvm_pages,
     ovmf,
+    psp,
     qemu,
     qemu_cpuid,
     qemu_options,
@@ -31,6 +33,7 @@ from . import (
     svsm_statements,
     tcb_versions,
     termination,
+    tio,
     verifiers,
 )
 
@@ -39,12 +42,12 @@ if TYPE_CHECKING:
 
 RARE = (
     "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "CPUID", "ASP", "PSC", "PVALIDATE",
-    "Additional error", "(in):", "(out):", "[seqno", "KVM", "TCB", "COCONUT", "VMGEXIT",
-    "Status Code", "SVSM", "VMPL", "Alias check", "C-bit loc", "Physical address bit",
-    "RAM discard", "GPA 0x", "#VC", "Required features", "Unsupported features", "Fatal error h",
-    "Soft error h", "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as",
-    "X64 Exception", "Failed to Val", "Failed to Inv", "Unhandled exit", "Error Encountered",
-    "KnownSevError", "Skipped bytes", "SME)", "Permission Levels",
+    "Additional error", "(in):", "(out):", "[seqno", "AMD-Vi", "SFS", "SME",
+    "KVM", "TCB", "COCONUT", "VMGEXIT", "VMPL", "SVSM", "GPA 0x", "#VC", "Status Code",
+    "Alias check", "C-bit loc", "Physical address bit", "Permission Levels", "RAM discard",
+    "Required features", "Unsupported features", "Unhandled exit", "Fatal error h", "Soft error h",
+    "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as", "X64 Exception",
+    "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
 )  # fmt: skip
 """Words of formats that begin with a character few words of a log begin with."""
 
@@ -52,6 +55,8 @@ OTHERS = (
     "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ", "rmpupdate",
     "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code", "sequence counter",
     "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_err",
+    "ccp ", "Linux version ", "ommand line: ", "kvm_amd/param", "gmem_p", "TSM ", "CFG/TEE",
+    "SSESSION", "Stream for class",
     "dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "mbz range",
     "platform info bit", "report version is",
 )  # fmt: skip
@@ -70,8 +75,11 @@ _OTHERS = [word.encode() for word in OTHERS]
 
 FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
-    "boot": ("SNP initialisation of a host", boot.FORMATS),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS),
+    "boot": (
+        "SNP initialisation of a host",
+        boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
+    ),
+    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + tio.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
         kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS,
@@ -87,7 +95,7 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
         + qemu_setup.FORMATS
         + qemu_run.FORMATS,
     ),
-    "iommu": ("IOMMU events about the RMP", iommu.FORMATS),
+    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", iommu.FORMATS),
     "launch": ("QEMU's trace of a launch: what was measured", qemu_trace.FORMATS),
     "svsm": ("an SVSM at VMPL 0", svsm.FORMATS + svsm_statements.FORMATS),
     "ovmf": ("OVMF, the guest's firmware", ovmf.FORMATS),
@@ -125,10 +133,21 @@ def _index() -> _Index:
 
 
 _INDEX = _index()
+_LEAST = min(entry.wording.least for row in _INDEX.values() for _, entry in row)
+"""Characters of the shortest format."""
 
 
-def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
-    """Return the wording of *text* with its fields, or None if it is none that is known.
+class Occurrence(NamedTuple):
+    """A format in a text, and where it stands."""
+
+    start: int
+    end: int
+    entry: IndexEntry
+    fields: dict[str, Any]
+
+
+def _occurrence(text: str) -> Occurrence | None:
+    """Return a format in *text*, or None if it has none that is known.
 
     What stands before a format may have anchors of its own, so the last one is tried first.
     """
@@ -136,11 +155,30 @@ def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
     words.reverse()
     for word in dict.fromkeys(words):
         for key, entry in _INDEX[word]:
-            if key in text:
-                fields = entry.wording.match(text)
-                if fields is not None:
-                    return entry, fields
+            if key in text and (found := entry.wording.find(text)):
+                return Occurrence(found.start(), found.end(), entry, entry.wording.fields(found))
     return None
+
+
+def occurrences(text: str) -> list[Occurrence]:
+    """Return every format in *text*, from left to right."""
+    first = _occurrence(text)
+    if first is None:
+        return []
+    before, after = text[: first.start], text[first.end :]
+    found = [first]
+    if len(before) >= _LEAST and _TEXT.search(before):
+        found = [*occurrences(before), first]
+    if len(after) >= _LEAST and _TEXT.search(after):
+        end = first.end
+        found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
+    return found
+
+
+def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
+    """Return the wording of *text* with its fields, or None if it is none that is known."""
+    found = _occurrence(text)
+    return None if found is None else (found.entry, found.fields)
 
 
 def breaks_off(text: str) -> bool:
