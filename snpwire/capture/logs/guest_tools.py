@@ -199,7 +199,7 @@ class _Bare:
 
 
 def _bare(fields: Fields, log: LogState) -> _Bare | Fact:
-    digits = str(fields["code"]).strip(":.").lower()
+    digits = str(fields["digits"]).strip(":.").lower()
     if not _DIGITS.fullmatch(digits):
         return Fact(f"firmware error {digits}", "no number that a status can be")
     return _Bare(digits)
@@ -223,22 +223,22 @@ def _skipped(fields: Fields, log: LogState) -> Fact:
     )
 
 
-_KNOWN = "Status Code: 0x{status:x}: {text:r}"
+_KNOWN = "Status Code: 0x{status:x}:{text:r}"
 FORMATS = (
     form("tool_status", "tool-status", _KNOWN, _known, "Status Code: 0x{status:x}"),
     form("tool_unknown", "tool-status", "Unknown SEV FW Error Encountered: {code:n}", _unknown),
     form("tool_named", "tool-status", "KnownSevError({name:o})", _named),
-    form("tool_vmm", "tool-vmm", "VMM Error Encountered: {text:r}", _vmm),
+    form("tool_vmm", "tool-vmm", "VMM Error Encountered:{text:r}", _vmm),
     form(
         "tool_system",
         "tool-kernel",
-        "Firmware Error Encountered: I/O Error Encountered: {text:r}",
+        "Firmware Error Encountered: I/O Error Encountered:{text:r}",
         _system,
-        "IO Error Encountered: {text:r}",
-        "I/O Error Encountered: {text:r}",
+        "IO Error Encountered:{text:r}",
+        "I/O Error Encountered:{text:r}",
     ),
     form("tool_prefixed", "tool-status", "firmware error 0x{code:x}", _prefixed),
-    form("tool_bare", "tool-status", "^firmware error {code:a}", _bare),
+    form("tool_bare", "tool-status", "^firmware error {digits:a}", _bare),
     form(
         "tool_device",
         "device-missing",

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.msr import MsrInfo
 from ...wire.operands import DoorbellRequest, TermSet, term_reason
+from ...wire.status import Status
 from .launch_reasons import firmware_reasons, shortened
 from .operands import code_words, exit_name, status_words
 from .qemu import COMMANDS
-from .record import Fact, Hex
+from .record import Fact
 from .statement import Statement, statement
 from .template import form
 
@@ -104,7 +105,13 @@ def _command(fields: dict[str, Any], log: LogState) -> Fact:
         else "the kernel refused, the firmware was not asked",
         cause=shortened(rows),
         remedy=f"all checks in their order: snpwire explain command {what}" if rows else "",
-        fields={"status": Hex(status), "refused_by": "firmware" if status else "kernel"},
+        fields={
+            "command": what,
+            "status": Status(status),
+            "refused_by": "firmware" if status else "kernel",
+            "errno": "",
+            "reasons": [row.text for row in rows],
+        },
     )
 
 

@@ -122,7 +122,7 @@ class LaunchVerdict:
         if self._failed is None:
             return [f"launch: no refusal; it ended at line {self._ended}"] if self._ended else []
         record = self._failed
-        what, by = record.fields["what"] or "a step without a name", record.fields["refused_by"]
+        what, by = record.fields["command"] or "a step without a name", record.fields["refused_by"]
         where = f"line {record.line}"
         more = f", the last of {self._failures} failures" if self._failures > 1 else ""
         who = f"refused by the {by}" if by != "unknown" else "it is not told by whom"
@@ -147,7 +147,7 @@ class LaunchVerdict:
             "answer": "failed" if self._failed else "no refusal",
             "line": self._failed.line if self._failed else self._ended,
             "failures": self._failures,
-            "command": fields.get("what", ""),
+            "command": fields.get("command", ""),
             "refused_by": fields.get("refused_by", ""),
             "with": self._with() if self._failed else "",
             "policy": Hex(self._policy[1]) if self._policy else None,

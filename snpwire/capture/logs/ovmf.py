@@ -117,11 +117,8 @@ ROWS = (
     Statement(
         "ovmf_ap",
         "ovmf-processors",
-        (
-            "SEV-SNP: AP Destroy failed",
-            "SEV-SNP: AP Create failed",
-        ),
-        "a processor could not be stopped or started",
+        ("SEV-SNP: AP Destroy failed",),
+        "a processor could not be stopped",
         "the hypervisor refused (AP creation)",
         remedy="the host's dmesg has what KVM says: vmgexit and AP",
         side="hypervisor",

@@ -97,7 +97,7 @@ def _failure(fields: dict[str, Any]) -> Fact:
     """Report who refused: the firmware where it gave a status, else the kernel."""
     what = command_of(fields.get("what", ""))
     error = fields["fw_error"] & NO_FW_CALL
-    errno = fields.get("errno", fields["ret"])
+    errno = fields.get("number", fields["ret"])
     asked = error not in (0, NO_FW_CALL)
     refused = _firmware(what, error) if asked else _kernel(what, errno)
     return _summary(fields, what, errno, refused)
@@ -105,13 +105,19 @@ def _failure(fields: dict[str, Any]) -> Fact:
 
 def _summary(fields: dict[str, Any], what: str, errno: int, refused: Fact) -> Fact:
     status, ret = Status(fields["fw_error"] & NO_FW_CALL), fields["ret"]
-    name = f" {errno_name(errno)}" if errno < 0 or "errno" in fields else ""
+    name = f" {errno_name(errno)}" if errno < 0 or "number" in fields else ""
     known = status.name if status.known else "unknown"
     shown = f" {known}" if refused.fields["refused_by"] == "firmware" else ""
     title = "making the guest an SEV one (INIT)" if what == "INIT" else what
     return refused._replace(
         text=f"{title}  ret {ret}{name}  fw_error {fields['fw_error']}{shown}".strip(),
-        fields={"what": what, "errno": errno_name(errno), "status": status, **refused.fields},
+        fields={
+            "what": fields.get("what", what),
+            "command": what,
+            "errno": errno_name(errno),
+            "status": status,
+            **refused.fields,
+        },
     )
 
 
@@ -157,7 +163,7 @@ def _line(key: str, command: str, before: str) -> Format:
         "launch-failed",
         f"{numbers} '{{text:s}}'",
         _named(command),
-        f"{before} ret={{ret:d}} errno={{errno:d}} fw_error={{fw_error:d}}",
+        f"{before} ret={{ret:d}} errno={{number:d}} fw_error={{fw_error:d}}",
         numbers,
     )
 
@@ -198,7 +204,7 @@ FORMATS = (
         "launch-failed",
         "{what:o} ret={ret:d} fw_error={fw_error:d} '{text:s}'",
         _launch,
-        "{what:o} ret={ret:d} errno={errno:d} fw_error={fw_error:d}",
+        "{what:o} ret={ret:d} errno={number:d} fw_error={fw_error:d}",
         "{what:o} ret={ret:d} fw_error={fw_error:d}",
     ),
     _older("qemu_pdh", "PDH_CERT_EXPORT", "export PDH cert"),

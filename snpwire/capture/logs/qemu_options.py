@@ -81,7 +81,7 @@ def _options(fields: dict[str, Any], log: LogState) -> Fact:
     return Fact(
         f"QEMU is asked for an SNP guest  policy {int(number):#x}{default}, {block}",
         f"policy: {word_words(number)}",
-        fields={**given, "options": ""},
+        fields=given,
     )
 
 

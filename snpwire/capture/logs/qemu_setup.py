@@ -130,7 +130,6 @@ ROWS = (
         (
             "SEV-SNP: failed to configure initial private guest memory",
             "SEV-SNP: failed to configure initialprivate guest memory",
-            "SEV-SNP: failed to set memory attribute private",
         ),
         "memory could not be made private",
         "KVM_SET_MEMORY_ATTRIBUTES failed, before the launch's update",

@@ -197,7 +197,7 @@ def _guest_request(fields: dict[str, Any], log: LogState) -> Fact:
         f"SVSM guest request failed  {int(result):#x}",
         meaning,
         consequence="VMPCK0 is wiped: the SVSM gets no further report",
-        fields={"info": Hex(result), "side": "guest"},
+        fields={"result": Hex(result), "side": "guest"},
     )
 
 

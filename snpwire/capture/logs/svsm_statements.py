@@ -83,10 +83,7 @@ ROWS = (
     Statement(
         "svsm_rmpadjust",
         "svsm-instruction",
-        (
-            "RMPADJUST: Unexpected return value: {ret:p}",
-            "RMPADJUST: Unexpected return value: {ret:d}",
-        ),
+        ("RMPADJUST: Unexpected return value: {ret:p}",),
         "RMPADJUST returned {ret}",
         "no result that the SVSM knows",
         side="guest",
