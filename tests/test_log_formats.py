@@ -57,7 +57,15 @@ TEXT = {
     "url": st.sampled_from(["https://docs.example"]),
     "result": st.sampled_from(["PASS", "FAIL", "SKIP"]),
 }
-MOVED = {"high", "low", "rest", "features", "options", "name", "digits"}  # joined to others, or taken apart
+MOVED = {
+    "high",
+    "low",
+    "rest",
+    "features",
+    "options",
+    "name",
+    "digits",
+}  # joined to others, or taken apart
 PREFIXES = [
     "",
     "[   12.345678] ",

@@ -140,6 +140,15 @@ LINES = [
      "launch-failed", {"refused_by": "firmware", "status": "BAD_MEASUREMENT"}),
     ("qemu: sev_snp_launch_start: SNP_LAUNCH_START ret=-22 fw_error=0 ''", "launch-failed",
      {"refused_by": "kernel", "ret": -22}),
+    # other programs: test_log_programs has the rest
+    ("4242@1700000000.123456:kvm_sev_snp_launch_update src 0x7f0000000000 gpa 0xffe00000"
+     " len 0x200000 (Normal page)", "launch-update", {"page_type": "NORMAL", "pages": 512}),
+    ("[SVSM] Launching Firmware", "svsm-start", {}),
+    ("MMIO using encrypted memory: FED40000", "ovmf-mmio", {"address": "0xfed40000"}),
+    ("thread 'vcpu1' panicked at src/mod.rs:7:9: GHCB_INFO_NORMAL: Unhandled exit code: 7c",
+     "vmm-exit", {"code": "0x7c", "name": "MSR"}),
+    ("because: Known SEV FW Error: Status Code: 0x27: The key requested is invalid.",
+     "tool-status", {"status": "INVALID_KEY"}),
     # the IOMMU: devid 0xc109 is bus 0xc1, device 1, function 1
     ("pci 0000:c1:00.0: AMD-Vi: Event logged [RMP_PAGE_FAULT vmg_tag=0x0000, gpa=0x40200000,"
      " flags_rmp=0x0005, flags=0x0020]", "iommu-rmp-fault", {"device": "0000:c1:00.0"}),

@@ -171,8 +171,13 @@ def diff(
     "  term   guests that terminated themselves\n"
     "  trace  KVM tracepoints\n"
     "  guest  guest kernel and guest driver\n"
-    "  qemu   launch failures of QEMU\n"
-    "  iommu  the IOMMU's part in SNP, and its events about the RMP",
+    "  qemu   QEMU: launches that failed, and guests that it stopped\n"
+    "  iommu  the IOMMU's part in SNP, and its events about the RMP\n"
+    "  launch QEMU's trace of a launch: what was measured\n"
+    "  svsm   an SVSM at VMPL 0\n"
+    "  ovmf   OVMF, the guest's firmware\n"
+    "  vmm    Cloud Hypervisor, OpenVMM and OpenHCL\n"
+    "  tools  tools of guests and hosts, and verifiers",
 )
 def log(
     file: File = "-",

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     Fields = dict[str, Any]
 
 _OS_ERROR = re.compile(r"(.*?) ?\(os error (\d{1,3})\)")
+_CRATE_NAMES = {
+    "invalidlen": "invalidlength",
+    "rbmodeexited": "exitringbuffer",
+    "rmpinitfailed": "rmpinitializationfailed",
+}
 _DIGITS = re.compile("[0-9a-f]{1,16}")
 _AFTER = re.compile(r"(?:get_report|get_extended_report|request_key|get_derived_key): (.*)")
 _ASKED = "the guest's dmesg has the same failure from the driver, and whether its key is wiped"
@@ -128,7 +133,8 @@ def _info(number: int, spelt: str) -> Fact:
 def _named(fields: Fields, log: LogState) -> Fact:
     """Interpret a debug print, which has the crate's own name of the status."""
     spelt = str(fields["name"])
-    flat = spelt.replace("_", "").lower().replace("invalidlen", "invalidlength")
+    flat = spelt.replace("_", "").lower()
+    flat = _CRATE_NAMES.get(flat, flat)
     for code in Status:
         if code.name.replace("_", "").lower() == flat:
             return status_fact(int(code), spelt)
@@ -227,7 +233,7 @@ _KNOWN = "Status Code: 0x{status:x}:{text:r}"
 FORMATS = (
     form("tool_status", "tool-status", _KNOWN, _known, "Status Code: 0x{status:x}"),
     form("tool_unknown", "tool-status", "Unknown SEV FW Error Encountered: {code:n}", _unknown),
-    form("tool_named", "tool-status", "KnownSevError({name:o})", _named),
+    form("tool_named", "tool-status", "KnownSevError({name:s})", _named),
     form("tool_vmm", "tool-vmm", "VMM Error Encountered:{text:r}", _vmm),
     form(
         "tool_system",

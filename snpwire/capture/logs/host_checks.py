@@ -16,7 +16,7 @@ _MODULE = "kvm_amd has it off"
 _ROOT = "as root, and with modprobe msr"
 
 
-class Check(NamedTuple):
+class HostCheck(NamedTuple):
     """A check, by its name as it is printed."""
 
     key: str
@@ -27,107 +27,107 @@ class Check(NamedTuple):
 
 
 ROWS = (
-    Check(
+    HostCheck(
         "sme",
         "Secure Memory Encryption (SME)",
         "the processor cannot encrypt memory",
         "switch SMEE on in the BIOS",
     ),
-    Check(
+    HostCheck(
         "sev",
         "Secure Encrypted Virtualization (SEV)",
         "the processor has no SEV, or the BIOS has it off",
         "switch SMEE on in the BIOS",
     ),
-    Check(
+    HostCheck(
         "es",
         "Encrypted State (SEV-ES)",
         "the processor has no SEV-ES, or the BIOS has it off",
         "give SEV-ES guests ASIDs in the BIOS",
     ),
-    Check(
+    HostCheck(
         "snp",
         "Secure Nested Paging (SEV-SNP)",
         "the processor has no SNP, or the BIOS has it off",
         "switch SEV-SNP on in the BIOS (CBS, also NBIO)",
     ),
-    Check(
+    HostCheck(
         "vmpl",
         "VM Permission Levels",
         "the processor has no VMPLs",
     ),
-    Check(
+    HostCheck(
         "vmpls",
         "Number of VMPLs",
         "the number of VMPLs is not known",
     ),
-    Check(
+    HostCheck(
         "sev_started",
         "SEV initialized",
         _NO_INIT,
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "es_started",
         "SEV-ES initialized",
         _NO_INIT,
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "snp_started",
         "SNP initialized",
         f"SNP_INIT: {_NO_INIT}",
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "rmp_started",
         "RMP table initialized",
         "SNP_INIT has not initialised the RMP",
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "sev_init",
         "SEV INIT",
         _NO_INIT,
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "es_init",
         "SEV-ES INIT",
         _NO_INIT,
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "snp_init",
         "SNP INIT",
         f"SNP_INIT: {_NO_INIT}",
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "rmp_init",
         "RMP INIT",
         "SNP_INIT has not initialised the RMP",
         _DMESG,
     ),
-    Check(
+    HostCheck(
         "rmp_reading",
         "Reading RMP table",
         "RMP_BASE and RMP_END could not be read",
         _ROOT,
     ),
-    Check(
+    HostCheck(
         "rmp_read",
         "Read RMP tables",
         "RMP_BASE and RMP_END could not be read",
         _ROOT,
     ),
-    Check(
+    HostCheck(
         "rmp_range",
         "RMP table addresses",
         "the BIOS has reserved no memory for the RMP",
         "choose RMP coverage in the BIOS (CBS)",
     ),
-    Check(
+    HostCheck(
         "alias",
         "Alias check",
         "memory has not been checked for aliases since the last update:"
@@ -135,108 +135,108 @@ ROWS = (
         "a BIOS with the mitigation of AMD-SB-3015, and a boot with it; verifiers"
         " may demand the bit",
     ),
-    Check(
+    HostCheck(
         "kvm",
         "KVM Support",
         "there is no /dev/kvm, or it cannot be opened",
         "switch SVM on in the BIOS, then modprobe kvm_amd",
     ),
-    Check(
+    HostCheck(
         "kvm_found",
         "KVM supported",
         "there is no /dev/kvm, or it cannot be opened",
         "switch SVM on in the BIOS, then modprobe kvm_amd",
     ),
-    Check(
+    HostCheck(
         "kvm_sev",
         "SEV enabled in KVM",
         _MODULE,
         f"kvm_amd.sev=1; {_DMESG}",
     ),
-    Check(
+    HostCheck(
         "kvm_es",
         "SEV-ES enabled in KVM",
         _MODULE,
         f"kvm_amd.sev_es=1; {_DMESG}",
     ),
-    Check(
+    HostCheck(
         "kvm_snp",
         "SEV-SNP enabled in KVM",
         _MODULE,
         f"kvm_amd.sev_snp=1; {_DMESG}",
     ),
-    Check(
+    HostCheck(
         "version",
         "SEV Firmware Version",
         "the SEV firmware is older than the tool wants",
         "a newer SEV firmware, or BIOS",
     ),
-    Check(
+    HostCheck(
         "versions",
         "SEV firmware version",
         "the SEV firmware is older than the tool wants",
         "a newer SEV firmware, or BIOS",
     ),
-    Check(
+    HostCheck(
         "readable",
         "/dev/sev readable",
         "/dev/sev cannot be read",
         "as root; modprobe ccp",
     ),
-    Check(
+    HostCheck(
         "writable",
         "/dev/sev writable",
         "/dev/sev cannot be written",
         "as root; modprobe ccp",
     ),
-    Check(
+    HostCheck(
         "bits",
         "Physical address bit reduction",
         "the number is not known",
     ),
-    Check(
+    HostCheck(
         "c_bit",
         "C-bit location",
         "the place of the C-bit is not known",
     ),
-    Check(
+    HostCheck(
         "least_asid",
         "Minimum ASID value for SEV-enabled, SEV-ES disabled guest",
         "the number is not known",
     ),
-    Check(
+    HostCheck(
         "plain_snp_sev",
         "SEV-SNP",
         "SYSCFG has SNP off",
         "switch SEV-SNP on in the BIOS",
     ),
-    Check(
+    HostCheck(
         "plain_es",
         "SEV-ES",
         "SEV_STATUS has it off: this is no SEV-ES guest",
     ),
-    Check(
+    HostCheck(
         "plain_snp",
         "SNP",
         "it is off: in a host SYSCFG says so, in a guest SEV_STATUS",
         "switch SEV-SNP on in the BIOS, or launch the guest as one of SNP",
     ),
-    Check(
+    HostCheck(
         "plain_sev",
         "SEV",
         "SEV_STATUS has it off: this is no SEV guest",
     ),
-    Check(
+    HostCheck(
         "isolation",
         "SNP BTB Isolation",
         "",
     ),
-    Check(
+    HostCheck(
         "vmpl_sss",
         "VMPL SSS",
         "",
     ),
-    Check(
+    HostCheck(
         "vmsa",
         "VMSA Reg Prot",
         "",
@@ -246,7 +246,7 @@ CHECKS = tuple(sorted(ROWS, key=lambda row: -len(row.name)))
 """The checks; one whose name another's begins with comes behind it."""
 
 
-def _check(row: Check) -> Any:
+def _check(row: HostCheck) -> Any:
     def interpret(fields: dict[str, Any], log: LogState) -> Fact:
         result = str(fields["result"]).upper()
         more = log.line.text.rpartition(row.name)[2].strip(" :")
@@ -262,7 +262,7 @@ def _check(row: Check) -> Any:
     return interpret
 
 
-def _format(row: Check) -> Format:
+def _format(row: HostCheck) -> Format:
     return form(
         f"check_{row.key}", "host-check", f"[ {{result:o}} ] {{mark:m}}{row.name}", _check(row)
     )

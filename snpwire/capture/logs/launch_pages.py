@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .qemu_trace import PAGE, size_words
-from .record import Hex
 
 if TYPE_CHECKING:
     from .record import LogRecord
@@ -39,8 +38,8 @@ class PageRange(NamedTuple):
         """Return the range in JSON's terms."""
         return {
             "line": self.line,
-            "gpa": None if self.gpa is None else Hex(self.gpa),
-            "size": Hex(self.size),
+            "gpa": None if self.gpa is None else hex(self.gpa),
+            "size": hex(self.size),
             "pages": self.size // PAGE,
             "page_type": self.page_type,
             "vmpl": self.vmpl,

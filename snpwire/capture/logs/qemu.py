@@ -97,7 +97,7 @@ def _failure(fields: dict[str, Any]) -> Fact:
     """Report who refused: the firmware where it gave a status, else the kernel."""
     what = command_of(fields.get("what", ""))
     error = fields["fw_error"] & NO_FW_CALL
-    errno = fields.get("number", fields["ret"])
+    errno = -abs(fields["number"]) if "number" in fields else fields["ret"]
     asked = error not in (0, NO_FW_CALL)
     refused = _firmware(what, error) if asked else _kernel(what, errno)
     return _summary(fields, what, errno, refused)

@@ -76,7 +76,7 @@ def vmgexit_words(info1: int, info2: int) -> str:
 
 def _missing(fields: dict[str, Any], log: LogState) -> Fact:
     gone = HvFeatures(fields["missing"])
-    names = " ".join(gone.names()) or "none that has a name"
+    names = " ".join(gone.names()) or "none"
     lacks = "; ".join(text for name, text in _NEEDED.items() if gone.has(name))
     return Fact(
         f"hypervisor features missing {int(gone):#x}: {names}  present {fields['present']:#x}",
