@@ -270,7 +270,9 @@ def _because(boot: Boot) -> str:
     if boot.answer() == OPEN:
         return f"lines contradict each other: {stop.cited()}, yet {init.cited()}"
     if init.state == OK:
-        return f"the firmware of SNP is up (line {init.line}), but SNP is off in KVM: {stop.cited()}"
+        return (
+            f"the firmware of SNP is up (line {init.line}), but SNP is off in KVM: {stop.cited()}"
+        )
     asked = STEPS.index(stop.name) < STEPS.index(INIT) and not init.line
     return stop.cited() + (", so SNP_INIT was never asked" if asked else "")
 
