@@ -21,7 +21,7 @@ from .logs.entries import run
 from .logs.formats import FAMILIES, Hits, IndexEntry, Occurrence, breaks_off, occurrences
 from .logs.record import Fact, LogBlock, LogLine, LogRecord, LogState
 from .logs.rmp import KIND as ENTRY
-from .logtext import Decoder, line_text, messages, split_object, undecorated
+from .logtext import Decoder, is_plain, line_text, messages, split_object, undecorated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -210,22 +210,32 @@ class Reader:
             self.odd["long"] += 1
         prefix, message = split_prefix(text)
         done: list[LogRecord] = []
-        known, unknown = False, self.unknown_count
+        unknown = self.unknown_count
+        if is_plain(message):
+            known = self._message(prefix, message, done)
+        else:
+            known = self._several(prefix, message, done)
+        self.known += known
+        self._unknown_lines += not known and self.unknown_count > unknown
+        return done
+
+    def _several(self, prefix: str, message: str, done: list[LogRecord]) -> bool:
+        """Read a line that may hold several messages; return whether one of them is known."""
+        known = False
         for number, piece in enumerate(messages(message)):
             before, rest = (prefix, piece) if number == 0 else split_prefix(piece)
             head, rest = split_object(rest)
             if head:
                 inner, rest = split_prefix(rest)
                 before += head + inner
-            if "  " in rest or _BLANKS.search(rest):
-                rest = " ".join(rest.split())
-            known |= self._message(LogLine(self.lines, self.lines, before, rest), done)
-        self.known += known
-        self._unknown_lines += not known and self.unknown_count > unknown
-        return done
+            known |= self._message(before, rest, done)
+        return known
 
-    def _message(self, line: LogLine, done: list[LogRecord]) -> bool:
+    def _message(self, prefix: str, text: str, done: list[LogRecord]) -> bool:
         """Read one message: part of an open block, formats, the rest of a broken line, or none."""
+        if "  " in text or _BLANKS.search(text):
+            text = " ".join(text.split())
+        line = LogLine(self.lines, self.lines, prefix, text)
         if self._open and self._taken(line, done):
             return True
         found = self._read(line)

@@ -32,9 +32,8 @@ _TYPOGRAPHY = str.maketrans(
 )
 """What an editor makes of quotation marks, hyphens, blanks and full stops."""
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+([^\w\s\\])")
-_BREAK = re.compile(
-    r"(?:\\+[rn])+|(?<=[}\"]), ?(?=\{)|(?<=\S) ?(?=\[ {0,11}[0-9]{1,7}\.[0-9]{6}\])"
-)
+_BREAK = re.compile(r"(?:\\+[rn])+|(?<=[}\"]), ?(?=\{)")
+_STAMP = re.compile(r"\[ {0,11}[0-9]{1,7}\.[0-9]{6}\]")
 _OBJECT = re.compile(r'.{0,600}"(?:msg|message|log|line|text)" ?: ?"', re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
@@ -138,14 +137,31 @@ def line_text(raw: bytes) -> tuple[str, str]:
     return text.rstrip("\r"), odd
 
 
+def is_plain(text: str) -> bool:
+    """Return whether *text* holds one message, as it was printed."""
+    if "\\" in text or '"' in text or "}" in text:
+        return False
+    return "] " not in text or not _STAMP.search(text, 1)
+
+
 def messages(text: str) -> list[str]:
     """Return the messages that *text* holds, which has no prefix any more; most hold one."""
     pieces = [text]
-    if "\\" in text or "{" in text or "]" in text:
+    if "\\" in text or "}" in text:
         pieces = [piece for piece in _BREAK.split(text) if piece] or pieces
+    if "[" in text and _STAMP.search(text, 1):
+        pieces = [part for piece in pieces for part in _at_stamps(piece)]
     if "\\" in text:
         pieces = [_ESCAPE.sub(_character, piece) for piece in pieces]
     return pieces
+
+
+def _at_stamps(text: str) -> list[str]:
+    """Return *text* cut before each time of a kernel's message that something stands before."""
+    places = [found.start() for found in _STAMP.finditer(text) if text[: found.start()].strip()]
+    return [
+        text[start:end].strip() for start, end in zip([0, *places], [*places, None], strict=True)
+    ]
 
 
 def _character(found: re.Match[str]) -> str:

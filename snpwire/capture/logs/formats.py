@@ -40,38 +40,53 @@ from . import (
 if TYPE_CHECKING:
     from .template import Format, Template
 
-RARE = (
+ANCHORS = (
     "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "CPUID", "ASP", "PSC", "PVALIDATE",
-    "Additional error", "(in):", "(out):", "[seqno", "AMD-Vi", "SFS", "SME",
+    "Additional error", "(in):", "(out):", "[seqno", "AMD-Vi", "SFS", "SME", "SSESSION",
+    "Stream for class", "TSM ", "CFG/TEE", "Linux version ", "ommand line: ",
+    "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ",
+    "rmpupdate failed", "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code 0x",
+    "sequence counter", "slots conveyed", "data truncated", "change page state", "reserved=0x",
+    "ed: eax:0x", "fw_err", "ccp ", "kvm_amd/param", "gmem_p",
     "KVM", "TCB", "COCONUT", "VMGEXIT", "VMPL", "SVSM", "GPA 0x", "#VC", "Status Code",
     "Alias check", "C-bit loc", "Physical address bit", "Permission Levels", "RAM discard",
     "Required features", "Unsupported features", "Unhandled exit", "Fatal error h", "Soft error h",
     "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as", "X64 Exception",
     "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
-)  # fmt: skip
-"""Words of formats that begin with a character few words of a log begin with."""
-
-OTHERS = (
-    "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ", "rmpupdate",
-    "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code", "sequence counter",
-    "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_err",
-    "ccp ", "Linux version ", "ommand line: ", "kvm_amd/param", "gmem_p", "TSM ", "CFG/TEE",
-    "SSESSION", "Stream for class",
     "dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "mbz range",
     "platform info bit", "report version is",
 )  # fmt: skip
-"""Words of the formats that have none of those.
-
-One expression of all words would stop at every second character of a log to try them. Of the rare
-ones it is cheap; each of the others is found faster by itself. Together that is half the time.
-"""
-
-ANCHORS = RARE + OTHERS
 """Every format has one of these words: lines without any of them are skipped."""
 
-_TEXT = re.compile("|".join(map(re.escape, ANCHORS)))
-_RARE = re.compile("|".join(map(re.escape, RARE)).encode())
-_OTHERS = [word.encode() for word in OTHERS]
+_LONGER = {"ccp ": "ccp 0000:"}
+"""What the lines of an anchor have in its place: a longer word is found faster."""
+_WORDS = [_LONGER.get(word, word) for word in ANCHORS]
+_PIVOTS = "".join(map(chr, range(65, 91))) + "_=[(q"
+"""Characters that are rare in a log, at which one expression looks for most of the words."""
+
+
+def _pivot(word: str) -> int:
+    """Return where the first rare character of *word* is, or -1."""
+    return next((place for place, char in enumerate(word) if char in _PIVOTS), -1)
+
+
+def _search(places: dict[str, int]) -> str:
+    """Return an expression that finds words, each by its character at a place.
+
+    One of all words as they are would stop at every second character of a log to try them. This
+    one stops at those characters, and looks at what is around them.
+    """
+    around: dict[str, list[str]] = {}
+    for word, place in places.items():
+        before = f"(?<={re.escape(word[: place + 1])})" if place else ""
+        around.setdefault(word[place], []).append(before + re.escape(word[place + 1 :]))
+    return "|".join(f"{re.escape(char)}(?:{'|'.join(rest)})" for char, rest in around.items())
+
+
+_TEXT = re.compile(_search(dict.fromkeys(ANCHORS, 0)))
+_RARE = re.compile(_search({w: _pivot(w) for w in _WORDS if _pivot(w) >= 0}).encode())
+_OTHERS = [word.encode() for word in _WORDS if _pivot(word) < 0]
+"""Words without such a character; each is found fastest by itself, and the faster the longer."""
 
 FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
@@ -114,6 +129,8 @@ class IndexEntry(NamedTuple):
     family: str
     format: Format
     wording: Template
+    anchors: int
+    """How many anchors are in it."""
 
 
 _Index = dict[str, list[tuple[str, IndexEntry]]]
@@ -128,7 +145,8 @@ def _index() -> _Index:
                 found = _TEXT.findall("\0".join(wording.literals))
                 if not found:
                     raise LayoutError(f"no anchor finds {wording.text!r}")
-                index[found[-1]].append((wording.key, IndexEntry(family, fmt, wording)))
+                entry = IndexEntry(family, fmt, wording, len(found))
+                index[found[-1]].append((wording.key, entry))
     return index
 
 
@@ -144,6 +162,8 @@ class Occurrence(NamedTuple):
     end: int
     entry: IndexEntry
     fields: dict[str, Any]
+    alone: bool
+    """Whether all anchors of the text may be its own."""
 
 
 def _occurrence(text: str) -> Occurrence | None:
@@ -156,7 +176,9 @@ def _occurrence(text: str) -> Occurrence | None:
     for word in dict.fromkeys(words):
         for key, entry in _INDEX[word]:
             if key in text and (found := entry.wording.find(text)):
-                return Occurrence(found.start(), found.end(), entry, entry.wording.fields(found))
+                start, end = found.span()
+                alone = len(words) <= entry.anchors
+                return Occurrence(start, end, entry, entry.wording.fields(found), alone)
     return None
 
 
@@ -165,6 +187,8 @@ def occurrences(text: str) -> list[Occurrence]:
     first = _occurrence(text)
     if first is None:
         return []
+    if first.alone:
+        return [first]
     before, after = text[: first.start], text[first.end :]
     found = [first]
     if len(before) >= _LEAST and _TEXT.search(before):

@@ -53,6 +53,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "m": Conversion("(?:[-*] )?", str),  # the mark of a list, if there is one
 }
 """Each conversion by the letter that templates use."""
+_WIDTHS = {"q": 16, "w": 8, "s": 0, "r": 0}  # at least; of all others 1
 
 
 class Template:
@@ -67,7 +68,7 @@ class Template:
         self._conversions = [CONVERSIONS[letter] for letter in pieces[2::3]]
         self._values = [conversion.value for conversion in self._conversions]
         self.key = max(_QUOTES.split("'".join(self.literals)), key=len)
-        self.least = sum(map(len, self.literals))
+        self.least = sum(map(len, self.literals)) + sum(_WIDTHS.get(n, 1) for n in pieces[2::3])
         """Characters that a text must have at least."""
         self._pattern: re.Pattern[str] | None = None
         self._parts: list[re.Pattern[str]] | None = None
