@@ -55,6 +55,7 @@ TEXT = {
     "mode": st.sampled_from(["kernel", "user"]),
     "code": st.sampled_from(["CPUID", "SevExitCode(0x4af)"]),
     "url": st.sampled_from(["https://docs.example"]),
+    "answer": st.sampled_from(["yes", "no"]),
     "result": st.sampled_from(["PASS", "FAIL", "SKIP"]),
 }
 MOVED = {

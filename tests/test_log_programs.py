@@ -165,6 +165,18 @@ def test_any_numbers_have_reasons_or_none_and_each_once(command, errno, status):
         assert all(row.text for row in rows)
 
 
+def test_registers_that_differ_in_adjacent_bits_show_them_as_a_run():
+    row = "eax:0x{}, ebx: 0x00000000, ecx: 0x00000000, edx: 0x00000000"
+
+    record = one(
+        f"{QEMU}SEV-SNP: CPUID validation failed for function 8000001f, index: 0.",
+        f"provided: {row.format('00000036')}",
+        f"expected: {row.format('00000030')}",
+    )
+
+    assert "eax bit 1-2" in record.meaning
+
+
 # QEMU: start-up
 
 
@@ -184,6 +196,10 @@ def test_any_numbers_have_reasons_or_none_and_each_once(command, errno, status):
          "qemu-setup", "reduced-phys-bits 0"),
         ("vm-type SEV-SNP not supported by KVM", "qemu-setup", "SEV-SNP not offered by KVM"),
         ("invalid object type: sev-snp-guest", "qemu-setup", "QEMU 9.1"),
+        ("error: unsupported configuration: 'sev-snp' launch security is not supported with this"
+         " QEMU binary", "qemu-setup", "capabilities"),
+        ("    <sev supported='no'/>", "qemu-setup", "found no SEV"),
+        ("    <sev supported='yes'>", "qemu-setup", "told apart"),
         ("Property 'sev-snp-guest.igvm-file' not found", "qemu-setup", "no option igvm-file"),
         ("sev_snp_launch_finish: Failed to locate SEV metadata header", "qemu-setup", "OVMF"),
         ("SEV-SNP: expected update of GPA range ffc00000-fff00000,got GPA range x", "qemu-setup",
@@ -338,10 +354,13 @@ def test_a_panic_is_told_with_its_message_and_what_its_numbers_say(message, word
         "[SVSM] ERROR: Panic on CPU[0]! COCONUT-SVSM Version: 1a2b",
         "[SVSM] ERROR: Info: panicked at kernel/src/cpu/apic.rs:160:9:",
         message,
-        "---BACKTRACE---:",
+        "[SVSM] ---BACKTRACE---:",
+        "[SVSM]   [0xffffff8000001000]",
+        "[SVSM] ---END---",
+        "others",
     )
 
-    assert record.last == 3
+    assert record.last == 6
     assert message in record.text
     assert words in record.meaning
     assert record.cause == "at kernel/src/cpu/apic.rs:160:9"
@@ -385,7 +404,13 @@ def test_a_line_of_an_svsm_is_explained(line, words):
 
 @pytest.mark.parametrize(
     ("address", "place"),
-    [("B00F8040", "PCI"), ("fee00020", "APIC"), ("FFE00010", "flash"), ("c0001000", "device")],
+    [
+        ("B00F8040", "PCI"),
+        ("fee00020", "APIC"),
+        ("FFE00010", "flash"),
+        ("c0001000", "device"),
+        ("fed40000", "TPM"),
+    ],
 )
 def test_mmio_through_encrypted_memory_names_the_place_and_the_bit(address, place):
     record = one(f"MMIO using encrypted memory: {address}")
@@ -478,8 +503,8 @@ def test_an_error_that_a_tool_prints_four_times_is_one_record():
     [
         (["ioctl: Input/output error", "firmware error 29", "get_report: Input/output error"],
          Status.AEAD_OFLOW),
-        (["firmware error 27", "get_extended_report: Directory not empty"],
-         Status.INVALID_MDATA_ENTRY),
+        (["firmware error 27", "get_extended_report: Directory not empty"], Status.INVALID_KEY),
+        (["firmware error 27", "get_report: Input/output error"], Status.INVALID_MDATA_ENTRY),
         (["firmware error 22", "get_extended_report: No buffer space available"],
          Status.INVALID_PARAM),
         (["firmware error 5", "done"], Status.ALREADY_OWNED),
@@ -492,6 +517,23 @@ def test_a_bare_number_is_read_as_the_line_behind_it_says(lines, status):
     record = one(*lines)
 
     assert record.fields["status"] is status
+
+
+@pytest.mark.parametrize(
+    ("lines", "last", "name"),
+    [
+        (["because: Firmware Error Encountered: I/O Error", "because: I/O Error",
+          "because: Inappropriate ioctl for device (os error 25)", "others"], 3, "ENOTTY"),
+        (["0: Firmware Error Encountered: I/O Error", "1: I/O Error",
+          "2: No such device (os error 19)"], 3, "ENODEV"),
+        (["because: Firmware Error Encountered: I/O Error", "others"], 1, "unknown"),
+    ],
+)  # fmt: skip
+def test_an_error_that_stands_some_lines_later_is_found_there(lines, last, name):
+    record = one(*lines)
+
+    assert record.last == last
+    assert record.fields["errno"] == name
 
 
 def test_how_a_bare_number_was_read_is_said_where_it_could_be_both():

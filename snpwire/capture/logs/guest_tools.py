@@ -154,7 +154,11 @@ def _vmm(fields: Fields, log: LogState) -> Fact:
     )
 
 
-def _system(fields: Fields, log: LogState) -> Fact:
+def _later(fields: Fields, log: LogState) -> _SystemError:
+    return _SystemError()
+
+
+def _system(fields: Fields, log: LogState | None = None) -> Fact:
     """Interpret an error of the guest's kernel, with its number where the tool prints it."""
     text = str(fields["text"]).strip()
     found = _OS_ERROR.match(text)
@@ -169,12 +173,34 @@ def _system(fields: Fields, log: LogState) -> Fact:
         19: "there is no SNP guest, or the secrets page is missing",
     }
     return Fact(
-        f"guest request failed in the kernel  {name}  {text}",
+        f"guest request failed in the kernel  {name}  {text}".rstrip(),
         "the guest's kernel, and not yet hypervisor or firmware, says so",
         cause=causes.get(number, ""),
         remedy=_ASKED,
         fields={"errno": name, "side": "guest"},
     )
+
+
+class _SystemError:
+    """An error of the guest's kernel that older releases print a line or two later."""
+
+    watches = True
+    patience = 2
+    pending = False
+
+    def __init__(self) -> None:
+        self._text = ""
+        self.done = False
+
+    def take(self, line: LogLine) -> bool:
+        found = _OS_ERROR.search(line.text)
+        self._text = line.text.partition("because: ")[2] or line.text if found else ""
+        again = line.text.endswith("I/O Error")
+        self.done = not again
+        return found is not None or again
+
+    def fact(self) -> Fact:
+        return _system({"text": re.sub(r"^\d+: ", "", self._text)})
 
 
 class _Bare:
@@ -243,6 +269,7 @@ FORMATS = (
         "IO Error Encountered:{text:r}",
         "I/O Error Encountered:{text:r}",
     ),
+    form("tool_later", "tool-kernel", "Firmware Error Encountered: I/O Error", _later),
     form("tool_prefixed", "tool-status", "firmware error 0x{code:x}", _prefixed),
     form("tool_bare", "tool-status", "^firmware error {digits:a}", _bare),
     form(

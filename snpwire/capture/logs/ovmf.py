@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _VC, _GP, _PF = 29, 13, 14
 _APIC = range(0xFEE0_0000, 0xFEE0_1000)
+_TPM = range(0xFED4_0000, 0xFED4_5000)
 _FLASH = range(0xFFC0_0000, 1 << 32)
 _ECAM = range(0xB000_0000, 0xC000_0000)
 _EXCEPTIONS = {
@@ -30,6 +31,8 @@ _EXCEPTIONS = {
 def _place(address: int) -> str:
     if address in _APIC:
         return "the local APIC"
+    if address in _TPM:
+        return "the TPM"
     if address in _ECAM:
         return "PCI configuration space, as Q35 has it"
     if address in _FLASH:

@@ -155,14 +155,22 @@ def errno_of(text: str) -> int:
 
 
 SENTENCES = {
-    "Operation not permitted": 1, "No such file or directory": 2, "Interrupted system call": 4,
-    "Input/output error": 5, "I/O error": 5, "Resource temporarily unavailable": 11,
+    "Operation not permitted": 1, "No such file or directory": 2, "No such process": 3,
+    "Interrupted system call": 4, "Input/output error": 5, "I/O error": 5,
+    "No such device or address": 6, "Argument list too long": 7, "Exec format error": 8,
+    "Bad file descriptor": 9, "No child processes": 10, "Resource temporarily unavailable": 11,
     "Cannot allocate memory": 12, "Permission denied": 13, "Bad address": 14,
-    "Device or resource busy": 16, "File exists": 17, "No such device": 19, "Invalid argument": 22,
-    "Inappropriate ioctl for device": 25, "No space left on device": 28,
-    "Numerical result out of range": 34, "Protocol error": 71, "Bad message": 74,
-    "Value too large for defined data type": 75, "Operation not supported": 95,
-    "No buffer space available": 105, "Connection timed out": 110,
+    "Block device required": 15, "Device or resource busy": 16, "File exists": 17,
+    "Invalid cross-device link": 18, "No such device": 19, "Not a directory": 20,
+    "Is a directory": 21, "Invalid argument": 22, "Too many open files in system": 23,
+    "Too many open files": 24, "Inappropriate ioctl for device": 25, "Text file busy": 26,
+    "File too large": 27, "No space left on device": 28, "Illegal seek": 29,
+    "Read-only file system": 30, "Too many links": 31, "Broken pipe": 32,
+    "Numerical argument out of domain": 33, "Numerical result out of range": 34,
+    "Resource deadlock avoided": 35, "File name too long": 36, "No locks available": 37,
+    "Function not implemented": 38, "Directory not empty": 39, "Protocol error": 71,
+    "Bad message": 74, "Value too large for defined data type": 75,
+    "Operation not supported": 95, "No buffer space available": 105, "Connection timed out": 110,
 }  # fmt: skip
 """Numbers of the sentences that strerror() gives."""
 

@@ -25,6 +25,8 @@ from .template import form
 if TYPE_CHECKING:
     from .record import LogState
 
+_TRACE = re.compile(r"---(?:BACKTRACE|END)|\[0x[0-9a-f]+\]")
+"""Lines of the stack behind a panic."""
 _VMGEXIT = re.compile(r"VmgexitError\((0x[0-9a-fA-F]+|\d+), (0x[0-9a-fA-F]+|\d+)\)")
 _CODE = re.compile(r"\bcode: (0x[0-9a-fA-F]+|\d+)")
 _INSTRUCTION = re.compile(r"(FAIL_INPUT|FAIL_PERMISSION|FAIL_SIZEMISMATCH|FAIL_UNCHANGED)\((\d+)\)")
@@ -103,7 +105,7 @@ class _Panic:
     """A panic, with the place and the message that the lines behind it give."""
 
     watches = True
-    patience = 4
+    patience = 2
     pending = False
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -116,11 +118,12 @@ class _Panic:
         if text.startswith("Info: "):
             self._place = text.removeprefix("Info: ").removeprefix("panicked at ").rstrip(":")
             return True
-        self.done = True
-        if self._place and text and not text.startswith("---"):
-            self._message = text
+        if self._place and _TRACE.match(text):
             return True
-        return False
+        mine = bool(self._place and text and not self._message)
+        self._message = text if mine else self._message
+        self.done = not mine
+        return mine
 
     def fact(self) -> Fact:
         message = self._message or self._place

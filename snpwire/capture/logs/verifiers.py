@@ -119,7 +119,6 @@ FORMATS = (
         "verifier-platform",
         "unrecognized platform info bit(s): 0x{info:x}",
         _platform,
-        "reserved platform info bit 6 set: 0x{info:x}",
     ),
     form(
         "go_version",
