@@ -79,8 +79,8 @@ def _row(errno: Errno, *texts: str, argument: str = "") -> tuple[KvmRefusal, ...
 
 
 POLICY_MASK = (
-    "the policy has a bit that KVM does not pass on: it knows 0 to 17, 19 and 20, newer kernels also"
-    " those of 21 to 25 that the firmware has"
+    "the policy has a bit that KVM does not pass on: it knows 0 to 17, 19 and 20, newer kernels"
+    " also those of 21 to 25 that the firmware has"
 )
 POLICY_BIT_17 = "the policy has bit 17 clear, which has to be set"
 COMMON = (

@@ -21,8 +21,8 @@ def _binary(fields: dict[str, Any], log: LogState) -> Fact:
     return Fact(
         f"libvirt refuses launchSecurity type {name}",
         "QEMU was asked earlier for what it has, and did not have this",
-        cause="for sev-snp a QEMU older than 9.1 or a libvirt older than 10.5; or the host had no SEV"
-        " when QEMU was asked",
+        cause="for sev-snp a QEMU older than 9.1 or a libvirt older than 10.5; or the host had no"
+        " SEV when QEMU was asked",
         consequence="QEMU is not started",
         remedy=f"{_CACHED}; then look at virsh domcapabilities",
         fields={"side": "user space"},
