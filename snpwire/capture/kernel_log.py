@@ -40,12 +40,12 @@ _HELD = 256
 """Records that wait for the end of a block that began before them."""
 _BLANKS = re.compile("^ |[\t\xa0]| $")
 _TOPIC = re.compile(
-    r"(?<![A-Za-z0-9_+/])(?:SEV|SNP|RMP|GHCB|VMSA|VMPCK|VMPL|RMPUPDATE|PVALIDATE|PSMASH|PSP|SVSM"
-    r"|ccp [0-9a-f]{4}:)(?![A-Za-z0-9+/])"
+    r"(?<![A-Za-z0-9_+/])(?:ccp [0-9a-f]{4}:|(?:SEV|SNP|RMP|GHCB|VMSA|VMPCK[0-3]?|VMPL[0-3]?|PSP"
+    r"|RMPUPDATE|PVALIDATE|PSMASH|SVSM)(?![A-Za-z0-9+/]))"
 )
 """What a message speaks of that is listed though its format is not known."""
 _OTHER = re.compile(
-    r"\b[ef]?grep\b|\bamdgpu\b|\[drm\]|no command queues available|enabling device \("
+    r"^[#$] |\b[ef]?grep\b|\bamdgpu\b|\[drm\]|no command queues available|enabling device \("
     r"|registered SEV device|(?:tee|ccp) enabled|does not support TEE"
 )
 """Commands that people typed, other users of the same words, and messages without a meaning."""

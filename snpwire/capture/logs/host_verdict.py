@@ -34,7 +34,6 @@ _INITS = (0x81, 0x85)  # SNP_INIT and SNP_INIT_EX
 
 BEARING: dict[str, tuple[str, str]] = {
     "sev-bios-off": (PROCESSOR, FAILED),
-    "psp-device-failed": (PROCESSOR, FAILED),
     "iommu-snp": (IOMMU, OK),
     "iommu-refused": (IOMMU, FAILED),
     "rmp-table": (RMP, OK),
@@ -52,7 +51,9 @@ BEARING: dict[str, tuple[str, str]] = {
 """The step and the state that a kind of record tells of, whatever its fields."""
 TOLD = frozenset({"iommu-features", "firmware-version", "kvm-snp", "kvm-parameter", "ccp-command"})
 """Kinds of records of which the fields decide."""
-ASIDE = frozenset({"kernel-start", "sev-init-failed", "kvm-sev", "guest-features"})
+ASIDE = frozenset(
+    {"kernel-start", "kernel-options", "sev-init-failed", "kvm-sev", "guest-features"}
+)
 """Kinds of records that are no step of their own."""
 
 
@@ -87,6 +88,8 @@ class Boot:
         self.version: LogRecord | None = None
         self.legacy: LogRecord | None = None
         """The failure of SEV's own INIT."""
+        self.barred: dict[str, Step] = {}
+        """What options of the kernel forbid, unless a line tells otherwise."""
         self.offers: dict[str, LogRecord] = {}
         """What KVM says of guests of SEV and SEV-ES."""
         self.guest = False
@@ -102,6 +105,8 @@ class Boot:
             self.version = record
         elif record.kind == "sev-init-failed":
             self.legacy = record
+        elif record.kind == "kernel-options":
+            self.barred |= _barred(record)
         elif record.kind == "kvm-sev":
             self.offers[record.fields.get("guests", "SEV")] = record
         self.guest |= record.kind == "guest-features"
@@ -109,21 +114,23 @@ class Boot:
     def _put(self, step: Step) -> None:
         """Take what is told of a step, unless that is settled, or the same again."""
         known = self.told[step.name]
-        if not known.firm and (known.state != step.state or step.name == FIRMWARE):
+        new = known.state != step.state or step.firm or step.name == FIRMWARE
+        if new and not known.firm:
             self.told[step.name] = step
 
     def steps(self) -> dict[str, Step]:
-        """Return each step; a KVM that tells of other guests alone offers none of SNP."""
-        if self.told[KVM].line or not self.offers:
-            return self.told
-        last = max(record.line for record in self.offers.values())
-        text = f"KVM offers {' and '.join(self.offers)}, and says nothing of SNP"
-        return {**self.told, KVM: Step(KVM, FAILED, last, text, _NO_KVM)}
+        """Return each step, as lines tell it, or as others let expect it."""
+        found = dict(self.told)
+        if self.offers and not found[KVM].line:
+            last = max(record.line for record in self.offers.values())
+            text = f"KVM offers {' and '.join(self.offers)}, and says nothing of SNP"
+            found[KVM] = Step(KVM, FAILED, last, text, _NO_KVM)
+        return found | {n: step for n, step in self.barred.items() if not self.told[n].line}
 
     @property
     def begun(self) -> bool:
         """Return whether a line told of a step."""
-        return any(step.line for step in self.steps().values())
+        return bool(self.offers) or any(step.line for step in self.told.values())
 
     def stop(self) -> Step | None:
         """Return the first step that failed, or None."""
@@ -151,6 +158,16 @@ def _steps(record: LogRecord) -> Iterator[Step]:
         yield Step(name, state, record.line, text, record.remedy, firm)
     if record.kind.startswith("rmp-") or record.kind == "kvm-snp":
         yield Step(PROCESSOR, OK, record.line, "has SNP, or the kernel would not print this")
+
+
+def _barred(record: LogRecord) -> dict[str, Step]:
+    """Return the steps that fail by the options of a kernel."""
+    options = record.fields["against_snp"]
+    names = {option: KVM if option.startswith("kvm") else IOMMU for option in options}
+    return {
+        name: Step(name, FAILED, record.line, f"started with {option}", f"start without {option}")
+        for option, name in names.items()
+    }
 
 
 def _told(record: LogRecord) -> Iterator[tuple[str, str]]:

@@ -316,13 +316,13 @@ FORMATS = (
         "kvm_start_failed",
         "kvm-firmware",
         "SEV_CMD_SNP_LAUNCH_START firmware command failed, rc {rc:d}",
-        phrase("SNP_LAUNCH_START failed  rc {rc}", "{errno}"),
+        phrase("SNP_LAUNCH_START failed", "{errno}"),
     ),
     form(
         "kvm_asid_failed",
         "kvm-firmware",
         "Failed to bind ASID to SEV-SNP context, rc {rc:d}",
-        phrase("SNP_ACTIVATE failed  rc {rc}", "{errno}"),
+        phrase("SNP_ACTIVATE failed", "{errno}"),
     ),
     form(
         "kvm_page_failed",

@@ -90,8 +90,8 @@ class _Parameter:
         )
 
 
-_VALUE = re.compile(r"\W{0,3}([YN01])\W{0,3}")
-_NAME = re.compile(r"(\w{1,40})(?:[:=]\W{0,3}([YN01]))?")
+_VALUE = re.compile("['\"`]?(-?[YN01])['\"`]?")
+_NAME = re.compile("([a-z_]{1,40})(?:[:=](-?[YN01]))?")
 
 
 def _parameter(fields: dict[str, Any], log: LogState) -> _Parameter:

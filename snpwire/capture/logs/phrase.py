@@ -28,8 +28,8 @@ def answer_words(error: int, rc: int = 0) -> str:
 
 
 def answer_status(error: int) -> Status | None:
-    """Return the status in what the driver printed as *error*, or None if it was given none."""
-    return Status(error & 0xFFFF_FFFF) if error else None
+    """Return the status in what the driver printed as *error*, or None if there was none."""
+    return Status(error) if error and error & 0xFFFF_FFFF != NO_FW_CALL else None
 
 
 def phrase(text: str, meaning: str = "", **more: str) -> Interpreter:

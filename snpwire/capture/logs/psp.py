@@ -255,7 +255,7 @@ FORMATS = (
         "firmware-update-failed",
         "ccp {ccp:v}: Direct firmware load for {file:o} failed with error {rc:d}",
         phrase(
-            "{file} not loaded  {rc}",
+            "{file} not loaded",
             "{errno}; the driver tries another name, or leaves the firmware that the BIOS brought",
         ),
         "ccp {ccp:v}: firmware: failed to load {file:o} ({rc:d})",
@@ -351,19 +351,19 @@ FORMATS = (
         "sev_nv_open",
         "firmware-file",
         "SEV: could not open {file:o} for read, error {rc:d}",
-        phrase("{file} not opened  {rc}", f"{_NV}; {{errno}}"),
+        phrase("{file} not opened", f"{_NV}; {{errno}}"),
     ),
     form(
         "sev_nv_open_write",
         "firmware-file",
         "SEV: could not open file for write, error {rc:d}",
-        phrase("file not opened to write  {rc}", f"{_NV}; {{errno}}"),
+        phrase("file not opened to write", f"{_NV}; {{errno}}"),
     ),
     form(
         "sev_nv_write",
         "firmware-file",
         "SEV: failed to write {size:d} bytes to non volatile memory area, ret {rc:d}",
-        phrase("{size} bytes not written  {rc}", f"{_NV}; {{errno}}"),
+        phrase("{size} bytes not written", f"{_NV}; {{errno}}"),
     ),
     form(
         "sev_nv_read",
@@ -381,7 +381,7 @@ FORMATS = (
         "snp_ranges_walk",
         "firmware-memory",
         "SEV: SNP_INIT_EX walk_iomem_res_desc failed rc = {rc:d}",
-        phrase("range list not made  rc {rc}", "the list of HV_FIXED ranges; {errno}"),
+        phrase("range list not made", "the list of HV_FIXED ranges; {errno}"),
     ),
     form(
         "snp_ranges_full",
@@ -404,13 +404,13 @@ FORMATS = (
         "sev_buffer_prepare",
         "firmware-buffer",
         "SEV: failed to prepare buffer for legacy command {id:p}. Error: {rc:d}",
-        phrase("command {id:#x} not sent  {rc}", f"{_LEGACY}: its buffer stays ours; {{errno}}"),
+        phrase("command {id:#x} not sent", f"{_LEGACY}: its buffer stays ours; {{errno}}"),
     ),
     form(
         "sev_buffer_reclaim",
         "firmware-buffer",
         "SEV: failed to reclaim buffer for legacy command {id:p}. Error: {rc:d}",
-        phrase("command {id:#x}: buffer lost  {rc}", f"{_LEGACY}: the firmware kept it; {{errno}}"),
+        phrase("command {id:#x}: buffer lost", f"{_LEGACY}: the firmware kept it; {{errno}}"),
     ),
     form(
         "sev_buffer_state",

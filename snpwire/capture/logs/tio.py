@@ -11,7 +11,7 @@ FORMATS = (
         "tio_failed",
         "tio-off",
         "Failed to enable SEV-TIO: ret={rc:d} en={en:d} initdone={done:d} SEV={sev:d}",
-        phrase("SEV-TIO not started  ret {rc}", "{errno}; enabled {en}, initialised {done}"),
+        phrase("SEV-TIO not started", "{errno}; enabled {en}, initialised {done}"),
     ),
     form(
         "tio_status",
@@ -29,13 +29,13 @@ FORMATS = (
         "tio_status_failed",
         "tio-off",
         "SEV-TIO STATUS failed with {rc:d}",
-        phrase("TIO_STATUS failed  {rc}", "{errno}"),
+        phrase("TIO_STATUS failed", "{errno}"),
     ),
     form(
         "tsm_failed",
         "tio-off",
         "PCI/TSM registration failure: {rc:d}",
-        phrase("SEV-TIO not offered to devices  {rc}", "{errno}"),
+        phrase("SEV-TIO not offered to devices", "{errno}"),
     ),
     form(
         "tsm_on",
@@ -124,7 +124,7 @@ FORMATS = (
         "sfs_file",
         "firmware-servicing-failed",
         "ccp {ccp:v}: firmware request failed for {file:o} ({rc:d})",
-        phrase("package {file} not loaded  {rc}", "{errno}"),
+        phrase("package {file} not loaded", "{errno}"),
     ),
     form(
         "sfs_size",
