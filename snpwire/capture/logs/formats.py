@@ -54,12 +54,12 @@ ANCHORS = (
     "Required features", "Unsupported features", "Unhandled exit", "Fatal error h", "Soft error h",
     "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as", "X64 Exception",
     "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
-    "dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
+    "/dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
     "mbz range [0x", "info bit(s)", "Expected between", "QEMU binary", "sev supported=",
 )  # fmt: skip
 """Every format has one of these words: lines without any of them are skipped."""
 
-_LONGER = {"ccp ": "ccp 0000:", "dev/sev": "/dev/sev"}
+_LONGER = {"ccp ": "ccp 0000:"}
 """What the lines of an anchor have in its place: a longer word is found faster."""
 _WORDS = [_LONGER.get(word, word) for word in ANCHORS]
 _PIVOTS = "".join(map(chr, range(65, 91))) + "_=[(q"
