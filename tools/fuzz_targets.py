@@ -23,6 +23,7 @@ from fuzz_properties import VIEWS, answered, expect, file_of, judged, rebuilt, t
 from fuzz_seeds import KINDS
 
 from snpwire.capture import DecodedText, hextext, kernel_log, kvm_ghcb
+from snpwire.capture.logs.verdicts import Verdicts
 from snpwire.context import Direction
 from snpwire.decode import Hints, document
 from snpwire.errors import DecodeError, InputError, SnpwireError, UsageError
@@ -244,6 +245,11 @@ def log(data: bytes) -> None:
     middle = data[0] * len(data) >> 8 if data else 0
     pieces = list(kernel_log.records([data[:middle], data[middle:]]))
     expect(found == pieces, "a log that is cut has other records")
+    verdicts = Verdicts()
+    for record in found:
+        verdicts.feed(record)
+    for lines, plain in verdicts.blocks(kernel_log.FAMILIES):
+        expect(bool(lines) and bool(json.dumps(plain)), "a verdict says nothing")
     expect(whole.known + whole.passed == whole.lines, "lines are missing")
     for record in found:
         expect(1 <= record.line <= record.last <= whole.lines, "a record of no line")
