@@ -170,6 +170,7 @@ def test_registers_that_differ_in_adjacent_bits_show_them_as_a_run():
 
     record = one(
         f"{QEMU}SEV-SNP: CPUID validation failed for function 8000001f, index: 0.",
+        "SEV: another line",
         f"provided: {row.format('00000036')}",
         f"expected: {row.format('00000030')}",
     )
@@ -393,6 +394,11 @@ def test_a_panic_without_its_reason_and_an_older_one_are_panics_too():
         ("[SVSM] ERROR: Unsupported features enabled: VTOM", "may not be on: VTOM"),
         ("[SVSM] ERROR: RMPADJUST: Unexpected return value: 0x16", "22"),
         ("Unhandled #VC exception: 0x6e", "RDTSC"),
+        ("Unsupported #VC exception RIP 0xffffff8000001000 error code: 0x0000000000000072",
+         "CPUID"),
+        ("the hypervisor doesn't support GHCB version 2 (min: 1, max: 1)", "1 to 1 are offered"),
+        ("[SVSM] ERROR: Failed to start CPU 3: Ghcb(VmgexitError(2, 6))", "INVALID_EVENT"),
+        ("[SVSM] ERROR: No loadable segment found in kernel ELF", "No loadable segment"),
     ],
 )  # fmt: skip
 def test_a_line_of_an_svsm_is_explained(line, words):
@@ -563,6 +569,14 @@ def test_dots_that_are_no_number_are_not_taken_for_one():
         ("because: Unknown SEV FW Error Encountered: 85", "0x55"),
         ("Err(FirmwareError(KnownSevError(InvalidParam)))", "INVALID_PARAM"),
         ("Err(FirmwareError(KnownSevError(AEADOFlow)))", "AEAD_OFLOW"),
+        ("because: Firmware Error Encountered: Known Error: Given parameter is invalid",
+         "INVALID_PARAM"),
+        ("because: Firmware Error Encountered: Known Error: The key requested is invalid, not"
+         " present, or not allowed", "INVALID_KEY"),
+        ("Certificate Error Encountered: No certificates were provided by the host, please contact"
+         " your CSP.", "key server"),
+        ("ERROR: unable to open /dev/sev", "ccp"),
+        ("Failed to open /dev/sev-guest", "sev-guest driver"),
         ("Err(FirmwareError(KnownSevError(InvalidLen)))", "INVALID_LENGTH"),
         ("Err(FirmwareError(KnownSevError(RbModeExited)))", "EXIT_RING_BUFFER"),
         ("Err(FirmwareError(KnownSevError(Unheard)))", "another name"),

@@ -114,7 +114,7 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     ),
     "iommu": ("the IOMMU's part in SNP, and its events about the RMP", iommu.FORMATS),
     "launch": ("QEMU's trace of a launch: what was measured", qemu_trace.FORMATS),
-    "svsm": ("an SVSM at VMPL 0", svsm.FORMATS + svsm_statements.FORMATS),
+    "svsm": ("an SVSM at VMPL 0", svsm.FORMATS + svsm_statements.FORMATS + svsm.OTHERS),
     "ovmf": ("OVMF, the guest's firmware", ovmf.FORMATS),
     "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", hypervisors.FORMATS),
     "tools": (

@@ -11,13 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.operands import VmmError
-from ...wire.status import Status
 from .errnos import ERRNOS
-from .guest import STATUS_REMEDIES, failure_words
-from .operands import status_words
+from .guest import failure_words
+from .guest_status import ASKED, status_fact
 from .qemu_options import open_words
 from .qemu_run import errno_of
 from .record import Fact, LogLine
+from .sev_crate import status_of
 from .template import form
 
 if TYPE_CHECKING:
@@ -26,53 +26,8 @@ if TYPE_CHECKING:
     Fields = dict[str, Any]
 
 _OS_ERROR = re.compile(r"(.*?) ?\(os error (\d{1,3})\)")
-_CRATE_NAMES = {
-    "invalidlen": "invalidlength",
-    "rbmodeexited": "exitringbuffer",
-    "rmpinitfailed": "rmpinitializationfailed",
-}
 _DIGITS = re.compile("[0-9a-f]{1,16}")
 _AFTER = re.compile(r"(?:get_report|get_extended_report|request_key|get_derived_key): (.*)")
-_ASKED = "the guest's dmesg has the same failure from the driver, and whether its key is wiped"
-_VMPL = (
-    "the VMPL that was asked for is more privileged than the guest's own: under an SVSM or a"
-    " paravisor the kernel runs at VMPL 1 or 2, and may not ask for 0"
-)
-_VMPL_REMEDY = (
-    "ask for the VMPL that the guest's kernel runs at ('SNP running at VMPL' in its dmesg): with"
-    " snpguest --vmpl 1, with sev-guest-get-report -v 1; then look at message version and sizes"
-)
-_OLD_CLIENT = "a tool or a kernel of another release than the firmware's messages"
-_COUNT = (
-    "guest and firmware count the messages differently: the driver began anew with its sequence"
-    " number, as after it was loaded again, or another user of the same VMPCK counted on"
-)
-CAUSES: dict[Status, tuple[str, str]] = {
-    Status.INVALID_PARAM: (f"{_VMPL}; or {_OLD_CLIENT}", _VMPL_REMEDY),
-    Status.AEAD_OFLOW: (
-        _COUNT,
-        "reboot the guest; use one driver and one VMPCK, and the driver of a newer kernel",
-    ),
-    Status.INVALID_KEY: (
-        "no key to sign with: VLEK asked for and none loaded, the launch disabled the VCEK, or the"
-        " host masks its chip key",
-        STATUS_REMEDIES[Status.INVALID_KEY],
-    ),
-}
-"""Cause and remedy for what tools meet most, as a person asks about it."""
-
-
-def status_fact(status: int, spelt: str) -> Fact:
-    """Return what a status of the firmware says to a guest's tool, given as *spelt*."""
-    code = Status(status)
-    cause, remedy = CAUSES.get(code, ("", STATUS_REMEDIES.get(code, "")))
-    return Fact(
-        f"guest request refused by the firmware  {spelt} {code.name if code.known else 'unknown'}",
-        status_words(status, request=True),
-        cause=cause,
-        remedy=remedy or _ASKED,
-        fields={"status": code, "side": "firmware"},
-    )
 
 
 class _Repeated:
@@ -109,7 +64,7 @@ def _unknown(fields: Fields, log: LogState) -> Fact:
             "guest request failed  no status",
             "the tool shows 0 of the firmware: the kernel's error is lost",
             cause="the response could not be opened (EBADMSG), or the driver refused by itself",
-            remedy=_ASKED,
+            remedy=ASKED,
             fields={"side": "guest"},
         )
     return _info(number, f"{number:#x}")
@@ -125,20 +80,28 @@ def _info(number: int, spelt: str) -> Fact:
     return Fact(
         f"guest request failed  {spelt}  vmm {int(vmm):#x} {vmm.name if vmm.known else 'unknown'}",
         meaning,
-        remedy=remedy or _ASKED,
+        remedy=remedy or ASKED,
         fields={"vmm_error": vmm, "side": "hypervisor"},
     )
 
 
 def _named(fields: Fields, log: LogState) -> Fact:
-    """Interpret a debug print, which has the crate's own name of the status."""
-    spelt = str(fields["name"])
-    flat = spelt.replace("_", "").lower()
-    flat = _CRATE_NAMES.get(flat, flat)
-    for code in Status:
-        if code.name.replace("_", "").lower() == flat:
-            return status_fact(int(code), spelt)
+    """Interpret the crate's own name of a status, or its sentence."""
+    spelt = str(fields["name"]).strip()
+    code = status_of(spelt)
+    if code is not None:
+        return status_fact(int(code), spelt)
     return Fact(f"guest request refused by the firmware  {spelt}", "a status of another name")
+
+
+def _certificates(fields: Fields, log: LogState) -> Fact:
+    return Fact(
+        f"certificates of the host  {str(fields['text']).strip()}",
+        "the report may be there; the certificates that should come with it are not, or are odd",
+        cause="the host has imported none (snphost import), or they are of another layout",
+        remedy="fetch the VCEK from AMD's key server by the report: snpwire explain kds",
+        fields={"side": "hypervisor"},
+    )
 
 
 def _vmm(fields: Fields, log: LogState) -> Fact:
@@ -149,7 +112,7 @@ def _vmm(fields: Fields, log: LogState) -> Fact:
         f"guest request refused by the hypervisor  {vmm.name if vmm else 'unknown'}",
         vmm.doc if vmm else "the tool does not know the hypervisor's error",
         cause="the host limits how often reports are asked for" if busy else "",
-        remedy="let one process ask, and keep the report" if busy else _ASKED,
+        remedy="let one process ask, and keep the report" if busy else ASKED,
         fields={"side": "hypervisor"},
     )
 
@@ -176,7 +139,7 @@ def _system(fields: Fields, log: LogState | None = None) -> Fact:
         f"guest request failed in the kernel  {name}  {text}".rstrip(),
         "the guest's kernel, and not yet hypervisor or firmware, says so",
         cause=causes.get(number, ""),
-        remedy=_ASKED,
+        remedy=ASKED,
         fields={"errno": name, "side": "guest"},
     )
 
@@ -246,6 +209,10 @@ def _device(fields: Fields, log: LogState) -> Fact:
     return open_words("/dev/sev-guest", str(fields.get("reason", "")).strip())
 
 
+def _host_device(fields: Fields, log: LogState) -> Fact:
+    return open_words("/dev/sev", "")
+
+
 def _skipped(fields: Fields, log: LogState) -> Fact:
     return Fact(
         "the report has bytes that the tool expects to be zero",
@@ -259,7 +226,19 @@ _KNOWN = "Status Code: 0x{status:x}:{text:r}"
 FORMATS = (
     form("tool_status", "tool-status", _KNOWN, _known, "Status Code: 0x{status:x}"),
     form("tool_unknown", "tool-status", "Unknown SEV FW Error Encountered: {code:n}", _unknown),
-    form("tool_named", "tool-status", "KnownSevError({name:s})", _named),
+    form(
+        "tool_named",
+        "tool-status",
+        "KnownSevError({name:s})",
+        _named,
+        "Firmware Error Encountered: Known Error:{name:r}",
+    ),
+    form(
+        "tool_certificates",
+        "tool-certificates",
+        "Certificate Error Encountered:{text:r}",
+        _certificates,
+    ),
     form("tool_vmm", "tool-vmm", "VMM Error Encountered:{text:r}", _vmm),
     form(
         "tool_system",
@@ -281,5 +260,6 @@ FORMATS = (
         "could not open AMD SEV guest device at /dev/sev-guest (see {url:o}): {reason:r}",
         "failed to open SEV firmware device.",
     ),
+    form("tool_host_device", "device-missing", "unable to open /dev/sev", _host_device),
     form("tool_skipped", "tool-report", "Skipped bytes were expected to be zeroed.", _skipped),
 )

@@ -43,14 +43,15 @@ _PFLASH = re.compile(r"if=pflash|pflash0")
 
 def open_words(device: str, reason: str) -> Fact:
     """Return what it means that *device* could not be opened for *reason*."""
-    meaning, cause, remedy = _DEVICE.get(reason, ("", "", ""))
+    meaning, cause, remedy = _DEVICE.get(reason, _DEVICE["No such file or directory"])
+    meaning = meaning if reason in _DEVICE else "the device could not be opened"
     if "sev-guest" in device:
         meaning = meaning.replace("ccp driver", "sev-guest driver")
         cause = cause and "the kernel has no SNP, no sev-guest driver, or is not an SNP guest"
         remedy = remedy and "modprobe sev-guest; on Azure the report comes from the vTPM instead"
     return Fact(
         f"cannot open {device}  {reason}".strip(),
-        meaning or "the device could not be opened",
+        meaning,
         cause=cause,
         consequence="" if "sev-guest" in device else "no encrypted guest can be launched",
         remedy=remedy,
@@ -59,7 +60,8 @@ def open_words(device: str, reason: str) -> Fact:
 
 
 def _open(fields: dict[str, Any], log: LogState) -> Fact:
-    return open_words("/dev/sev", fields.get("reason", "").strip())
+    device = "/dev/sev-guest" if "/dev/sev-guest" in log.line.text else "/dev/sev"
+    return open_words(device, fields.get("reason", "").strip("-: "))
 
 
 def _options(fields: dict[str, Any], log: LogState) -> Fact:

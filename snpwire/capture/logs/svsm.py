@@ -9,16 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...wire.operands import (
-    Action,
-    GuestRequestResult,
-    HvFeatures,
-    MalformedReason,
-    VmmError,
-)
+from ...wire.operands import GuestRequestResult, HvFeatures, VmmError
 from ...wire.svsm import CALLS, SvsmProtocol
-from .operands import code_words, exit_name, status_words
+from .operands import exit_name, status_words
 from .record import Fact, Hex, LogLine
+from .svsm_errors import error_words
 from .svsm_statements import HOST
 from .template import form
 
@@ -27,20 +22,6 @@ if TYPE_CHECKING:
 
 _TRACE = re.compile(r"---(?:BACKTRACE|END)|\[0x[0-9a-f]+\]")
 """Lines of the stack behind a panic."""
-_VMGEXIT = re.compile(r"VmgexitError\((0x[0-9a-fA-F]+|\d+), (0x[0-9a-fA-F]+|\d+)\)")
-_CODE = re.compile(r"\bcode: (0x[0-9a-fA-F]+|\d+)")
-_INSTRUCTION = re.compile(r"(FAIL_INPUT|FAIL_PERMISSION|FAIL_SIZEMISMATCH|FAIL_UNCHANGED)\((\d+)\)")
-_INSTRUCTIONS = {
-    "FAIL_INPUT": "PVALIDATE or RMPADJUST: an operand is wrong",
-    "FAIL_PERMISSION": "RMPADJUST: a VMPL may not be given more than the caller has",
-    "FAIL_SIZEMISMATCH": "PVALIDATE or RMPADJUST: the RMP has the page at another size",
-    "FAIL_UNCHANGED": "PVALIDATE: the page was so before",
-}
-_MISMATCHES = {
-    "InfoMismatch": "the hypervisor's answer by the MSR is not to this request",
-    "DataMismatch": "the hypervisor's answer by the MSR has other data than the request needs",
-    "VmgexitInvalid": "the hypervisor's answer is malformed",
-}
 _NEEDED = {
     "snp": "the hypervisor handles no SNP guest",
     "snp_ap_creation": "further processors and VMPLs cannot be started (AP creation)",
@@ -50,30 +31,6 @@ _NEEDED = {
     " under the SVSM never starts",
     "sev_es_page_state_change": "page state changes of SEV-ES guests",
 }
-
-
-def error_words(text: str) -> str:
-    """Return what the numbers in a debug print of one of the SVSM's errors say."""
-    if found := _VMGEXIT.search(text):
-        return vmgexit_words(int(found[1], 0), int(found[2], 0))
-    if found := _INSTRUCTION.search(text):
-        return f"{_INSTRUCTIONS[found[1]]} (result {found[2]})"
-    if found := _CODE.search(text):
-        return f"#VC for {exit_name(int(found[1], 0))}, exit code {int(found[1], 0):#x}"
-    for name, words in _MISMATCHES.items():
-        if name in text:
-            return words
-    return ""
-
-
-def vmgexit_words(info1: int, info2: int) -> str:
-    """Return what the hypervisor answered to a request that it did not fulfil."""
-    action = Action(info1 & 0xFFFF_FFFF)
-    if action == Action.MALFORMED_INPUT:
-        return f"the hypervisor refused the request: {code_words(MalformedReason(info2))}"
-    if action == Action.ISSUE_EXCEPTION:
-        return f"the hypervisor has an exception raised: {info2:#x}"
-    return f"the hypervisor answered {info1:#x}, {info2:#x}"
 
 
 def _missing(fields: dict[str, Any], log: LogState) -> Fact:
@@ -156,13 +113,30 @@ def _vc_error(fields: dict[str, Any], log: LogState) -> Fact:
 
 def _vc_place(fields: dict[str, Any], log: LogState) -> Fact:
     code = fields["code"]
-    user = fields["mode"] == "user"
+    mode = fields.get("mode", "kernel")
+    user = mode == "user"
     return Fact(
-        f"#VC for {exit_name(code)} ({code:#x}) not handled  {fields['mode']} mode, at"
-        f" {fields['rip']:#x}",
+        f"#VC for {exit_name(code)} ({code:#x}) not handled  {mode} mode, at {fields['rip']:#x}",
         "the SVSM has no answer for this exit",
         consequence="the task ends" if user else "the SVSM panics, and with it the guest",
         fields={"name": exit_name(code), "side": "guest"},
+    )
+
+
+def _error(fields: dict[str, Any], log: LogState) -> Fact:
+    """Report any other error that an SVSM prints, with what its numbers say."""
+    text = log.line.text.partition("ERROR: ")[2]
+    return Fact(f"SVSM error  {text}", error_words(text), fields={"side": "guest"})
+
+
+def _versions(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(
+        f"GHCB versions {fields['least']} to {fields['most']} are offered, the SVSM needs 2",
+        "an SNP guest needs version 2 of the protocol",
+        cause="the hypervisor of the host offers no more, being old or told so (ghcb_version)",
+        consequence="the guest is terminated",
+        remedy=HOST,
+        fields={"side": "hypervisor"},
     )
 
 
@@ -238,7 +212,13 @@ FORMATS = (
         _features,
         "Unsupported features enabled: {names:r}",
     ),
-    form("svsm_panic", "svsm-panic", "! COCONUT-SVSM Version: {version:o}", _panic),
+    form(
+        "svsm_panic",
+        "svsm-panic",
+        "Panic on CPU[{cpu:s}]! COCONUT-SVSM Version: {version:o}",
+        _panic,
+        "Panic! COCONUT-SVSM Version: {version:o}",
+    ),
     form(
         "svsm_panic_older",
         "svsm-panic",
@@ -246,6 +226,19 @@ FORMATS = (
         _older_panic,
     ),
     form("svsm_vc_error", "svsm-vc", "#VC handling error: {error:r}", _vc_error),
+    form(
+        "svsm_vc_older",
+        "svsm-vc",
+        "#VC exception RIP 0x{rip:x} error code: 0x{code:x}",
+        _vc_place,
+        "#VC exception RIP 0x{rip:x}: error code: 0x{code:x}",
+    ),
+    form(
+        "svsm_ghcb_version",
+        "svsm-features",
+        "the hypervisor doesn't support GHCB version 2 (min: {least:d}, max: {most:d})",
+        _versions,
+    ),
     form(
         "svsm_vc_place",
         "svsm-vc",
@@ -272,3 +265,5 @@ FORMATS = (
         _guest_request,
     ),
 )
+OTHERS = (form("svsm_error", "svsm-error", "[SVSM] ERROR: {what:o}", _error),)
+"""What no other format has; it is looked for last."""

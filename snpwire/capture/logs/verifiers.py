@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.report import GuestPolicy, PlatformInfo
-from .guest_tools import status_fact
+from .guest_status import status_fact
 from .operands import word_words
 from .record import Fact, Hex
 from .template import form
