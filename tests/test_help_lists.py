@@ -5,6 +5,7 @@ import re
 from transcripts import call
 
 from snpwire.view.topics import TOPICS
+from snpwire.wire.message import NAMED
 
 
 def help_of(command):
@@ -19,3 +20,10 @@ def test_help_of_explain_lists_every_topic_and_no_other():
 
     names = re.findall(r"[a-z0-9-]+", listed[1])
     assert sorted(names) == sorted(TOPICS)
+
+
+def test_help_of_request_lists_every_message_that_has_a_name_and_no_other():
+    listed = re.search(r"KIND is one of\n(.*?)\n\n", help_of("request"), re.DOTALL)
+
+    names = [line.split()[0] for line in listed[1].splitlines()]
+    assert sorted(names) == sorted([*NAMED, "raw"])

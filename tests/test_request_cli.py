@@ -375,9 +375,11 @@ BAD = [
     (
         ["request"],
         "no KIND of request given",
-        "one of: report ext-report key cpuid tsc vmrk raw",
+        "one of: cpuid key report ext-report vmrk tsc raw",
     ),
     (["request", "repot"], "there is no request 'repot'", "did you mean report?"),
+    (["request", "Repot"], "there is no request 'Repot'", "did you mean report?"),
+    (["request", "zz"], "there is no request 'zz'", "KIND is one of: cpuid key report"),
     (["request", "key", "--inject", "bussy"], "there is no fault 'bussy'", "did you mean busy?"),
     (
         ["request", "key", "--profile", "milam"],
