@@ -50,7 +50,13 @@ def test_what_rmpread_wrote_is_read_otherwise_than_what_rmpupdate_is_given():
     assert (read.unknown != (), given.unknown) == (True, ())
 
 
-@pytest.mark.parametrize("name", ["key-req", "key-req-v2", "import-req"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("key-req", "key-req-v2", "guest-context"),
+        *("export-rsp", "import-req", "absorb-req", "absorb-noma-req"),
+    ],
+)
 def test_what_does_not_tell_its_product_is_called_by_the_name_of_its_kind(name):
     made = document(name, bytes(wire.kind(name).type.SIZE))
 

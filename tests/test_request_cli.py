@@ -390,6 +390,11 @@ BAD = [
     (["request", "key", "--vmpck", "4"], "--vmpck is from 0 to 3, got 4", ""),
     (["request", "ext-report", "--pages", "5"], "--pages is from 0 to 4, got 5", ""),
     (["request", "key", "--version", "9"], "KEY_REQ has no version 9", ""),
+    (
+        ["request", "report", "--payload", "x", "--set", "vmpl=1"],
+        "--payload is the whole payload",
+        "give it, or JSON and --set",
+    ),
     (["request", "raw"], "raw has no record to build", "--payload FILE and --type N"),
     (["request", "key", "--type", "3"], "--type is only for raw: any other KIND implies it", ""),
     (["request", "vmrk", "--set", "a=1"], "the payload of vmrk names a guest", "raw --type 13"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..context import Context, Decision
 from ..product import ProductDecision, product_named
-from ..view.report import tcb_fields, tcb_meanings
+from ..view.report import tcb_meanings
 from ..wire import name_of
 from .interpretation import Interpretation
 
@@ -18,8 +18,6 @@ LAYOUT = "tcb layout"
 
 def tcb_versions(value: Any, hints: Hints) -> Interpretation:
     """Decide how the TCB versions of a value are laid out, which it does not say itself."""
-    if not tcb_fields(value):
-        return Interpretation(hints.context())
     if hints.product is None:
         reason = f"a {name_of(value)} does not say which product it is for; --product does"
         return Interpretation(Context(decisions=(Decision(LAYOUT, "unknown", reason),)))
