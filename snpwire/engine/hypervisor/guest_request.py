@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 TYPE_AT, VMPCK_AT = Header.place("msg_type"), Header.place("msg_vmpck")
 REPORT_REQ = int(MsgType.REPORT_REQ)
-GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
+GUEST_REQUEST, COMMAND = CommandId.SNP_GUEST_REQUEST, GuestRequest.ENGINE
 EMPTY_TABLE = bytes(24)
 """The certificate table without certificates: KVM writes its last entry and nothing else."""
 BOUNCE, WAIT = Pages.BOUNCE, SecondRequest.WAIT
@@ -244,11 +244,10 @@ class GuestRequests:
                 return
         if self.host.dead:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
-        place = x.response_spa & -PAGE
-        was = self.host.memory.read(place, PAGE) if x.watched else b""
+        was = self.host.memory.read(x.response_spa & -PAGE, PAGE) if x.watched else b""
         x.status = self.issue_command(x)
-        self.busy_until = vm.busy_until = clock.now
-        vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
+        now = self.busy_until = vm.busy_until = clock.now
+        vm.stream_until[x.request[VMPCK_AT] & 3] = now
         if x.watched:
             self._after_response(x, was)
 
@@ -262,10 +261,10 @@ class GuestRequests:
 
     def issue_command(self, x: Exchange) -> int:
         """Issue the command for a request; return the status."""
-        buffer = GuestRequest.ENGINE.pack(x.context_spa, x.request_spa, x.response_spa)
-        latency = x.vm.policy.latency
+        buffer, vm = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa), x.vm
+        latency = vm.policy.latency
         takes = latency.draw(self.simulation.random) if latency is not INSTANT else 0
-        return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
+        return int(self.host.command(GUEST_REQUEST, buffer, vm.name, takes))
 
     def another_request(self, vm: str) -> bytes | bytearray | None:
         """Return the last request of another VM, if there was one."""

@@ -152,12 +152,13 @@ class Host:
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")
         address, simulation = self._buffer << 12 if buffer else 0, self.simulation
-        was = bytes(self._view[: len(buffer)]) if simulation.trace else None
-        self._view[: len(buffer)] = buffer
         if simulation.trace is None:
+            self._view[: len(buffer)] = buffer
             status = self.firmware.mailbox(command, address)
             simulation.clock.now += takes
             return status
+        was = bytes(self._view[: len(buffer)])
+        self._view[: len(buffer)] = buffer
         kind = COMMANDS[command].buffer if command in COMMANDS else ""
         written = (TraceBytes(kind, address, buffer, was),) if buffer else ()
         simulation.note(HYPERVISOR, vm, 0, "command", written, command=command)

@@ -151,14 +151,13 @@ class Hypervisor:
 
         This is the only place that writes one to a page.
         """
-        traced = self.simulation.trace is not None
-        before = bytes(ghcb) if traced else None
+        before = None if self.simulation.trace is None else bytes(ghcb)
         rax, rcx, rdx, rbx = registers
         RAX.pack_into(ghcb, RAX_AT, rax)
         RCX_RDX_RBX.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
         INFO.pack_into(ghcb, INFO_AT, info1, info2)
         BITMAP.pack_into(ghcb, BITMAP_AT, RESPONSE_BITMAP)
-        if traced:
+        if before is not None:
             written = (TraceBytes("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
             self.simulation.note(
