@@ -71,14 +71,14 @@ class GuestRequests:
         x.watched = watched = faults is not None or self.simulation.trace is not None
         if faults is not None:
             faults.fire(ARRIVE, self, x)
-        vm = x.vm
-        if not x.vmm:
+        vm, vmm = x.vm, x.vmm
+        if not vmm:
             page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
             x.request = bytes(page) if watched else page
-            x.vmm = self._admission(x)
-        if not x.vmm and x.data_pages is not None:
-            x.vmm = self._certificates(x, x.data_pages)
-        if not x.vmm:
+            vmm = x.vmm = self._admission(x)
+        if not vmm and x.data_pages is not None:
+            vmm = x.vmm = self._certificates(x, x.data_pages)
+        if not vmm:
             if vm.policy.pages is BOUNCE:
                 self._by_copies(x)
             else:
@@ -109,13 +109,13 @@ class GuestRequests:
     def _admission(self, x: Exchange) -> int:
         """Return BUSY if the policy refuses the request, and else wait for its turn."""
         vm, clock = x.vm, self.simulation.clock
-        throttle, now = vm.policy.throttle, clock.now
+        policy, now = vm.policy, clock.now
+        throttle, second = policy.throttle, policy.second
         if throttle is not None and not vm.window.admits(throttle, now):
             vm.throttled += 1
             within = seconds(throttle.interval)
             self._note(x, "throttle", self._message(x), burst=throttle.burst, interval=within)
             return BUSY
-        second = vm.policy.second
         if second is not WAIT:
             until = vm.busy_until
             if second is SecondRequest.BUSY_STREAM:
@@ -264,7 +264,7 @@ class GuestRequests:
         buffer, vm = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa), x.vm
         latency = vm.policy.latency
         takes = latency.draw(self.simulation.random) if latency is not INSTANT else 0
-        return int(self.host.command(GUEST_REQUEST, buffer, vm.name, takes))
+        return self.host.command(GUEST_REQUEST, buffer, vm.name, takes)
 
     def another_request(self, vm: str) -> bytes | bytearray | None:
         """Return the last request of another VM, if there was one."""
