@@ -177,11 +177,12 @@ class GuestRequests:
     def _by_copies(self, x: Exchange) -> None:
         """Copy the request in, issue the command, copy the response out."""
         vm, host, watched = x.vm, self.host, x.watched
+        known = host.memory.pages
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
         if watched:
             self._fire(SEND, x)
-        page = host.page(request)
+        page = known.get(request) or host.page(request)
         was = bytes(page) if watched else None
         page[:] = x.request
         if watched:
@@ -189,7 +190,8 @@ class GuestRequests:
             self._note(x, "copy-in", (written,))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
-            page = host.page(x.response_spa >> 12)
+            response = x.response_spa >> 12
+            page = known.get(response) or host.page(response)
             x.response = bytes(page) if watched else page
         if watched:
             self._fire(RESPONSE, x)
