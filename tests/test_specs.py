@@ -176,6 +176,7 @@ OTHER_TABLES = {
     "command",
     "page_state",
     "log_format",  # test_log_formats
+    "refusals",  # test_kvm_sev
     "register",
     "steps",
 }
