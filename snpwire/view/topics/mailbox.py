@@ -82,11 +82,17 @@ def register(question: Question) -> Iterator[Row]:
     raise UsageError(f"the mailbox has no register {shown(question.text)}", help=hint)
 
 
+def registers() -> Iterator[Row]:
+    """Yield every register of the mailbox."""
+    for row in mailbox.REGISTERS:
+        yield Row("", "", row.role, row.name, f"{row.later:#x}, Naples {row.naples:#x}: {row.doc}")
+
+
 TOPICS = {
-    "cmdresp": Topic(response, "the command register; --answer: once it is done"),
+    "cmdresp": Topic(response, "the command register; --answer: once it is done", width=32),
     "cmdbuf": Topic(buffer_address, "the address registers, as HI:LO or a number"),
     "error-stack": Topic(error_stack, "the error stack of a command, as HI:LO or a number"),
-    "mailbox": Topic(register, "a register of the mailbox, by name or place"),
+    "mailbox": Topic(register, "a register of the mailbox, by name or place", rows=registers),
     "rb-control": Topic(word(RbControl), "the command register, with rings"),
     "rb-head": Topic(word(RbHead), "the low half of the address, with rings"),
     "rb-tail": Topic(word(RbTail), "the high half of the address, with rings"),
