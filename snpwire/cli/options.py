@@ -16,35 +16,36 @@ from ..errors import UsageError, shown
 from ..numeral import HEX, reading, readings
 
 
-def number(word: str) -> int:
+def number(word: str | int) -> int:
     """Read a count, for an option: digits without a mark are decimal, letters want ``0x``."""
-    if word.strip().startswith("-"):
-        raise typer.BadParameter(f"{shown(word)} is negative")
-    found = [row for row in readings(word) if row.base != HEX]
+    text = str(word)
+    found = [row for row in readings(text) if row.base != HEX]
+    if text.strip().startswith("-"):
+        raise typer.BadParameter(f"{shown(text)} is negative")
     if not found:
-        raise typer.BadParameter(f"{shown(word)} is no number")
+        raise typer.BadParameter(f"{shown(text)} is no number")
     if "without 0x" in found[0].form:
-        raise typer.BadParameter(
-            f"{shown(word)} is no decimal number; in hex it is {found[0].value:#x}"
-        )
+        known = f"{shown(text)} is no decimal number; in hex it is {found[0].value:#x}"
+        raise typer.BadParameter(known)
     return found[0].value
 
 
-def printed(word: str) -> int:
+def printed(word: str | int) -> int:
     """Read the value of a register or an address, for an option: hex where it cannot be both.
 
     Digits that could be decimal too are refused, with both readings.
     """
-    if word.strip().startswith("-"):
-        raise typer.BadParameter(f"{shown(word)} is negative")
+    text = str(word)
+    if text.strip().startswith("-"):
+        raise typer.BadParameter(f"{shown(text)} is negative")
     try:
-        found = reading(word)
+        found = reading(text)
     except UsageError as exc:
         raise typer.BadParameter(f"{exc}; {exc.help}".rstrip("; ")) from None
     if found.note:
         from .output import write_note
 
-        write_note(f"{word} is read as {found.value:#x}: {found.note}")
+        write_note(f"{text} is read as {found.value:#x}: {found.note}")
     return found.value
 
 

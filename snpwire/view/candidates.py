@@ -38,7 +38,7 @@ def candidates(text: str) -> Iterator[Row]:
     ranked = sorted((c for value in found for c in _numbered(value)), key=lambda c: c.rank)
     rows = [*(c.row for c in names), *(c.row for c in ranked)]
     if not rows:
-        hint = nearest(text, TOPICS) or f"it explains: {' '.join(TOPICS)} KIND@OFFSET"
+        hint = nearest(text, TOPICS) or "snpwire explain --help lists what there is to explain"
         raise UsageError(f"there is nothing called {shown(text)} to explain", help=hint)
     if len(found) == 1:
         yield from note_rows(found[0])

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["TOPICS", "Inquiry", "Question", "explain", "subject"]
 
 
+LISTED = "snpwire explain --help lists what there is to explain"
+
+
 class Inquiry(NamedTuple):
     """What is explained: a topic and its question, and how both were read."""
 
@@ -55,7 +58,7 @@ def subject(what: str, question: Question) -> Inquiry:
     if not name:
         if not question.text and what:
             return Inquiry("", question._replace(text=what))
-        hint = nearest(what, TOPICS) or f"it explains: {' '.join(TOPICS)} KIND@OFFSET"
+        hint = nearest(what, TOPICS) or LISTED
         raise UsageError(f"there is nothing called {what!r} to explain", help=hint)
     register = (Row("", "", hex(value), name, topic_named(name).doc),) if value else ()
     if not question.text:

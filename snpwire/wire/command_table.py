@@ -278,12 +278,10 @@ OTHER_LAYOUTS: dict[CommandId, tuple[str, ...]] = {
 
 
 def _number(text: str) -> int:
-    """Return the number of a command, by the rule for numbers. Raises ValueError."""
-    return (
-        reading(text, possible=lambda value: CommandId(value).known).value
-        if readings(text)
-        else integer(text)
-    )
+    """Return the number of a command, by the rule for numbers. Raises ValueError and UsageError."""
+    if text.startswith("-") or not readings(text):
+        return integer(text)
+    return reading(text, possible=lambda value: CommandId(value).known).value
 
 
 def command_named(text: str) -> CommandId:

@@ -10,7 +10,7 @@ from ...wire import mailbox
 from ...wire.mailbox import CommandRequest, CommandResponse, RbControl, RbHead, RbTail, causes
 from ..table import Row
 from ..text import int_text
-from .topic import Question, Topic, word
+from .topic import Question, Topic, kind_rows, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +82,12 @@ def register(question: Question) -> Iterator[Row]:
     raise UsageError(f"the mailbox has no register {shown(question.text)}", help=hint)
 
 
+def register_bits() -> Iterator[Row]:
+    """Yield the bits of the command register, before and after."""
+    yield from kind_rows(CommandRequest)
+    yield from kind_rows(CommandResponse)
+
+
 def registers() -> Iterator[Row]:
     """Yield every register of the mailbox."""
     for row in mailbox.REGISTERS:
@@ -89,7 +95,9 @@ def registers() -> Iterator[Row]:
 
 
 TOPICS = {
-    "cmdresp": Topic(response, "the command register; --answer: once it is done", width=32),
+    "cmdresp": Topic(
+        response, "the command register; --answer: once it is done", width=32, rows=register_bits
+    ),
     "cmdbuf": Topic(buffer_address, "the address registers, as HI:LO or a number"),
     "error-stack": Topic(error_stack, "the error stack of a command, as HI:LO or a number"),
     "mailbox": Topic(register, "a register of the mailbox, by name or place", rows=registers),

@@ -20,6 +20,7 @@ from .topic import Question, Topic, note_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...advisory import Sign
     from ...product import ProductDecision
     from ...wire.report import Report
 
@@ -188,19 +189,32 @@ def _difference(before: TcbClassic | TcbTurin, after: TcbClassic | TcbTurin) -> 
 
 def mitigations(question: Question) -> Iterator[Row]:
     """Explain a mitigation vector: its bits, which no source names, and what advisories want."""
-    from ...advisory import table
+    from ...product import product_named
 
+    chosen = product_named(question.product).name if question.product else ""
     value = question.number()
     places = " ".join(str(n) for n in range(64) if value >> n & 1)
     yield Row("", "", "mitigations", int_text(value, 8), f"bits {places}" if places else "none")
     text = "a set: a bit has a meaning for one product alone, and no document names any"
     yield Row("", "", "read", "by bits", text)
+    for label, sign in _signs(chosen):
+        state = "set" if all(value >> n & 1 for n in sign.least) else "not set"
+        yield Row("", "", label, f"{sign.product}: {state}", f"{sign.text}; {sign.source}")
+
+
+def wanted_mitigations() -> Iterator[Row]:
+    """Yield the bits that advisories want, of each product."""
+    for label, sign in _signs(""):
+        yield Row("", "", label, sign.product, f"{sign.text}; {sign.source}")
+
+
+def _signs(product: str) -> Iterator[tuple[str, Sign]]:
+    from ...advisory import table
+
     for row in table().advisories:
         for sign in row.signs:
-            if sign.what == "mitigations":
-                there = all(value >> n & 1 for n in sign.least)
-                state = f"{sign.product} {'set' if there else 'not set'}"
-                yield Row("", "", row.label, state, f"{sign.text}; {sign.source}")
+            if sign.what == "mitigations" and product in ("", sign.product):
+                yield row.label, sign
 
 
 TOPICS = {
@@ -211,5 +225,11 @@ TOPICS = {
         width=64,
         possible=possible,
     ),
-    "mit-vector": Topic(mitigations, "a mitigation vector of a report", width=64, base=16),
+    "mit-vector": Topic(
+        mitigations,
+        "a mitigation vector of a report, of --product",
+        width=64,
+        base=16,
+        rows=wanted_mitigations,
+    ),
 }
