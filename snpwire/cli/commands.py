@@ -120,8 +120,8 @@ class OperandOptions(NamedTuple):
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
     "  the number of an MSR as in 0xc0010131, or kds, with a report file as VALUE;\n"
     "without VALUE it lists what there is; a number alone is looked for in all\n\n\b\n"
-    "Numbers are hex with 0x. Without it, letters and leading zeros are hex, and digits\n"
-    "what they can be: decimal or hex, which is said; both are refused, with the readings.",
+    "A number has 0x if it is hex. Without it, letters and leading zeros are hex; digits alone\n"
+    "are what they can be, decimal or hex, which is said. What can be both is refused.",
 )
 @grouped
 def explain(

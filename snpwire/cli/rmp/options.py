@@ -34,7 +34,7 @@ class RmpOptions(NamedTuple):
         None
     )
     first: Annotated[
-        int | None, register("PFN", "for part of a table: the page of its first entry")
+        int | None, numeric("PFN", "for part of a table: the page of its first entry")
     ] = None
     segments: Annotated[
         str | None, text("FILE", "segment table; the images are its segments, in its order")
