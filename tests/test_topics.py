@@ -21,6 +21,7 @@ from snpwire.view.topics.key import key_request
 from snpwire.view.topics.tcb import ORDER, spelt
 from snpwire.wire.key import GuestFieldSelect
 from snpwire.wire.kvm_sev import KvmSevCommand
+from snpwire.wire.registers import SevStatus
 from snpwire.wire.report import GuestPolicy, Report
 from snpwire.wire.tcb import TcbClassic, TcbLayout, TcbTurin
 
@@ -336,3 +337,39 @@ def test_every_command_of_kvm_is_explained_with_each_spelling_of_an_error(comman
 def test_what_is_no_command_of_kvm_is_refused(text):
     with pytest.raises(UsageError):
         list(topic_named("kvm-sev").explain(Question(text)))
+
+
+# Where numbers and names are given besides
+
+
+@pytest.mark.parametrize("exit", ["80000010", "SVM_VMGEXIT_PSC", "0x80000010,", "-2147483632"])
+def test_the_exit_of_an_operand_is_read_by_the_same_rule(exit):
+    name, _, _ = rows_of("exitinfo2", "0x0", exit=exit, response=True)[0]
+
+    assert name == "SNP_PAGE_STATE_CHANGE"
+
+
+def test_an_exit_of_an_operand_that_can_be_two_is_refused():
+    with pytest.raises(UsageError, match="two numbers"):
+        rows_of("exitinfo2", "0x0", exit="78", response=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["0x94", "94", "94h", "148", "SnpGuestRequest", "SEV_CMD_SNP_GUEST_REQUEST"]
+)
+def test_a_command_is_found_by_each_form_of_its_number_and_name(text):
+    output, errors, code = call(["decode", "command", "--id", text, "--length", "24"], bytes(24))
+
+    assert (code, b"SNP_GUEST_REQUEST" in output) == (0, True), errors
+
+
+@pytest.mark.parametrize("kind", [GuestPolicy, SevStatus])
+def test_bits_by_name_are_a_word_and_no_number(kind):
+    topic = topic_named({GuestPolicy: "policy", SevStatus: "sev-status"}[kind])
+
+    assert (
+        topic.reading(",".join(name for name, field in kind.BITS.items() if field.width == 1))
+        is None
+    )
+    assert topic.reading("face").value == 0xFACE
+    assert not topic.names("face")

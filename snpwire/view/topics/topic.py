@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bits import Flags, OpenEnum, Word
-from ...errors import UsageError, cut
+from ...errors import UsageError
 from ...numeral import ascii_text, reading, readings
 from ..meaning import word_fields
 from ..table import Row
@@ -208,13 +208,13 @@ def codes(kind: type[OpenEnum]) -> CodeRows:
 
 def member_of(kind: type[OpenEnum], question: Question) -> Any:
     """Return the code that a number or a name stands for. Raises UsageError."""
+    text = question.text
+    if readings(text) and not (text[:1].isalpha() and kind.spelt(text) is not None):
+        return kind(reading(text, possible=lambda value: kind(value).known).value)
     try:
-        member = kind.from_plain(question.text)
+        return kind.from_plain(text)
     except ValueError as exc:
         raise UsageError(str(exc)) from None
-    if not 0 <= member < 1 << 64:
-        raise UsageError(f"{cut(question.text)} does not fit 64 bits")
-    return member
 
 
 def bit_rows(value: Word) -> Iterator[Row]:
