@@ -194,14 +194,18 @@ def click_words(words: Sequence[str]) -> list[str]:
         return ["--json=plain" if w == "--json" and n < stop else w for n, w in enumerate(words)]
     if words[:1] == ["verify"]:
         return ["--advisories=all" if word == "--advisories" else word for word in words]
-    if (
-        words[:1] == ["explain"]
-        and len(words) > 2
-        and words[2][:1] == "-"
-        and words[2][1:].isdigit()
-    ):
-        return [*words[:2], *words[3:], "--", words[2]]
+    if words[:1] == ["explain"] and "--" not in words:
+        pairs = [*zip(words, ["", *words], strict=False)]
+        below = [word for word, before in pairs if _is_negative(word, before)]
+        rest = [word for word, before in pairs if not _is_negative(word, before)]
+        return [*rest, "--", *below] if below else rest
     return list(words)
+
+
+def _is_negative(word: str, before: str) -> bool:
+    """Return whether a word is a negative number, not an option, nor that of an option."""
+    flags = ("--json", "--answer")
+    return word[:1] == "-" and word[1:2].isdigit() and (before[:2] != "--" or before in flags)
 
 
 def complain(message: str, help: str, code: int) -> int:

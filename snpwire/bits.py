@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 from .errors import EncodeError, LayoutError, cut, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -89,12 +89,27 @@ class OpenEnum(IntEnum):
         return self._name_ if self.known else int(self)
 
     @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return names that other sources give to members, where no rule finds them."""
+        return {}
+
+    @classmethod
+    def spelt(cls, text: str) -> Self | None:
+        """Return the member that *text* names as Linux, Rust or Go would, or None."""
+        from .spelling import spelt
+
+        name = spelt(text, cls.__members__, cls.spellings())
+        return None if name is None else cls.__members__[name]
+
+    @classmethod
     def from_plain(cls, plain: object) -> Self:
-        """Take a name in any case, or a number. Raises ValueError."""
+        """Take a name, in any case and as any source spells it, or a number. Raises ValueError."""
         if isinstance(plain, str):
             wanted = plain.upper().replace("-", "_")
             if wanted in cls.__members__:
                 return cls.__members__[wanted]
+            if plain[:1].isalpha() and (member := cls.spelt(plain)) is not None:
+                return member
             try:
                 return cls(integer(plain))
             except ValueError:
@@ -286,8 +301,19 @@ class Word(int):
         digits = text.removeprefix("bit_")
         if digits.isascii() and digits.isdigit() and int(digits) < cls.WIDTH:
             return int(digits)
+        if text[:1].isalpha() and (single := cls._spelt(text)) is not None:
+            return single
         hint = nearest(text, cls.BITS)
         raise ValueError(f"{shown(name)} is no bit of {cls.__name__}; {hint}".rstrip("; "))
+
+    @classmethod
+    def _spelt(cls, text: str) -> int | None:
+        """Return the bit that *text* names as another source would, or None."""
+        from .spelling import spelt
+
+        single = {field.name: field.low for field in cls.BITS.values() if field.width == 1}
+        name = spelt(text.removesuffix("_ENABLED").removesuffix("_BIT"), single)
+        return None if name is None else single[name]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} cannot be set: a word is a number; use replace()")

@@ -178,8 +178,8 @@ USAGE = {
     "an index in an object": (["encode", "psc", "--set", "a.b=1", "--set", "a[0]=1"], "not a list"),
     "a format": (["layout", "ghcb", "--format", "yaml"], "formats are: text json c ksy"),
     "nothing to explain": (["explain", "exti", "0"], "did you mean exit"),
-    "nothing like it": (["explain", "xyzzy", "0"], "it explains: exit"),
-    "no value to explain": (["explain", "exit"], "needs a value"),
+    "nothing like it": (["explain", "xyzzy", "0"], "explain --help lists what there is"),
+    "no value to explain": (["explain", "rmp"], "needs a value"),
 }
 
 

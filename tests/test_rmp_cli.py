@@ -356,6 +356,18 @@ def test_a_piece_of_a_file_is_taken(host):
     assert few["states"] == {"GUEST_VALID": 1}
 
 
+def test_numbers_are_read_as_they_are_printed_and_it_is_said(host):
+    found, said = rmp("find", host, "--asid", 1, "--gpa", "20f000")
+    _, pages = rmp("find", host, "--pages", "5ff")
+    _, placed = rmp("summary", f"{host}@00001000")
+
+    assert "0x60f" in found
+    assert "note: 20f000 is read as 0x20f000: hex, without 0x" in said
+    assert "note: 5ff is read as 0x5ff" in pages
+    assert "note: 00001000 is read as 0x1000: hex, without 0x, by its leading zeros" in placed
+    assert "205000 can be read as two numbers" in refused("find", host, "--gpa", "205000", code=2)
+
+
 def test_several_images_lie_side_by_side(tmp_path):
     table = make_rmp.table()
     names = []

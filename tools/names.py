@@ -28,7 +28,7 @@ def words(text: str) -> frozenset[str]:
 
 
 NOUNS = words("""alternative archive binding directive feed finding initiative meaning primitive
-    sealing seed signing speed table testing variable wrapping""")
+    sealing seed signing speed spelling table testing variable wrapping""")
 """Words that end as a participle or an adjective does and name a thing, or an act of the field."""
 PARTICIPLES = words("""bound broken built caught chosen done driven drawn fed found given gone got
     grown had held hidden kept known laid left lent lost made meant met paid put read said seen sent

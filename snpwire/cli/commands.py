@@ -3,7 +3,7 @@
 Annotations are not postponed here: typer would evaluate every one of them whenever it starts.
 """
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -27,7 +27,7 @@ from .options import (
     Redact,
     ViewOptions,
     grouped,
-    numeric,
+    register,
     text,
 )
 
@@ -95,31 +95,49 @@ def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> in
     return run(file, piece, json=json)
 
 
+class OperandOptions(NamedTuple):
+    """What the operand of an exit belongs to."""
+
+    exit_code: Annotated[str | None, text("CODE", "exit that an operand belongs to", "--exit")] = (
+        None
+    )
+    info1: Annotated[int | None, register("N", "sw_exit_info_1 of the same exit", "--info1")] = None
+    response: Annotated[bool, typer.Option("--answer", help="the page is a response")] = False
+
+
 @COMMANDS.command(
     "explain",
     epilog="Example: snpwire explain exitinfo2 0x200000000\n\n\b\nWHAT is one of\n"
     "  exit, exitinfo1, exitinfo2, msr, status, action, reason, inject, bitmap, psc,\n"
     "  features, sev-features, term, guid, svsm, svsm-result, policy, platform-info, key-info,\n"
-    "  tcb, advisory, guest-fields, msg-type, product,\n"
+    "  tcb, mit-vector, advisory, guest-fields, key-select, msg-type, product,\n"
     "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
+    "  kvm-exit, system-event, kvm-sev, sev-status, syscfg, hwcr, vm-cr,\n"
+    "  guest-tsc-freq, savic-control, rmpopt-base, iommu-efr, iommu-efr2,\n"
+    "  cpuid-8000001f-eax, cpuid-8000001f-ebx, cpuid-8000001f-ecx, cpuid-8000001f-edx,\n"
+    "  cpuid-80000025-eax, cpuid-80000025-ebx,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
-    "  or kds, with a report file as VALUE",
+    "  the number of an MSR as in 0xc0010131, or kds, with a report file as VALUE;\n"
+    "without VALUE it lists what there is; a number alone is looked for in all\n\n\b\n"
+    "A number has 0x if it is hex. Without it, letters and leading zeros are hex; digits alone\n"
+    "are what they can be, decimal or hex, which is said. What can be both is refused.",
 )
+@grouped
 def explain(
-    what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],
-    value: Annotated[str, typer.Argument(metavar="[VALUE]", show_default=False)] = "",
     *,
-    exit_code: Annotated[
-        str | None, text("CODE", "exit that an operand belongs to", "--exit")
-    ] = None,
-    info1: Annotated[int | None, numeric("N", "sw_exit_info_1 of the same exit", "--info1")] = None,
-    response: Annotated[bool, typer.Option("--answer", help="the page is a response")] = False,
+    what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],
+    values: Annotated[tuple[str, ...], typer.Argument(metavar="[VALUE]", show_default=False)] = (),
+    operand: OperandOptions,
     product: Product = None,
     family: Family = None,
+    report: Annotated[
+        str | None, text("FILE", "report whose TCB versions to explain, of tcb", "--report")
+    ] = None,
     json: Json = False,
 ) -> int:
-    """Explain a number, or the field at an offset."""
+    """Explain a number, a topic, or the field at an offset."""
+    value = " ".join(values)
     if what == "kds":
         from .messages.kds import addresses
 
@@ -127,7 +145,8 @@ def explain(
     from ..view.explain import Question
     from .explain import run
 
-    return run(what, Question(value, exit_code, info1, response, product, family), json=json)
+    question = Question(value, *operand, product, family)
+    return run(what, question, report=report, json=json)
 
 
 @COMMANDS.command("layout", epilog="Example: snpwire layout ghcb --format c")

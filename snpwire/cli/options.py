@@ -12,24 +12,51 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import typer
 
-from ..bits import integer
-from ..errors import shown
+from ..errors import UsageError, shown
+from ..numeral import HEX, reading, readings
 
 
-def number(word: str) -> int:
-    """Read a number that is not negative, for an option."""
+def number(word: str | int) -> int:
+    """Read a count, for an option: digits without a mark are decimal, letters want ``0x``."""
+    text = str(word)
+    found = [row for row in readings(text) if row.base != HEX]
+    if text.strip().startswith("-"):
+        raise typer.BadParameter(f"{shown(text)} is negative")
+    if not found:
+        raise typer.BadParameter(f"{shown(text)} is no number")
+    if "without 0x" in found[0].form:
+        known = f"{shown(text)} is no decimal number; in hex it is {found[0].value:#x}"
+        raise typer.BadParameter(known)
+    return found[0].value
+
+
+def printed(word: str | int) -> int:
+    """Read the value of a register or an address, for an option: hex where it cannot be both.
+
+    Digits that could be decimal too are refused, with both readings.
+    """
+    text = str(word)
+    if text.strip().startswith("-"):
+        raise typer.BadParameter(f"{shown(text)} is negative")
     try:
-        value = integer(word)
-    except ValueError:
-        raise typer.BadParameter(f"{shown(word)} is no number") from None
-    if value < 0:
-        raise typer.BadParameter(f"{shown(word)} is negative")
-    return value
+        found = reading(text)
+    except UsageError as exc:
+        raise typer.BadParameter(f"{exc}; {exc.help}".rstrip("; ")) from None
+    if found.note:
+        from .output import write_note
+
+        write_note(f"{text} is read as {found.value:#x}: {found.note}")
+    return found.value
 
 
 def numeric(metavar: str, doc: str, *names: str) -> Any:
     """Declare an option that is a number; without *names* it is called as its parameter."""
     return typer.Option(*names, parser=number, metavar=metavar, help=doc)
+
+
+def register(metavar: str, doc: str, *names: str) -> Any:
+    """Declare an option that is an address or a register, which programs print in hex."""
+    return typer.Option(*names, parser=printed, metavar=metavar, help=doc)
 
 
 def text(metavar: str, doc: str, *names: str) -> Any:
@@ -157,7 +184,7 @@ class ContextOptions(NamedTuple):
             help="read a GHCB page or a message as request or answer (response)",
         ),
     ] = None
-    gpa: Annotated[int | None, numeric("ADDR", "guest physical address of the GHCB page")] = None
+    gpa: Annotated[int | None, register("ADDR", "guest physical address of the GHCB page")] = None
     product: Product = None
     family: Family = None
     command: Command = None

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Transfer(StrEnum):
@@ -81,6 +84,17 @@ def changes(field: str, kind: str = "") -> Pointer:
 
 class CommandId(OpenEnum):
     """Number of a command."""
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of other sources: Linux and QEMU."""
+        return {
+            "ATTESTATION_REPORT": "ATTESTATION",
+            "SNP_SET_CONFIG": "SNP_CONFIG",
+            "FACTORY_RESET": "PLATFORM_RESET",
+            "SNP_LAUNCH_UPDATE_DATA": "SNP_LAUNCH_UPDATE",
+            "LAUNCH_MEASUREMENT": "LAUNCH_MEASURE",
+        }
 
     INIT = 0x01, "start SEV"
     SHUTDOWN = 0x02, "stop SEV"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..bits import integer, nearest
 from ..errors import UsageError, cut, shown
+from ..numeral import reading, readings
 from .command import (
     BOTH,
     OUT,
@@ -276,6 +277,13 @@ OTHER_LAYOUTS: dict[CommandId, tuple[str, ...]] = {
 """Other kinds of a buffer, for a layout that is disputed."""
 
 
+def _number(text: str) -> int:
+    """Return the number of a command, by the rule for numbers. Raises ValueError and UsageError."""
+    if text.startswith("-") or not readings(text):
+        return integer(text)
+    return reading(text, possible=lambda value: CommandId(value).known).value
+
+
 def command_named(text: str) -> CommandId:
     """Return the command of a number or a name, in any case.
 
@@ -284,8 +292,10 @@ def command_named(text: str) -> CommandId:
     name = text.upper().replace("-", "_").removeprefix("SEV_CMD_")
     if name in CommandId.__members__:
         return CommandId[name]
+    if text[:1].isalpha() and (known := CommandId.spelt(text)) is not None:
+        return known
     try:
-        number = integer(text)
+        number = _number(text)
     except ValueError:
         hint = nearest(name, CommandId.__members__)
         raise UsageError(f"there is no command {shown(text)}", help=hint or LISTED) from None

@@ -6,10 +6,15 @@ so they are one enumeration. Codes that Linux 6.12 does not name are from OpenVM
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..bits import OpenEnum
 from .event import NOTHING, Event, Operand
 from .events import EVENTS
 from .operands import Action, EventInject, MalformedReason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FAULTS = "DE DB NMI BP OF BR UD NM DF . TS NP SS GP PF . MF AC MC XF VE CP"
 _VECTORS = {n: name for n, name in enumerate(_FAULTS.split()) if name != "."}
@@ -119,6 +124,11 @@ class ExitCode(OpenEnum):
     VMSA_BUSY = 0xFFFF_FFFF_FFFF_FFFE, "the VMSA is busy: a vCPU runs on it"
     INVALID_VMCB = 0xFFFF_FFFF_FFFF_FFFF, "guest state invalid; SVM_EXIT_ERR in Linux"
 
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of other sources: Linux, edk2, coconut-svsm, OpenVMM."""
+        return SPELLINGS
+
 
 # 0x60 to 0x8B, without a gap
 _CONSECUTIVE = (
@@ -157,6 +167,41 @@ KVM_REASONS: dict[int, str] = {
     0xFFFF_FFFF_FFFF_FFFF: "invalid_guest_state",
 }
 """Names of codes in KVM's tracepoints; ``read_rt`` is how Linux 6.12 spells it."""
+
+SPELLINGS = {
+    **{f"EXCP_{name}": f"EXCP{n}" for n, name in _VECTORS.items()},
+    **{name: ExitCode(n).name for n, name in KVM_REASONS.items()},
+    **{
+        f"{way}_{reg}": f"{reg}_{way}"
+        for way in ("READ", "WRITE")
+        for reg in ("IDTR", "GDTR", "LDTR", "TR")
+    },
+    **{
+        f"{way}_{r}R{n}": f"{r}R{n}_{way}"
+        for way in ("READ", "WRITE")
+        for r in "CD"
+        for n in range(16)
+    },
+    "ERR": "INVALID_VMCB",
+    "INVALID": "INVALID_VMCB",
+    "BUSY": "VMSA_BUSY",
+    "IOIO_PROT": "IOIO",
+    "HLT_INSTRUCTION": "HLT",
+    "PSC": "SNP_PAGE_STATE_CHANGE",
+    "AP_HLT_LOOP": "AP_RESET_HOLD",
+    "AP_CREATE": "SNP_AP_CREATION",
+    "EXTENDED_GUEST_REQUEST": "SNP_EXT_GUEST_REQUEST",
+    "GUEST_EXT_REQUEST": "SNP_EXT_GUEST_REQUEST",
+    "HV_DOORBELL": "SNP_HV_DOORBELL_PAGE",
+    "DOORBELL_PAGE": "SNP_HV_DOORBELL_PAGE",
+    "HV_FT": "HV_FEATURES",
+    "HYPERVISOR_FEATURES": "HV_FEATURES",
+    "UNSUPPORTED": "UNSUPPORTED_EVENT",
+    "TERMINATE": "TERM_REQUEST",
+    "SAVIC": "SECURE_AVIC",
+    "APIC_IDS": "GET_APIC_IDS",
+}
+"""Names that sources give to codes, where they are not those here with an owner before them."""
 
 KVM_ACCEPTED: frozenset[int] = frozenset(
     {0x27, 0x37, 0x6E, 0x6F, 0x72, 0x76, 0x7B, 0x7C, 0x81, 0x87, 0x89, 0x8A, 0x8B}

@@ -11,7 +11,12 @@ numbered as any other.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..bits import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NO_FW_CALL = 0xFFFF_FFFF
 """Value that Linux shows for a command that never reached the firmware: -1, not a status."""
@@ -25,6 +30,39 @@ WRITE_BACK_MARK = 0x40
 
 class Status(OpenEnum):
     """Status of a firmware command, and of a guest request."""
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of other sources: Linux, virtee/sev, go-sev-guest, QEMU."""
+        return {
+            "INAVLID_CONFIG": "INVALID_CONFIG",
+            "INVALID_LEN": "INVALID_LENGTH",
+            "INVALID_COMMAND_LENGTH": "INVALID_LENGTH",
+            "HWSEV_RET_PLATFORM": "HARDWARE_PLATFORM",
+            "HWSEV_RET_UNSAFE": "HARDWARE_UNSAFE",
+            "HWERROR_PLATFORM": "HARDWARE_PLATFORM",
+            "HWERROR_UNSAFE": "HARDWARE_UNSAFE",
+            "HW_PLATFORM": "HARDWARE_PLATFORM",
+            "HW_PLATFORM_ERROR": "HARDWARE_PLATFORM",
+            "HW_UNSAFE": "HARDWARE_UNSAFE",
+            "INVALID_METADATA_ENTRY": "INVALID_MDATA_ENTRY",
+            "INVALID_PAGE_AEAD_OFLOW": "AEAD_OFLOW",
+            "AEAD_OVERFLOW": "AEAD_OFLOW",
+            "RB_MODE_EXITED": "EXIT_RING_BUFFER",
+            "RMP_INITIALIZATION_REQUIRED": "RMP_INIT_REQUIRED",
+            "RMP_INIT_FAILED": "RMP_INITIALIZATION_FAILED",
+            "SNP_UPDATE_FAILED": "UPDATE_FAILED",
+        }
+
+    @property
+    def of_command(self) -> str:
+        """Return what the status says of a command that is no guest request."""
+        return self.doc.partition(" For a guest request:")[0].partition(" With a hypervisor")[0]
+
+    @property
+    def of_request(self) -> str:
+        """Return what it says of a guest request besides, or nothing."""
+        return self.doc[len(self.of_command) :].removeprefix(" For a guest request:").strip()
 
     SUCCESS = (
         0x00,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...bits import integer, nearest
 from ...errors import EncodeError, UsageError, shown
+from ...numeral import DECIMAL, readings
 from ...rmp.page_ranges import PAGE_LIMIT, PageRanges
 from ...rmp.search import SearchFilter, page_runs
 from ...wire.rmp import RmpHi, RmpLo, RmpState
 from ...wire.rmp_words import VmplMask
 from ..output import terminal_style, write_json, write_lines, write_note
 from ..progress import Meter
-from .input import read
+from .input import number_of, read
 
 if TYPE_CHECKING:
     from ...rmp.search import PageRun
@@ -85,13 +86,12 @@ def _range(option: str, text: str | None, limit: int) -> tuple[int, int] | None:
     if text is None:
         return None
     first, found, last = text.partition("-")
-    try:
-        start = integer(first)
-        end = integer(last) if found else start
-    except ValueError:
-        raise UsageError(
-            f"{option} {shown(text)} is neither a number nor a range", help="0x10-0x1f"
-        ) from None
+    parts = (first, last) if found else (first,)
+    if not all(map(readings, parts)):
+        reason = f"{option} {shown(text)} is neither a number nor a range"
+        raise UsageError(reason, help="0x10-0x1f")
+    ends = [number_of(part, base=DECIMAL if option == "--pages" else 0) for part in parts]
+    start, end = ends[0], ends[-1]
     if end < start:
         raise UsageError(f"{option} {text} ends before it begins")
     if end >= limit:

@@ -7,15 +7,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...bits import integer
 from ...errors import DecodeError, InputError, UsageError
 from ...finding import counted
+from ...numeral import DECIMAL, reading, readings
 from ...wire.address import C_BIT, PAGE
 from ..input import SourceError, shown_name
+from ..output import write_note
 from .mapped_file import MappedPiece, MappedStream, release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ...rmp.dump import Dump
     from ...rmp.table import Table
@@ -118,15 +119,22 @@ def _data_pages(mapped: MappedPiece, first: int, start: int = 0) -> Any:
     return PageRanges.of((first + a, first + b) for a, b in mapped.entries(start))
 
 
+def number_of(text: str, *, base: int = 0, possible: Callable[[int], bool] | None = None) -> int:
+    """Return the number that *text* has, and say so where it was read as hex without a mark."""
+    found = reading(text, base=base, possible=possible)
+    if found.note and found.base != DECIMAL:
+        write_note(f"{text} is read as {found.value:#x}: {found.note}")
+    return found.value
+
+
 def _file_and_address(file: str) -> tuple[str, int | None]:
     """Split ``FILE@ADDRESS``; a file that has such a name is that file."""
     name, found, place = file.rpartition("@")
     if not found or Path(file).exists():
         return file, None
-    try:
-        address = integer(place)
-    except ValueError:
+    if not readings(place):
         return file, None
+    address = number_of(place, possible=lambda value: value % PAGE == 0)
     if not 0 <= address < C_BIT or address % PAGE:
         raise UsageError(f"{file}: {place} is not the address of a page")
     return name, address

@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from ..options import Length, Offset, choice, numeric, text
+from ..options import Length, Offset, choice, numeric, register, text
 
 
 class RmpOptions(NamedTuple):
@@ -30,7 +30,9 @@ class RmpOptions(NamedTuple):
             show_default=False,
         ),
     ] = None
-    base: Annotated[int | None, numeric("ADDR", "RMP_BASE, the address of the table itself")] = None
+    base: Annotated[int | None, register("ADDR", "RMP_BASE, the address of the table itself")] = (
+        None
+    )
     first: Annotated[
         int | None, numeric("PFN", "for part of a table: the page of its first entry")
     ] = None

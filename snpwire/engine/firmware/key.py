@@ -16,8 +16,18 @@ from ...wire.status import Status
 from .processor import CommandRefusal
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from .chip import Chip
     from .context import FirmwareGuest, Sender
-    from .processor import Processor
+
+    class Platform(Protocol):
+        """What has a chip: the processor, or a chip alone."""
+
+        @property
+        def chip(self) -> Chip:
+            """Return the chip."""
+
 
 KEY_SIZE = 32
 _REQUEST = KeyReq.ENGINE
@@ -41,7 +51,7 @@ _FIELDS = sum(_BITS)
 _NONE, _ZEROS = b"", bytes(4)
 
 
-def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
+def response(fw: Platform, sender: Sender, payload: bytes) -> bytes:
     """Return the response with the key."""
     select, reserved, fields, vmpl, svn, tcb = _REQUEST.unpack(payload)
     if select & _SELECT_RESERVED or reserved != _ZEROS:
@@ -66,7 +76,7 @@ def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
     return _DONE + kdf(secret, GUEST_KEY_LABEL, mixed, KEY_SIZE)
 
 
-def _chip_key(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
+def _chip_key(fw: Platform, guest: FirmwareGuest, key_sel: int) -> bool:
     """Return whether the VLEK is selected. Refuses where the chip's keys are masked."""
     if fw.chip.mask_chip_key:
         raise CommandRefusal(Status.INVALID_KEY)
@@ -99,7 +109,7 @@ def _kdf_context(
 _EITHER, _VCEK, _VLEK = map(int, (KeySel.VLEK_ELSE_VCEK, KeySel.VCEK, KeySel.VLEK))
 
 
-def wants_vlek(fw: Processor, guest: FirmwareGuest, key_sel: int) -> bool:
+def wants_vlek(fw: Platform, guest: FirmwareGuest, key_sel: int) -> bool:
     """Return whether the VLEK is selected, not the VCEK. Refuses a key that is not available."""
     loaded = fw.chip.vlek is not None
     if key_sel == _EITHER:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .topic import Topic
 
-__all__ = ["FAMILIES", "TOPICS", "topic_named"]
+__all__ = ["FAMILIES", "REGISTERS", "TOPICS", "topic_named"]
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "ghcb": (
@@ -21,15 +21,23 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         *("bitmap", "psc", "features", "sev-features", "term", "guid"),
     ),
     "svsm": ("svsm", "svsm-result"),
-    "guest": (
-        *("policy", "platform-info", "key-info"),
-        *("tcb", "guest-fields", "msg-type", "product"),
-    ),
+    "policy": ("policy",),
+    "tcb": ("tcb", "mit-vector"),
+    "guest": ("platform-info", "key-info", "msg-type", "product"),
+    "key": ("guest-fields", "key-select"),
     "advisory": ("advisory",),
     "command": ("command",),
     "mailbox": (
         *("cmdresp", "cmdbuf", "error-stack"),
         *("mailbox", "rb-control", "rb-head", "rb-tail"),
+    ),
+    "kvm": ("kvm-exit", "system-event", "kvm-sev"),
+    "host": (
+        *("sev-status", "syscfg", "hwcr", "vm-cr"),
+        *("guest-tsc-freq", "savic-control", "rmpopt-base"),
+        *("cpuid-8000001f-eax", "cpuid-8000001f-ebx", "cpuid-8000001f-ecx"),
+        *("cpuid-8000001f-edx", "cpuid-80000025-eax", "cpuid-80000025-ebx"),
+        *("iommu-efr", "iommu-efr2"),
     ),
     "rmp": ("rmp",),
     "register": (
@@ -41,6 +49,22 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 
 TOPICS = {name: family for family, names in FAMILIES.items() for name in names}
 """The module of each topic."""
+
+
+REGISTERS = {
+    0xC001_0010: "syscfg",
+    0xC001_0015: "hwcr",
+    0xC001_0114: "vm-cr",
+    0xC001_0130: "msr",
+    0xC001_0131: "sev-status",
+    0xC001_0132: "rmp-base",
+    0xC001_0133: "rmp-end",
+    0xC001_0134: "guest-tsc-freq",
+    0xC001_0136: "rmp-cfg",
+    0xC001_0138: "savic-control",
+    0xC001_0139: "rmpopt-base",
+}
+"""The topic of each MSR, by its number."""
 
 
 def topic_named(name: str) -> Topic:

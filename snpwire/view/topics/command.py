@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...wire.command_table import COMMANDS, OTHER_LAYOUTS, Transfer, command_named
+from ...wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId, Transfer, command_named
 from ..table import Row
 from .topic import Question, Topic
 
@@ -65,4 +65,4 @@ def _pointed(pointer: Pointer) -> str:
     return TRANSFERS[pointer.direction]
 
 
-TOPICS = {"command": Topic(command, "a command of the firmware, by number or name")}
+TOPICS = {"command": Topic(command, "a command of the firmware, by number or name", of=CommandId)}

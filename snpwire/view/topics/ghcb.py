@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from ...bits import OpenEnum, Word
 from ...errors import UsageError
+from ...numeral import reading
+from ...wire.exits import ExitCode
 from ...wire.operands import Action, EventInject, HvFeatures, MalformedReason, SevFeatures
 from ...wire.psc import PscEntry
+from ...wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
 from ..meaning import code_text, operand_meaning
 from ..table import Row
 from ..text import int_text
-from .topic import Question, Topic, bit_rows, codes, member_of, word
+from .topic import Question, Topic, bit_rows, codes, kind_rows, member_of, note_rows, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 def code(question: Question) -> Iterator[Row]:
     """Explain an exit code: its operands, its inputs and outputs."""
-    from ...wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, events_of
+    from ...wire.exits import KVM_ACCEPTED, KVM_REASONS, events_of
 
     member = member_of(ExitCode, question)
     yield Row("", "", hex(member), member.name, member.doc or "no source names this code")
@@ -56,7 +59,7 @@ def _role(operand: Operand) -> str:
 
 
 def _exit_event(question: Question) -> Event:
-    from ...wire.exits import ExitCode, event_of, events_of
+    from ...wire.exits import event_of, events_of
 
     member = member_of(ExitCode, question._replace(text=question.exit or ""))
     rows = events_of(member)
@@ -83,7 +86,7 @@ def exitinfo1(question: Question) -> Iterator[Row]:
 
 def exitinfo2(question: Question) -> Iterator[Row]:
     """Explain ``sw_exit_info_2``: after a guest request unless another exit is named."""
-    from ...wire.exits import ExitCode, response
+    from ...wire.exits import response
     from ...wire.operands import GuestRequestResult
 
     if question.exit is None and not question.info1:
@@ -132,13 +135,18 @@ def bitmap(question: Question) -> Iterator[Row]:
 
 def termination(question: Question) -> Iterator[Row]:
     """Explain the reason of a termination: ``SET:CODE`` as KVM logs it."""
-    from ...wire.operands import TermSet, term_reason
+    from ...wire.operands import TERM_CODES, TermSet, term_reason
 
     first, colon, second = question.text.partition(":")
     if not colon:
         raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
-    owner = TermSet(Question(first).number())
-    reason = term_reason(owner, Question(second).number())
+    found = reading(first, possible=lambda value: TermSet(value).known)
+    yield from note_rows(found)
+    owner = TermSet(found.value)
+    codes = TERM_CODES.get(owner)
+    found = reading(second, possible=lambda value: codes is None or codes(value).known)
+    yield from note_rows(found)
+    reason = term_reason(owner, found.value)
     yield Row("", "", "reason set", hex(owner), code_text(owner))
     text = code_text(reason) if isinstance(reason, OpenEnum) else "no source documents this set"
     yield Row("", "", "reason code", hex(reason), text)
@@ -146,8 +154,6 @@ def termination(question: Question) -> Iterator[Row]:
 
 def status(question: Question) -> Iterator[Row]:
     """Explain a status of the firmware."""
-    from ...wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
-
     if question.text in ("-1", hex(NO_FW_CALL)):
         yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not called")
         return
@@ -156,7 +162,9 @@ def status(question: Question) -> Iterator[Row]:
         name = f"INVALID_PAGE_STATE + {WRITE_BACK_MARK}"
         yield Row("", "", hex(member), name, "The command's own buffer may not be written.")
         return
-    yield from codes(Status)(question)
+    yield Row("", "", hex(member), member.name if member.known else "unknown", member.of_command)
+    if member.of_request:
+        yield Row("", "", "", "in a guest request", member.of_request)
 
 
 def guid(question: Question) -> Iterator[Row]:
@@ -184,19 +192,63 @@ def guid(question: Question) -> Iterator[Row]:
     yield from rows
 
 
+def is_status(value: int) -> bool:
+    """Return whether a status is known, with what Linux and AMD-ASPFW add to the list."""
+    marked = Status.INVALID_PAGE_STATE | WRITE_BACK_MARK
+    return Status(value).known or value in (NO_FW_CALL, marked)
+
+
+def messages() -> Iterator[Row]:
+    """Yield the messages of the GHCB MSR."""
+    from ...wire.msr import MsrInfo
+
+    return kind_rows(MsrInfo)
+
+
+def fields() -> Iterator[Row]:
+    """Yield the bits of the valid bitmap."""
+    from ...wire.ghcb import ValidBitmap
+
+    return kind_rows(ValidBitmap)
+
+
+def reasons() -> Iterator[Row]:
+    """Yield every set of reasons, and its codes."""
+    from ...wire.operands import TERM_CODES, TermSet
+
+    for owner, kind in TERM_CODES.items():
+        yield Row("", "", f"{owner:#x}", TermSet(owner).name, TermSet(owner).doc)
+        for row in kind_rows(kind):
+            yield row._replace(name=f"{owner:#x}:{row.name}")
+
+
+def guids() -> Iterator[Row]:
+    """Yield every GUID that has a name."""
+    from ...wire.certs import CertGuid, TioGuid
+    from ...wire.svsm import ServiceGuid
+
+    for kind in (CertGuid, TioGuid, ServiceGuid):
+        for name, text in kind.NAMES.items():
+            yield Row("", "", name, str(text), (kind.__doc__ or "").partition("\n")[0])
+
+
 TOPICS = {
-    "exit": Topic(code, "an exit code, by number or name"),
-    "exitinfo1": Topic(exitinfo1, "sw_exit_info_1 of the exit --exit names, or of a response"),
-    "exitinfo2": Topic(exitinfo2, "sw_exit_info_2, of a guest request unless --exit says"),
-    "msr": Topic(msr, "a value of the GHCB MSR"),
-    "status": Topic(status, "a status of the firmware"),
-    "action": Topic(codes(Action), "the action in sw_exit_info_1"),
-    "reason": Topic(codes(MalformedReason), "a malformed-input reason"),
+    "exit": Topic(code, "an exit code, by number or name", of=ExitCode),
+    "exitinfo1": Topic(
+        exitinfo1, "sw_exit_info_1 of the exit --exit names, or of a response", width=64
+    ),
+    "exitinfo2": Topic(
+        exitinfo2, "sw_exit_info_2, of a guest request unless --exit says", width=64
+    ),
+    "msr": Topic(msr, "a value of the GHCB MSR", width=64, base=16, rows=messages),
+    "status": Topic(status, "a status of the firmware", of=Status, base=10, possible=is_status),
+    "action": Topic(codes(Action), "the action in sw_exit_info_1", base=10),
+    "reason": Topic(codes(MalformedReason), "a malformed-input reason", base=10),
     "inject": Topic(word(EventInject), "an event to inject"),
-    "bitmap": Topic(bitmap, "a valid bitmap: number, 16 bytes, or as KVM logs it"),
+    "bitmap": Topic(bitmap, "a valid bitmap: number, 16 bytes, or as KVM logs it", rows=fields),
     "psc": Topic(word(PscEntry), "a page state change entry"),
     "features": Topic(word(HvFeatures), "hypervisor features"),
     "sev-features": Topic(word(SevFeatures), "SEV_FEATURES of a VMSA"),
-    "term": Topic(termination, "a termination, as SET:CODE"),
-    "guid": Topic(guid, "a GUID of a certificate or service, by text or name"),
+    "term": Topic(termination, "a termination, as SET:CODE", rows=reasons),
+    "guid": Topic(guid, "a GUID of a certificate or service, by text or name", rows=guids),
 }

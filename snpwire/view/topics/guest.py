@@ -1,62 +1,27 @@
-"""Topics of ``explain`` about reports, TCB versions, messages and products."""
+"""Topics of ``explain`` about reports, messages and products."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ...wire.key import GuestFieldSelect
-from ...wire.report import GuestPolicy, KeyInfo, PlatformInfo
-from ..meaning import word_fields
+from ...wire.message import MsgType
+from ...wire.report import KeyInfo, PlatformInfo
 from ..table import Row
-from ..text import int_text
-from .topic import Question, Topic, word
+from .topic import Question, Topic, member_of, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...wire.tcb import Product, TcbLayout
-
-
-def tcb(question: Question) -> Iterator[Row]:
-    """Explain a TCB version, or what advisories want of one.
-
-    Without a product it is explained in each of the two layouts.
-    """
-    from ...product import product_named
-    from ...wire.tcb import PRODUCTS, TcbLayout
-    from .advisory import compared_levels, least_levels
-
-    row = product_named(question.product) if question.product else None
-    if not question.text:
-        yield from least_levels(row)
-        return
-    number = question.number()
-    if row:
-        yield from _tcb(number, row.layout, f"as asked for: {row.name}")
-        yield from compared_levels(row, row.layout.word(number))
-        return
-    yield Row("", "", "tcb layout", "unknown", "the number does not show it; use --product")
-    for layout in TcbLayout:
-        names = " ".join(row.name for row in PRODUCTS if row.layout is layout)
-        yield from _tcb(number, layout, f"if it is {names}")
-
-
-def _tcb(number: int, layout: TcbLayout, reason: str) -> Iterator[Row]:
-    value = layout.word(number)
-    yield Row("", "", f"tcb layout {layout}", int_text(value, 8), reason)
-    yield from (field.row() for field in word_fields(value))
+    from ...wire.tcb import Product
 
 
 def msg_type(question: Question) -> Iterator[Row]:
     """Explain the type of a guest message: its payload in each version, and its response."""
     from ...wire import kind
-    from ...wire.message import MESSAGES, REQUEST_OF, MsgType
+    from ...wire.message import MESSAGES, REQUEST_OF
 
-    try:
-        member = MsgType.from_plain(question.text)
-    except ValueError as exc:
-        raise UsageError(str(exc)) from None
+    member = member_of(MsgType, question)
     if not 0 <= member <= 0xFF:
         raise UsageError(f"{int(member):#x} does not fit 8 bits")
     yield Row("", "", str(int(member)), member.name if member.known else "unknown", member.doc)
@@ -105,12 +70,19 @@ def _product(row: Product) -> Iterator[Row]:
     yield Row("", "", "  key server", row.kds or "none yet", "name in the URLs")
 
 
+def products() -> Iterator[Row]:
+    """Yield every product."""
+    from ...wire.tcb import PRODUCTS
+
+    for row in PRODUCTS:
+        yield from _product(row)
+
+
 TOPICS = {
-    "policy": Topic(word(GuestPolicy), "a guest policy"),
     "platform-info": Topic(word(PlatformInfo), "platform_info of a report"),
     "key-info": Topic(word(KeyInfo), "key_info of a report"),
-    "tcb": Topic(tcb, "a TCB version, of the product --product names", optional=True),
-    "guest-fields": Topic(word(GuestFieldSelect), "guest_field_select of a key request"),
-    "msg-type": Topic(msg_type, "the type of a guest message, by number or name"),
-    "product": Topic(product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
+    "msg-type": Topic(
+        msg_type, "the type of a guest message, by number or name", of=MsgType, base=10
+    ),
+    "product": Topic(product, "a processor, as FAMILY:MODEL of CPUID, or by name", rows=products),
 }

@@ -10,7 +10,7 @@ from ...wire import mailbox
 from ...wire.mailbox import CommandRequest, CommandResponse, RbControl, RbHead, RbTail, causes
 from ..table import Row
 from ..text import int_text
-from .topic import Question, Topic, word
+from .topic import Question, Topic, kind_rows, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,11 +82,25 @@ def register(question: Question) -> Iterator[Row]:
     raise UsageError(f"the mailbox has no register {shown(question.text)}", help=hint)
 
 
+def register_bits() -> Iterator[Row]:
+    """Yield the bits of the command register, before and after."""
+    yield from kind_rows(CommandRequest)
+    yield from kind_rows(CommandResponse)
+
+
+def registers() -> Iterator[Row]:
+    """Yield every register of the mailbox."""
+    for row in mailbox.REGISTERS:
+        yield Row("", "", row.role, row.name, f"{row.later:#x}, Naples {row.naples:#x}: {row.doc}")
+
+
 TOPICS = {
-    "cmdresp": Topic(response, "the command register; --answer: once it is done"),
+    "cmdresp": Topic(
+        response, "the command register; --answer: once it is done", width=32, rows=register_bits
+    ),
     "cmdbuf": Topic(buffer_address, "the address registers, as HI:LO or a number"),
     "error-stack": Topic(error_stack, "the error stack of a command, as HI:LO or a number"),
-    "mailbox": Topic(register, "a register of the mailbox, by name or place"),
+    "mailbox": Topic(register, "a register of the mailbox, by name or place", rows=registers),
     "rb-control": Topic(word(RbControl), "the command register, with rings"),
     "rb-head": Topic(word(RbHead), "the low half of the address, with rings"),
     "rb-tail": Topic(word(RbTail), "the high half of the address, with rings"),

@@ -52,7 +52,10 @@ def base(question: Question) -> Iterator[Row]:
 def _aligned(address: int) -> str:
     if address % MIB:
         return "no multiple of 1 MiB: SNP_INIT returns INVALID_CONFIG"
-    return "a multiple of 1 MiB, as the firmware requires" if address else "no table: not set up"
+    return "a multiple of 1 MiB, as the firmware requires" if address else UNSET
+
+
+UNSET = "BIOS has reserved no memory for the table: no SNP on this host; see its SNP options"
 
 
 def end(question: Question) -> Iterator[Row]:
@@ -60,7 +63,10 @@ def end(question: Question) -> Iterator[Row]:
     yield from word(RmpEnd)(question)
     last = word_value(RmpEnd, question).rmp_end
     text = "not used if the table has segments; Linux warns if it is set then"
-    yield Row("", "", "first byte after", hex(last + 1), text)
+    if last:
+        yield Row("", "", "first byte after", hex(last + 1), text)
+    else:
+        yield Row("", "", "first byte after", "none", f"{UNSET}; or the table has segments")
 
 
 def cfg(question: Question) -> Iterator[Row]:
@@ -122,18 +128,26 @@ def page_fault(question: Question) -> Iterator[Row]:
         yield Row("", "", "cause", "RMP violation", text)
 
 
+CARRY = {0xFF: "Linux", 0x10: "coconut-svsm"}
+"""Numbers that software returns where the carry flag was set."""
+
+
+def is_result(value: int) -> bool:
+    """Return whether PVALIDATE, or software in its place, returns this number."""
+    return PvalidateResult(value).known or value in CARRY
+
+
 def pvalidate(question: Question) -> Iterator[Row]:
     """Explain the result of PVALIDATE, and numbers that software has for the carry flag."""
     from ...errors import UsageError
 
-    made_up = {0xFF: "Linux", 0x10: "coconut-svsm"}
     try:
         number = question.number(32)
     except UsageError:
         number = -1  # a name
-    if number in made_up:
+    if number in CARRY:
         text = "not from the instruction: the carry flag was set, nothing changed"
-        yield Row("", "", hex(number), made_up[number], text)
+        yield Row("", "", hex(number), CARRY[number], text)
         return
     yield from codes(PvalidateResult)(question)
     if number == 0:
@@ -142,16 +156,18 @@ def pvalidate(question: Question) -> Iterator[Row]:
 
 
 TOPICS = {
-    "rmp-base": Topic(base, "MSR C001_0132: the table's first byte"),
-    "rmp-end": Topic(end, "MSR C001_0133: the table's last byte"),
-    "rmp-cfg": Topic(cfg, "MSR C001_0136: segments of the table"),
-    "rst": Topic(segment, "an entry of the segment table"),
-    "npf": Topic(nested_fault, "EXITINFO1 of a nested page fault"),
-    "pf": Topic(page_fault, "the error code of a page fault"),
+    "rmp-base": Topic(base, "MSR C001_0132: the table's first byte", of=RmpBase, base=16),
+    "rmp-end": Topic(end, "MSR C001_0133: the table's last byte", of=RmpEnd, base=16),
+    "rmp-cfg": Topic(cfg, "MSR C001_0136: segments of the table", of=RmpCfg, base=16),
+    "rst": Topic(segment, "an entry of the segment table", of=RstEntry, base=16),
+    "npf": Topic(nested_fault, "EXITINFO1 of a nested page fault", of=NpfInfo, base=16),
+    "pf": Topic(page_fault, "the error code of a page fault", of=PageFault, base=16),
     "rmpadjust": Topic(word(RmpAdjust), "rDX of RMPADJUST"),
     "vmpl-mask": Topic(word(VmplMask), "the permissions of a VMPL"),
-    "rmpupdate-result": Topic(codes(RmpUpdateResult), "EAX after RMPUPDATE or RMPREAD"),
-    "psmash-result": Topic(codes(PsmashResult), "EAX after PSMASH"),
-    "pvalidate-result": Topic(pvalidate, "EAX after PVALIDATE"),
-    "rmpadjust-result": Topic(codes(RmpAdjustResult), "EAX after RMPADJUST or RMPQUERY"),
+    "rmpupdate-result": Topic(codes(RmpUpdateResult), "EAX after RMPUPDATE or RMPREAD", base=10),
+    "psmash-result": Topic(codes(PsmashResult), "EAX after PSMASH", base=10),
+    "pvalidate-result": Topic(
+        pvalidate, "EAX after PVALIDATE", of=PvalidateResult, base=10, possible=is_result
+    ),
+    "rmpadjust-result": Topic(codes(RmpAdjustResult), "EAX after RMPADJUST or RMPQUERY", base=10),
 }

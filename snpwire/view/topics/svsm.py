@@ -24,6 +24,6 @@ def svsm(question: Question) -> Iterator[Row]:
 
 
 TOPICS = {
-    "svsm": Topic(svsm, "RAX of an SVSM call"),
+    "svsm": Topic(svsm, "RAX of an SVSM call", of=SvsmCall),
     "svsm-result": Topic(codes(SvsmResult), "the result of an SVSM call"),
 }
