@@ -33,6 +33,7 @@ _NO_RIGHTS = (
     "the guest does not start; 'Operation not permitted' is QEMU's own word for any failure here,"
     " and no rights are missing"
 )
+_EXPLAIN = "snpwire explain kvm-sev {}"
 _FAILED = ("Failed", "failed")
 PLATFORM = ("PLATFORM_STATUS", "PDH_CERT_EXPORT", "GET_ID")
 """Commands that QEMU gives to /dev/sev; what ioctl() returns for them is -1, and no error."""
@@ -143,7 +144,9 @@ def _kernel(what: str, errno: int) -> Fact:
         f"the kernel refused, the firmware was not asked: {errno_text(errno)}",
         cause=shortened(rows),
         consequence="the guest does not start" if what in COMMANDS else "",
-        remedy=_HOST_LOG if rows else "",
+        remedy=f"{_HOST_LOG}; all checks: {_EXPLAIN.format(COMMANDS[what][0].name)}"
+        if rows
+        else "",
         fields={"refused_by": "kernel", "reasons": [row.text for row in rows]},
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ...wire.kvm_exits import KvmExit
 from .errnos import ERRNOS
 from .record import Fact, Hex, LogLine
 from .template import form
@@ -17,35 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .record import LogState
-
-EXITS = {
-    0: ("UNKNOWN", "the processor left the guest for a reason that KVM does not know"),
-    1: ("EXCEPTION", "an exception"),
-    2: ("IO", "an access to a port"),
-    3: ("HYPERCALL", "a call of the guest, such as to change the state of pages"),
-    4: ("DEBUG", "a debug event"),
-    5: ("HLT", "the guest halted"),
-    6: ("MMIO", "an access to a device's memory"),
-    8: ("SHUTDOWN", "the guest's processor shut down: a fault within a fault within a fault"),
-    9: ("FAIL_ENTRY", "the processor did not enter the guest"),
-    10: ("INTR", "a signal"),
-    17: ("INTERNAL_ERROR", "KVM could not go on"),
-    24: ("SYSTEM_EVENT", "a system event: for SEV the guest asked to be terminated (SEV_TERM)"),
-    26: ("IOAPIC_EOI", "an interrupt was ended"),
-    29: ("X86_RDMSR", "a read of an MSR"),
-    30: ("X86_WRMSR", "a write of an MSR"),
-    31: ("DIRTY_RING_FULL", "the ring of dirty pages is full"),
-    32: ("AP_RESET_HOLD", "an SEV-ES processor waits to be started"),
-    33: ("X86_BUS_LOCK", "a bus lock"),
-    37: ("NOTIFY", "a notification"),
-    39: (
-        "MEMORY_FAULT",
-        "memory is not as the guest expects it: private where shared is, or not there",
-    ),
-    40: ("TDX", "a request of a TDX guest"),
-    43: ("SNP_REQ_CERTS", "KVM asks for the certificates that go with a report"),
-}
-"""Reasons for which KVM hands a virtual processor to the user's program (KVM_EXIT_ before each)."""
 
 MEMORY_FAULT_PRIVATE = 1 << 3
 _REGISTERS = re.compile(
@@ -110,14 +82,19 @@ def _block(fact: Callable[[dict[str, Any]], Fact]) -> Any:
 
 def exit_words(number: int) -> str:
     """Return the name of an exit of KVM, and what it is."""
-    name, text = EXITS.get(number, ("", ""))
-    return f"KVM_EXIT_{name}: {text}" if name else f"exit {number}, which has no name here"
+    reason = KvmExit(number)
+    if reason == KvmExit.SYSTEM_EVENT:
+        return "KVM_EXIT_SYSTEM_EVENT: for SEV, the guest asked to be terminated (SEV_TERM)"
+    if not reason.known:
+        return f"exit {number}, which has no name here"
+    return f"KVM_EXIT_{reason.name}: {reason.doc}"
 
 
 def _unknown_exit(fields: dict[str, Any]) -> Fact:
     number = fields["reason"]
-    name = EXITS.get(number, ("unknown", ""))[0]
-    ended = name == "SYSTEM_EVENT"
+    reason = KvmExit(number)
+    ended = reason == KvmExit.SYSTEM_EVENT
+    name = reason.name if reason.known else "unknown"
     return Fact(
         f"KVM exit {number} {name}, which QEMU does not handle",
         exit_words(number),
