@@ -576,6 +576,8 @@ def test_dots_that_are_no_number_are_not_taken_for_one():
         ("Certificate Error Encountered: No certificates were provided by the host, please contact"
          " your CSP.", "key server"),
         ("ERROR: unable to open /dev/sev", "ccp"),
+        ("Command Unsuccessful: 0x15", "UNSUPPORTED"),
+        ("Command Unsuccessful: 0x55", "unknown"),
         ("Failed to open /dev/sev-guest", "sev-guest driver"),
         ("Err(FirmwareError(KnownSevError(InvalidLen)))", "INVALID_LENGTH"),
         ("Err(FirmwareError(KnownSevError(RbModeExited)))", "EXIT_RING_BUFFER"),

@@ -56,6 +56,7 @@ ANCHORS = (
     "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
     "/dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
     "mbz range [0x", "info bit(s)", "Expected between", "QEMU binary", "sev supported=",
+    "Command Unsuccessful",
 )  # fmt: skip
 """Every format has one of these words: lines without any of them are skipped."""
 

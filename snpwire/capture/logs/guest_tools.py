@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.operands import VmmError
+from ...wire.status import Status
 from .errnos import ERRNOS
 from .guest import failure_words
 from .guest_status import ASKED, status_fact
@@ -213,6 +214,19 @@ def _host_device(fields: Fields, log: LogState) -> Fact:
     return open_words("/dev/sev", "")
 
 
+def _sev_tool(fields: Fields, log: LogState) -> Fact:
+    code = Status(fields["status"])
+    name = code.name if code.known else "unknown"
+    return Fact(
+        f"sevtool gives up  {int(code):#x} {name}",
+        "the number is counted as the firmware's status, and may be the tool's own",
+        cause="a check of a report or of certificates that failed in the tool, where no command to"
+        " the firmware was asked for",
+        remedy="snpwire verify checks a report and its certificates, and says which check fails",
+        fields={"status": code, "side": "user space"},
+    )
+
+
 def _skipped(fields: Fields, log: LogState) -> Fact:
     return Fact(
         "the report has bytes that the tool expects to be zero",
@@ -261,5 +275,6 @@ FORMATS = (
         "failed to open SEV firmware device.",
     ),
     form("tool_host_device", "device-missing", "unable to open /dev/sev", _host_device),
+    form("tool_sevtool", "tool-status", "Command Unsuccessful: 0x{status:x}", _sev_tool),
     form("tool_skipped", "tool-report", "Skipped bytes were expected to be zeroed.", _skipped),
 )
