@@ -6,10 +6,11 @@ import json as plain_json
 import sys
 from collections import Counter
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..bits import nearest
 from ..capture.kernel_log import FAMILIES, LIMIT, Reader
+from ..capture.logs.verdicts import Verdicts
 from ..capture.logtext import encoding_of, foreign
 from ..errors import InputError, UsageError, shown
 from ..finding import counted
@@ -33,23 +34,30 @@ def run(file: str, *, only: str | None, json: bool, following: bool, numbers: bo
     """Print the records of a log, then their counts."""
     wanted = families(only)
     reader, counts, shape = Reader(), Counter[str](), terminal_style()
+    verdicts = Verdicts()
 
     def show(records: Iterable[LogRecord]) -> None:
         for record in records:
             counts[record.family] += 1
+            verdicts.feed(record)
             if record.family in wanted:
                 sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
+
+    def end() -> None:
+        show(reader.close())
+        for lines, plain in verdicts.blocks(wanted):
+            sys.stdout.write(_answer(lines, plain, shape, json=json))
+        sys.stdout.flush()
+        _summary(reader, counts, wanted)
 
     try:
         for piece in _text_only(follow(file) if following else chunks(file), file):
             show(_records(reader, piece, file))
             sys.stdout.flush()  # for a reader that waits
     except KeyboardInterrupt:
-        show(reader.close())
-        _summary(reader, counts, wanted)
+        end()
         raise
-    show(reader.close())
-    _summary(reader, counts, wanted)
+    end()
     return 0
 
 
@@ -99,6 +107,14 @@ def _records(reader: Reader, piece: bytes | FileEvent, file: str) -> Iterator[Lo
 
 def _json(record: LogRecord) -> str:
     return f"{plain_json.dumps(record.to_plain())}\n"
+
+
+def _answer(lines: list[str], plain: dict[str, Any], shape: Style, *, json: bool) -> str:
+    """Return a verdict: its lines, the first of them marked, or a JSON object."""
+    if json:
+        return f"{plain_json.dumps(plain)}\n"
+    first, *rest = map(printable, lines)
+    return "\n".join([shape.mark(shape.strong, first), *rest, ""])
 
 
 def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
