@@ -26,6 +26,8 @@ TEXT = {
     "features": st.sampled_from(["", " SEV-ES", " SEV-ES SEV-SNP "]),
     "device": st.sampled_from(["0000:01:00.0", "c1:00.1"]),
     "rest": st.sampled_from(["0133 0000", "0133 0000 00"]),
+    "page": st.sampled_from(["ghcb", "message", "vmsa", "psc"]),
+    "way": st.sampled_from(["in", "out"]),
 }
 MOVED = {"high", "low", "rest", "features"}  # joined to others, or taken apart
 PREFIXES = [

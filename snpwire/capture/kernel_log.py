@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "LIMIT", "Reader", "records"]
 
-LIMIT = 1 << 13
-"""Bytes of one line that are looked at; the longest format has some three hundred."""
+LIMIT = 1 << 15
+"""Bytes of one line that are looked at: a page takes four characters a byte, and what is before."""
 _JOINED = 4  # lines that a mailer may have made of one
 _REMEMBERED = 20
 _BLANKS = re.compile("^ |[\t\xa0]| $")

@@ -170,6 +170,7 @@ def diff(
     "  kvm    requests that KVM refused, and pages that it dumps\n"
     "  term   guests that terminated themselves\n"
     "  trace  KVM tracepoints\n"
+    "  page   pages that a capture script prints\n"
     "  guest  guest kernel and guest driver\n"
     "  qemu   launch failures of QEMU\n"
     "  iommu  IOMMU events about the RMP",

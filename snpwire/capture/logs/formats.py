@@ -16,16 +16,20 @@ from . import (
     iommu,
     kvm,
     kvm_pages,
+    pages,
     qemu,
     rmp,
     termination,
+    trace_loss,
+    trace_members,
+    vmcb,
 )
 
 if TYPE_CHECKING:
     from .template import Format, Template
 
 RARE = (
-    "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "CPUID", "ASP", "PSC", "PVALIDATE",
+    "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "VMCB", "CPUID", "ASP", "PSC", "PVALIDATE",
     "Additional error", "(in):", "(out):", "[seqno",
 )  # fmt: skip
 """Words of formats that begin with a character few words of a log begin with."""
@@ -34,6 +38,8 @@ OTHERS = (
     "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ", "rmpupdate",
     "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code", "sequence counter",
     "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_error=",
+    "kvm_rmp_fault", "snp-page ", "snp-command ", "sev_do_cmd_locked",
+    "LOST ", "Lost ", "EVENTS DROPPED]",
 )  # fmt: skip
 """Words of the formats that have none of those.
 
@@ -54,10 +60,14 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "ccp": ("firmware commands, with their buffers", ccp.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
-        kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS,
+        kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS + vmcb.FORMATS,
     ),
     "term": ("guests that terminated themselves", termination.FORMATS),
-    "trace": ("KVM tracepoints", ftrace.FORMATS),
+    "trace": (
+        "KVM tracepoints",
+        ftrace.FORMATS + trace_members.FORMATS + trace_loss.FORMATS,
+    ),
+    "page": ("pages that a capture script prints", pages.FORMATS),
     "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
     "qemu": ("launch failures of QEMU", qemu.FORMATS),
     "iommu": ("IOMMU events about the RMP", iommu.FORMATS),
