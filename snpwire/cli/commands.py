@@ -191,3 +191,16 @@ def log(
     from .log import run
 
     return run(file, only=only, json=json, following=follow, numbers=numbers)
+
+
+@COMMANDS.command("recipe", epilog="Example: snpwire recipe pages.bt -o pages.bt")
+def recipe(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", show_default=False, help="one of those listed")
+    ] = None,
+    output: Output = None,
+) -> int:
+    """Print a script that captures what snpwire reads, or list them."""
+    from .recipe import recipe as run
+
+    return run(name, output)
