@@ -440,6 +440,18 @@ def test_two_dumps_in_one_another_are_said_to_be_mixed():
     assert second.line == 7
 
 
+def test_dumps_of_kernels_without_a_first_line_are_told_apart_by_the_area_s():
+    first, second = read(
+        "SVM: VMCB Control Area:",
+        "SVM: exit_code: 00000078",
+        "SVM: VMCB Control Area:",
+        "SVM: exit_code: 00000072",
+    )
+
+    assert [r.fields["exit"] for r in (first, second)] == ["HLT", "CPUID"]
+    assert [(r.line, r.last) for r in (first, second)] == [(1, 2), (3, 4)]
+
+
 def test_segments_intercepts_and_filters_are_fields_of_a_dump():
     record = one(
         *VMCB,

@@ -33,7 +33,7 @@ _PART = re.compile(rf"(?:#|/?\*) ?({'|'.join(PARTS)}) {{2,}}(.*)")
 _FURTHER = re.compile(r"(?:#|\*) {6,}(.*)")
 
 
-class Recipe(NamedTuple):
+class Script(NamedTuple):
     """One script."""
 
     name: str
@@ -55,14 +55,14 @@ class Recipe(NamedTuple):
         return parts
 
 
-def recipe(name: str) -> Recipe:
+def recipe(name: str) -> Script:
     """Return the script of a name, of which the ending may be left out. Raises UsageError."""
     found = named(name)
     if not found:
         hint = nearest(name, NAMES) or f"they are: {' '.join(NAMES)}"
         raise UsageError(f"there is no recipe {shown(name)}", help=hint)
     data = get_data(__package__, f"recipes/{found[0]}.txt") or b""
-    return Recipe(found[0], data.decode())
+    return Script(found[0], data.decode())
 
 
 def named(name: str) -> list[str]:

@@ -30,9 +30,9 @@ def decode(
 ) -> int:
     """Print one decoded value; return 1 if a finding reaches *fail_on*."""
     if begins_with_pages(file, piece):
-        from .pages import Request, run
+        from .pages import StreamOptions, run
 
-        return run(file, Request(name, context, view, redact, fail_on))
+        return run(file, StreamOptions(name, context, view, redact, fail_on))
     doc, source = read(name, file, piece, context)
     doc = doc.without_secrets() if redact else doc
     hexdump, json, fields, everything = view

@@ -34,7 +34,7 @@ ALL = "auto"
 LOSS = "trace-loss"
 
 
-class Request(NamedTuple):
+class StreamOptions(NamedTuple):
     """What is wanted of a stream."""
 
     kind: str
@@ -44,9 +44,9 @@ class Request(NamedTuple):
     fail_on: str | None = None
 
 
-def run(file: str, request: Request) -> int:
+def run(file: str, options: StreamOptions) -> int:
     """Print every page of a kind; return 1 if a finding reaches the threshold."""
-    stream = _Stream(request)
+    stream = _Stream(options)
     reader = Reader()
     try:
         for chunk in chunks(file):
@@ -57,10 +57,10 @@ def run(file: str, request: Request) -> int:
         raise
     stream.end(reader)
     if not stream.pages:
-        of_kind = "" if request.kind == ALL else f" of kind {request.kind}"
+        of_kind = "" if options.kind == ALL else f" of kind {options.kind}"
         reason = f"{shown_name(file)}: no page{of_kind} in {counted(reader.lines, 'line')}"
         raise InputError(reason, help="log FILE shows what the lines are")
-    if stream.cut and request.fail_on:
+    if stream.cut and options.fail_on:
         raise InputError(
             f"{shown_name(file)}: pages that are not whole pass no check: {stream.cut}"
         )
@@ -70,10 +70,10 @@ def run(file: str, request: Request) -> int:
 class _Stream:
     """Pages while they come in."""
 
-    def __init__(self, request: Request) -> None:
-        if request.view.fields is not None:
+    def __init__(self, options: StreamOptions) -> None:
+        if options.view.fields is not None:
             raise UsageError("--fields is for one value, not for a stream of pages")
-        self._request = request
+        self._options = options
         self.pages: Counter[str] = Counter()
         """How many pages of each kind were shown."""
         self.failed = False
@@ -102,7 +102,7 @@ class _Stream:
     def _one(self, record: LogRecord) -> None:
         if record.kind == LOSS:
             write_note(f"line {record.line}: {record.text}: {record.meaning}")
-        wanted = self._request.kind
+        wanted = self._options.kind
         kind = record.fields.get("page", "")
         if record.family != KIND or wanted not in (ALL, kind):
             self._others += 1
@@ -122,7 +122,7 @@ class _Stream:
         data, kind = record.fields.get("data"), record.fields.get("page", "")
         if data is None or kind not in RECORDS or kind == "msr":
             return None
-        given = self._request.context
+        given = self._options.context
         absent = frozenset(record.fields.get("absent", ()))
         hints = Hints(
             DIRECTIONS.get(record.fields["way"]), given.gpa, given.product, given.family, absent
@@ -131,18 +131,18 @@ class _Stream:
             doc = document(kind, data, hints)
         except DecodeError:
             return None
-        return doc.without_secrets() if self._request.redact else doc
+        return doc.without_secrets() if self._options.redact else doc
 
     def _line(self, record: LogRecord) -> None:
         """Print a record as ``log`` does."""
-        if self._request.view.json is not None:
+        if self._options.view.json is not None:
             write_json(record.to_plain(), indent=None)
             return
         meaning = f"   {record.meaning}" if record.meaning else ""
         write_lines([f"{heading(record)}", f"{record.text}{meaning}", ""])
 
     def _print(self, doc: Document, record: LogRecord) -> None:
-        hexdump, json, _, everything = self._request.view
+        hexdump, json, _, everything = self._options.view
         if json is not None:
             from ..view.json import document as plain
 
@@ -160,7 +160,7 @@ class _Stream:
 
     def _judge(self, doc: Document) -> None:
         self._findings.update(found.severity for found in doc.findings)
-        threshold = self._request.fail_on
+        threshold = self._options.fail_on
         if threshold is not None:
             least = Severity[threshold.upper()]
             self.failed |= any(found.severity >= least for found in doc.findings)
