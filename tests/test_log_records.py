@@ -255,8 +255,9 @@ def test_swapped_pairs_are_put_right_and_read_by_the_commands_id():
 def test_lines_of_others_may_stand_within_a_command():
     found = ccp(HEAD, "usb 1-1: new", IN, "Leaking PFN range 0x1-0x2", OUT)
 
-    assert [record.kind for record in found] == ["pages-leaked", "ccp-command"]
-    assert found[1].fields["out"][:2] == b"\x01\x33"
+    assert [record.kind for record in found] == ["ccp-command", "pages-leaked"]
+    assert [record.line for record in found] == [1, 4]
+    assert found[0].fields["out"][:2] == b"\x01\x33"
 
 
 def test_a_failed_command_has_status_and_error_stack():
@@ -316,9 +317,9 @@ def test_an_end_without_its_beginning_is_a_command_too():
 def test_a_row_that_does_not_follow_is_no_part_of_a_command():
     found = ccp(HEAD, IN, IN, "(in):  00000020: 0102", OUT, IN)
 
-    assert [record.kind for record in found] == ["ccp-row", "ccp-row", "ccp-command", "ccp-row"]
-    assert found[1].fields["data"] == b"\x02\x01"
-    assert len(found[2].fields["in"]) == 12
+    assert [record.kind for record in found] == ["ccp-command", "ccp-row", "ccp-row", "ccp-row"]
+    assert found[2].fields["data"] == b"\x02\x01"
+    assert len(found[0].fields["in"]) == 12
 
 
 def test_a_buffer_of_a_size_that_no_kind_has_is_shown_as_it_is():

@@ -4,7 +4,10 @@ A log is read in blocks of bytes. Every known format has one of a few words, whi
 a whole block; only lines with one of them are parsed. All others are skipped and counted.
 
 A line that breaks off within a known format is kept until the next one, which a mailer may have
-cut from it. Nothing raises, whatever the bytes, and where the blocks are cut changes nothing.
+cut from it. A line may hold several messages, and each of them becomes a record. One that speaks of
+SEV or SNP and is of no known format is counted apart. Records come in the order of their first
+lines; those behind a block that is still open wait for its end, up to a number that bounds memory.
+Nothing raises, whatever the bytes, and where the blocks are cut changes nothing.
 """
 
 from __future__ import annotations
@@ -15,22 +18,37 @@ from typing import TYPE_CHECKING, Any
 
 from .loglines import caller_of, split_prefix
 from .logs.entries import run
-from .logs.formats import FAMILIES, Hits, IndexEntry, breaks_off, match
+from .logs.formats import FAMILIES, Hits, IndexEntry, Occurrence, breaks_off, occurrences
 from .logs.record import Fact, LogBlock, LogLine, LogRecord, LogState
 from .logs.rmp import KIND as ENTRY
-from .logtext import Decoder, line_text
+from .logtext import Decoder, is_plain, line_text, messages, split_object, undecorated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-__all__ = ["FAMILIES", "LIMIT", "Reader", "records"]
+__all__ = ["FAMILIES", "LIMIT", "UNKNOWN", "Reader", "records"]
+
+UNKNOWN = "unknown"
+"""Kind and family of a message that speaks of SEV or SNP and is of no known format."""
 
 LIMIT = 1 << 15
 """Bytes of one line that are looked at: a page takes four characters a byte, and what is before."""
 _JOINED = 4  # lines that a mailer may have made of one
 _REMEMBERED = 20
+_HELD = 256
+"""Records that wait for the end of a block that began before them."""
 _BLANKS = re.compile("^ |[\t\xa0]| $")
+_TOPIC = re.compile(
+    r"(?<![A-Za-z0-9_+/])(?:ccp [0-9a-f]{4}:|(?:SEV|SNP|RMP|GHCB|VMSA|VMPCK[0-3]?|VMPL[0-3]?|RMPUPDATE"
+    r"|PVALIDATE|PSMASH|PSP|SVSM)(?![A-Za-z0-9+/]))"
+)
+"""What a message speaks of that is listed though its format is not known."""
+_OTHER = re.compile(
+    r"^[#$] |\b[ef]?grep\b|\bamdgpu\b|\[drm\]|no command queues available|enabling device \("
+    r"|registered SEV device|(?:tee|ccp) enabled|does not support TEE"
+)
+"""Commands that people typed, other users of the same words, and messages without a meaning."""
 
 
 def records(chunks: Iterable[bytes]) -> Iterator[LogRecord]:
@@ -60,11 +78,18 @@ class _OpenBlock:
 class Reader:
     """A log while it comes in."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, unknown: bool = False) -> None:
+        self._shows = unknown
+        """Whether messages of no known format become records, too."""
         self.lines = 0
         """Lines read so far."""
         self.known = 0
         """Lines that went into records."""
+        self.unknown: list[int] = []
+        """The first of the lines that speak of SEV or SNP and are of no known format."""
+        self.unknown_count = 0
+        """Messages of no known format."""
+        self._unknown_lines = 0
         self.broken: list[int] = []
         """The first of the lines that break off within a known format."""
         self.broken_count = 0
@@ -75,11 +100,17 @@ class Reader:
         self._rest = bytearray()
         self._head: list[LogLine] = []
         self._open: list[_OpenBlock] = []
+        self._held: list[LogRecord] = []
 
     @property
     def passed(self) -> int:
-        """Return how many lines were skipped."""
+        """Return how many lines went into no record."""
         return self.lines - self.known - len(self._head)
+
+    @property
+    def skipped(self) -> int:
+        """Return how many lines went into no record and do not speak of SEV or SNP."""
+        return self.passed - self._unknown_lines
 
     def feed(self, chunk: bytes) -> Iterator[LogRecord]:
         """Take the next bytes; yield the records that they complete."""
@@ -102,8 +133,7 @@ class Reader:
             yield from self._block(bytes(self._rest) + b"\n")
             self._rest = bytearray()
         self._give_up()
-        for waiting in list(self._open):
-            yield self._ended(waiting)
+        yield from self._ordered([self._ended(waiting) for waiting in list(self._open)])
 
     def cut(self) -> Iterator[LogRecord]:
         """Take the end of one file; another one follows, with its own encoding."""
@@ -113,9 +143,9 @@ class Reader:
     def idle(self) -> Iterator[LogRecord]:
         """Yield what is still open, because nothing has come for some time."""
         self._give_up()
-        for waiting in list(self._open):
-            if not waiting.block.pending:
-                yield self._ended(waiting)
+        ended = [self._ended(w) for w in list(self._open) if not w.block.pending]
+        held, self._held = self._held, []
+        yield from sorted([*held, *ended], key=_line_of)
 
     def _keep(self, data: bytes) -> None:
         """Put off the beginning of a line, and no more of it than is looked at."""
@@ -140,7 +170,8 @@ class Reader:
             counted = start
             self.lines = before + 1
             done = self._line(block[start : min(end, start + LIMIT)])
-            yield from done
+            if done:
+                yield from self._ordered(done)
             at = end + 1
             if done and done[-1].kind == ENTRY and not self._open:
                 text = text or block.decode("latin-1")
@@ -154,23 +185,76 @@ class Reader:
         """Return whether the next line counts, whatever is in it."""
         return bool(self._head) or any(waiting.block.watches for waiting in self._open)
 
+    def _ordered(self, done: list[LogRecord]) -> list[LogRecord]:
+        """Return the records that no open block comes before; hold the others."""
+        if not self._open and not self._held:
+            return sorted(done, key=_line_of) if len(done) > 1 else done
+        self._held += done
+        if not self._open or len(self._held) > _HELD:
+            first = self.lines + 1
+        elif (done and done[0].line < self._held[0].line) or len(self._held) == len(done):
+            first = min(waiting.head.number for waiting in self._open)
+        else:
+            return []
+        self._held.sort(key=_line_of)
+        ready = [record for record in self._held if record.line < first]
+        del self._held[: len(ready)]
+        return ready
+
     def _line(self, raw: bytes) -> list[LogRecord]:
-        """Read one line: part of an open block, a format, the rest of a broken line, or none."""
+        """Read one line and each message in it."""
         text, odd = line_text(raw)
         if odd:
             self.odd[odd] += 1
         if len(raw) >= LIMIT:
             self.odd["long"] += 1
         prefix, message = split_prefix(text)
-        if "  " in message or _BLANKS.search(message):
-            message = " ".join(message.split())
-        line = LogLine(self.lines, self.lines, prefix, message)
         done: list[LogRecord] = []
-        if self._open and self._taken(line, done):
-            return done
-        if whole := self._read(line):
-            self._add(done, *whole)
+        unknown = self.unknown_count
+        if is_plain(message):
+            known = self._message(prefix, message, done)
+        else:
+            known = self._several(prefix, message, done)
+        self.known += known
+        self._unknown_lines += not known and self.unknown_count > unknown
         return done
+
+    def _several(self, prefix: str, message: str, done: list[LogRecord]) -> bool:
+        """Read a line that may hold several messages; return whether one of them is known."""
+        known = False
+        for number, piece in enumerate(messages(message)):
+            before, rest = (prefix, piece) if number == 0 else split_prefix(piece)
+            head, rest = split_object(rest)
+            if head:
+                inner, rest = split_prefix(rest)
+                before += head + inner
+            known |= self._message(before, rest, done)
+        return known
+
+    def _message(self, prefix: str, text: str, done: list[LogRecord]) -> bool:
+        """Read one message: part of an open block, formats, the rest of a broken line, or none."""
+        if "  " in text or _BLANKS.search(text):
+            text = " ".join(text.split())
+        line = LogLine(self.lines, self.lines, prefix, text)
+        if self._open and self._taken(line, done):
+            return True
+        found = self._read(line)
+        for entry, part, fields in found:
+            self._add(done, entry, part, fields)
+        if not found and not self._head and _TOPIC.search(line.text):
+            self._note_unknown(line, done)
+        return bool(found)
+
+    def _note_unknown(self, line: LogLine, done: list[LogRecord]) -> None:
+        """Count a message of no known format, unless it only seems to speak of SEV or SNP."""
+        if _OTHER.search(line.text):
+            return
+        self.unknown_count += 1
+        if len(self.unknown) < _REMEMBERED and line.number not in self.unknown[-1:]:
+            self.unknown.append(line.number)
+        if self._shows:
+            number, prefix = line.number, line.prefix
+            done.append(LogRecord(UNKNOWN, UNKNOWN, UNKNOWN, number, number, prefix, {}, line.text))
 
     def _taken(self, line: LogLine, done: list[LogRecord]) -> bool:
         """Offer *line* to the open blocks; end those that it ends, or that waited too long."""
@@ -179,7 +263,6 @@ class Reader:
             other = caller and waiting.caller and caller != waiting.caller
             taken = not other and waiting.block.take(line)
             if taken:
-                self.known += 1
                 waiting.last = line.number
             silent = line.number - waiting.last
             if waiting.block.done or silent > waiting.block.patience:
@@ -204,29 +287,32 @@ class Reader:
         if fact.done:
             done.append(self._ended(new))
 
-    def _read(self, line: LogLine) -> tuple[IndexEntry, LogLine, dict[str, Any]] | None:
-        """Find a format in *line*, joined to what is kept if need be; keep it if it breaks off."""
-        found = match(line.text)
-        begins = found is None and breaks_off(line.text)
-        if self._head and not (found or begins or line.prefix) and line.text:
+    def _read(self, line: LogLine) -> list[_Reading]:
+        """Find the formats in *line*, joined to what is kept if need be; keep what breaks off."""
+        found = occurrences(line.text)
+        if (
+            not found
+            and (bare := undecorated(line.text)) != line.text
+            and (found := occurrences(bare))
+        ):
+            line = line._replace(text=bare)
+        begins = not found and breaks_off(line.text)
+        if self._head and not (found or line.prefix) and line.text:
             for glue in (" ", ""):
                 parts = [*self._head, line]
                 text = glue.join(part.text for part in parts)
                 whole = LogLine(parts[0].number, line.number, parts[0].prefix, text)
-                if found := match(text):
-                    self.known += len(parts)
+                if joined := occurrences(text):
+                    self.known += len(parts) - 1
                     self._head = []
-                    return found[0], whole, found[1]
-                if len(parts) < _JOINED and breaks_off(text):
+                    return _readings(whole, joined)
+                if len(parts) < _JOINED and not begins and breaks_off(text):
                     self._head = parts
-                    return None
+                    return []
         self._give_up()
-        if found:
-            self.known += 1
-            return found[0], line, found[1]
         if begins:
             self._head = [line]
-        return None
+        return _readings(line, found)
 
     def _ended(self, waiting: _OpenBlock) -> LogRecord:
         """Return the record of a block, which no further line can change."""
@@ -241,6 +327,26 @@ class Reader:
             if len(self.broken) < _REMEMBERED:
                 self.broken.append(self._head[0].number)
         self._head = []
+
+
+def _line_of(record: LogRecord) -> int:
+    return record.line
+
+
+_Reading = tuple[IndexEntry, LogLine, dict[str, Any]]
+"""A format, the part of a line in which it stands, and its fields."""
+
+
+def _readings(line: LogLine, found: list[Occurrence]) -> list[_Reading]:
+    """Return each format of a line with its own part of the line."""
+    if len(found) < 2:
+        return [(place.entry, line, place.fields) for place in found]
+    starts = [0, *(place.end for place in found[:-1])]
+    ends = [*(place.start for place in found[1:]), len(line.text)]
+    return [
+        (place.entry, line._replace(text=line.text[start:end]), place.fields)
+        for place, start, end in zip(found, starts, ends, strict=True)
+    ]
 
 
 def _record(entry: IndexEntry, line: LogLine, fields: dict[str, Any], fact: Fact) -> LogRecord:

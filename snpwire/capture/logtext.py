@@ -4,6 +4,11 @@ Lines are looked for in bytes, so UTF-16 is turned into UTF-8 as it comes in; it
 mark, or by the zero byte next to each of its first characters. All else is read line by line: as
 UTF-8, or as Latin-1 where a line is none. Zero bytes, which a crash leaves in a log, are left out,
 and so are the codes by which terminals set colours.
+
+Editors, chats and web pages replace characters by others that look alike, and write some of them as
+escapes or entities: each is read as what it was. A line that holds several messages is taken apart:
+at a line feed that is written as an escape, between the objects of JSON, and before the time at
+which a kernel's message starts.
 """
 
 from __future__ import annotations
@@ -15,6 +20,24 @@ from typing import Protocol
 _SNIFF = 64  # bytes, or the first line: what tells UTF-16
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
 _QUOTE = re.compile(r" {0,8}(?:> ?)+")
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000", " "),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
+        "\u2026": "...",
+    }
+)
+"""What an editor makes of quotation marks, hyphens, blanks and full stops."""
+_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+([^\w\s\\])")
+_BREAK = re.compile(r"(?:\\+[rn])+|(?<=[}\"]), ?(?=\{ {0,3}\\*\")")
+_STAMP = re.compile(r"\[ {0,11}[0-9]{1,7}\.[0-9]{6}\]")
+_OBJECT = re.compile(r'.{0,600}"(?:msg|message|log|line|text)" ?: ?"', re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_EMPHASIS = re.compile(r"\*+|`+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
+_ENTITY = re.compile(r"&(?:[a-z]{2,6}|#[0-9]{2,5}|#x[0-9a-fA-F]{2,4});")
 _MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 FOREIGN: dict[bytes, tuple[str, str]] = {
@@ -103,6 +126,57 @@ def line_text(raw: bytes) -> tuple[str, str]:
         text, odd = text.replace("\0", ""), "nul"
     if "\x1b" in text:
         text = _COLOUR.sub("", text)
+    if not text.isascii():
+        text = text.translate(_TYPOGRAPHY)
+    if "&" in text and _ENTITY.search(text):
+        from html import unescape
+
+        text = unescape(text)
     if ">" in text[:9] and (quote := _QUOTE.match(text)):
         text = text[quote.end() :]
     return text.rstrip("\r"), odd
+
+
+def is_plain(text: str) -> bool:
+    """Return whether *text* holds one message, as it was printed."""
+    if "\\" in text or '"' in text or "}" in text:
+        return False
+    return "] " not in text or not _STAMP.search(text, 1)
+
+
+def messages(text: str) -> list[str]:
+    """Return the messages that *text* holds, which has no prefix any more; most hold one."""
+    pieces = [text]
+    if "\\" in text or "}" in text:
+        pieces = [piece for piece in _BREAK.split(text) if piece] or pieces
+    if "[" in text and _STAMP.search(text, 1):
+        pieces = [part for piece in pieces for part in _at_stamps(piece)]
+    if "\\" in text:
+        pieces = [_ESCAPE.sub(_character, piece) for piece in pieces]
+    return pieces
+
+
+def _at_stamps(text: str) -> list[str]:
+    """Return *text* cut before each time of a kernel's message that something stands before."""
+    places = [found.start() for found in _STAMP.finditer(text) if text[: found.start()].strip()]
+    return [
+        text[start:end].strip() for start, end in zip([0, *places], [*places, None], strict=True)
+    ]
+
+
+def _character(found: re.Match[str]) -> str:
+    """Return the character that an escape stands for, of those that belong into a line."""
+    character = chr(int(found[1], 16)) if found[1] else found[2]
+    return character if character.isprintable() else " "
+
+
+def split_object(text: str) -> tuple[str, str]:
+    """Return what an object of JSON has before its message, and the rest."""
+    found = _OBJECT.match(text) if '"' in text else None
+    end = found.end() if found else 0
+    return text[:end], text[end:]
+
+
+def undecorated(text: str) -> str:
+    """Return *text* without tags, and without the marks by which people emphasise a part of it."""
+    return " ".join(_EMPHASIS.sub("", _TAG.sub("", text.replace("=3D", "="))).split())

@@ -173,7 +173,7 @@ def diff(
     "  page   pages that a capture script prints\n"
     "  guest  guest kernel and guest driver\n"
     "  qemu   launch failures of QEMU\n"
-    "  iommu  IOMMU events about the RMP",
+    "  iommu  the IOMMU's part in SNP, and its events about the RMP",
 )
 def log(
     file: File = "-",
@@ -186,11 +186,14 @@ def log(
     numbers: Annotated[
         bool, typer.Option("-n", "--number", help="print the number and time of each line")
     ] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="show lines about SEV or SNP of no known format, too")
+    ] = False,
 ) -> int:
     """Extract SNP events from a kernel log, a trace or QEMU's messages."""
     from .log import run
 
-    return run(file, only=only, json=json, following=follow, numbers=numbers)
+    return run(file, only=only, json=json, following=follow, numbers=numbers, unknown=unknown)
 
 
 @COMMANDS.command("recipe", epilog="Example: snpwire recipe pages.bt -o pages.bt")

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..bits import nearest
-from ..capture.kernel_log import FAMILIES, LIMIT, Reader
+from ..capture.kernel_log import FAMILIES, LIMIT, UNKNOWN, Reader
 from ..capture.logs.verdicts import Verdicts
 from ..capture.logtext import encoding_of, foreign
 from ..errors import InputError, UsageError, shown
@@ -30,17 +30,19 @@ CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\x1b"))
 """Bytes that are not in any text."""
 
 
-def run(file: str, *, only: str | None, json: bool, following: bool, numbers: bool) -> int:
-    """Print the records of a log, then their counts."""
+def run(
+    file: str, *, only: str | None, json: bool, following: bool, numbers: bool, unknown: bool
+) -> int:
+    """Print the records of a log, what they say as a whole, then their counts."""
     wanted = families(only)
-    reader, counts, shape = Reader(), Counter[str](), terminal_style()
+    reader, counts, shape = Reader(unknown=unknown), Counter[str](), terminal_style()
     verdicts = Verdicts()
 
     def show(records: Iterable[LogRecord]) -> None:
         for record in records:
             counts[record.family] += 1
             verdicts.feed(record)
-            if record.family in wanted:
+            if record.family in wanted or record.family == UNKNOWN:
                 sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
 
     def end() -> None:
@@ -120,6 +122,8 @@ def _answer(lines: list[str], plain: dict[str, Any], shape: Style, *, json: bool
 def _text(record: LogRecord, shape: Style, *, numbers: bool) -> str:
     """Return a record on one line, its cause, consequence and remedy on those below."""
     line = printable(record.text)
+    if record.kind == UNKNOWN:
+        line = f"{shape.mark(shape.warn, 'unknown')}  {line}"
     if record.meaning:
         line += shape.mark(shape.faint, printable(f"   {record.meaning}"))
     if numbers:
@@ -145,14 +149,19 @@ def printable(text: str) -> str:
 def _summary(reader: Reader, counts: Counter[str], wanted: frozenset[str]) -> None:
     """Note what was read, what was skipped, and what was odd."""
     shown = {name: counts[name] for name in FAMILIES if counts[name] and name in wanted}
-    left = sum(count for name, count in counts.items() if name not in wanted)
+    left = sum(count for name, count in counts.items() if name in FAMILIES and name not in wanted)
     by_family = ", ".join(f"{name} {count}" for name, count in shown.items())
     more = f", {left} of other types" if left else ""
     total = sum(shown.values())
     write_note(
         f"{counted(reader.lines, 'line')}: {counted(total, 'record')}"
-        f"{f' ({by_family})' if by_family else ''}{more}; {reader.passed} skipped"
+        f"{f' ({by_family})' if by_family else ''}{more}; {reader.skipped} skipped"
     )
+    if count := reader.unknown_count:
+        shown_all = bool(counts[UNKNOWN])
+        hint = "" if shown_all else "; --unknown shows them"
+        what = f"{counted(count, 'message')} about SEV or SNP of no known format"
+        write_note(f"{what}: {_places(reader.unknown, count)}{hint}")
     for text in oddities(reader):
         write_note(text)
 
@@ -168,7 +177,11 @@ def oddities(reader: Reader) -> Iterator[str]:
     if count := reader.odd["long"]:
         yield f"{counted(count, 'line')} longer than {LIMIT} bytes: the rest was not read"
     if reader.broken_count:
-        lines = ", ".join(map(str, reader.broken))
-        more = ", ..." if reader.broken_count > len(reader.broken) else ""
         what = counted(reader.broken_count, "line")
-        yield f"{what} cut off within a known format, skipped: {lines}{more}"
+        lines = _places(reader.broken, reader.broken_count)
+        yield f"{what} cut off within a known format, skipped: {lines}"
+
+
+def _places(lines: list[int], count: int) -> str:
+    """Return the numbers of the first lines of *count*."""
+    return f"{', '.join(map(str, lines))}{', ...' if count > len(lines) else ''}"

@@ -1,16 +1,15 @@
-"""What a host says of SNP when it starts: the table's place, the firmware's version, what failed.
+"""What a host's kernel says of SNP when it starts: its options, and the table's place and size.
 
 A BIOS reserves the table; most of what goes wrong at start-up is its settings.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.rmp import ENTRIES_OFFSET
-from ...wire.status import NO_FW_CALL, Status
-from .errnos import errno_text
-from .operands import status_words
+from .phrase import phrase
 from .record import Fact
 from .template import form
 
@@ -131,41 +130,47 @@ def _aligned(fields: dict[str, Any], log: LogState) -> Fact:
     )
 
 
-def _unmapped(fields: dict[str, Any], log: LogState) -> Fact:
-    return Fact("RMP not mapped", "the kernel could not map the table", consequence=_OFF)
-
-
-def _version(snp: bool) -> Any:
-    def interpret(fields: dict[str, Any], log: LogState) -> Fact:
-        version = f"{fields['major']}.{fields['minor']}"
-        what = "SNP" if snp else "SEV"
-        old = snp and (fields["major"], fields["minor"]) < (1, 51)
-        return Fact(
-            f"{what} firmware ABI {version}  build {fields['build']}",
-            "older than Linux takes, which is 1.51" if old else f"{what} is started",
-        )
-
-    return interpret
-
-
-def _init_failed(fields: dict[str, Any], log: LogState) -> Fact:
-    code = fields["error"] & 0xFFFF_FFFF
-    status = Status(code)
-    why = "the firmware was not asked" if code == NO_FW_CALL else status_words(code)
-    rc = f"  rc {fields['rc']}" if "rc" in fields else ""
-    errno = f"; {errno_text(fields['rc'])}" if "rc" in fields else ""
+def _short_segments(fields: dict[str, Any], log: LogState) -> Fact:
+    need, have = int(fields["need"]), int(fields["have"])
     return Fact(
-        f"{fields.get('what', 'INIT')} failed{rc}  error {code:#x}",
-        why + errno,
-        consequence="no SNP guest can be launched on this host",
-        fields={"status": status},
+        f"segmented RMP for {size_text(have)} of memory, of {size_text(need)}",
+        "memory above has no entries",
+        consequence=_OFF,
+        remedy=_BIOS,
     )
 
 
-def _asids(fields: dict[str, Any], log: LogState) -> Fact:
+def _kernel(fields: dict[str, Any], log: LogState) -> Fact:
+    return Fact(f"kernel {fields['release']}", "a machine starts here")
+
+
+_OPTIONS = re.compile(
+    r"(?<!\S)((?:iommu|amd_iommu|mem_encrypt|maxcpus|nosmp|nox2apic|psp_init_on_probe|sev)"
+    r"(?:[=.]\S{0,60})?|(?:kvm_amd|kvm-amd|kvm|ccp)\.\S{1,60})"
+)
+_BARRED = {
+    "iommu=pt": "passes devices through",
+    "iommu=off": "turns the IOMMU off",
+    "iommu.passthrough=1": "passes devices through",
+    "amd_iommu=off": "turns the IOMMU off",
+    "amd_iommu=pgtbl_v2": "asks for page tables of version 2",
+    "kvm_amd.sev=0": "turns SEV off in KVM",
+    "kvm_amd.sev_es=0": "turns SEV-ES off in KVM",
+    "kvm_amd.sev_snp=0": "turns SNP off in KVM",
+}
+"""Options with which a host starts without SNP."""
+
+
+def _options(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret the options of a kernel, of which those count that concern SNP."""
+    found = _OPTIONS.findall(fields.pop("options"))
+    barring = [name for name in found if name in _BARRED]
+    why = "; ".join(f"{name} {_BARRED[name]}" for name in barring)
     return Fact(
-        f"SNP {fields['state']}  ASIDs {fields['first']} to {fields['last']}",
-        f"at most {max(fields['last'] - fields['first'] + 1, 0)} guests of SNP run at once",
+        f"options {' '.join(found) or 'none that concern SNP'}",
+        f"{why}: SNP cannot start" if why else "",
+        remedy=f"start without {' '.join(barring)}" if barring else "",
+        fields={"options": found, "against_snp": barring},
     )
 
 
@@ -177,7 +182,12 @@ FORMATS = (
         _segmented,
     ),
     form(
-        "rmp_table_range", "rmp-table", "RMP table physical range [0x{base:q} - 0x{end:q}]", _table
+        "rmp_table_range",
+        "rmp-table",
+        "RMP table physical range [0x{base:q} - 0x{end:q}]",
+        _table,
+        "RMP table physical address [0x{base:q} - 0x{end:q}]",
+        "RMP table physical address 0x{base:q} - 0x{end:q}",
     ),
     form(
         "rmp_segment_size",
@@ -255,33 +265,65 @@ FORMATS = (
         "Reserving start/end of RMP table on a 2MB boundary [0x{address:q}]",
         _aligned,
     ),
-    form("rmp_unmapped", "rmp-missing", "Failed to map RMP table", _unmapped),
     form(
-        "snp_api",
-        "firmware-version",
-        "SEV-SNP API:{major:d}.{minor:d} build:{build:d}",
-        _version(True),
+        "rmp_unmapped_part",
+        "rmp-missing",
+        "Failed to map RMP segment table addr {base:p}",
+        phrase("RMP not mapped  {base:#x}", "the kernel could not map this part", consequence=_OFF),
+        "Failed to map RMP segment addr {base:p} size {size:p}",
+        "Failed to map RMP table addr {base:p} size {size:p}",
+        "Failed to map RMP table {base:p}-{end:p}",
+        "Failed to map RMP table {base:p}+{size:p}",
     ),
     form(
-        "sev_api",
-        "firmware-version",
-        "SEV API:{major:d}.{minor:d} build:{build:d}",
-        _version(False),
+        "rmp_unmapped",
+        "rmp-missing",
+        "Failed to map RMP table",
+        phrase("RMP not mapped", "the kernel could not map the table", consequence=_OFF),
     ),
     form(
-        "snp_init_failed",
-        "init-failed",
-        "SEV-SNP: failed to INIT rc {rc:d}, error {error:p}",
-        _init_failed,
-        "SEV: failed to INIT error {error:p}, rc {rc:d}",
-        "SEV-SNP: failed to INIT error {error:p}",
+        "rmp_counters_unmapped",
+        "rmp-missing",
+        "Failed to map RMP bookkeeping area",
+        phrase("RMP not mapped", "the kernel could not map its first 16 KiB", consequence=_OFF),
     ),
     form(
-        "snp_command_failed",
-        "init-failed",
-        "SEV-SNP: {what:o} failed rc {rc:d}, error {error:p}",
-        _init_failed,
-        "SEV: {what:o} failed {error:p}, rc {rc:d}",
+        "rmp_segment_short",
+        "rmp-short",
+        "Segmented RMP does not cover full system RAM (expected 0x{need:x} got 0x{have:x})",
+        _short_segments,
     ),
-    form("kvm_snp_asids", "kvm-snp", "SEV-SNP {state:o} (ASIDs {first:d} - {last:d})", _asids),
+    form(
+        "rmp_segment_end",
+        "rmp-segment-odd",
+        "Segmented RMP enabled but RMP_END MSR is non-zero",
+        phrase("RMP_END is not 0", "with segments it means nothing, and the BIOS should clear it"),
+    ),
+    form(
+        "snp_processors_offline",
+        "rmp-missing",
+        "SNP init failed: not all CPUs online. ({online:s} online <-> {present:s} present masks).",
+        phrase(
+            "processors offline  online {online}, present {present}",
+            "SNP is turned on in every processor, or not at all",
+            consequence=_OFF,
+            remedy="start without maxcpus= and nosmp; take all processors online",
+        ),
+    ),
+    form("kernel_start", "kernel-start", "Linux version {release:o}", _kernel),
+    form(
+        "kernel_options",
+        "kernel-options",
+        "Kernel command line: {options:r}",
+        _options,
+        "Command line: {options:r}",
+    ),
+    form(
+        "sme_active",
+        "memory-encryption",
+        "Memory Encryption Features active: AMD SME",
+        phrase("SME on", "the kernel encrypts its own memory, which SNP does not need"),
+        "AMD Memory Encryption Features active: SME",
+        "AMD Secure Memory Encryption (SME) active",
+    ),
 )

@@ -15,11 +15,14 @@ from . import (
     guest_kernel,
     iommu,
     kvm,
+    kvm_module,
     kvm_pages,
     pages,
+    psp,
     qemu,
     rmp,
     termination,
+    tio,
     trace_loss,
     trace_members,
     vmcb,
@@ -28,36 +31,56 @@ from . import (
 if TYPE_CHECKING:
     from .template import Format, Template
 
-RARE = (
-    "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "VMCB", "CPUID", "ASP", "PSC", "PVALIDATE",
-    "Additional error", "(in):", "(out):", "[seqno",
+ANCHORS = (
+    "RMP", "PFN", "SEV", "SNP", "VMPCK", "GHCB", "VMSA", "CPUID", "ASP", "PSC", "PVALIDATE",
+    "Additional error", "(in):", "(out):", "[seqno", "AMD-Vi", "SFS", "SME", "SSESSION",
+    "Stream for class", "TSM ", "CFG/TEE", "Linux version ", "ommand line: ",
+    "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ",
+    "rmpupdate failed", "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code 0x",
+    "sequence counter", "slots conveyed", "data truncated", "change page state", "reserved=0x",
+    "ed: eax:0x", "fw_error=", "ccp ", "kvm_amd/param", "gmem_p",
+    "VMCB", "kvm_rmp_fault", "snp-page ", "snp-command ", "sev_do_cmd_locked", "LOST ", "Lost ",
+    "EVENTS DROPPED]",
 )  # fmt: skip
-"""Words of formats that begin with a character few words of a log begin with."""
-
-OTHERS = (
-    "vmgexit", "vmpck", "exit_reason ", "ghcb_gpa ", "valid_bitmap", "is_valid: ", "rmpupdate",
-    "psmash", "sev command", "cmdbuff", "dump_invalid", "exit-code", "sequence counter",
-    "slots conveyed", "data truncated", "page state", "reserved=0x", "ed: eax:0x", "fw_error=",
-    "kvm_rmp_fault", "snp-page ", "snp-command ", "sev_do_cmd_locked",
-    "LOST ", "Lost ", "EVENTS DROPPED]",
-)  # fmt: skip
-"""Words of the formats that have none of those.
-
-One expression of all words would stop at every second character of a log to try them. Of the rare
-ones it is cheap; each of the others is found faster by itself. Together that is half the time.
-"""
-
-ANCHORS = RARE + OTHERS
 """Every format has one of these words: lines without any of them are skipped."""
 
-_TEXT = re.compile("|".join(map(re.escape, ANCHORS)))
-_RARE = re.compile("|".join(map(re.escape, RARE)).encode())
-_OTHERS = [word.encode() for word in OTHERS]
+_LONGER = {"ccp ": "ccp 0000:"}
+"""What the lines of an anchor have in its place: a longer word is found faster."""
+_WORDS = [_LONGER.get(word, word) for word in ANCHORS]
+_PIVOTS = "".join(map(chr, range(65, 91))) + "_=[(q"
+"""Characters that are rare in a log, at which one expression looks for most of the words."""
+
+
+def _pivot(word: str) -> int:
+    """Return where the first rare character of *word* is, or -1."""
+    return next((place for place, char in enumerate(word) if char in _PIVOTS), -1)
+
+
+def _search(places: dict[str, int]) -> str:
+    """Return an expression that finds words, each by its character at a place.
+
+    One of all words as they are would stop at every second character of a log to try them. This
+    one stops at those characters, and looks at what is around them.
+    """
+    around: dict[str, list[str]] = {}
+    for word, place in places.items():
+        before = f"(?<={re.escape(word[: place + 1])})" if place else ""
+        around.setdefault(word[place], []).append(before + re.escape(word[place + 1 :]))
+    return "|".join(f"{re.escape(char)}(?:{'|'.join(rest)})" for char, rest in around.items())
+
+
+_TEXT = re.compile(_search(dict.fromkeys(ANCHORS, 0)))
+_RARE = re.compile(_search({w: _pivot(w) for w in _WORDS if _pivot(w) >= 0}).encode())
+_OTHERS = [word.encode() for word in _WORDS if _pivot(word) < 0]
+"""Words without such a character; each is found fastest by itself, and the faster the longer."""
 
 FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
-    "boot": ("SNP initialisation of a host", boot.FORMATS),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS),
+    "boot": (
+        "SNP initialisation of a host",
+        boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
+    ),
+    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + tio.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
         kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS + vmcb.FORMATS,
@@ -70,7 +93,7 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "page": ("pages that a capture script prints", pages.FORMATS),
     "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
     "qemu": ("launch failures of QEMU", qemu.FORMATS),
-    "iommu": ("IOMMU events about the RMP", iommu.FORMATS),
+    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", iommu.FORMATS),
 }
 """Title and formats of each family."""
 
@@ -81,6 +104,8 @@ class IndexEntry(NamedTuple):
     family: str
     format: Format
     wording: Template
+    anchors: int
+    """How many anchors are in it."""
 
 
 _Index = dict[str, list[tuple[str, IndexEntry]]]
@@ -95,15 +120,29 @@ def _index() -> _Index:
                 found = _TEXT.findall("\0".join(wording.literals))
                 if not found:
                     raise LayoutError(f"no anchor finds {wording.text!r}")
-                index[found[-1]].append((wording.key, IndexEntry(family, fmt, wording)))
+                entry = IndexEntry(family, fmt, wording, len(found))
+                index[found[-1]].append((wording.key, entry))
     return index
 
 
 _INDEX = _index()
+_LEAST = min(entry.wording.least for row in _INDEX.values() for _, entry in row)
+"""Characters of the shortest format."""
 
 
-def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
-    """Return the wording of *text* with its fields, or None if it is none that is known.
+class Occurrence(NamedTuple):
+    """A format in a text, and where it stands."""
+
+    start: int
+    end: int
+    entry: IndexEntry
+    fields: dict[str, Any]
+    alone: bool
+    """Whether all anchors of the text may be its own."""
+
+
+def _occurrence(text: str) -> Occurrence | None:
+    """Return a format in *text*, or None if it has none that is known.
 
     What stands before a format may have anchors of its own, so the last one is tried first.
     """
@@ -111,11 +150,34 @@ def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
     words.reverse()
     for word in dict.fromkeys(words):
         for key, entry in _INDEX[word]:
-            if key in text:
-                fields = entry.wording.match(text)
-                if fields is not None:
-                    return entry, fields
+            if key in text and (found := entry.wording.find(text)):
+                start, end = found.span()
+                alone = len(words) <= entry.anchors
+                return Occurrence(start, end, entry, entry.wording.fields(found), alone)
     return None
+
+
+def occurrences(text: str) -> list[Occurrence]:
+    """Return every format in *text*, from left to right."""
+    first = _occurrence(text)
+    if first is None:
+        return []
+    if first.alone:
+        return [first]
+    before, after = text[: first.start], text[first.end :]
+    found = [first]
+    if len(before) >= _LEAST and _TEXT.search(before):
+        found = [*occurrences(before), first]
+    if len(after) >= _LEAST and _TEXT.search(after):
+        end = first.end
+        found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
+    return found
+
+
+def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
+    """Return the wording of *text* with its fields, or None if it is none that is known."""
+    found = _occurrence(text)
+    return None if found is None else (found.entry, found.fields)
 
 
 def breaks_off(text: str) -> bool:

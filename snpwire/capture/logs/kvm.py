@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.operands import MalformedReason, SevFeatures
 from .operands import exit_name, word_words
+from .phrase import phrase
 from .record import Fact, Hex
 from .template import form
 
@@ -239,5 +240,158 @@ FORMATS = (
         "kvm-hint",
         "set kvm_amd.dump_invalid_vmcb=1 to dump internal KVM state.",
         _hint,
+    ),
+    form(
+        "kvm_vmgexit_snp_only",
+        "kvm-refused",
+        f"{_V}exit code {{exit_code:p}} is SNP-only",
+        _refused(
+            _R.INVALID_EVENT, "exit {exit_code:#x} {name}", "the guest is none of SNP, the exit is"
+        ),
+    ),
+    form(
+        "kvm_scratch_unread",
+        "kvm-scratch",
+        f"{_V}kvm_read_guest for scratch area failed",
+        _refused(None, "scratch area not read", "no memory of the guest is there"),
+    ),
+    form(
+        "kvm_guest_debug",
+        "kvm-refused",
+        "KVM_SET_GUEST_DEBUG for SEV-ES guest is not supported",
+        phrase("no debugger", "the registers of such a guest are encrypted"),
+    ),
+    form(
+        "kvm_lbrv",
+        "kvm-refused",
+        "LBRV must be present for SEV-ES support",
+        phrase(
+            "no SEV-ES, no SNP", "the processor lacks virtual LBRs, or an option turned them off"
+        ),
+    ),
+    form(
+        "kvm_lock_limit",
+        "kvm-memory",
+        "SEV: {pages:d} total pages would exceed the lock limit of {limit:d}.",
+        phrase(
+            "{pages} pages locked, {limit} are allowed",
+            "RLIMIT_MEMLOCK is too small for the memory of an SEV guest",
+            remedy="raise it (ulimit -l), for the user that runs QEMU",
+        ),
+        "SEV: {pages:d} locked pages exceed the lock limit of {limit:d}.",
+    ),
+    form(
+        "kvm_lock",
+        "kvm-memory",
+        "SEV: Failure locking {pages:d} pages.",
+        phrase("{pages} pages not locked", "memory of the guest could not be pinned"),
+    ),
+    form(
+        "kvm_flush_failed",
+        "kvm-firmware",
+        "SEV-SNP: DF_FLUSH failed, ret={rc:d}, error={error:p}",
+        phrase("DF_FLUSH failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+        "SEV: DF_FLUSH failed, ret={rc:d}, error={error:p}",
+    ),
+    form(
+        "kvm_platform_status",
+        "kvm-firmware",
+        "SEV: SNP_PLATFORM_STATUS failed ret={rc:d}, fw_error={error:d}",
+        phrase("SNP_PLATFORM_STATUS failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "kvm_debug_failed",
+        "kvm-firmware",
+        "SEV: SEV_CMD_DBG_DECRYPT failed ret={rc:d}, fw_error={error:d}",
+        phrase("debug read failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+        "SEV: SNP_DBG_DECRYPT failed ret={rc:d}, fw_error={error:d}",
+    ),
+    form(
+        "kvm_context_failed",
+        "kvm-firmware",
+        "Failed to create SEV-SNP context, rc {rc:d} fw_error {error:d}",
+        phrase("SNP_GCTX_CREATE failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "kvm_start_failed",
+        "kvm-firmware",
+        "SEV_CMD_SNP_LAUNCH_START firmware command failed, rc {rc:d}",
+        phrase("SNP_LAUNCH_START failed", "{errno}"),
+    ),
+    form(
+        "kvm_asid_failed",
+        "kvm-firmware",
+        "Failed to bind ASID to SEV-SNP context, rc {rc:d}",
+        phrase("SNP_ACTIVATE failed", "{errno}"),
+    ),
+    form(
+        "kvm_page_failed",
+        "kvm-firmware",
+        "sev_gmem_post_populate: error updating GFN {gfn:x}, return code {rc:d}"
+        " (fw_error {error:d})",
+        phrase("launch page GFN {gfn:#x} refused  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "kvm_populate_failed",
+        "kvm-firmware",
+        "kvm_gmem_populate failed, ret {rc:d} (fw_error {error:d})",
+        phrase("launch page refused  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "kvm_page_shared",
+        "kvm-rmp",
+        "Failed to ensure GFN 0x{gfn:x} RMP entry is initial shared state, ret: {rc:d} assigned:"
+        " {assigned:d}",
+        phrase(
+            "GFN {gfn:#x}  assigned {assigned}", "the page was not the host's before the launch"
+        ),
+    ),
+    form(
+        "kvm_page_assigned",
+        "kvm-rmp",
+        "sev_gmem_prepare: already assigned: gfn {gfn:x} pfn {pfn:x} nr_pages {pages:x}"
+        " level {level:d}",
+        phrase("GFN {gfn:#x}  PFN {pfn:#x}  level {level}", "the page is the guest's already"),
+    ),
+    form(
+        "kvm_page_updated",
+        "kvm-rmp",
+        "sev_gmem_prepare: updated: gfn {gfn:x} pfn {pfn:x} pfn_aligned {aligned:x}"
+        " nr_pages {pages:x} level {level:d}",
+        phrase("GFN {gfn:#x}  PFN {pfn:#x}  level {level}", "the page was given to the guest"),
+    ),
+    form(
+        "kvm_page_overlap",
+        "kvm-rmp",
+        "overlap detected, PFN 0x{pfn:x} start 0x{start:x} end 0x{end:x} RMP level {level:d}",
+        phrase("PFN {pfn:#x}  level {level}", "a 2M entry reaches beyond {start:#x} to {end:#x}"),
+    ),
+    form(
+        "kvm_page_unread",
+        "kvm-rmp",
+        "SEV: Failed to look up RMP entry: GFN {gfn:x} PFN {pfn:x} error {rc:d}",
+        phrase("GFN {gfn:#x}  PFN {pfn:#x}", "its entry could not be read: {errno}"),
+    ),
+    form(
+        "kvm_range_unread",
+        "kvm-rmp",
+        "SEV: Failed to retrieve RMP entry: PFN 0x{pfn:x} GFN start 0x{start:x} GFN end 0x{end:x}"
+        " RMP level {level:d} error {rc:d}",
+        phrase(
+            "PFN {pfn:#x}  GFN {start:#x} to {end:#x}  level {level}",
+            "its entry could not be read: {errno}",
+        ),
+    ),
+    form(
+        "kvm_psmash_failed",
+        "kvm-rmp",
+        "SEV: Failed to PSMASH RMP entry for PFN 0x{pfn:x} error {ret:d}",
+        phrase("PFN {pfn:#x}  PSMASH ret {ret}", "a 2M entry was not split"),
+    ),
+    form(
+        "kvm_page_kept",
+        "kvm-rmp",
+        "SEV: Failed to update RMP entry for PFN 0x{pfn:x} error {ret:d}",
+        phrase("PFN {pfn:#x}  RMPUPDATE ret {ret}", "the page did not come back to the host"),
     ),
 )

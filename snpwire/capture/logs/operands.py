@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...bits import Flags, OpenEnum, Word
 from ...wire.event import Zero
 from ...wire.exits import ExitCode, event_of, events_of, response
+from ...wire.firmware_error import FIRMWARE_ERRORS
 from ...wire.status import WRITE_BACK_MARK, Status
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def status_words(number: int, *, request: bool = False) -> str:
     if not status.known and Status(number & ~WRITE_BACK_MARK).known and number & WRITE_BACK_MARK:
         inner = Status(number & ~WRITE_BACK_MARK)
         return f"{inner.name}, because the command's own buffer may not be written"
+    if number in FIRMWARE_ERRORS:
+        name = FIRMWARE_ERRORS[number]
+        return f"status {number:#x}, which has no name in AMD's manuals; its kernel tree has {name}"
     if not status.known:
         return f"status {number:#x}, which has no name"
     common, _, special = status.doc.partition(_OF_REQUESTS)

@@ -14,6 +14,7 @@ from ...wire.rmp import RmpHi, RmpLo, RmpState, state_of
 from ...wire.rmp_words import PageFault, RmpUpdateResult, VmplMask
 from .errnos import errno_text
 from .operands import code_words
+from .phrase import phrase
 from .record import Fact, Hex
 from .template import form
 
@@ -150,11 +151,11 @@ def _unmapped(fields: dict[str, Any], log: LogState) -> Fact:
 
 
 def _update(fields: dict[str, Any], log: LogState) -> Fact:
-    ret, level = fields["ret"], fields["level"]
-    size = {1: "4K", 2: "2M"}.get(level, f"level {level}")
+    ret, level = fields["ret"], fields.get("level")
+    size = {1: "4K ", 2: "2M ", None: ""}.get(level, f"level {level} ")
     result = RmpUpdateResult(ret)
     return Fact(
-        f"PFN {fields['pfn']:#x}  RMPUPDATE {size} ret {ret}",
+        f"PFN {fields['pfn']:#x}  RMPUPDATE {size}ret {ret}",
         code_words(result),
         fields={"result": result},
     )
@@ -268,6 +269,34 @@ FORMATS = (
         "rmpupdate failed, ret: {ret:d}, pfn: {pfn:x}, npages: {npages:d}, level: {level:d},"
         " retrying (max: {max:d})...",
         _update,
+        "rmpupdate failed, ret: {ret:d}, pfn: {pfn:x}, npages: {npages:d}, level: {level:d}",
+    ),
+    form(
+        "rmpupdate_attempts",
+        "rmpupdate-failed",
+        "RMPUPDATE failed after {attempts:d} attempts, ret: {ret:d}, pfn: {pfn:x},"
+        " npages: {npages:d}, level: {level:d}",
+        _update,
+    ),
+    form(
+        "rmpupdate_size_unknown",
+        "rmpupdate-failed",
+        "RMPUPDATE failed for PFN {pfn:x}, ret: {ret:d}",
+        _update,
+    ),
+    form(
+        "rmp_direct_map",
+        "direct-map",
+        "SEV-SNP: Failed to invalidate direct map for pfn 0x{pfn:x}, ret: {rc:d}",
+        phrase("PFN {pfn:#x}", "the kernel's own mapping of it was not changed: {errno}"),
+        "SEV-SNP: Failed to restore direct map for pfn 0x{pfn:x}, ret: {rc:d}",
+    ),
+    form(
+        "rmp_direct_map_pages",
+        "direct-map",
+        "SEV-SNP: Failed to unmap {npages:d} pages at pfn 0x{pfn:x} from the direct_map",
+        phrase("PFN {pfn:#x}  {npages} pages", "the kernel's own mapping of them was not changed"),
+        "SEV-SNP: Failed to map {npages:d} pages at pfn 0x{pfn:x} into the direct_map",
     ),
     form("rmp_leak", "pages-leaked", "Leaking PFN range 0x{first:x}-0x{end:x}", _leak),
     form(

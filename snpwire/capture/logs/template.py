@@ -6,7 +6,7 @@ A template is the text of a ``printf`` with names in place of its conversions:
 
 It finds its text anywhere in a line, so that modules and programs may stand before it, unless it
 begins with ``^``. It knows a line that breaks off within the format, since mail breaks long lines.
-Blanks are compared as one.
+Blanks are compared as one, and so are quotation marks.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from .record import Fact, Hex, LogBlock, LogState, Quad
 
 _FIELD = re.compile(r"\{(\w+):(\w+)\}")
+_QUOTES = re.compile("['\"`]")
 _LEAST = 12  # characters of a format that a broken line must have
 
 
@@ -46,10 +47,12 @@ CONVERSIONS: dict[str, Conversion] = {
     "n": Conversion("-?[0-9]{1,20}", Hex),  # %lld that may need all 64 bits
     "s": Conversion(r"[^'\]\n]{0,200}?", str),
     "a": Conversion("[0-9a-fA-F:.]{1,32}", str),  # a PCI address
+    "v": Conversion(r"[0-9a-f]{4}: ?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", str),  # the same, whole
     "o": Conversion(r"\S{1,200}", str),
     "r": Conversion(".{0,400}", str),
 }
 """Each conversion by the letter that templates use."""
+_WIDTHS = {"q": 16, "w": 8, "s": 0, "r": 0}  # at least; of all others 1
 
 
 class Template:
@@ -63,17 +66,25 @@ class Template:
         self.names = pieces[1::3]
         self._conversions = [CONVERSIONS[letter] for letter in pieces[2::3]]
         self._values = [conversion.value for conversion in self._conversions]
-        self.key = max(self.literals, key=len)
+        self.key = max(_QUOTES.split("'".join(self.literals)), key=len)
+        self.least = sum(map(len, self.literals)) + sum(_WIDTHS.get(n, 1) for n in pieces[2::3])
+        """Characters that a text must have at least."""
         self._pattern: re.Pattern[str] | None = None
         self._parts: list[re.Pattern[str]] | None = None
 
     def match(self, text: str) -> dict[str, Any] | None:
         """Return the fields of the format where it stands in *text*."""
+        found = self.find(text)
+        return None if found is None else self.fields(found)
+
+    def find(self, text: str) -> re.Match[str] | None:
+        """Return where the format stands in *text*."""
         if self._pattern is None:
             self._pattern = re.compile(self._regex())
-        found = self._pattern.search(text)
-        if found is None:
-            return None
+        return self._pattern.search(text)
+
+    def fields(self, found: re.Match[str]) -> dict[str, Any]:
+        """Return the fields of the format where it was found."""
         values = [convert(text) for convert, text in zip(self._values, found.groups())]  # noqa: B905
         return dict(zip(self.names, values))  # noqa: B905 - three times as fast
 
@@ -108,11 +119,16 @@ class Template:
             bounded = r"(?<![0-9A-Za-z_])"
         elif self.text[0] == "{":
             bounded = r"(?<!\S)"
-        parts = [re.escape(self.literals[0])]
+        parts = [_literal(self.literals[0])]
         for literal, conversion in zip(self.literals[1:], self._conversions, strict=True):
-            parts.append(f"({conversion.pattern}){re.escape(literal)}")
+            parts.append(f"({conversion.pattern}){_literal(literal)}")
         after = r"(?![0-9A-Za-z_])" if not self.literals[-1] else ""
         return bounded + "".join(parts) + after
+
+
+def _literal(text: str) -> str:
+    """Return an expression of a piece of a format; any quotation mark stands for all."""
+    return _QUOTES.sub(lambda _: _QUOTES.pattern, re.escape(text))
 
 
 def _shortened(conversion: Conversion, rest: str) -> bool:
