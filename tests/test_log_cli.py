@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import COMMAND, surroundings
-from transcripts import call
+from transcripts import call, record_types, renewed
 
 from snpwire.capture.kernel_log import FAMILIES
 from snpwire.cli import commands, follow
@@ -279,6 +279,28 @@ def test_a_pipe_is_read_line_by_line_while_it_is_open():
         watch.cancel()
 
 
+def test_a_pause_in_a_pipe_sets_free_what_waits_for_a_block():
+    process = subprocess.Popen(
+        [*COMMAND, "log"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=surroundings(),
+    )
+    watch = threading.Timer(20, process.kill)
+    watch.start()
+    try:
+        process.stdin.write(f"kvm_amd: GHCB (GPA=000000000123f000):\n{leak(1)}".encode())
+        process.stdin.flush()
+
+        assert process.stdout.readline().startswith(b"GHCB")
+        assert process.stdout.readline().startswith(b"PFN 0x1 leaked")
+        process.communicate()
+        assert process.returncode == 0
+    finally:
+        watch.cancel()
+
+
 def test_a_reader_that_has_enough_ends_the_command_quietly(tmp_path):
     path = tmp_path / "kern.log"
     path.write_text(leak(1) * 20000)
@@ -353,6 +375,21 @@ def test_an_error_while_following_names_the_file(tmp_path, monkeypatch):
         list(follow.follow(str(path)))
 
     assert caught.value.filename == str(path)
+
+
+def test_the_table_of_record_types_is_made_of_the_declarations():
+    readme = (ROOT / "README.md").read_text()
+    table = record_types()
+
+    assert all(f"| `{name}` | {title} |" in table for name, (title, _) in FAMILIES.items())
+    assert f"<!-- record types -->\n{table}\n<!-- /record types -->" in readme
+
+
+def test_a_table_that_is_out_of_date_is_renewed():
+    stale = "a\n<!-- record types -->\nold\n<!-- /record types -->\nb"
+
+    assert renewed(stale) == stale.replace("old", record_types())
+    assert renewed("no table") == "no table"
 
 
 def test_families_in_the_help_are_those_there_are():

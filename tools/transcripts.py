@@ -1,5 +1,6 @@
 """Run the commands that a text shows and compare, or replace, what it says they print.
 
+A table between ``<!-- NAME -->`` and ``<!-- /NAME -->`` is made of the declarations that it lists.
 A transcript is a line ``$ snpwire ...`` and the lines below it, up to the next such line, a code
 fence, or the end. Standard output and error are shown as a terminal mixes them; an exit code other
 than 0 is a last line ``[exit N]``. Commands may be joined by ``|``. They run in this process, so a
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snpwire.__main__ import main as snpwire
+from snpwire.capture.kernel_log import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +83,33 @@ def _stages(words: list[str]) -> list[list[str]]:
     return stages
 
 
+def record_types() -> str:
+    """Return a table of what ``snpwire log`` knows: each family, with its kinds and wordings."""
+    rows = ["| type | what it is about | kinds of records | wordings |", "|---|---|---|---|"]
+    for name, (title, formats) in FAMILIES.items():
+        kinds = len({fmt.kind for fmt in formats})
+        wordings = sum(len(fmt.wordings) for fmt in formats)
+        rows.append(f"| `{name}` | {title} | {kinds} | {wordings} |")
+    return "\n".join(rows)
+
+
+TABLES = {"record types": record_types}
+"""What makes each table, by the name in its marks."""
+
+
+def _with_tables(text: str) -> str:
+    """Return *text* with every table as it is now."""
+    for name, make in TABLES.items():
+        first, last = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        head, mark, rest = text.partition(first)
+        if mark:
+            text = f"{head}{mark}{make()}{last}{rest.partition(last)[2]}"
+    return text
+
+
 def renewed(text: str) -> str:
-    """Return *text* with the output of every transcript as it is now."""
-    lines, source = [], iter(text.split("\n"))
+    """Return *text* with its tables and the output of every transcript as they are now."""
+    lines, source = [], iter(_with_tables(text).split("\n"))
     for line in source:
         lines.append(line)
         if line.startswith(PROMPT):

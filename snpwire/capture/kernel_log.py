@@ -40,8 +40,8 @@ _HELD = 256
 """Records that wait for the end of a block that began before them."""
 _BLANKS = re.compile("^ |[\t\xa0]| $")
 _TOPIC = re.compile(
-    r"(?<![A-Za-z0-9_+/])(?:ccp [0-9a-f]{4}:|(?:SEV|SNP|RMP|GHCB|VMSA|VMPCK[0-3]?|VMPL[0-3]?|RMPUPDATE"
-    r"|PVALIDATE|PSMASH|PSP|SVSM)(?![A-Za-z0-9+/]))"
+    r"(?<![A-Za-z0-9_+/])(?:ccp [0-9a-f]{4}:|(?:SEV|SNP|RMP|GHCB|VMSA|VMPCK[0-3]?|VMPL[0-3]?|PSP"
+    r"|RMPUPDATE|PVALIDATE|PSMASH|SVSM)(?![A-Za-z0-9+/]))"
 )
 """What a message speaks of that is listed though its format is not known."""
 _OTHER = re.compile(

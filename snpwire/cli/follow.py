@@ -8,6 +8,7 @@ size before the next look cannot be distinguished from one that has only grown.
 from __future__ import annotations
 
 import os
+import select
 import stat
 import sys
 import time
@@ -37,8 +38,11 @@ class FileEvent(Enum):
     TRUNCATED = "the file was truncated"
 
 
-def chunks(file: str) -> Iterator[bytes]:
-    """Yield the bytes of *file*, or of standard input for ``-``, as they come. Raises OSError."""
+def chunks(file: str) -> Iterator[bytes | FileEvent]:
+    """Yield the bytes of *file*, or of standard input for ``-``, as they come. Raises OSError.
+
+    A pipe that has nothing for a second has a pause, too.
+    """
     try:
         if file == "-":
             yield from _pieces(sys.stdin.buffer)
@@ -49,10 +53,23 @@ def chunks(file: str) -> Iterator[bytes]:
         raise OSError(exc.errno, exc.strerror, file_name(file)) from None
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def _pieces(stream: BinaryIO) -> Iterator[bytes | FileEvent]:
     read = getattr(stream, "read1", stream.read)  # what is available, without waiting for more
-    while data := read(CHUNK):
+    while True:
+        if _is_silent(stream):
+            yield FileEvent.PAUSE
+        if not (data := read(CHUNK)):
+            return
         yield data
+
+
+def _is_silent(stream: BinaryIO) -> bool:
+    """Return whether *stream* has nothing to read for some time, if that can be known."""
+    try:
+        ready, _, _ = select.select([stream], [], [], QUIET * POLL)
+    except (OSError, ValueError):
+        return False  # no descriptor, or none that can be waited for
+    return not ready
 
 
 def follow(file: str, *, poll: float = POLL) -> Iterator[bytes | FileEvent]:
