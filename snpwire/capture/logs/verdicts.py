@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .guest_verdict import GuestVerdict
 from .host_verdict import HostVerdict
 from .record import plain
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from .record import LogRecord
     from .verdict import Verdict
 
-VERDICTS: tuple[Callable[[], Verdict], ...] = (HostVerdict,)
+VERDICTS: tuple[Callable[[], Verdict], ...] = (HostVerdict, GuestVerdict)
 """What makes each of them, for one log."""
 
 
