@@ -18,12 +18,12 @@ from ..decode import Hints, document
 from ..errors import DecodeError, InputError, UsageError
 from ..finding import Severity, counted, tally
 from ..wire import RECORDS
-from .follow import chunks
+from .follow import CHUNK, FileEvent, chunks
 from .input import shown_name
 from .output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ..capture.logs.record import LogRecord
     from ..view.document import Document
@@ -49,8 +49,8 @@ def run(file: str, options: StreamOptions) -> int:
     stream = _Stream(options)
     reader = Reader()
     try:
-        for chunk in chunks(file):
-            stream.show(reader.feed(chunk))
+        for piece in _pieces(file):
+            stream.show(reader.feed(piece) if isinstance(piece, bytes) else reader.idle())
         stream.show(reader.close())
     except KeyboardInterrupt:
         stream.end(reader)
@@ -65,6 +65,14 @@ def run(file: str, options: StreamOptions) -> int:
             f"{shown_name(file)}: pages that are not whole pass no check: {stream.cut}"
         )
     return int(stream.failed)
+
+
+def _pieces(file: str) -> Iterator[bytes | FileEvent]:
+    """Yield an input as it comes; its beginning was looked at, so that it is there already."""
+    if file == "-":
+        stream: Any = sys.stdin.buffer
+        yield stream.read1(CHUNK)
+    yield from chunks(file)
 
 
 class _Stream:

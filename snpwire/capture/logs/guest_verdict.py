@@ -94,6 +94,7 @@ class GuestVerdict:
         name = self._current if number is None else f"VMPCK{int(number)}"
         if kind in READY or number is not None:
             self._current = name
+            self._keys.pop(DRIVER, None)  # what a line without a number told of is this one's
         if name not in self._keys and len(self._keys) >= _KEYS:
             self._keys.pop(next(iter(self._keys)))
         known = self._keys.get(name)
