@@ -26,6 +26,8 @@ TEXT = {
     "features": st.sampled_from(["", " SEV-ES", " SEV-ES SEV-SNP "]),
     "device": st.sampled_from(["0000:01:00.0", "c1:00.1"]),
     "rest": st.sampled_from(["0133 0000", "0133 0000 00"]),
+    "page": st.sampled_from(["ghcb", "message", "vmsa", "psc"]),
+    "way": st.sampled_from(["in", "out"]),
     "ccp": st.sampled_from(["0000:22:00.1", "0000:01:00.5"]),
     "file": st.sampled_from(["/var/lib/sev.nv", "amd/sev.fw"]),
     "online": st.sampled_from(["0-62", "0,2-7"]),

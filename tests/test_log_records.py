@@ -109,6 +109,12 @@ LINES = [
     (f"{TRACE}kvm_rmp_fault: vcpu 2 gpa 0000000040200000 pfn 0x1a8600 error_code 0x980000007"
      " rmp_level 2 psmash_ret 0",
      "rmp-npf", {"error_bits": "present write user rmp gpa_final sizem"}),
+    # pages
+    (
+        "snp-page msr out t=1 cpu=0 pid=1 vcpu=3 result=1: 0x0000000000003081",
+        "page",
+        {"page": "msr", "way": "out", "message": "HV_FEATURES_RESP", "result": 1},
+    ),
     # a guest
     (f"{ASP}-110, exitinfo2: 0x200000000", "guest-request-failed",
      {"errno": "ETIMEDOUT", "vmm_error": "BUSY", "fw_error": "SUCCESS"}),

@@ -32,8 +32,8 @@ __all__ = ["FAMILIES", "LIMIT", "UNKNOWN", "Reader", "records"]
 UNKNOWN = "unknown"
 """Kind and family of a message that speaks of SEV or SNP and is of no known format."""
 
-LIMIT = 1 << 13
-"""Bytes of one line that are looked at; the longest format has some three hundred."""
+LIMIT = 1 << 15
+"""Bytes of one line that are looked at: a page takes four characters a byte, and what is before."""
 _JOINED = 4  # lines that a mailer may have made of one
 _REMEMBERED = 20
 _HELD = 256

@@ -32,7 +32,7 @@ _TYPOGRAPHY = str.maketrans(
 )
 """What an editor makes of quotation marks, hyphens, blanks and full stops."""
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+([^\w\s\\])")
-_BREAK = re.compile(r"(?:\\+[rn])+|(?<=[}\"]), ?(?=\{)")
+_BREAK = re.compile(r"(?:\\+[rn])+|(?<=[}\"]), ?(?=\{ {0,3}\\*\")")
 _STAMP = re.compile(r"\[ {0,11}[0-9]{1,7}\.[0-9]{6}\]")
 _OBJECT = re.compile(r'.{0,600}"(?:msg|message|log|line|text)" ?: ?"', re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")

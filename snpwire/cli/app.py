@@ -35,7 +35,9 @@ class AllCommands(CommandGroup):
     """All commands of snpwire."""
 
     sources = {
-        **dict.fromkeys(("decode", "encode", "identify", "explain", "layout", "diff", "log"), _own),
+        **dict.fromkeys(
+            ("decode", "encode", "identify", "explain", "layout", "diff", "log", "recipe"), _own
+        ),
         **dict.fromkeys(("seal", "open", "verify"), _messages),
         **dict.fromkeys(("request", "compare-policies"), _engine),
         "rmp": _rmp,

@@ -189,6 +189,7 @@ def diff(
     "  kvm    requests that KVM refused, and pages that it dumps\n"
     "  term   guests that terminated themselves\n"
     "  trace  KVM tracepoints\n"
+    "  page   pages that a capture script prints\n"
     "  guest  guest kernel and guest driver\n"
     "  qemu   QEMU: launches that failed, and guests that it stopped\n"
     "  iommu  the IOMMU's part in SNP, and its events about the RMP\n"
@@ -217,3 +218,16 @@ def log(
     from .log import run
 
     return run(file, only=only, json=json, following=follow, numbers=numbers, unknown=unknown)
+
+
+@COMMANDS.command("recipe", epilog="Example: snpwire recipe pages.bt -o pages.bt")
+def recipe(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", show_default=False, help="one of those listed")
+    ] = None,
+    output: Output = None,
+) -> int:
+    """Print a script that captures what snpwire reads, or list them."""
+    from .recipe import recipe as run
+
+    return run(name, output)

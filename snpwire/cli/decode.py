@@ -9,6 +9,7 @@ from ..errors import UsageError
 from ..wire import COMMAND
 from .documents import read
 from .output import terminal_style, write_json, write_lines, write_note
+from .page_head import begins_with_pages
 
 if TYPE_CHECKING:
     from ..finding import Finding
@@ -28,6 +29,10 @@ def decode(
     fail_on: str | None,
 ) -> int:
     """Print one decoded value; return 1 if a finding reaches *fail_on*."""
+    if begins_with_pages(file, piece):
+        from .pages import StreamOptions, run
+
+        return run(file, StreamOptions(name, context, view, redact, fail_on))
     doc, source = read(name, file, piece, context)
     doc = doc.without_secrets() if redact else doc
     hexdump, json, fields, everything = view

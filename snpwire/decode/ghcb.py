@@ -29,7 +29,8 @@ def _inner(value: Page, context: Context) -> tuple[Inner, ...]:
     if context.event is None or context.event.name != "SNP_PAGE_STATE_CHANGE":
         return ()
     start = value.sw_scratch % PAGE
-    if context.absent or not SHARED_START <= start <= SHARED_END - 8:
+    unknown = context.absent & {"sw_scratch", "shared_buffer"}
+    if unknown or not SHARED_START <= start <= SHARED_END - 8:
         return ()
     from ..wire.psc import PscBuffer
 

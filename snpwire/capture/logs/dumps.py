@@ -56,7 +56,7 @@ def _ghcb_fact(block: kvm_ghcb.GhcbBlock) -> Fact:
     meaning = request_words(code, info1, info2) or "no source names this exit"
     if not block.bitmap_known:
         meaning += "; the bitmap is what KVM left, so it says nothing (Linux up to 6.12)"
-    elif missing := _missing(block):
+    elif missing := unmarked(Page(**block.values, valid_bitmap=block.bitmap)):
         meaning += f"; not marked valid, though this exit needs it: {', '.join(missing)}"
     summary = (
         f"GHCB gpa {block.gpa:#x}  exit {code:#x} {exit_name(code)}  info1 {info1:#x}"
@@ -73,8 +73,8 @@ def _ghcb_fact(block: kvm_ghcb.GhcbBlock) -> Fact:
     return Fact(summary, meaning, fields=fields)
 
 
-def _missing(block: kvm_ghcb.GhcbBlock) -> list[str]:
-    page = Page(**block.values, valid_bitmap=block.bitmap)
+def unmarked(page: Page) -> list[str]:
+    """Return the fields that a request needs and does not mark valid."""
     event = context_of(page, direction=Direction.REQUEST).event
     needed = (
         "sw_exit_code",
@@ -119,18 +119,27 @@ class _Vmsa:
         data = self._data[: Vmsa.SIZE]
         if not data:
             return Fact("save area", "its bytes are not in the log")
-        vmsa = Vmsa.parse(data.ljust(Vmsa.SIZE, b"\0"))
-        ends = {field.path: field.end for field in Vmsa.FIELDS}
-        known = [name for name in _SHOWN if ends[name] <= len(data)]
-        registers = [name for name in known if name != "sev_features"]
-        summary = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in registers)
-        fields: dict[str, Any] = {"size": len(data), "data": data}
-        fields |= {name: Quad(getattr(vmsa, name)) for name in registers}
-        meaning = "as the firmware is to measure it, before the launch"
-        if "sev_features" in known:
-            fields["sev_features"] = vmsa.sev_features
-            meaning += f"; SEV_FEATURES {' '.join(vmsa.sev_features.names()) or 'none'}"
+        summary, features, fields = vmsa_words(data)
+        meaning = "; ".join(filter(None, (_BEFORE_LAUNCH, features)))
+        fields = {"size": len(data), "data": data, **fields}
         return Fact(f"save area of {len(data)} bytes  {summary}".strip(), meaning, fields=fields)
+
+
+_BEFORE_LAUNCH = "as the firmware is to measure it, before the launch"
+
+
+def vmsa_words(data: bytes) -> tuple[str, str, dict[str, Any]]:
+    """Return what the beginning of a save area says: registers, SEV_FEATURES, and both by name."""
+    vmsa = Vmsa.parse(data.ljust(Vmsa.SIZE, b"\0"))
+    ends = {field.path: field.end for field in Vmsa.FIELDS}
+    known = [name for name in _SHOWN if ends[name] <= len(data)]
+    registers = [name for name in known if name != "sev_features"]
+    summary = "  ".join(f"{name} {getattr(vmsa, name):#x}" for name in registers)
+    fields: dict[str, Any] = {name: Quad(getattr(vmsa, name)) for name in registers}
+    if "sev_features" not in known:
+        return summary, "", fields
+    names = " ".join(vmsa.sev_features.names()) or "none"
+    return summary, f"SEV_FEATURES {names}", {**fields, "sev_features": vmsa.sev_features}
 
 
 def _vmsa(fields: dict[str, Any], log: LogState) -> _Vmsa:

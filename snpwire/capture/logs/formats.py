@@ -22,6 +22,7 @@ from . import (
     kvm_pages,
     libvirt,
     ovmf,
+    pages,
     psp,
     qemu,
     qemu_cpuid,
@@ -35,7 +36,10 @@ from . import (
     tcb_versions,
     termination,
     tio,
+    trace_loss,
+    trace_members,
     verifiers,
+    vmcb,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +61,8 @@ ANCHORS = (
     "/dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
     "mbz range [0x", "info bit(s)", "Expected between", "QEMU binary", "sev supported=",
     "Command Unsuccessful",
+    "VMCB", "kvm_rmp_fault", "snp-page ", "snp-command ", "sev_do_cmd_locked", "LOST ", "Lost ",
+    "EVENTS DROPPED]",
 )  # fmt: skip
 """Every format has one of these words: lines without any of them are skipped."""
 
@@ -99,10 +105,14 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "ccp": ("firmware commands, with their buffers", ccp.FORMATS + tio.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
-        kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS,
+        kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS + vmcb.FORMATS,
     ),
     "term": ("guests that terminated themselves", termination.FORMATS),
-    "trace": ("KVM tracepoints", ftrace.FORMATS),
+    "trace": (
+        "KVM tracepoints",
+        ftrace.FORMATS + trace_members.FORMATS + trace_loss.FORMATS,
+    ),
+    "page": ("pages that a capture script prints", pages.FORMATS),
     "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
     "qemu": (
         "QEMU: launches that failed, and guests that it stopped",

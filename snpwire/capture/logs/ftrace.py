@@ -6,7 +6,6 @@ page is unmapped before the next VMRUN, so that a request which ends the guest h
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.msr import REQUESTS, MsrInfo, word_of
@@ -14,29 +13,10 @@ from ...wire.rmp_words import NpfInfo
 from .operands import enum_words, exit_name, request_words, response_words, word_words
 from .record import Fact
 from .template import form
+from .trace_columns import with_columns
 
 if TYPE_CHECKING:
     from .record import LogState
-
-_COLUMNS = re.compile(
-    r"(?P<task>\S.{0,31}?)(?:-| )(?P<pid>[0-9]{1,10}) (?:\([ 0-9-]{1,8}\) )?\[(?P<cpu>[0-9]{3,5})\]"
-    r"(?: (?P<flags>[^\s:]{1,8}))? (?P<time>[0-9]{1,12}\.[0-9]{1,9}): "
-)
-
-
-def _with_columns(fact: Fact, log: LogState) -> Fact:
-    """Add what stands before the event: task, process, core, flags and time."""
-    found = _COLUMNS.match(log.line.text)
-    if found is None:
-        return fact
-    more = {
-        "task": found["task"],
-        "pid": int(found["pid"]),
-        "cpu": int(found["cpu"]),
-        "flags": found["flags"] or "",
-    }
-    caller = f"{found['task']}-{found['pid']}"
-    return fact._replace(fields={**more, **fact.fields}, columns=(found["time"], caller))
 
 
 def _numbers(fields: dict[str, Any]) -> str:
@@ -45,18 +25,20 @@ def _numbers(fields: dict[str, Any]) -> str:
     return f"vcpu {fields['vcpu']}  exit {code:#x} {name}  info1 {info1:#x}  info2 {info2:#x}"
 
 
-def _enter(fields: dict[str, Any], log: LogState) -> Fact:
+def entry(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a request by the GHCB."""
     code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
     meaning = request_words(code, info1, info2) or "no source names this exit"
     fact = Fact(f"-> {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
-    return _with_columns(fact, log)
+    return with_columns(fact, log)
 
 
-def _exit(fields: dict[str, Any], log: LogState) -> Fact:
+def response(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret the response to one."""
     code, info1, info2 = fields["exit_code"], fields["exit_info1"], fields["exit_info2"]
     meaning = response_words(code, info1, info2)
     fact = Fact(f"<- {_numbers(fields)}", meaning, fields={"exit": exit_name(code)})
-    return _with_columns(fact, log)
+    return with_columns(fact, log)
 
 
 def _bare(fields: dict[str, Any], log: LogState) -> Fact:
@@ -65,10 +47,11 @@ def _bare(fields: dict[str, Any], log: LogState) -> Fact:
         "enter or exit: the event's name is not in the line",
         fields={"exit": exit_name(fields["exit_code"])},
     )
-    return _with_columns(fact, log)
+    return with_columns(fact, log)
 
 
-def _msr(fields: dict[str, Any], log: LogState) -> Fact:
+def msr_word(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a word of the MSR protocol, either way."""
     word = word_of(int(fields["ghcb_msr"]))
     info = MsrInfo(fields["ghcb_msr"] & 0xFFF)
     result = fields.get("result")
@@ -83,10 +66,11 @@ def _msr(fields: dict[str, Any], log: LogState) -> Fact:
         if result == 0 and info in REQUESTS:
             meaning += "; the user's program responds later"
     fact = Fact(summary, meaning, fields={"message": info})
-    return _with_columns(fact, log)
+    return with_columns(fact, log)
 
 
-def _fault(fields: dict[str, Any], log: LogState) -> Fact:
+def rmp_fault(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a nested page fault for which the RMP is the reason."""
     error = NpfInfo(fields["error_code"])
     level = {1: "4K", 2: "2M"}.get(fields["rmp_level"], str(fields["rmp_level"]))
     split = fields["psmash_ret"]
@@ -97,28 +81,28 @@ def _fault(fields: dict[str, Any], log: LogState) -> Fact:
         f"vcpu {fields['vcpu']}  gpa {fields['gpa']:#x}  PFN {fields['pfn']:#x}"
         f"  error {int(error):#x}  level {level}  psmash {split}"
     )
-    return _with_columns(Fact(summary, meaning, fields={"error_bits": word_words(error)}), log)
+    return with_columns(Fact(summary, meaning, fields={"error_bits": word_words(error)}), log)
 
 
 _BODY = (
     "vcpu {vcpu:d}, exit_reason {exit_code:x}, exit_info1 {exit_info1:x}, exit_info2 {exit_info2:x}"
 )
 FORMATS = (
-    form("trace_kvm_vmgexit_enter", "vmgexit-enter", f"kvm_vmgexit_enter: {_BODY}", _enter),
-    form("trace_kvm_vmgexit_exit", "vmgexit-exit", f"kvm_vmgexit_exit: {_BODY}", _exit),
+    form("trace_kvm_vmgexit_enter", "vmgexit-enter", f"kvm_vmgexit_enter: {_BODY}", entry),
+    form("trace_kvm_vmgexit_exit", "vmgexit-exit", f"kvm_vmgexit_exit: {_BODY}", response),
     form("trace_kvm_vmgexit", "vmgexit", f"^{_BODY}", _bare),
     form(
         "trace_kvm_vmgexit_msr_protocol_exit",
         "msr-exit",
         "kvm_vmgexit_msr_protocol_exit: vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
-        _msr,
+        msr_word,
         "^vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}, result {result:d}",
     ),
     form(
         "trace_kvm_vmgexit_msr_protocol_enter",
         "msr-enter",
         "kvm_vmgexit_msr_protocol_enter: vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
-        _msr,
+        msr_word,
         "^vcpu {vcpu:d}, ghcb_gpa {ghcb_msr:q}",
     ),
     form(
@@ -126,6 +110,6 @@ FORMATS = (
         "rmp-npf",
         "vcpu {vcpu:d} gpa {gpa:x} pfn 0x{pfn:x} error_code 0x{error_code:x}"
         " rmp_level {rmp_level:d} psmash_ret {psmash_ret:d}",
-        _fault,
+        rmp_fault,
     ),
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NEVER_CALLED = 0xFFFF_FFFF_FFFF_FFFF
 _PRESET = 0xFF
 _LOST = "no reports and no derived keys with VMPCK{} until the guest reboots; all else runs on"
-_OTHER_KEY = (
+OTHER_KEY = (
     "reboot the guest, or load sev-guest anew with vmpck_id of a key that is not wiped;"
     " watch for this line: nothing else fails"
 )
@@ -125,7 +125,7 @@ def _disabled(fields: dict[str, Any], log: LogState) -> Fact:
         "after a failed exchange the key may not meet the same number again",
         cause=f"line {line}: {cause}" if before else cause,
         consequence=_LOST.format(key),
-        remedy=_OTHER_KEY,
+        remedy=OTHER_KEY,
         fields={"after_line": line},
     )
 
@@ -135,7 +135,7 @@ def _off(fields: dict[str, Any], log: LogState) -> Fact:
         "VMPCK is disabled",
         "the driver refuses requests with ENOTTY: the key is all zeros, wiped or never given",
         consequence="no reports and no derived keys with this key",
-        remedy=_OTHER_KEY,
+        remedy=OTHER_KEY,
     )
 
 
@@ -144,7 +144,7 @@ def _spent(fields: dict[str, Any], log: LogState) -> Fact:
         "sequence numbers used up",
         "the driver counts to 0xfffffffd and never begins anew: requests fail with EIO",
         consequence="no reports and no derived keys with this key until the guest reboots",
-        remedy=_OTHER_KEY,
+        remedy=OTHER_KEY,
     )
 
 

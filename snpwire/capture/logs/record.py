@@ -18,6 +18,8 @@ class LogState:
         """An RMP entry printed as fields, and its line: the raw form comes next."""
         self.failure: tuple[int, str] | None = None
         """The failed guest request for which a key may be wiped next, and its line."""
+        self.decimal = False
+        """Whether a tool that prints bare numbers was found to print decimal ones."""
 
 
 Fields = Mapping[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .guest_verdict import GuestVerdict
 from .host_verdict import HostVerdict
 from .launch_pages import LaunchPages
 from .launch_verdict import LaunchVerdict
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from .record import LogRecord
     from .verdict import Verdict
 
-VERDICTS: tuple[Callable[[], Verdict], ...] = (HostVerdict, LaunchPages, LaunchVerdict)
+VERDICTS: tuple[Callable[[], Verdict], ...] = (
+    HostVerdict,
+    GuestVerdict,
+    LaunchPages,
+    LaunchVerdict,
+)
 """What makes each of them, for one log."""
 
 
