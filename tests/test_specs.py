@@ -27,7 +27,6 @@ from snpwire.rules import commands
 from snpwire.wire import (
     certs,
     cpuid,
-    firmware_error,
     ghcb,
     mailbox,
     message,
@@ -178,7 +177,7 @@ OTHER_TABLES = {
     "page_state",
     "log_format",  # test_log_formats
     "refusals",  # test_kvm_sev
-    "firmware_error",
+    "firmware_error",  # test_log_messages
     "register",
     "steps",
 }
@@ -491,12 +490,6 @@ def test_registers_of_the_mailbox_are_those_of_the_specification():
 
 def payload(name):
     return load(STRUCTURES[name])
-
-
-def test_errors_beside_the_status_are_those_of_the_specification():
-    expected = {number(row["code"]): row["name"] for row in rows("firmware_error")}
-
-    assert expected == firmware_error.FIRMWARE_ERRORS
 
 
 def test_messages_are_those_of_the_specification():
