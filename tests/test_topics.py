@@ -127,6 +127,22 @@ def test_a_register_in_two_groups_is_no_register_of_two_cores():
     assert rows_of("rmp-base", "00000060 1d200000")[0][1] == "0x601d200000"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("(0xa5bf732fa2295afe, 0x1d)", "0xa5bf732fa2295afe,0x1d", "a5bf732fa2295afe 1d"),
+        *("(0xa5bf732fa2295afe, 0x1d):", "0xa5bf732fa2295afe:0x1d"),
+    ],
+)
+def test_both_words_of_an_iommu_are_explained_as_linux_prints_them(text):
+    rows = rows_of("iommu-efr", text)
+    values = {name: value for name, value, _ in rows}
+
+    assert values["IommuEfr"] == "0xa5bf732fa2295afe"
+    assert values["IommuEfr2"] == "0x000000000000001d"
+    assert values["SNP"] == "supported"
+
+
 @pytest.mark.parametrize("text", ["", "0x8000001f", "eax=1", "0x80000021 eax=1"])
 def test_what_is_no_leaf_is_refused(text):
     with pytest.raises(UsageError, match="no leaf"):

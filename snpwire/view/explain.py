@@ -69,7 +69,7 @@ def subject(what: str, question: Question) -> Inquiry:
         register = (Row("", "", hex(value), name, topic.doc),)
     if not question.text:
         return Inquiry(name, question, register)
-    if topic.base == HEX:
+    if name in REGISTERS.values():
         question, alike = _of_cores(question)
         register += alike
     found = topic.reading(question.text)
@@ -79,16 +79,20 @@ def subject(what: str, question: Question) -> Inquiry:
     return Inquiry(name, question._replace(text=hex(found.value)), notes)
 
 
+_CORE = re.compile(r"(?:0x)?[0-9a-f]{1,16}")
+"""What ``rdmsr`` prints for a core."""
+
+
 def _of_cores(question: Question) -> tuple[Question, tuple[Row, ...]]:
     """Return the value that all cores have, as ``rdmsr -a`` prints one for each.
 
     Raises UsageError where they differ.
     """
-    words = question.text.split()
-    values = {row.value for word in words for row in readings(f"0x{word.removeprefix('0x')}")}
-    alike = len(set(words)) == 1 or readings(question.text) == ()
-    if len(words) < 2 or not values or not alike or not all(map(readings, words)):
+    words = question.text.lower().split()
+    one = len(set(words)) > 1 and readings(question.text)  # in groups of digits
+    if len(words) < 2 or one or not all(map(_CORE.fullmatch, words)):
         return question, ()
+    values = {int(word, HEX) for word in words}
     if len(values) > 1:
         texts = " ".join(hex(value) for value in sorted(values)[:8])
         raise UsageError(f"the cores differ: {texts}", help="explain one of them at a time")

@@ -160,10 +160,12 @@ def leaves() -> Iterator[Row]:
 
 def iommu(question: Question) -> Iterator[Row]:
     """Explain the extended features, one word or both as Linux prints them."""
-    first, comma, second = question.text.strip("()").partition(",")
-    yield from judged(IommuEfr, _iommu)(question._replace(text=_marked(first) if comma else first))
-    if comma:
-        yield from word(IommuEfr2)(question._replace(text=_marked(second)))
+    words = re.split(r"[\s,():]+", question.text.strip(" (),:"))
+    pair = len(words) == 2
+    first = _marked(words[0]) if pair else question.text
+    yield from judged(IommuEfr, _iommu)(question._replace(text=first))
+    if pair:
+        yield from word(IommuEfr2)(question._replace(text=_marked(words[1])))
 
 
 def _marked(text: str) -> str:
