@@ -285,12 +285,17 @@ def test_a_tcb_version_is_the_same_in_every_spelling(levels):
         f"fmcSPL={fmc}&blSPL={bl}&teeSPL={tee}&snpSPL={snp}&ucodeSPL={ucode}",
         f"Microcode: {ucode}\nSNP: {snp}\nTEE: {tee}\nBoot Loader: {bl}\nFMC: {fmc}",
         f'{{"fmc": {fmc}, "bootloader": {bl}, "tee": {tee}, "snp": {snp}, "microcode": {ucode}}}',
+        f"TcbVersion {{ fmc: Some({fmc}), bootloader: {bl}, tee: {tee}, snp: {snp},"
+        f" microcode: {ucode} }}",
         f"FMC:{fmc:#x}, BootLoader:{bl:#x}, TEE:{tee:#x}, SNP:{snp:#x}, Microcode:{ucode:#x}",
     ):
         assert spelt(text, None)[:2] == (turin, TcbLayout.TURIN)
     for text in (
         f"{bl} {tee} {snp} {ucode}",
         f"({bl}, {tee}, {snp}, {ucode})",
+        f"{{BlSpl:{bl} TeeSpl:{tee} Spl4:0 Spl5:0 SnpSpl:{snp} UcodeSpl:{ucode}}}",
+        f"TCB Version:\n  Microcode:   {ucode}\n  SNP:         {snp}\n  TEE:         {tee}\n"
+        f"  Boot Loader: {bl}\n  FMC:         None\n",
         f"BlSpl={bl} TeeSpl={tee} SnpSpl={snp} UcodeSpl={ucode}",
         f"Microcode: {ucode} SNP: {snp} TEE: {tee} Boot Loader: {bl} FMC: None",
     ):
