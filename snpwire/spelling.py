@@ -19,7 +19,8 @@ OWNERS = {
     *("SEV", "ES", "SNP", "SVSM", "GHCB", "PSP", "AMD", "AMD64", "MSR", "RMP", "FW", "VMM", "HV"),
     *("RET", "STATUS", "ERROR", "ERR", "CODE", "CMD", "CMDID", "MSG", "TYPE", "REQUEST", "REQ"),
     *("GUEST", "PLATFORM", "REPORT", "POLICY", "MASK", "FEATURE", "FEATURES", "FEAT", "FLAG"),
-    "CONTROL",
+    *("CONTROL", "TERM", "RESP", "FT", "INFO"),
+    *("RMPUPDATE", "PSMASH", "PVALIDATE", "RMPADJUST", "VMGEXIT"),
 }
 """Words that name the owner of a code when they stand before it."""
 OPTIONAL = {"SNP"}

@@ -56,7 +56,7 @@ CODES = [
     (KvmExit, "KVM_EXIT_SYSTEM_EVENT", "SYSTEM_EVENT"),
     (KvmExit, "MemoryFault", "MEMORY_FAULT"),
     (SystemEvent, "KVM_SYSTEM_EVENT_SEV_TERM", "SEV_TERM"),
-    (TermLinux, "GHCB_TERM_NOT_VMPL0", None),
+    (TermLinux, "GHCB_TERM_NOT_VMPL0", "NOT_VMPL0"),
 ]
 
 

@@ -16,7 +16,7 @@ from snpwire.engine.firmware.processor import CommandRefusal
 from snpwire.errors import UsageError
 from snpwire.view.candidates import MOST, candidates
 from snpwire.view.explain import TOPICS, Question, explain, subject
-from snpwire.view.topics import REGISTERS, topic_named
+from snpwire.view.topics import OTHER_NAMES, REGISTERS, topic_named
 from snpwire.view.topics.key import key_request
 from snpwire.view.topics.tcb import ORDER, spelt
 from snpwire.wire.key import GuestFieldSelect
@@ -77,6 +77,76 @@ def test_a_register_is_found_by_its_number_in_each_spelling(address):
 @pytest.mark.parametrize("name", ["SEV_STATUS", "sev-status", "MSR_SEV_STATUS", "msr-sev-status"])
 def test_a_topic_is_found_as_the_kernel_spells_it(name):
     assert subject(name, Question("0x7")).topic == "sev-status"
+
+
+@pytest.mark.parametrize(("name", "topic"), OTHER_NAMES.items())
+def test_a_topic_is_found_by_the_name_that_programs_print(name, topic):
+    spelling = name.replace("-", "_").upper()
+
+    assert (
+        subject(spelling, Question("")).topic
+        == subject(f"MSR_AMD64_{spelling}", Question("")).topic
+    )
+    assert subject(name, Question("")).topic == topic
+
+
+def test_an_msr_that_is_not_known_is_refused_with_those_that_are():
+    with pytest.raises(UsageError, match="0xc0011023") as caught:
+        subject("0xc0011023", Question("0x1"))
+
+    assert "0xc0010131" in caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("GHCB_TERM_NOT_VMPL0", ["0x1:0x3", "0xf:0x9"]),
+        ("GHCB_SNP_UNSUPPORTED", ["0x0:0x2"]),
+        ("SecretsPage", ["0x1:0x6"]),
+    ],
+)
+def test_a_termination_is_found_by_the_name_of_its_reason(text, rows):
+    assert [name for name, _, _ in rows_of("term", text)] == rows
+
+
+@pytest.mark.parametrize("text", ["7 7 7", "0x7 7", "00000007 00000007"])
+def test_a_register_that_all_cores_have_alike_is_explained_once(text):
+    rows = rows_of("sev-status", text)
+
+    assert rows[0][1].endswith("cores, all alike")
+    assert rows[1][1] == "0x0000000000000007"
+
+
+@pytest.mark.parametrize("text", ["7 3", "0x7 0x7 0x0"])
+def test_a_register_that_the_cores_have_differently_is_refused(text):
+    with pytest.raises(UsageError, match="the cores differ"):
+        rows_of("sev-status", text)
+
+
+def test_a_register_in_two_groups_is_no_register_of_two_cores():
+    assert rows_of("rmp-base", "00000060 1d200000")[0][1] == "0x601d200000"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("(0xa5bf732fa2295afe, 0x1d)", "0xa5bf732fa2295afe,0x1d", "a5bf732fa2295afe 1d"),
+        *("(0xa5bf732fa2295afe, 0x1d):", "0xa5bf732fa2295afe:0x1d"),
+    ],
+)
+def test_both_words_of_an_iommu_are_explained_as_linux_prints_them(text):
+    rows = rows_of("iommu-efr", text)
+    values = {name: value for name, value, _ in rows}
+
+    assert values["IommuEfr"] == "0xa5bf732fa2295afe"
+    assert values["IommuEfr2"] == "0x000000000000001d"
+    assert values["SNP"] == "supported"
+
+
+@pytest.mark.parametrize("text", ["", "0x8000001f", "eax=1", "0x80000021 eax=1"])
+def test_what_is_no_leaf_is_refused(text):
+    with pytest.raises(UsageError, match="no leaf"):
+        list(topic_named("cpuid").explain(Question(text)))
 
 
 def test_a_number_alone_is_looked_for_in_every_topic_the_likeliest_first():
@@ -215,12 +285,17 @@ def test_a_tcb_version_is_the_same_in_every_spelling(levels):
         f"fmcSPL={fmc}&blSPL={bl}&teeSPL={tee}&snpSPL={snp}&ucodeSPL={ucode}",
         f"Microcode: {ucode}\nSNP: {snp}\nTEE: {tee}\nBoot Loader: {bl}\nFMC: {fmc}",
         f'{{"fmc": {fmc}, "bootloader": {bl}, "tee": {tee}, "snp": {snp}, "microcode": {ucode}}}',
+        f"TcbVersion {{ fmc: Some({fmc}), bootloader: {bl}, tee: {tee}, snp: {snp},"
+        f" microcode: {ucode} }}",
         f"FMC:{fmc:#x}, BootLoader:{bl:#x}, TEE:{tee:#x}, SNP:{snp:#x}, Microcode:{ucode:#x}",
     ):
         assert spelt(text, None)[:2] == (turin, TcbLayout.TURIN)
     for text in (
         f"{bl} {tee} {snp} {ucode}",
         f"({bl}, {tee}, {snp}, {ucode})",
+        f"{{BlSpl:{bl} TeeSpl:{tee} Spl4:0 Spl5:0 SnpSpl:{snp} UcodeSpl:{ucode}}}",
+        f"TCB Version:\n  Microcode:   {ucode}\n  SNP:         {snp}\n  TEE:         {tee}\n"
+        f"  Boot Loader: {bl}\n  FMC:         None\n",
         f"BlSpl={bl} TeeSpl={tee} SnpSpl={snp} UcodeSpl={ucode}",
         f"Microcode: {ucode} SNP: {snp} TEE: {tee} Boot Loader: {bl} FMC: None",
     ):

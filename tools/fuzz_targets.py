@@ -195,6 +195,12 @@ COMMANDS = [
     *("encode {kind} --hex", "encode {kind} --hex --set {line}", "encode {kind} - --set {line}"),
     *("explain {topic} {line}", "explain {topic} {line} --exit {next}", "explain {kind}@{line}"),
     *("explain {topic} {line} --json", "explain {topic} {line} --answer --info1 {next}"),
+    *(
+        "explain {line}",
+        "explain {line} {next} --json",
+        "explain {topic}",
+        "explain key-select {line}",
+    ),
     *("layout {line}", "decode {line}", "decode {kind} {file} --offset {n} --length {n}"),
     *("decode {kind} {file} --page 0 --hex", "identify {file} --from {form} --offset {n}"),
 ]

@@ -108,12 +108,13 @@ class OperandOptions(NamedTuple):
 @COMMANDS.command(
     "explain",
     epilog="Example: snpwire explain exitinfo2 0x200000000\n\n\b\nWHAT is one of\n"
-    "  exit, exitinfo1, exitinfo2, msr, status, action, reason, inject, bitmap, psc,\n"
-    "  features, sev-features, term, guid, svsm, svsm-result, policy, platform-info, key-info,\n"
-    "  tcb, mit-vector, advisory, guest-fields, key-select, msg-type, product,\n"
-    "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
+    "  exit, exitinfo1, exitinfo2, msr, msr-info, vmm-error, status, action, reason,\n"
+    "  inject, bitmap, psc, features, sev-features, term, guid, svsm, svsm-result,\n"
+    "  policy, platform-info, key-info, tcb, mit-vector, advisory, guest-fields, key-select,\n"
+    "  msg-type, product, command, cmdresp, cmdbuf, error-stack, mailbox,\n"
+    "  rb-control, rb-head, rb-tail,\n"
     "  kvm-exit, system-event, kvm-sev, sev-status, syscfg, hwcr, vm-cr,\n"
-    "  guest-tsc-freq, savic-control, rmpopt-base, iommu-efr, iommu-efr2,\n"
+    "  guest-tsc-freq, savic-control, rmpopt-base, iommu-efr, iommu-efr2, cpuid,\n"
     "  cpuid-8000001f-eax, cpuid-8000001f-ebx, cpuid-8000001f-ecx, cpuid-8000001f-edx,\n"
     "  cpuid-80000025-eax, cpuid-80000025-ebx,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"

@@ -7,13 +7,14 @@ be.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import nearest
 from ..errors import UsageError
-from ..numeral import readings
+from ..numeral import HEX, readings
 from .table import Row
-from .topics import REGISTERS, TOPICS, topic_named
+from .topics import OTHER_NAMES, REGISTERS, TOPICS, topic_named
 from .topics.topic import Question, note_rows
 
 if TYPE_CHECKING:
@@ -59,22 +60,55 @@ def subject(what: str, question: Question) -> Inquiry:
         if not question.text and what:
             return Inquiry("", question._replace(text=what))
         hint = nearest(what, TOPICS) or LISTED
+        if readings(what):
+            hint = f"registers that are known by number: {' '.join(map(hex, REGISTERS))}"
         raise UsageError(f"there is nothing called {what!r} to explain", help=hint)
-    register = (Row("", "", hex(value), name, topic_named(name).doc),) if value else ()
+    topic = topic_named(name)
+    register: tuple[Row, ...] = ()
+    if value:
+        register = (Row("", "", hex(value), name, topic.doc),)
     if not question.text:
         return Inquiry(name, question, register)
-    found = topic_named(name).reading(question.text)
+    if name in REGISTERS.values():
+        question, alike = _of_cores(question)
+        register += alike
+    found = topic.reading(question.text)
     if found is None:
         return Inquiry(name, question, register)
     notes = (*register, *note_rows(found))
     return Inquiry(name, question._replace(text=hex(found.value)), notes)
 
 
+_CORE = re.compile(r"(?:0x)?[0-9a-f]{1,16}")
+"""What ``rdmsr`` prints for a core."""
+
+
+def _of_cores(question: Question) -> tuple[Question, tuple[Row, ...]]:
+    """Return the value that all cores have, as ``rdmsr -a`` prints one for each.
+
+    Raises UsageError where they differ.
+    """
+    words = question.text.lower().split()
+    one = len(set(words)) > 1 and readings(question.text)  # in groups of digits
+    if len(words) < 2 or one or not all(map(_CORE.fullmatch, words)):
+        return question, ()
+    values = {int(word, HEX) for word in words}
+    if len(values) > 1:
+        texts = " ".join(hex(value) for value in sorted(values)[:8])
+        raise UsageError(f"the cores differ: {texts}", help="explain one of them at a time")
+    text = f"{len(words)} cores, all alike"
+    return question._replace(text=hex(min(values))), (
+        Row("", "", "read as", text, "hex, as rdmsr prints it"),
+    )
+
+
 def _topic_name(what: str) -> tuple[str, int]:
     """Return the topic of a name or of a register's number, and that number; or nothing."""
-    name = what.lower().replace("_", "-").removeprefix("msr-")
-    if what.lower() in TOPICS or name in TOPICS:
-        return what.lower() if what.lower() in TOPICS else name, 0
+    whole = what.lower().replace("_", "-")
+    bare = re.sub(r"^(?:msr-)?(?:amd64-|k[78]-)?", "", whole)
+    for name in (whole, bare, OTHER_NAMES.get(whole, ""), OTHER_NAMES.get(bare, "")):
+        if name in TOPICS:
+            return name, 0
     for row in readings(what):
         if row.value in REGISTERS:
             return REGISTERS[row.value], row.value

@@ -8,9 +8,14 @@ This is a pure table, which is why it is longer than a module should be.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..bits import Flags, OpenEnum, Word, bit, bits
 from .event import Value
 from .status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Responses
 
@@ -41,6 +46,11 @@ class MalformedReason(OpenEnum):
     MISSING_INPUT = 4, "a required field is not marked valid; KVM also: invalid operands"
     INVALID_INPUT = 5, "a field is marked valid and its value cannot be used"
     INVALID_EVENT = 6, "the hypervisor does not support this exit code"
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of other sources: Linux, coconut-svsm."""
+        return {"NOT_REGISTERED": "GHCB_NOT_REGISTERED", "INVALID_SCRATCH": "INVALID_SCRATCH_AREA"}
 
 
 class EventType(OpenEnum):
@@ -299,6 +309,15 @@ class TermSpec(OpenEnum):
     GENERAL = 0, "no reason given"
     PROTOCOL_UNSUPPORTED = 1, "guest and hypervisor share no protocol version"
     SNP_FEATURES_UNSUPPORTED = 2, "SNP features are active that the guest does not support"
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux."""
+        return {
+            "GEN_REQ": "GENERAL",
+            "PROT_UNSUPPORTED": "PROTOCOL_UNSUPPORTED",
+            "UNSUPPORTED": "SNP_FEATURES_UNSUPPORTED",
+        }
 
 
 class TermLinux(OpenEnum):

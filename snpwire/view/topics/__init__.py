@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .topic import Topic
 
-__all__ = ["FAMILIES", "REGISTERS", "TOPICS", "topic_named"]
+__all__ = ["FAMILIES", "OTHER_NAMES", "REGISTERS", "TOPICS", "topic_named"]
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "ghcb": (
-        *("exit", "exitinfo1", "exitinfo2", "msr", "status", "action", "reason", "inject"),
+        *("exit", "exitinfo1", "exitinfo2", "msr", "msr-info", "vmm-error", "status"),
+        *("action", "reason", "inject"),
         *("bitmap", "psc", "features", "sev-features", "term", "guid"),
     ),
     "svsm": ("svsm", "svsm-result"),
@@ -35,7 +36,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "host": (
         *("sev-status", "syscfg", "hwcr", "vm-cr"),
         *("guest-tsc-freq", "savic-control", "rmpopt-base"),
-        *("cpuid-8000001f-eax", "cpuid-8000001f-ebx", "cpuid-8000001f-ecx"),
+        *("cpuid", "cpuid-8000001f-eax", "cpuid-8000001f-ebx", "cpuid-8000001f-ecx"),
         *("cpuid-8000001f-edx", "cpuid-80000025-eax", "cpuid-80000025-ebx"),
         *("iommu-efr", "iommu-efr2"),
     ),
@@ -65,6 +66,33 @@ REGISTERS = {
     0xC001_0139: "rmpopt-base",
 }
 """The topic of each MSR, by its number."""
+
+
+OTHER_NAMES = {
+    "sev": "sev-status",
+    "ghcb": "msr",
+    "sev-es-ghcb": "msr",
+    "secure-avic-control": "savic-control",
+    "efr": "iommu-efr",
+    "efr2": "iommu-efr2",
+    "sw-exit-code": "exit",
+    "exit-code": "exit",
+    "exit-reason": "exit",
+    "sw-exit-info-1": "exitinfo1",
+    "sw-exit-info-2": "exitinfo2",
+    "guest-policy": "policy",
+    "reported-tcb": "tcb",
+    "current-tcb": "tcb",
+    "committed-tcb": "tcb",
+    "launch-tcb": "tcb",
+    "fw-error": "status",
+    "fw-err": "status",
+    "valid-bitmap": "bitmap",
+    "guest-field-select": "guest-fields",
+    "current-mit-vector": "mit-vector",
+    "launch-mit-vector": "mit-vector",
+}
+"""Names that programs print for the number of a topic."""
 
 
 def topic_named(name: str) -> Topic:

@@ -8,7 +8,15 @@ from ...bits import OpenEnum, Word
 from ...errors import UsageError
 from ...numeral import reading
 from ...wire.exits import ExitCode
-from ...wire.operands import Action, EventInject, HvFeatures, MalformedReason, SevFeatures
+from ...wire.msr import MsrInfo
+from ...wire.operands import (
+    Action,
+    EventInject,
+    HvFeatures,
+    MalformedReason,
+    SevFeatures,
+    VmmError,
+)
 from ...wire.psc import PscEntry
 from ...wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
 from ..meaning import code_text, operand_meaning
@@ -138,6 +146,15 @@ def termination(question: Question) -> Iterator[Row]:
     from ...wire.operands import TERM_CODES, TermSet, term_reason
 
     first, colon, second = question.text.partition(":")
+    named = [
+        code for kind in TERM_CODES.values() if (code := kind.spelt(question.text)) is not None
+    ]
+    if named:
+        for owner, kind in TERM_CODES.items():
+            for member in named:
+                if isinstance(member, kind):
+                    yield Row("", "", f"{owner:#x}:{member:#x}", member.name, member.doc)
+        return
     if not colon:
         raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
     found = reading(first, possible=lambda value: TermSet(value).known)
@@ -200,8 +217,6 @@ def is_status(value: int) -> bool:
 
 def messages() -> Iterator[Row]:
     """Yield the messages of the GHCB MSR."""
-    from ...wire.msr import MsrInfo
-
     return kind_rows(MsrInfo)
 
 
@@ -241,6 +256,12 @@ TOPICS = {
         exitinfo2, "sw_exit_info_2, of a guest request unless --exit says", width=64
     ),
     "msr": Topic(msr, "a value of the GHCB MSR", width=64, base=16, rows=messages),
+    "msr-info": Topic(codes(MsrInfo), "the message of a GHCB MSR value: its low 12 bits", base=16),
+    "vmm-error": Topic(
+        codes(VmmError),
+        "the hypervisor's error of a guest request, upper half of exitinfo2",
+        base=10,
+    ),
     "status": Topic(status, "a status of the firmware", of=Status, base=10, possible=is_status),
     "action": Topic(codes(Action), "the action in sw_exit_info_1", base=10),
     "reason": Topic(codes(MalformedReason), "a malformed-input reason", base=10),

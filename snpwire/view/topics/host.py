@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from ...errors import UsageError, shown
 from ...wire.registers import (
     GuestTscFreq,
     Hwcr,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 WANTED = ("mtrr_fix_dram_mod_en", "mem_encryption_mod_en", "snp_en", "snp_vmpl_en")
 """Bits of SYSCFG that SNP_INIT wants set on all cores."""
+_REGISTER = re.compile(r"\b(e[abcd]x)\s{0,8}[=:]?\s{0,8}(?:0x)?([0-9a-fA-F]{1,8})\b", re.IGNORECASE)
 LINUX_LACKS = (
     *("vtom", "reflect_vc", "restricted_injection", "alternate_injection", "vmpl_sss"),
     *("vmgexit_param", "vmsa_reg_prot"),
@@ -135,18 +138,51 @@ def _segments(value: RmpLeafEax) -> Iterator[tuple[str, str, str]]:
         yield name.partition("_")[0], f"{size:#x} bytes", "of memory for each segment"
 
 
+def cpuid(question: Question) -> Iterator[Row]:
+    """Explain a leaf as ``cpuid -r`` prints it: its number, and ``eax=`` to ``edx=``."""
+    registers = {name.lower(): f"0x{digits}" for name, digits in _REGISTER.findall(question.text)}
+    found = re.match(r"\W*(?:0x)?([0-9a-fA-F]{8})\b", question.text)
+    leaf = int(found[1], 16) if found else 0
+    known = {name: explain for (number, name), explain in LEAVES.items() if number == leaf}
+    if not known or not registers:
+        reason = f"{shown(question.text)} is no leaf as cpuid -r prints it, or none of SEV"
+        raise UsageError(reason, help="explain cpuid 0x8000001f: eax=0x101fd3f ebx=0x4173")
+    for name, explain in known.items():
+        if name in registers:
+            yield from explain(question._replace(text=registers[name]))
+
+
+def leaves() -> Iterator[Row]:
+    """Yield the leaves of which there is something to say."""
+    for number, name in LEAVES:
+        yield Row("", "", f"{number:#x}", name, f"explain cpuid-{number:x}-{name}")
+
+
 def iommu(question: Question) -> Iterator[Row]:
     """Explain the extended features, one word or both as Linux prints them."""
-    first, comma, second = question.text.strip("()").partition(",")
-    yield from judged(IommuEfr, _iommu)(question._replace(text=_marked(first) if comma else first))
-    if comma:
-        yield from word(IommuEfr2)(question._replace(text=_marked(second)))
+    words = re.split(r"[\s,():]+", question.text.strip(" (),:"))
+    pair = len(words) == 2
+    first = _marked(words[0]) if pair else question.text
+    yield from judged(IommuEfr, _iommu)(question._replace(text=first))
+    if pair:
+        yield from word(IommuEfr2)(question._replace(text=_marked(words[1])))
 
 
 def _marked(text: str) -> str:
     """Return one of two words that Linux prints as hex, with 0x."""
     bare = text.strip().lower().removeprefix("0x")
     return f"0x{bare}"
+
+
+LEAVES: dict[tuple[int, str], Explanation] = {
+    (0x8000_001F, "eax"): judged(SevLeafEax, _features),
+    (0x8000_001F, "ebx"): judged(SevLeafEbx, _addresses),
+    (0x8000_001F, "ecx"): judged(SevLeafEcx, _guests),
+    (0x8000_001F, "edx"): judged(SevLeafEdx, _lowest),
+    (0x8000_0025, "eax"): judged(RmpLeafEax, _segments),
+    (0x8000_0025, "ebx"): word(RmpLeafEbx),
+}
+"""What explains each register of a CPUID leaf."""
 
 
 def _register(explain: Explanation, doc: str, kind: type[Word]) -> Topic:
@@ -165,23 +201,24 @@ TOPICS = {
         word(SecureAvicControl), "MSR C001_0138: secure AVIC", SecureAvicControl
     ),
     "rmpopt-base": _register(word(RmpoptBase), "MSR C001_0139: RMPOPT (draft)", RmpoptBase),
+    "cpuid": Topic(cpuid, "a leaf of CPUID, as cpuid -r prints it", rows=leaves),
     "cpuid-8000001f-eax": _register(
-        judged(SevLeafEax, _features), "CPUID 0x8000001f: what is supported", SevLeafEax
+        LEAVES[0x8000_001F, "eax"], "CPUID 0x8000001f: what is supported", SevLeafEax
     ),
     "cpuid-8000001f-ebx": _register(
-        judged(SevLeafEbx, _addresses), "CPUID 0x8000001f: C-bit, VMPLs", SevLeafEbx
+        LEAVES[0x8000_001F, "ebx"], "CPUID 0x8000001f: C-bit, VMPLs", SevLeafEbx
     ),
     "cpuid-8000001f-ecx": _register(
-        judged(SevLeafEcx, _guests), "CPUID 0x8000001f: number of guests", SevLeafEcx
+        LEAVES[0x8000_001F, "ecx"], "CPUID 0x8000001f: number of guests", SevLeafEcx
     ),
     "cpuid-8000001f-edx": _register(
-        judged(SevLeafEdx, _lowest), "CPUID 0x8000001f: ASIDs for SNP", SevLeafEdx
+        LEAVES[0x8000_001F, "edx"], "CPUID 0x8000001f: ASIDs for SNP", SevLeafEdx
     ),
     "cpuid-80000025-eax": _register(
-        judged(RmpLeafEax, _segments), "CPUID 0x80000025: sizes of segments", RmpLeafEax
+        LEAVES[0x8000_0025, "eax"], "CPUID 0x80000025: sizes of segments", RmpLeafEax
     ),
     "cpuid-80000025-ebx": _register(
-        word(RmpLeafEbx), "CPUID 0x80000025: segments cached", RmpLeafEbx
+        LEAVES[0x8000_0025, "ebx"], "CPUID 0x80000025: segments cached", RmpLeafEbx
     ),
     "iommu-efr": _register(iommu, "extended features of the IOMMU, MMIO 0x30", IommuEfr),
     "iommu-efr2": _register(word(IommuEfr2), "the same, second word, MMIO 0x1a0", IommuEfr2),

@@ -22,7 +22,7 @@ ROOTS = {
 }
 """Root keys by name: what selects each."""
 MIXED = "vmpl, host_data, the digest of the ID or author key, and the selection itself"
-_PAIR = re.compile(r"(\w+)\s*=\s*(\w+)")
+_PAIR = re.compile(r"(?<!\w)(\w{1,40})\s{0,8}=\s{0,8}(\w{1,40})")
 
 
 def key_request(text: str) -> KeyReq:

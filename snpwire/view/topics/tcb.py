@@ -37,7 +37,10 @@ NAMES = {
 }
 """Names of components in tools and in addresses of the key server, without marks and ``SPL``."""
 ORDER = ("fmc", "boot_loader", "tee", "snp", "microcode")
-_PART = re.compile(r"([A-Za-z][A-Za-z_ -]*?)\"?\s*[:=]\s*\"?(0x[0-9a-fA-F]+|\d+|[Nn]one|null)\b")
+_PART = re.compile(
+    r"([A-Za-z][A-Za-z_ -]{0,24}?)\"?\s{0,24}[:=]\s{0,24}(?:Some\()?"
+    r"\"?(0x[0-9a-fA-F]{1,16}|\d{1,20}|[Nn]one|null)\b"
+)
 SETTERS = {
     "current": "what runs: firmware of BIOS or DOWNLOAD_FIRMWARE_EX, and the microcode",
     "committed": "the floor: SNP_COMMIT makes it the current one, and nothing lowers it",
