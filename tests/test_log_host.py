@@ -238,6 +238,16 @@ def test_memory_stays_small_however_often_a_driver_is_loaded():
     assert found.to_plain()["boots"] == 1
 
 
+def test_a_guests_console_within_a_hosts_log_is_no_start_of_the_host():
+    guest = "Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP"
+
+    found = verdict(KERNEL, UP, KVM, KERNEL, guest, WITHOUT)
+
+    plain = found.to_plain()
+    assert (plain["answer"], plain["boots"], plain["first_line"]) == ("yes", 1, 1)
+    assert found.lines()[0].startswith("SNP on this host: yes")
+
+
 def test_a_guests_log_is_not_judged():
     assert verdict("SEV: Status: SEV SEV-ES SEV-SNP ", WITHOUT).lines() == []
 

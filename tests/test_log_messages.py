@@ -71,6 +71,32 @@ def test_what_was_put_around_or_into_a_line_does_not_hide_it(line):
 
 
 @pytest.mark.parametrize(
+    "before",
+    ["* ", "- ", "+", "| ", "`", "** ", "12:", "12-", "> ", "# "],
+)
+def test_what_stands_before_a_line_does_not_hide_its_time(before):
+    (record,) = read(f"{before}[   12.345678] {leak(5)}")
+
+    assert record.time == "12.345678"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "time"),
+    [
+        ("[Nov25 07:00] ", "Nov25 07:00"),
+        ("[Nov 5 07:00] ", "Nov 5 07:00"),
+        ("<6>1 2026-11-25T07:00:00.123Z ", "2026-11-25T07:00:00.123Z"),
+        ("[   12.345678] host kernel: ", "12.345678"),
+        ("2026-11-25T07:00:00.000000008Z stdout F [   12.345678] ", "12.345678"),
+    ],
+)
+def test_further_forms_of_time_are_read(prefix, time):
+    (record,) = read(f"{prefix}{leak(5)}")
+
+    assert record.time == time
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "'Bad measurement'",

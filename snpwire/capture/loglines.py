@@ -2,7 +2,8 @@
 
 Each part may be there or not, in the order in which loggers nest them: the raw level `<6>`, the
 /dev/kmsg record head `6,1,123,-;`, `dmesg -x` names, a syslog, journal or ISO date (also with the
-day of the week, or as seconds since 1970) with host and `kernel:`, a `dmesg -T` date, the seconds
+day of the week, or as seconds since 1970) with host and `kernel:`, a `dmesg -T` date, the minute of
+`dmesg -e` (`[Nov25 07:00]`), the seconds
 `[   12.345678] ` (also `[ +0.000003] ` and `[<    0.000003>] `), and the caller `[T4616]` or
 `[    C3]`. Module names such as `kvm_amd: ` belong to the message and stay. At most one blank goes
 with each bracket, so that the message keeps its own indentation. Every repetition is bounded: time
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 
 PREFIX = r"""\ {0,8}
-    (?:<[0-9]{1,3}>)?
+    (?:<[0-9]{1,3}>(?:1\ )?)?
     (?:[0-9]{1,4},[0-9]{1,20},[0-9]{1,20},[^;\s]{1,80};)?
     (?:[a-z0-9]{2,10}\ *:(?:emerg|alert|crit|err|warn|notice|info|debug)\ *:\ )?
     (?:
@@ -25,6 +26,7 @@ PREFIX = r"""\ {0,8}
       )\ (?:[^\s:\[]{1,255}\ kernel(?:\[[0-9]{1,10}\])?:\ )?
     )?
     (?:\[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9]{2}:[0-9]{2}:[0-9]{2}\ [0-9]{4}\]\ ?)?
+    (?:\[[A-Z][a-z]{2}[ 0-9][0-9]\ [0-9]{2}:[0-9]{2}\]\ ?)?
     (?:\[\ {0,12}[+<]?\ {0,12}[0-9]{1,12}\.[0-9]{1,9}>?\]\ ?)?
     (?:\[\ {0,8}[TC][0-9]{1,10}\]\ ?)?
     """
@@ -48,6 +50,7 @@ def split_prefix(line: str) -> tuple[str, str]:
 
 _TIME = re.compile(
     r"""\[([A-Z][a-z]{2}\ [A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9:]{8}\ [0-9]{4})\]
+    | \[([A-Z][a-z]{2}[ 0-9][0-9]\ [0-9]{2}:[0-9]{2})\]
     | \[\ *([+<]?\ *[0-9]{1,12}\.[0-9]{1,9}>?)\]
     | ([A-Z][a-z]{2}\ [ 0-9][0-9]\ [0-9:]{8}(?:\.[0-9]+)?)
     | ((?:[A-Z][a-z]{2}\ )?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}

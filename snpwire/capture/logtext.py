@@ -20,6 +20,9 @@ from typing import Protocol
 _SNIFF = 64  # bytes, or the first line: what tells UTF-16
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
 _QUOTE = re.compile(r" {0,8}(?:> ?)+")
+_LEADERS = frozenset("|*`+#-0123456789")
+_LEADER = re.compile(r"(?:[|*`+# -]{1,8}|[0-9]{1,8}[:-] ?)(?=[\[<])")
+"""What lists, tables, differences and ``grep -n`` put before a line."""
 _TYPOGRAPHY = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4", "'"),
@@ -132,6 +135,8 @@ def line_text(raw: bytes) -> tuple[str, str]:
         from html import unescape
 
         text = unescape(text)
+    if text[:1] in _LEADERS and (leader := _LEADER.match(text)):
+        text = text[leader.end() :]
     if ">" in text[:9] and (quote := _QUOTE.match(text)):
         text = text[quote.end() :]
     return text.rstrip("\r"), odd

@@ -6,8 +6,8 @@ does not outweigh a failure: before Linux 6.12 it has no regard to SNP_INIT. A K
 and of no SNP offers none. What a log does not hold is said to be missing; lines that contradict
 each other decide nothing.
 
-Of several boots the last one counts. A boot begins at the kernel's first line, or where time went
-back and a message came again with another time.
+Of several boots the last one counts that is no guest's. A boot begins at the kernel's first line,
+or where time went back and a message came again with another time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .boot import size_text
 from .psp import SNP_ABI
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,7 +197,7 @@ def _gave_up(fields: Any) -> bool:
     return bool(fields["timed_out"] or (fields["id"] in _INITS and fields.get("status")))
 
 
-class HostVerdict:
+class HostVerdict(Verdict):
     """Whether SNP is up on a host, as its log tells."""
 
     kind = "host_verdict"
@@ -205,6 +206,8 @@ class HostVerdict:
 
     def __init__(self) -> None:
         self._boot = Boot(1)
+        self._host: Boot | None = None
+        """The last start before this one."""
         self._boots = 1
         self._seconds = 0.0
         self._times: dict[str, set[str]] = {}
@@ -212,7 +215,9 @@ class HostVerdict:
     def feed(self, record: LogRecord) -> None:
         """Take a record that bears on the host's start."""
         if self._starts(record):
-            self._boots += self._boot.begun
+            if self._boot.begun and not self._boot.guest:
+                self._host = self._boot
+                self._boots += 1
             self._boot = Boot(record.line)
             self._seconds = 0.0
             self._times.clear()
@@ -236,31 +241,37 @@ class HostVerdict:
 
     def lines(self) -> list[str]:
         """Return the answer, then each step; nothing if no line tells of one."""
-        boot = self._boot
-        if boot.guest or not (boot.begun or self._boots > 1):
+        boot, boots = self._judged()
+        if boot.guest or not (boot.begun or boots > 1):
             return []
         found = [self._sentence(), *(step.words() for step in boot.steps().values())]
         if (stop := boot.stop()) and stop.remedy:
             found.append(f"  {'remedy':<11}{stop.remedy}")
         return found
 
+    def _judged(self) -> tuple[Boot, int]:
+        """Return the start that counts, which is no guest's, and how many there are."""
+        if self._boot.guest and self._host:
+            return self._host, self._boots - 1
+        return self._boot, self._boots
+
     def _sentence(self) -> str:
-        boot = self._boot
+        boot, boots = self._judged()
         because = _because(boot)
         text = "; ".join([because[:1].upper() + because[1:], *_facts(boot)])
-        many = f" This is the last of {self._boots} boots, from line {boot.line}."
-        return f"SNP on this host: {boot.answer()}. {text}.{many if self._boots > 1 else ''}"
+        many = f" This is the last of {boots} boots, from line {boot.line}." if boots > 1 else ""
+        return f"SNP on this host: {boot.answer()}. {text}.{many}"
 
     def to_plain(self) -> dict[str, Any]:
         """Return answer, sentence and steps."""
-        boot = self._boot
+        boot, boots = self._judged()
         stop = boot.stop()
         return {
             "answer": boot.answer(),
             "stopped_at": stop.name if stop and boot.answer() == NO else "",
             "text": self._sentence(),
             "remedy": stop.remedy if stop else "",
-            "boots": self._boots,
+            "boots": boots,
             "first_line": boot.line,
             "steps": [
                 {"step": step.name, "state": step.state, "line": step.line, "text": step.text}
