@@ -342,7 +342,7 @@ def test_errors_beside_the_manuals_are_those_of_the_spec():
 
 @pytest.mark.parametrize("word", ANCHORS)
 def test_each_word_is_found_wherever_it_stands(word):
-    text = word.replace("ccp ", "ccp 0000:")
+    text = word.replace("ccp ", "ccp 0000:").replace("snp-command ", "snp-command t=")
     for before in ("", "x", "\n\n", "some words "):
         block = f"{before}{text} and more\n".encode()
 

@@ -23,6 +23,7 @@ from fuzz_properties import VIEWS, answered, expect, file_of, judged, rebuilt, t
 from fuzz_seeds import KINDS
 
 from snpwire.capture import DecodedText, hextext, kernel_log, kvm_ghcb
+from snpwire.capture.logs.page_words import DIRECTIONS
 from snpwire.capture.logs.verdicts import Verdicts
 from snpwire.context import Direction
 from snpwire.decode import Hints, document
@@ -262,6 +263,32 @@ def log(data: bytes) -> None:
         json.dumps(record.to_plain())
 
 
+def capture(data: bytes) -> None:
+    """Read what scripts and tracers print: pages decode as log and stream say, verdicts answer."""
+    verdicts = Verdicts()
+    for record in kernel_log.records([data]):
+        verdicts.feed(record)
+        plain = record.to_plain()
+        json.dumps(plain)
+        page, body = record.fields.get("page", ""), record.fields.get("data")
+        if record.kind != "page" or body is None or page not in RECORDS:
+            continue
+        expect(plain["fields"]["data"] == body.hex(), "bytes of a page changed")
+        absent = frozenset(record.fields.get("absent", ()))
+        hints = Hints(DIRECTIONS.get(record.fields["way"]), absent=absent)
+        try:
+            doc = document(page, body, hints)
+        except DecodeError:
+            expect(record.consequence, "a page that is not whole is not said to be cut")
+            continue
+        judged(doc)
+        if not absent:  # no JSON makes a page whole that is not
+            VIEWS[record.line % len(VIEWS)](doc)
+    for lines, plain in verdicts.blocks(kernel_log.FAMILIES):
+        expect(bool(lines), "a verdict without words")
+        json.dumps(plain)
+
+
 class Target(NamedTuple):
     """Something to fuzz."""
 
@@ -276,6 +303,7 @@ TARGETS: dict[str, Target] = {
     "hex": Target(hex_text, seeds.hex_seeds, share=5),
     "kvm": Target(kvm, seeds.log_seeds, share=1),
     "log": Target(log, seeds.kernel_log_seeds),
+    "capture": Target(capture, seeds.kernel_log_seeds),
     "decode": Target(decode, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=6),
     "json": Target(from_json, seeds.json_seeds),
     "set": Target(settings, seeds.setting_seeds, share=1),

@@ -66,7 +66,7 @@ ANCHORS = (
 )  # fmt: skip
 """Every format has one of these words: lines without any of them are skipped."""
 
-_LONGER = {"ccp ": "ccp 0000:"}
+_LONGER = {"ccp ": "ccp 0000:", "snp-command ": " t="}
 """What the lines of an anchor have in its place: a longer word is found faster."""
 _WORDS = [_LONGER.get(word, word) for word in ANCHORS]
 _PIVOTS = "".join(map(chr, range(65, 91))) + "_=[(q"

@@ -19,27 +19,32 @@ if TYPE_CHECKING:
     from .record import Fact, LogState
 
 _BEFORE = re.compile(
-    r"(?:[^\s:]{1,64}: )?(?P<task>\S.{0,31}?)[- ] ?(?P<pid>[0-9]{1,10})(?:/[0-9]{1,10})? "
+    r"(\S.{0,63}?)[- ] ?([0-9]{1,10})(?:/[0-9]{1,10})? "
     r"(?:\([ 0-9-]{1,10}\) )?"
-    r"(?:\[(?P<cpu>[0-9]{3,5})\](?:-(?P<raw>0x[0-9a-f]{1,4}))?(?: (?P<flags>[^\s:]{1,8}))? "
-    r"|(?P<core>[0-9]{1,4})(?P<marks>[.A-Za-z#][^\s:]{2,7}) )?"
-    r"(?P<time>[0-9]{1,12}\.[0-9]{1,9}|[0-9]{4,20}(?:us)?) ?[-+!#*@$]?: "
+    r"(?:\[([0-9]{3,5})\](?:-(0x[0-9a-f]{1,4}))?(?: ([^\s:]{1,8}))? "
+    r"|([0-9]{1,4})([.A-Za-z#][^\s:]{2,7}) )?"
+    r"([0-9]{1,12}\.[0-9]{1,9}|[0-9]{4,20}(?:us)?) ?[-+!#*@$]?: "
 )
 _BEHIND = re.compile(
-    r"(?:\[?(?P<time>[0-9]{1,12}\.[0-9]{3,9})\]?) (?:\([^)]{0,24}\):? ?)?"
-    r"(?P<task>\S.{0,31}?)/(?P<pid>[0-9]{1,10}) (?:\[(?P<cpu>[0-9]{1,5})\] )?kvm:"
+    r"\[?([0-9]{1,12}\.[0-9]{3,9})\]? (?:\([^)]{0,24}\):? ?)?"
+    r"(\S.{0,31}?)/([0-9]{1,10}) (?:\[([0-9]{1,5})\] )?kvm:"
 )
 
 
 def with_columns(fact: Fact, log: LogState) -> Fact:
     """Return *fact* with the columns before the event, where the line has them."""
-    found = _BEFORE.match(log.line.text) or _BEHIND.match(log.line.text)
-    if found is None:
+    text = log.line.text
+    found = _BEFORE.match(text)
+    if found:
+        task, pid, cpu, raw, flags, core, marks, time = found.groups()
+        task = task.rpartition(": ")[2]  # trace-cmd names the file before it, if there are several
+    elif found := _BEHIND.match(text):
+        time, task, pid, cpu = found.groups()
+        raw = flags = core = marks = None
+    else:
         return fact
-    parts = found.groupdict()
-    more = {"task": parts["task"], "pid": int(parts["pid"])}
-    if core := parts["cpu"] or parts.get("core"):
-        more["cpu"] = int(core)
-    more["flags"] = next(filter(None, map(parts.get, ("flags", "marks", "raw"))), "")
-    caller = f"{parts['task']}-{parts['pid']}"
-    return fact._replace(fields={**more, **fact.fields}, columns=(parts["time"], caller))
+    more = {"task": task, "pid": int(pid)}
+    if cpu or core:
+        more["cpu"] = int(cpu or core)
+    more["flags"] = flags or marks or raw or ""
+    return fact._replace(fields={**more, **fact.fields}, columns=(time, f"{task}-{pid}"))
