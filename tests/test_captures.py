@@ -247,7 +247,15 @@ def test_what_a_probe_did_not_print_is_absent_and_what_is_cut_off_is_said():
 
 @pytest.mark.parametrize(
     "pieces",
-    ["cpl=0x1ff", "at_ff8={0x1,0x2}", "at_fff={0x1}", "at_390={zz}", "at_390={0x", "other=0x5"],
+    [
+        "cpl=0x1ff",
+        "buffer={0x1,0x2}",
+        "at_ff8={0x1,0x2}",
+        "at_fff={0x1}",
+        "at_390={zz}",
+        "at_390={0x",
+        "other=0x5",
+    ],
 )
 def test_pieces_that_do_not_fit_are_left_out(pieces):
     found = pieces_page("in", pieces)
