@@ -182,6 +182,20 @@ def test_a_page_comes_back_from_each_form_of_its_bytes(patch, offset, form):
     assert plain.consequence == ""
 
 
+def test_a_page_in_the_form_that_mixes_letters_in_is_read_if_it_has_its_size():
+    data = vector("guest-request.bin")
+    mixed = "".join(chr(b) if 33 <= b <= 126 else f"\\x{b:02x}" for b in data)
+    head = PAGE_HEAD.format("ghcb in", "vcpu=0")
+
+    whole, short, strange = read(head + mixed, head + mixed[:-4], f"{head}\\x00\u00e9 A")
+
+    assert whole.fields["data"] == data
+    assert (whole.fields["form"], whole.consequence) == ("%r", "")
+    assert whole.meaning.endswith("bytes read as %r")
+    assert "no hex behind its first" in short.meaning
+    assert "no hex behind its first" in strange.meaning
+
+
 @pytest.mark.parametrize("width", [76, 200, 4000])
 def test_a_page_that_a_terminal_has_wrapped_is_one_record(width):
     data = vector("guest-request.bin")

@@ -4,8 +4,10 @@ r"""Read the lines in which the capture scripts print a page, and put one togeth
     snpwire's probes.sh:          ghcb_enter: (...) vcpu=0 rax=0x0 at_200={0x0,0x80000011,...} ...
 
 ``in`` goes to the hypervisor, ``out`` comes back. bpftrace prints bytes with ``%rh`` as above, with
-``%rx`` as ``\x00\x01``; with ``-f json`` a line is a JSON string. What was not printed of a page
-that comes in pieces is taken as zero, and said to be absent.
+``%rx`` as ``\x00\x01``, and with ``%r`` so, but for characters, which stand as they are. Those are
+taken if they are as many as the kind has, because nothing marks a backslash. With ``-f json`` a
+line is a JSON string. What was not printed of a page that comes in pieces is taken as zero, and
+said to be absent.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ PAYLOAD = "payload"
 _NAME = re.compile(r"(\w{1,20})=([^\s:]{1,40})")
 _BODY = re.compile(r'(?::|$)\s*(?P<body>.*?)(?:\\+n)?"?\}?\s*$')
 _PAIRS = re.compile(r"(?:\s*[0-9a-fA-F]{2})*", re.ASCII)
+_MIXED = re.compile(r"\\x([0-9a-f]{2})|([ -~])")
 _NUMBER = re.compile("(?:0[xX])?[0-9a-fA-F]{1,16}")
 _PIECE = re.compile(r"\b(\w{1,20})=(?:\{([0-9a-fA-FxX,\s]*)(\})?|(0x[0-9a-fA-F]{1,16}))")
 _ARRAY = re.compile(r"at_([0-9a-f]{1,3})")
@@ -81,6 +84,9 @@ def page_line(kind: str, way: str, rest: str) -> PageLine:
     data, problem = _bytes(body)
     if kind == PAYLOAD:
         kind = _payload(names) or kind
+    if problem and kind in RECORDS and len(mixed := _mixed(body)) == RECORDS[kind].type.SIZE:
+        data, problem = mixed, ""
+        names["form"] = "%r"
     return PageLine(kind, way, names, data, problem=problem or _wrong_size(kind, data))
 
 
@@ -101,6 +107,12 @@ def _bytes(body: str) -> tuple[bytes, str]:
         pairs = _PAIRS.match(body)
         data = bytes.fromhex(pairs[0]) if pairs else b""
         return data, f"no hex behind its first {len(data)} bytes: print it with %rh"
+
+
+def _mixed(body: str) -> bytes:
+    """Return the bytes of ``%r``, or none where the text has other characters."""
+    found = _MIXED.findall(body) if "\\x" in body and not _MIXED.sub("", body) else []
+    return bytes(int(digits, 16) if digits else ord(letter) for digits, letter in found)
 
 
 def _payload(names: Mapping[str, str]) -> str:

@@ -82,7 +82,7 @@ def _fact(page: PageLine, log: LogState) -> Fact:
     summary, meaning, decoded = page_words(page)
     result = page.number("ret")
     failed = "" if not result else f"failed with {result}: {errno_text(result)}"
-    early = _EARLY if page.early else ""
+    early = _EARLY if page.early else "bytes read as %r" if "form" in page.names else ""
     fields = {**_given(page), **decoded}
     if page.data and not has_secrets(page):
         fields["data"] = page.data
