@@ -74,7 +74,7 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
         "SNP initialisation of a host",
         boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
     ),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + tio.FORMATS),
+    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + psp.OPERATIONS + tio.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
         kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS,
