@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -181,6 +182,47 @@ def test_a_page_comes_back_from_each_form_of_its_bytes(patch, offset, form):
     assert plain.consequence == ""
 
 
+def test_a_page_in_the_form_that_mixes_letters_in_is_read_if_it_has_its_size():
+    data = vector("guest-request.bin")
+    mixed = "".join(chr(b) if 33 <= b <= 126 else f"\\x{b:02x}" for b in data)
+    head = PAGE_HEAD.format("ghcb in", "vcpu=0")
+
+    whole, short, strange = read(head + mixed, head + mixed[:-4], f"{head}\\x00\u00e9 A")
+
+    assert whole.fields["data"] == data
+    assert (whole.fields["form"], whole.consequence) == ("%r", "")
+    assert whole.meaning.endswith("bytes read as %r")
+    assert "no hex behind its first" in short.meaning
+    assert "no hex behind its first" in strange.meaning
+
+
+@pytest.mark.parametrize("width", [76, 200, 4000])
+def test_a_page_that_a_terminal_has_wrapped_is_one_record(width):
+    data = vector("guest-request.bin")
+    line = PAGE_HEAD.format("ghcb in", "vcpu=0") + data.hex(" ")
+    wrapped = textwrap.wrap(line, width)
+
+    page, leak, cut = read(
+        *wrapped, "SEV-SNP: Leaking PFN range 0x1-0x2", *wrapped[:2], "no bytes", "00 11"
+    )
+
+    assert page.fields["data"] == data
+    assert (page.line, page.last) == (1, len(wrapped))
+    assert (leak.kind, leak.line) == ("pages-leaked", len(wrapped) + 1)
+    assert cut.meaning.startswith("cut off: ")
+    assert cut.last == len(wrapped) + 3
+
+
+def test_a_page_that_is_cut_ends_with_the_page_behind_it():
+    cut, whole = read(
+        "snp-page ghcb in t=1 vcpu=0: 00 11",
+        PAGE_HEAD.format("ghcb out", "vcpu=0") + vector("cpuid-answer.bin").hex(" "),
+    )
+
+    assert (cut.fields["size"], cut.last) == (2, 1)
+    assert (whole.fields["size"], whole.line) == (4096, 2)
+
+
 @given(st.text(max_size=200), st.sampled_from(["ghcb", "payload", "msr", "psc", "page"]))
 def test_any_text_behind_the_head_is_a_page_or_a_problem(text, kind):
     found = page_line(kind, "in", text)
@@ -219,7 +261,15 @@ def test_what_a_probe_did_not_print_is_absent_and_what_is_cut_off_is_said():
 
 @pytest.mark.parametrize(
     "pieces",
-    ["cpl=0x1ff", "at_ff8={0x1,0x2}", "at_fff={0x1}", "at_390={zz}", "at_390={0x", "other=0x5"],
+    [
+        "cpl=0x1ff",
+        "buffer={0x1,0x2}",
+        "at_ff8={0x1,0x2}",
+        "at_fff={0x1}",
+        "at_390={zz}",
+        "at_390={0x",
+        "other=0x5",
+    ],
 )
 def test_pieces_that_do_not_fit_are_left_out(pieces):
     found = pieces_page("in", pieces)
@@ -341,6 +391,8 @@ def test_other_kinds_show_their_first_fields():
         ("ghcb in t=1", "cut off: 0 bytes of 4096"),
         ("msr in t=1: 0x10000000000000000", "no number of 64 bits"),
         ("msr in t=1: word", "no number of 64 bits"),
+        ("ghcb in t=1: 00\u202800 11", "no hex behind its first 1 bytes"),
+        ("msr in t=1: 0x1_0", "no number of 64 bits"),
     ],
 )
 def test_a_page_that_is_not_whole_is_said_to_be_cut(line, problem):

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from conftest import COMMAND, heeds_interrupts, surroundings
 from transcripts import call
 
+from snpwire.capture.kernel_log import Reader
 from snpwire.cli import page_head
 
 ROOT = Path(__file__).parents[1]
@@ -148,7 +150,7 @@ def test_a_page_of_no_kind_is_shown_as_the_log_shows_it():
     output, errors = decoded("auto", "-", given=page("mystery", "in", b"\1\2"))
 
     assert "mystery  2 bytes   no kind has this name" in output
-    assert "1 page (mystery 1)" in errors
+    assert "1 page (unknown 1)" in errors
 
 
 @pytest.mark.parametrize(
@@ -176,6 +178,24 @@ def test_a_file_that_cannot_be_read_is_left_to_whoever_reads_it(tmp_path, monkey
 
     piece = type("Piece", (), {"form": "auto", "offset": None, "length": None, "page": None})
     assert not page_head.begins_with_pages(str(file), piece)
+
+
+def test_a_long_stream_takes_no_more_memory_than_a_short_one():
+    def peak(count):
+        lines = page("ghcb", "in", (VECTORS / "psc.bin").read_bytes())
+        reader = Reader()
+        tracemalloc.start()
+        for number in range(count):
+            for record in reader.feed(lines.replace(b"ghcb", b"kind-%d" % number)):
+                assert record.kind == "page"
+            list(reader.feed(lines))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(20)
+
+    assert peak(200) < 1.2 * peak(20)
 
 
 # A pipe that goes on

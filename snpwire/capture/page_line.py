@@ -4,8 +4,10 @@ r"""Read the lines in which the capture scripts print a page, and put one togeth
     snpwire's probes.sh:          ghcb_enter: (...) vcpu=0 rax=0x0 at_200={0x0,0x80000011,...} ...
 
 ``in`` goes to the hypervisor, ``out`` comes back. bpftrace prints bytes with ``%rh`` as above, with
-``%rx`` as ``\x00\x01``; with ``-f json`` a line is a JSON string. What was not printed of a page
-that comes in pieces is taken as zero, and said to be absent.
+``%rx`` as ``\x00\x01``, and with ``%r`` so, but for characters, which stand as they are. Those are
+taken if they are as many as the kind has, because nothing marks a backslash. With ``-f json`` a
+line is a JSON string. What was not printed of a page that comes in pieces is taken as zero, and
+said to be absent.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ PAYLOAD = "payload"
 """A message's plain payload: its type and version say of which kind."""
 _NAME = re.compile(r"(\w{1,20})=([^\s:]{1,40})")
 _BODY = re.compile(r'(?::|$)\s*(?P<body>.*?)(?:\\+n)?"?\}?\s*$')
-_PAIRS = re.compile(r"(?:\s*[0-9a-fA-F]{2})*")
+_PAIRS = re.compile(r"(?:\s*[0-9a-fA-F]{2})*", re.ASCII)
+_MIXED = re.compile(r"\\x([0-9a-f]{2})|([ -~])")
+_NUMBER = re.compile("(?:0[xX])?[0-9a-fA-F]{1,16}")
 _PIECE = re.compile(r"\b(\w{1,20})=(?:\{([0-9a-fA-FxX,\s]*)(\})?|(0x[0-9a-fA-F]{1,16}))")
 _ARRAY = re.compile(r"at_([0-9a-f]{1,3})")
 _QUADWORD = 8
+_SHORT = "cut off"
 
 
 class PageLine(NamedTuple):
@@ -49,6 +54,16 @@ class PageLine(NamedTuple):
     """What is wrong with the bytes."""
     early: bool = False
     """Whether it is a response that still has the registers of its request."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Return whether it begins as its kind does, and further bytes are missing."""
+        return bool(self.data) and self.problem.startswith(_SHORT)
+
+    def longer(self, more: bytes) -> PageLine:
+        """Return the page with *more* bytes behind those it has."""
+        data = self.data + more
+        return self._replace(data=data, problem=_wrong_size(self.kind, data))
 
     def number(self, name: str) -> int | None:
         """Return one of the names as a number, if it is there and is one."""
@@ -69,15 +84,17 @@ def page_line(kind: str, way: str, rest: str) -> PageLine:
     data, problem = _bytes(body)
     if kind == PAYLOAD:
         kind = _payload(names) or kind
-    return PageLine(kind, way, names, data, problem=problem or _wrong_size(kind, names, data))
+    if problem and kind in RECORDS and len(mixed := _mixed(body)) == RECORDS[kind].type.SIZE:
+        data, problem = mixed, ""
+        names["form"] = "%r"
+    return PageLine(kind, way, names, data, problem=problem or _wrong_size(kind, data))
 
 
 def _word(way: str, names: Mapping[str, str], body: str) -> PageLine:
     """Return the GHCB MSR of a line."""
-    try:
-        return PageLine(WORD, way, names, int(body, 16).to_bytes(_QUADWORD, "little"))
-    except (ValueError, OverflowError):
+    if not _NUMBER.fullmatch(body):
         return PageLine(WORD, way, names, b"", problem="no number of 64 bits")
+    return PageLine(WORD, way, names, int(body, 16).to_bytes(_QUADWORD, "little"))
 
 
 def _bytes(body: str) -> tuple[bytes, str]:
@@ -92,6 +109,12 @@ def _bytes(body: str) -> tuple[bytes, str]:
         return data, f"no hex behind its first {len(data)} bytes: print it with %rh"
 
 
+def _mixed(body: str) -> bytes:
+    """Return the bytes of ``%r``, or none where the text has other characters."""
+    found = _MIXED.findall(body) if "\\x" in body and not _MIXED.sub("", body) else []
+    return bytes(int(digits, 16) if digits else ord(letter) for digits, letter in found)
+
+
 def _payload(names: Mapping[str, str]) -> str:
     """Return the kind of a payload by the message's type and version."""
     try:
@@ -100,14 +123,14 @@ def _payload(names: Mapping[str, str]) -> str:
         return ""
 
 
-def _wrong_size(kind: str, names: Mapping[str, str], data: bytes) -> str:
+def _wrong_size(kind: str, data: bytes) -> str:
     """Return that a page is not whole, or longer than its kind."""
     size = getattr(RECORDS[kind].type, "SIZE", 0) if kind in RECORDS else 0
     if kind not in RECORDS or RECORDS[kind].type.fits(len(data)):
         return ""
     if len(data) < size:
         cut = "; raise max_strlen" if len(data) in (64, 1024) else ""
-        return f"cut off: {len(data)} bytes of {size}{cut}"
+        return f"{_SHORT}: {len(data)} bytes of {size}{cut}"
     return f"{len(data)} bytes, which is no {kind}"
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ALL = "auto"
 """In the place of a kind: every page."""
 LOSS = "trace-loss"
+OTHER = "unknown"
+"""What pages are counted as whose kind is not known, however many names there are."""
 
 
 class StreamOptions(NamedTuple):
@@ -117,7 +119,7 @@ class _Stream:
             return
         doc = self._document(record)
         if kind:
-            self.pages[kind] += 1
+            self.pages[kind if kind in RECORDS else OTHER] += 1
             self.cut += bool(record.consequence)
         if doc is None:
             self._line(record)

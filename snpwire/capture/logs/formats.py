@@ -69,13 +69,13 @@ ANCHORS = (
 _LONGER = {"ccp ": "ccp 0000:", "snp-command ": " t="}
 """What the lines of an anchor have in its place: a longer word is found faster."""
 _WORDS = [_LONGER.get(word, word) for word in ANCHORS]
-_PIVOTS = "".join(map(chr, range(65, 91))) + "_=[(q"
-"""Characters that are rare in a log, at which one expression looks for most of the words."""
+_PIVOTS = "qzQXZJVKGYHWLUFNDOBIREM_(=CTPAS"
+"""Characters at which one expression looks for most of the words, those first that are rarest."""
 
 
 def _pivot(word: str) -> int:
-    """Return where the first rare character of *word* is, or -1."""
-    return next((place for place, char in enumerate(word) if char in _PIVOTS), -1)
+    """Return where the rarest character of *word* is, or -1."""
+    return next((word.index(char) for char in _PIVOTS if char in word), -1)
 
 
 def _search(places: dict[str, int]) -> str:
@@ -102,7 +102,7 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
         "SNP initialisation of a host",
         boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
     ),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + tio.FORMATS),
+    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + psp.OPERATIONS + tio.FORMATS),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
         kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS + vmcb.FORMATS,

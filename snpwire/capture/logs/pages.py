@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ...wire.command_table import CommandId
@@ -14,7 +15,7 @@ from .template import form
 from .trace_columns import with_columns
 
 if TYPE_CHECKING:
-    from .record import LogState
+    from .record import LogLine, LogState
 
 KIND = "page"
 """Kind of a record that has a page's bytes."""
@@ -24,12 +25,41 @@ _EARLY = "traced before KVM writes RAX, RBX, RCX and RDX back"
 _CUT = "what was not captured is missing, not zero"
 
 
-def _page(fields: dict[str, Any], log: LogState) -> Fact:
-    """Interpret a line of bpftrace's, which may say more than the page."""
+def _page(fields: dict[str, Any], log: LogState) -> Fact | _Page:
+    """Interpret a line of bpftrace's, or the first of those that a terminal made of it."""
     text = log.line.text
     kind, way = fields["page"], fields["way"]
     head = f"{HEAD}{kind} {way} "
-    return _fact(page_line(kind, way, text[text.index(head) + len(head) :]), log)
+    page = page_line(kind, way, text[text.index(head) + len(head) :])
+    return _Page(page, log) if page.is_cut else _fact(page, log)
+
+
+class _Page:
+    """A page of which lines of further bytes may follow."""
+
+    watches = True
+    pending = False
+    patience = 0
+
+    def __init__(self, page: PageLine, log: LogState) -> None:
+        self._page = page
+        self._log = log
+
+    def take(self, line: LogLine) -> bool:
+        if self.done or not _BYTES.fullmatch(line.text):
+            return False
+        self._page = self._page.longer(bytes.fromhex(line.text))
+        return True
+
+    @property
+    def done(self) -> bool:
+        return not self._page.is_cut
+
+    def fact(self) -> Fact:
+        return _fact(self._page, self._log)
+
+
+_BYTES = re.compile("[0-9a-fA-F]{2}(?: ?[0-9a-fA-F]{2}){0,4095}")
 
 
 def _pieces(way: str) -> Any:
@@ -52,7 +82,7 @@ def _fact(page: PageLine, log: LogState) -> Fact:
     summary, meaning, decoded = page_words(page)
     result = page.number("ret")
     failed = "" if not result else f"failed with {result}: {errno_text(result)}"
-    early = _EARLY if page.early else ""
+    early = _EARLY if page.early else "bytes read as %r" if "form" in page.names else ""
     fields = {**_given(page), **decoded}
     if page.data and not has_secrets(page):
         fields["data"] = page.data

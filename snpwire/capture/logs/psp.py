@@ -164,12 +164,6 @@ FORMATS = (
         phrase("SEV INIT once more", "the firmware found its own state damaged, and resets it"),
     ),
     form(
-        "sev_shutdown_failed",
-        "shutdown-failed",
-        "SEV: failed to SHUTDOWN error {error:p}, rc {rc:d}",
-        phrase("SEV SHUTDOWN failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
-    ),
-    form(
         "sev_status_failed", "firmware-dead", "SEV: failed to get status. Error: {error:p}", _status
     ),
     form(
@@ -189,30 +183,6 @@ FORMATS = (
         "sev-up",
         "SEV firmware initialized",
         phrase("SEV firmware initialised", "INIT succeeded, which is SEV's and not SNP's"),
-    ),
-    form(
-        "snp_shutdown_failed",
-        "shutdown-failed",
-        "SEV-SNP firmware shutdown failed, rc {rc:d}, error {error:p}",
-        phrase("SNP SHUTDOWN failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
-    ),
-    form(
-        "snp_down",
-        "snp-down",
-        "SEV-SNP firmware shutdown",
-        phrase("SNP firmware shut down", "SNP_SHUTDOWN succeeded", consequence=NO_SNP),
-    ),
-    form(
-        "sev_down",
-        "sev-down",
-        "SEV firmware shutdown",
-        phrase("SEV firmware shut down", "SHUTDOWN succeeded, which is SEV's and not SNP's"),
-    ),
-    form(
-        "snp_flush_failed",
-        "shutdown-failed",
-        "SEV-SNP DF_FLUSH failed, ret = {rc:d}, error = {error:p}",
-        phrase("SNP DF_FLUSH failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
     ),
     form(
         "snp_old_firmware",
@@ -330,6 +300,63 @@ FORMATS = (
         phrase("no TMR", "no memory for the firmware's own area", consequence="no SEV-ES guest"),
     ),
     form(
+        "snp_ranges_full",
+        "firmware-memory",
+        "ccp {ccp:v}: Additional HV_Fixed pages cannot be accommodated, omitting",
+        phrase("range list full", "SNP_INIT_EX takes one page of HV_FIXED ranges"),
+    ),
+    form(
+        "snp_features_failed",
+        "snp-query-failed",
+        "SNP FEATURE_INFO command failed, ret = {rc:d}, error = {error:p}",
+        phrase("SNP_FEATURE_INFO failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "snp_status_failed",
+        "snp-query-failed",
+        "SNP PLATFORM_STATUS command failed, ret = {rc:d}, error = {error:p}",
+        phrase("SNP_PLATFORM_STATUS failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "snp_tio_probe",
+        "tio-off",
+        "SEV-TIO as incompatible with psp_init_on_probe=0",
+        phrase("SEV-TIO off", "with psp_init_on_probe=0 a user of the device may shut SNP down"),
+    ),
+)
+"""Messages of its start."""
+OPERATIONS = (
+    form(
+        "sev_shutdown_failed",
+        "shutdown-failed",
+        "SEV: failed to SHUTDOWN error {error:p}, rc {rc:d}",
+        phrase("SEV SHUTDOWN failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "snp_shutdown_failed",
+        "shutdown-failed",
+        "SEV-SNP firmware shutdown failed, rc {rc:d}, error {error:p}",
+        phrase("SNP SHUTDOWN failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
+        "snp_down",
+        "snp-down",
+        "SEV-SNP firmware shutdown",
+        phrase("SNP firmware shut down", "SNP_SHUTDOWN succeeded", consequence=NO_SNP),
+    ),
+    form(
+        "sev_down",
+        "sev-down",
+        "SEV firmware shutdown",
+        phrase("SEV firmware shut down", "SHUTDOWN succeeded, which is SEV's and not SNP's"),
+    ),
+    form(
+        "snp_flush_failed",
+        "shutdown-failed",
+        "SEV-SNP DF_FLUSH failed, ret = {rc:d}, error = {error:p}",
+        phrase("SNP DF_FLUSH failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
+    ),
+    form(
         "sev_nv_memory",
         "firmware-memory",
         "SEV: INIT_EX NV memory allocation failed",
@@ -384,12 +411,6 @@ FORMATS = (
         phrase("range list not made", "the list of HV_FIXED ranges; {errno}"),
     ),
     form(
-        "snp_ranges_full",
-        "firmware-memory",
-        "ccp {ccp:v}: Additional HV_Fixed pages cannot be accommodated, omitting",
-        phrase("range list full", "SNP_INIT_EX takes one page of HV_FIXED ranges"),
-    ),
-    form(
         "sev_busy",
         "firmware-busy",
         "SEV: too many firmware commands in progress, no command buffers available.",
@@ -437,18 +458,6 @@ FORMATS = (
         phrase("no memory for buffers of SEV", "SEV is off; SNP is not concerned"),
     ),
     form(
-        "snp_features_failed",
-        "snp-query-failed",
-        "SNP FEATURE_INFO command failed, ret = {rc:d}, error = {error:p}",
-        phrase("SNP_FEATURE_INFO failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
-    ),
-    form(
-        "snp_status_failed",
-        "snp-query-failed",
-        "SNP PLATFORM_STATUS command failed, ret = {rc:d}, error = {error:p}",
-        phrase("SNP_PLATFORM_STATUS failed  rc {rc}  error {error:#x}", "{answer}; {errno}"),
-    ),
-    form(
         "snp_mitigation_failed",
         "snp-query-failed",
         "SNP_VERIFY_MITIGATION command failed, ret = {rc:d}, error = {error:p}",
@@ -466,10 +475,5 @@ FORMATS = (
         "SNP IOMMU shutdown failed",
         phrase("IOMMU's pages not reclaimed", "the firmware keeps pages of the IOMMU"),
     ),
-    form(
-        "snp_tio_probe",
-        "tio-off",
-        "SEV-TIO as incompatible with psp_init_on_probe=0",
-        phrase("SEV-TIO off", "with psp_init_on_probe=0 a user of the device may shut SNP down"),
-    ),
 )
+"""Messages of its work, and of its end."""
