@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from .errors import AbsentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 
 class Severity(IntEnum):
@@ -53,6 +57,14 @@ class Finding(NamedTuple):
 
 Findings = Iterator[Finding]
 """What a rule yields."""
+
+
+def as_far(function: Callable[..., Iterator[T]], *subject: Any) -> Iterator[T]:
+    """Yield what *function* does of *subject*, until it asks for a field that is not there."""
+    try:
+        yield from function(*subject)
+    except AbsentError:
+        return
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..fragment import is_whole
 from ..rules import rules_of
 from ..rules.command_check import BufferRules, FailedCheck
 from ..wire import RECORDS
@@ -20,8 +21,11 @@ def refusal(value: Any) -> FailedCheck | None:
 
 
 def command_buffer(value: Any, hints: Hints) -> Interpretation:
-    """Decide whether the firmware refuses a buffer, and with which status."""
-    failed = refusal(value)
+    """Decide whether the firmware refuses a buffer, and with which status.
+
+    What is not there may fail an earlier check.
+    """
+    failed = refusal(value) if is_whole(value) else None
     if failed is None:
         return Interpretation(hints.context())
     return Interpretation(hints.context(), refused=failed.finding, status=failed.status.name)

@@ -7,11 +7,13 @@ module of each chapter of ``wire``, so that decoding one kind imports one chapte
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..errors import AbsentError
 from ..rules import findings
-from ..view.document import Document
+from ..view.document import Document, Missing
 from ..wire import Kind, kind
 from .interpretation import NO_HINTS, Interpretation
 
@@ -42,29 +44,66 @@ def document(
     *,
     base: int = 0,
     decisions: tuple[Decision, ...] = (),
+    strict: bool = True,
 ) -> Document:
     """Return what *data* of a kind says, what was decided to read it, and what is wrong with it.
 
     *data* is bytes or the value that was parsed of them, *base* its offset in its file, *decisions*
-    why it is of that kind. Raises DecodeError for bytes that the kind does not have, UsageError for
-    a kind or a hint that is not known.
+    why it is of that kind. Where *strict* is false, the beginning of a value is read as far as it
+    goes. Raises DecodeError for bytes that the kind does not have, UsageError for a kind or a hint
+    that is not known.
     """
     row = kind(chosen) if isinstance(chosen, str) else chosen
+    if not strict and isinstance(data, bytes) and 0 < len(data) < row.type.SIZE:
+        return _beginning(row, data, hints, base, decisions)
     value: Any = row.type.parse(data) if isinstance(data, bytes) else data
     interpreter = _interpreters(row.chapter).get(row.name)
     reading = interpreter(value, hints) if interpreter else Interpretation(hints.context())
-    context = reading.context
-    if decisions:
-        context = context._replace(decisions=(*decisions, *context.decisions))
-        reading = reading._replace(context=context)
+    reading = _decided(reading, decisions)
     return Document(
         row,
         value,
         size=len(data if isinstance(data, bytes) else value.build()),
         base=base,
-        findings=tuple(findings(value, context)),
+        findings=tuple(findings(value, reading.context)),
         **reading._asdict(),
     )
+
+
+def _beginning(
+    row: Kind, data: bytes, hints: Hints, base: int, decisions: tuple[Decision, ...]
+) -> Document:
+    """Return what the beginning of a value says, whatever is behind it."""
+    from ..fragment import Fragment
+
+    value: Any = row.type.parse(data.ljust(row.type.SIZE, b"\0"))
+    part: Any = Fragment(value, len(data))
+    missing = Missing(len(data), row.type.SIZE)
+    absent = frozenset(leaf.path for leaf in value.leaves() if not missing.has(leaf))
+    interpreter = _interpreters(row.chapter).get(row.name)
+    reading = Interpretation(hints.context())
+    if interpreter:
+        with suppress(AbsentError):
+            reading = interpreter(part, hints._replace(absent=absent))
+    reading = _decided(reading, decisions)
+    found = findings(part, reading.context)
+    context = reading.context._replace(absent=frozenset())  # it is said once, by its extent
+    return Document(
+        row,
+        value,
+        size=len(data),
+        base=base,
+        findings=tuple(found),
+        missing=missing,
+        **reading._replace(context=context)._asdict(),
+    )
+
+
+def _decided(reading: Interpretation, decisions: tuple[Decision, ...]) -> Interpretation:
+    """Return *reading* with the *decisions* that were made before it."""
+    context = reading.context
+    context = context._replace(decisions=(*decisions, *context.decisions))
+    return reading._replace(context=context)
 
 
 def _interpreters(chapter: str) -> dict[str, Interpreter]:

@@ -71,17 +71,25 @@ def refusal_text(finding: Finding, status: str = "") -> str:
 def heading(doc: Document) -> str:
     """Return the first line: kind, size, context."""
     where = f" at {doc.base:#x}" if doc.base else ""
-    if not doc.is_ghcb:
-        return f"{doc.kind.name}  {doc.size} bytes{where}  {doc.kind.title}"
+    size = size_text(doc)
+    if not doc.is_ghcb or doc.context.direction is None:
+        return f"{doc.kind.name}  {size}{where}  {doc.kind.title}"
     value = doc.value
     usage = value.ghcb_usage  # type: ignore[union-attr]
     name = usage.name.lower() if usage.known else "unknown"
     version = value.protocol_version  # type: ignore[union-attr]
     title = _title(value, doc.context)  # type: ignore[arg-type]
-    known = "" if "ghcb_usage" in doc.absent else f"  protocol {version}  usage {usage:d} ({name})"
-    size = f"{doc.size} bytes" if not doc.absent else "partial"
+    hidden = doc.missing or "ghcb_usage" in doc.absent
+    known = "" if hidden else f"  protocol {version}  usage {usage:d} ({name})"
     page = "" if doc.context.gpa is None else f"  gpa {doc.context.gpa:#x}"
     return f"{doc.kind.name}  {size}{where}{page}  {doc.context.direction}: {title}{known}"
+
+
+def size_text(doc: Document) -> str:
+    """Return how many bytes a document is about, and of how many."""
+    if doc.missing:
+        return f"{doc.missing.start} of {doc.missing.of} bytes"
+    return "partial" if doc.absent else f"{doc.size} bytes"
 
 
 def _title(page: Page, context: Context) -> str:
@@ -103,6 +111,8 @@ def _rows(doc: Document, everything: bool) -> Iterator[Row]:
             for inner in doc.inner:
                 if inner.path == leaf.path:
                     yield from _inner_rows(inner)
+    if cut := doc.cut():
+        yield cut_row(cut)
 
 
 def _zero_groups(doc: Document) -> frozenset[str]:
@@ -140,6 +150,11 @@ def leaf_rows(leaf: Leaf, meaning: Meaning) -> Iterator[Row]:
         yield from (field.row("  ") for field in word_fields(meaning.value) if field.shown)
     elif isinstance(meaning.value, Flags) and not isinstance(leaf.value, Flags):
         yield Row("", "", "", " ".join(meaning.value.names()) or "none", "")
+
+
+def cut_row(leaf: Leaf) -> Row:
+    """Return the line of the field in which the bytes end."""
+    return Row(f"{leaf.offset:#05x}", str(leaf.size), leaf.path, value_text(leaf), leaf.doc, "cut")
 
 
 def _inner_rows(inner: Inner) -> Iterator[Row]:
