@@ -25,6 +25,7 @@ from .options import (
     PieceOptions,
     Product,
     Redact,
+    Strict,
     ViewOptions,
     grouped,
     numeric,
@@ -39,7 +40,8 @@ COMMANDS = Commands()
 
 @COMMANDS.command(
     "decode",
-    epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
+    epilog="Without KIND, FILE is read as what it is; so is that of snpwire FILE.\n\n"
+    "Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
     + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
     f"\n  {'auto':<{WIDTH}}the likeliest kind, as identify reports it",
@@ -47,18 +49,24 @@ COMMANDS = Commands()
 @grouped
 def decode(
     *,
-    kind: KindName,
-    file: File = "-",
+    kind: Annotated[
+        str, typer.Argument(metavar="[KIND]", show_default=False, help="one of those below")
+    ],
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="the input; - is standard input")
+    ] = None,
     view: ViewOptions,
     piece: PieceOptions,
     context: ContextOptions,
     redact: Redact = False,
+    strict: Strict = False,
     fail_on: FailOn = None,
 ) -> int:
     """Decode bytes to fields, with findings."""
+    from .decode import Reading
     from .decode import decode as run
 
-    return run(kind, file, piece, context, view, redact=redact, fail_on=fail_on)
+    return run(kind, file, piece, Reading(context, view, redact, fail_on, strict))
 
 
 @COMMANDS.command(
@@ -150,6 +158,7 @@ def diff(
     right: Annotated[str, typer.Argument(metavar="B", show_default=False)],
     json: Json = False,
     piece: PieceOptions,
+    strict: Strict = False,
     command: Command = None,
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="print keys and nonces that differ")
@@ -158,7 +167,8 @@ def diff(
     """Compare two values, field by field."""
     from .diff import diff as run
 
-    return run(kind, left, right, piece, command=command, json=json, show_secrets=show_secrets)
+    wanted = {"json": json, "show_secrets": show_secrets, "strict": strict}
+    return run(kind, left, right, piece, command=command, **wanted)
 
 
 @COMMANDS.command(

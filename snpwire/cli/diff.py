@@ -23,13 +23,14 @@ def diff(
     command: str | None,
     json: bool,
     show_secrets: bool,
+    strict: bool,
 ) -> int:
     """Print the fields that differ, keys without their values; return 1 if there are any."""
     context = ContextOptions(command=command)
-    left_doc, source = read(name, left, piece, context)
-    right_doc, other = read(name, right, piece, context)
+    left_doc, source = read(name, left, piece, context, strict=strict)
+    right_doc, other = read(name, right, piece, context, strict=strict)
     write_note(*source.notes, *other.notes)
-    if left_doc.absent or right_doc.absent:
+    if any(doc.absent or doc.missing for doc in (left_doc, right_doc)):
         write_note("fields that one input does not show are not compared")
     differences = changes(left_doc, right_doc)
     if not show_secrets:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -64,6 +65,8 @@ class Source(NamedTuple):
     notes: tuple[str, ...] = ()
     log: GhcbBlock | None = None
     """KVM's dump of a GHCB, where that was the input; there are no bytes then."""
+    prose: bool = False
+    """The bytes are those of a text that spells none."""
 
 
 class SourceError(InputError):
@@ -71,6 +74,7 @@ class SourceError(InputError):
 
     def __init__(self, name: str, cause: SnpwireError) -> None:
         super().__init__(f"{name}: {cause}", help=cause.help)
+        self.name = name
         self.cause = cause
 
 
@@ -95,11 +99,24 @@ def cut(offset: int | None, length: int | None, page: int | None, size: int | No
     return Cut(offset or 0, size if length is None else length)
 
 
-def load(file: str, *, form: str, piece: Cut | None, fits: Callable[[int], bool] | None) -> Source:
-    """Read *file*, ``-`` being standard input. Raises SourceError and OSError."""
+def load(
+    file: str,
+    *,
+    form: str,
+    piece: Cut | None,
+    fits: Callable[[int], bool] | None,
+    given: bytes | None = None,
+) -> Source:
+    """Read *file*, ``-`` being standard input, or what was *given* of it.
+
+    Raises SourceError and OSError.
+    """
     name = shown_name(file)
     try:
-        return _load(name, file, form, piece, fits)
+        with _open(file) if given is None else BytesIO(given) as stream:
+            return _load(name, file, stream, form, piece, fits)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
     except SnpwireError as exc:
         raise SourceError(name, exc) from None
 
@@ -118,6 +135,20 @@ def contents(file: str, most: int = MOST) -> bytes:
         raise OSError(exc.errno, exc.strerror, file_name(file)) from None
     except LargeInputError as exc:
         raise SourceError(shown_name(file), InputError(exc.reason)) from None
+
+
+def everything(file: str) -> bytes:
+    """Return all of *file*, of which a piece can be read if it is too large.
+
+    Raises SourceError and OSError.
+    """
+    try:
+        with _open(file) as stream:
+            return _rest(stream, b"", MOST)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
+    except LargeInputError as exc:
+        raise SourceError(shown_name(file), exc) from None
 
 
 def file_name(file: str) -> str:
@@ -146,17 +177,18 @@ def _size(stream: IO[bytes]) -> int:
 
 
 def _load(
-    name: str, file: str, form: str, piece: Cut | None, fits: Callable[[int], bool] | None
+    name: str,
+    file: str,
+    stream: IO[bytes],
+    form: str,
+    piece: Cut | None,
+    fits: Callable[[int], bool] | None,
 ) -> Source:
     base = piece.offset if piece else 0
-    try:
-        with _open(file) as stream:
-            head = stream.read(SNIFF)
-            if _is_raw(head, form):  # without the reader of text, which costs start-up
-                return _raw(name, file, stream, head, piece, fits)
-            raw = _rest(stream, head, MOST)
-    except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
+    head = stream.read(SNIFF)
+    if _is_raw(head, form):  # without the reader of text, which costs start-up
+        return _raw(name, file, stream, head, piece, fits)
+    raw = _rest(stream, head, MOST)
     exact = form == "auto" and not piece and _is_exact(len(raw), fits)
     if form in ("auto", "kvm") and not exact:
         block = _log(raw, form, fits)
@@ -173,7 +205,8 @@ def _load(
         return Source(name, raw, base, (f"taken as raw bytes, though they spell {reading.form}",))
     data = piece.of(reading.data) if piece else reading.data
     notes = () if reading.form == "raw" else (f"read as {reading.form}",)
-    return Source(name, data, base, (*notes, *reading.notes))
+    prose = reading.form == "raw" and bool(reading.notes)
+    return Source(name, data, base, (*notes, *reading.notes), prose=prose)
 
 
 def _raw(

@@ -29,8 +29,16 @@ CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\x1b"))
 """Bytes that are not in any text."""
 
 
-def run(file: str, *, only: str | None, json: bool, following: bool, numbers: bool) -> int:
-    """Print the records of a log, then their counts."""
+def run(
+    file: str,
+    *,
+    only: str | None,
+    json: bool,
+    following: bool,
+    numbers: bool,
+    given: bytes | None = None,
+) -> int:
+    """Print the records of a log, then their counts; *given* is what was read of it."""
     wanted = families(only)
     reader, counts, shape = Reader(), Counter[str](), terminal_style()
 
@@ -41,7 +49,8 @@ def run(file: str, *, only: str | None, json: bool, following: bool, numbers: bo
                 sys.stdout.write(_json(record) if json else _text(record, shape, numbers=numbers))
 
     try:
-        for piece in _text_only(follow(file) if following else chunks(file), file):
+        source = chunks(file) if given is None else (given,)
+        for piece in _text_only(follow(file) if following else source, file):
             show(_records(reader, piece, file))
             sys.stdout.flush()  # for a reader that waits
     except KeyboardInterrupt:

@@ -125,6 +125,9 @@ FailOn = Annotated[
         "SEVERITY", "exit with 1 on a finding at least this severe", ("note", "warning", "error")
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="refuse an input that has less or more than all of KIND")
+]
 AsHex = Annotated[bool, typer.Option("--hex", help="write hex text instead of bytes")]
 Output = Annotated[str | None, text("FILE", "write to FILE, whole or not at all", "-o", "--output")]
 

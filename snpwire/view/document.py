@@ -95,6 +95,11 @@ class Document(NamedTuple):
         return self.context.absent
 
     @property
+    def is_partial(self) -> bool:
+        """Return whether fields are unknown, or not there."""
+        return bool(self.absent or self.missing)
+
+    @property
     def product(self) -> ProductDecision | None:
         """Return the product and layout of TCB versions, where decided."""
         return self.context.product
