@@ -67,7 +67,8 @@ def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
     found, source, given = contents(file, piece)
     best = found[0]
     if best.kind in RECORDS:
-        write_note(f"taken as {best.kind}: {', '.join(best.evidence)}")
+        note = f"taken as {best.kind}: {', '.join(best.evidence)}"
+        source = source._replace(notes=(*source.notes, note))
         doc, source = read_as(kind(best.kind), source, reading.context, strict=reading.whole)
         return _print(doc, source, reading)
     if best.kind == LOG:
