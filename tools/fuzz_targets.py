@@ -177,8 +177,9 @@ def identify(data: bytes) -> None:
     for one in found:
         expect(one.evidence and all(map(str.isprintable, one.evidence)), "evidence says nothing")
         if one.kind in RECORDS:
-            expect(RECORDS[one.kind].type.fits(len(data)), "a kind that does not fit")
-            RECORDS[one.kind].type.parse(data)
+            fits = RECORDS[one.kind].type.fits(len(data))
+            expect(fits or len(data) < RECORDS[one.kind].type.SIZE, "a kind that does not fit")
+            document(one.kind, data, strict=fits)
     names = {one.kind for one in found} - set(RECORDS)
     expect(found and names <= {"unknown"}, "a kind that there is not")
 
@@ -189,6 +190,7 @@ COMMANDS = [
     *("decode {kind} --from {form}", "decode {kind} --offset {n} --length {n}", "decode ghcb"),
     *("decode {kind} --page {n} --json", "decode ghcb --direction answer --gpa {n} --json"),
     *("decode {kind} --fields {line}", "decode {kind} --json --fields {line}"),
+    *("decode {kind} --strict", "decode -", "-", "- --hex", "diff {kind} - {file} --strict"),
     *("identify", "identify --json", "identify --from {form} --offset {n}"),
     *("diff {kind} - {file}", "diff {kind} {file} - --json", "diff {kind} {file} -"),
     *("encode {kind} --hex", "encode {kind} --hex --set {line}", "encode {kind} - --set {line}"),

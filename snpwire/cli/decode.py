@@ -67,8 +67,9 @@ def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
     found, source, given = contents(file, piece)
     best = found[0]
     if best.kind in RECORDS:
-        note = f"taken as {best.kind}: {', '.join(best.evidence)}"
-        source = source._replace(notes=(*source.notes, note))
+        if not source.log:
+            note = f"taken as {best.kind}: {', '.join(best.evidence)}"
+            source = source._replace(notes=(*source.notes, note))
         doc, source = read_as(kind(best.kind), source, reading.context, strict=reading.whole)
         return _print(doc, source, reading)
     if best.kind == LOG:

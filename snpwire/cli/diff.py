@@ -25,7 +25,10 @@ def diff(
     show_secrets: bool,
     strict: bool,
 ) -> int:
-    """Print the fields that differ, keys without their values; return 1 if there are any."""
+    """Print the fields that differ, keys without their values.
+
+    Return 1 if there are any, or if one value goes further than the other.
+    """
     context = ContextOptions(command=command)
     left_doc, source = read(name, left, piece, context, strict=strict)
     right_doc, other = read(name, right, piece, context, strict=strict)
@@ -42,7 +45,7 @@ def diff(
     else:
         write_lines(change_lines(differences, style=terminal_style()))
         write_note(f"{len(differences)} of {len(pairs(left_doc, right_doc))} fields differ")
-    return int(bool(differences))
+    return int(bool(differences) or left_doc.missing != right_doc.missing)
 
 
 def _redacted(change: FieldChange) -> FieldChange:

@@ -52,7 +52,7 @@ def read(
     behind the value as well. Raises InputError, DecodeError by way of SourceError, and OSError.
     """
     target = _command_target(context) if name == COMMAND else _kind_target(name, context)
-    piece = cut(options.offset, options.length, options.page, target.size)
+    piece = cut(options.offset, options.length, options.page, target.size, strict=strict)
     source = load(file, form=options.form, piece=piece, fits=target.fits)
     return _read(source, target, context, strict=strict or source.prose)
 
@@ -123,7 +123,7 @@ def _buffer(number: CommandId, data: bytes, hints: Hints, *, strict: bool) -> _S
     row, decisions = layout(number, len(data))
     if not row.chapter:
         return _Subject(row, Undeclared(data), hints, decisions)
-    front, notes = (data, ()) if strict else _front(row, data)
+    front, notes = _front(row, data) if len(data) == PAGE and not strict else (data, ())
     return _Subject(row, front, hints, decisions, notes)
 
 

@@ -38,6 +38,8 @@ class Cut(NamedTuple):
 
     offset: int = 0
     length: int | None = None
+    short: bool = False
+    """Fewer bytes will do."""
 
     def of(self, data: bytes) -> bytes:
         """Return the piece of *data*. Raises InputError if it lies outside."""
@@ -49,7 +51,8 @@ class Cut(NamedTuple):
         """Raise InputError if it lies outside of *size* bytes."""
         if self.offset > size:
             raise InputError(f"offset {self.offset:#x} is past the end, which is {size:#x}")
-        if self.length is not None and self.offset + self.length > size:
+        enough = self.short and self.offset < size
+        if self.length is not None and self.offset + self.length > size and not enough:
             raise InputError(
                 f"{self.length} bytes at {self.offset:#x} go past the end, which is {size:#x}"
             )
@@ -88,15 +91,26 @@ class LargeInputError(InputError):
         """Of the file; 0 if it is none, or grows."""
 
 
-def cut(offset: int | None, length: int | None, page: int | None, size: int | None) -> Cut | None:
-    """Return the piece that the options name; without a length, *size* bytes if that is fixed."""
+def cut(
+    offset: int | None,
+    length: int | None,
+    page: int | None,
+    size: int | None,
+    *,
+    strict: bool = True,
+) -> Cut | None:
+    """Return the piece that the options name; without a length, *size* bytes if that is fixed.
+
+    Where *strict* is false, a piece without a length may be shorter.
+    """
+    short = not strict and length is None
     if page is not None:
         if offset is not None:
             raise UsageError("--page and --offset both say where to begin", help="give one of them")
-        return Cut(page * PAGE, PAGE if length is None else length)
+        return Cut(page * PAGE, PAGE if length is None else length, short)
     if offset is None and length is None:
         return None
-    return Cut(offset or 0, size if length is None else length)
+    return Cut(offset or 0, size if length is None else length, short)
 
 
 def load(
@@ -237,7 +251,7 @@ def _slice(stream: IO[bytes], piece: Cut) -> bytes:
     if piece.length > MOST:
         raise LargeInputError(MOST, piece.length)
     data = stream.read(piece.length)
-    if len(data) < piece.length:
+    if len(data) < piece.length and not piece.short:
         raise InputError(f"it was cut to {piece.offset + len(data):#x} bytes while it was read")
     return data
 

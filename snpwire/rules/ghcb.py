@@ -113,7 +113,7 @@ def _rules(direction: Direction | None) -> tuple[GhcbRule, ...]:
 def judge(page: Page, context: Context = BARE) -> Findings:
     """Yield the findings of a page in the order in which KVM makes its checks."""
     check = GhcbCheck(page, completed(page, context))
-    yield from usage(check)
+    yield from as_far(usage, check)
     if check.known("ghcb_usage") and page.ghcb_usage in VENDOR_LAYOUT:
         return
     for rule in _rules(check.context.direction):
