@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from ..bits import nearest
 from ..errors import UsageError
-from ..wire import COMMAND
+from ..finding import reaches, summary
+from ..wire import CERTIFICATES, COMMAND
 from .documents import read
 from .output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
-    from ..finding import Finding
     from ..layout import Leaf
     from ..view.document import Document
     from .options import ContextOptions, PieceOptions, ViewOptions
@@ -28,6 +28,10 @@ def decode(
     fail_on: str | None,
 ) -> int:
     """Print one decoded value; return 1 if a finding reaches *fail_on*."""
+    if name in CERTIFICATES:
+        from .certificate import decode_certificates
+
+        return decode_certificates(file, piece, json=view.json is not None, fail_on=fail_on)
     doc, source = read(name, file, piece, context)
     doc = doc.without_secrets() if redact else doc
     hexdump, json, fields, everything = view
@@ -70,19 +74,3 @@ def selected(doc: Document, paths: list[str]) -> list[Leaf]:
             raise UsageError(f"{doc.kind.name} has no field {path!r}", help=hint)
         found += [leaf for leaf in below if leaf.path not in doc.absent]
     return found
-
-
-def reaches(findings: tuple[Finding, ...], threshold: str) -> bool:
-    """Return whether a finding is at least as severe as *threshold*."""
-    from ..finding import Severity
-
-    return any(found.severity >= Severity[threshold.upper()] for found in findings)
-
-
-def summary(findings: tuple[Finding, ...]) -> str:
-    """Count findings by severity."""
-    from collections import Counter
-
-    from ..finding import tally
-
-    return tally(Counter(found.severity for found in findings))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CERTIFICATE, CRL, REQUEST = "certificate", "revocation list", "certificate request"
 PRIVATE_KEY, PUBLIC_KEY, PKCS7 = "private key", "public key", "PKCS #7 container"
+SEV_CA = "CA certificate in the format of SEV before SNP"
 LABELS = {
     b"CERTIFICATE": CERTIFICATE,
     b"X509 CERTIFICATE": CERTIFICATE,
@@ -34,6 +35,7 @@ LABELS = {
 """What a block of PEM holds, by its label; every label that ends so is one of a private key."""
 TIMES = (der.UTC_TIME, der.GENERALIZED_TIME)
 SIGNED_DATA = "1.2.840.113549.1.7.2"
+SEV_SIZES = (2048, 4096)
 ANY_SIZE = 1 << 32
 """A limit for lengths that are announced: a file may be cut short."""
 
@@ -42,7 +44,8 @@ class CertificateForm(NamedTuple):
     """What a file is."""
 
     what: str
-    """One of ``CERTIFICATE``, ``CRL``, ``REQUEST``, ``PRIVATE_KEY``, ``PUBLIC_KEY``, ``PKCS7``."""
+    """One of ``CERTIFICATE``, ``CRL``, ``REQUEST``, ``PRIVATE_KEY``, ``PUBLIC_KEY``, ``PKCS7``
+    and ``SEV_CA``."""
     text: str
     """In words: ``a PEM bundle of 2 certificates``, ``a certificate in DER``."""
 
@@ -70,13 +73,31 @@ def _pem_form(data: bytes) -> CertificateForm | None:
 
 
 def _der_form(data: bytes) -> CertificateForm | None:
+    if _is_sev_ca(data):
+        return CertificateForm(SEV_CA, f"a {SEV_CA}")
+    what = der_kind(data)
+    return CertificateForm(what, f"a {what} in DER") if what else None
+
+
+def _is_sev_ca(data: bytes) -> bool:
+    """Return whether *data* begins as ask_ark_*.cert of AMD's download site does (55766, B.1).
+
+    Version 1; at 0x24 the usage, that of an ARK or an ASK; at 0x38 the bits of exponent and
+    modulus.
+    """
+    numbers = [int.from_bytes(data[at : at + 4], "little") for at in (0, 0x24, 0x38, 0x3C)]
+    version, usage, exponent, modulus = numbers
+    return version == 1 and usage in (0, 0x13) and exponent == modulus and modulus in SEV_SIZES
+
+
+def der_kind(data: bytes) -> str | None:
+    """Return what a document of DER is, as far as there are bytes of it; None for another."""
     if data[:1] != b"\x30":
         return None
     try:
-        what = _der_kind(data)
+        return _der_kind(data)
     except (CertificateError, IndexError):
         return None
-    return CertificateForm(what, f"a {what} in DER") if what else None
 
 
 def _der_kind(data: bytes) -> str | None:

@@ -19,6 +19,16 @@ MARKS = (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff"), ("utf-16-le", b"-\0-\
 """Encodings of two bytes, and how a file of each begins."""
 
 
+class PemBlock(NamedTuple):
+    """A block of PEM."""
+
+    label: bytes
+    text: bytes | None
+    """None if the block has no end."""
+    line: int
+    offset: int
+
+
 class Pem(NamedTuple):
     """Text with blocks of PEM, as RFC 7468 spells them."""
 
@@ -52,27 +62,36 @@ def documents(data: bytes, label: bytes) -> list[bytes]:
     """Return the DER documents of a file that is DER or PEM."""
     if data[:1] == b"\x30" and b"-----BEGIN " not in data:  # a SEQUENCE, not the digit 0
         return [bytes(data)]
-    found = [block_data(text, line) for kind, text, line in blocks(data) if kind == label]
+    found = [block_data(row.text or b"", row.line) for row in blocks(data) if row.label == label]
     if not found:
         wanted = label.decode().lower().replace("x509 crl", "revocation list")
         raise CertificateError(f"there is no {wanted}: neither DER nor PEM")
     return found
 
 
-def blocks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield label, text and line of each PEM block; the time is linear in the size.
+def blocks(data: bytes, *, whole: bool = True) -> Iterator[PemBlock]:
+    """Yield each PEM block; the time is linear in the size.
 
-    A block ends at its own end, whatever stands in it: blocks within blocks are read once.
+    A block ends at its own end, whatever stands in it: blocks within blocks are read once. Raises
+    CertificateError for one without an end; unless blocks are to be *whole*, it has no text.
     """
     at, line = 0, 1
     while begin := BEGIN.search(data, at):
         line += data.count(b"\n", at, begin.start())
         end = data.find(b"-----END " + begin[1] + b"-----", begin.end())
+        if end < 0 and whole:
+            raise no_end(line)
+        text = None if end < 0 else data[begin.end() : end]
+        yield PemBlock(begin[1], text, line, begin.start())
         if end < 0:
-            raise CertificateError(f"the PEM block that starts in line {line} has no end")
-        yield begin[1], data[begin.end() : end], line
+            return
         line += data.count(b"\n", begin.start(), end)
         at = end
+
+
+def no_end(line: int) -> CertificateError:
+    """Return what is wrong with a block that has no end."""
+    return CertificateError(f"the PEM block that starts in line {line} has no end")
 
 
 def block_data(text: bytes, line: int) -> bytes:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...decode import Hints, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
+from ...finding import summary
 from ...rules.plaintext import plaintext_findings, tail_findings
 from ...wire import RECORDS
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, payload_kind
-from ..decode import summary
 from ..encode import write_bytes
 from ..input import SourceError, cut, load
 from ..output import terminal_style, write_file, write_json, write_lines, write_note
