@@ -41,7 +41,8 @@ COMMANDS = Commands()
     "decode",
     epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
-    + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
+    + f"\n  {'cert':<{WIDTH}}certificates and revocation lists, DER, PEM or in a certificate table"
+    f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
     f"\n  {'auto':<{WIDTH}}the likeliest kind, as identify reports it",
 )
 @grouped
@@ -54,11 +55,12 @@ def decode(
     context: ContextOptions,
     redact: Redact = False,
     fail_on: FailOn = None,
+    report: Annotated[str | None, text("FILE", "report that a certificate has to fit")] = None,
 ) -> int:
     """Decode bytes to fields, with findings."""
     from .decode import decode as run
 
-    return run(kind, file, piece, context, view, redact=redact, fail_on=fail_on)
+    return run(kind, file, piece, context, view, redact=redact, fail_on=fail_on, report=report)
 
 
 @COMMANDS.command(

@@ -26,12 +26,16 @@ def decode(
     *,
     redact: bool,
     fail_on: str | None,
+    report: str | None = None,
 ) -> int:
     """Print one decoded value; return 1 if a finding reaches *fail_on*."""
     if name in CERTIFICATES:
-        from .certificate import decode_certificates
+        from .certificate import CertificateView, decode_certificates
 
-        return decode_certificates(file, piece, json=view.json is not None, fail_on=fail_on)
+        shown = CertificateView(view.json is not None, fail_on, report, context.product)
+        return decode_certificates(file, piece, shown)
+    if report is not None:
+        raise UsageError(f"--report is for a certificate, not for {name}")
     doc, source = read(name, file, piece, context)
     doc = doc.without_secrets() if redact else doc
     hexdump, json, fields, everything = view
