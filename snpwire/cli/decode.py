@@ -32,6 +32,8 @@ def decode(
     if name in CERTIFICATES:
         from .certificate import CertificateView, decode_certificates
 
+        if view.hexdump or view.fields is not None:
+            raise UsageError(f"--hex and --fields are for a record, not for a {name}")
         shown = CertificateView(view.json is not None, fail_on, report, context.product)
         return decode_certificates(file, piece, shown)
     if report is not None:

@@ -101,6 +101,8 @@ def _subject(source: Source, target: _Target, hints: Hints) -> _Subject:
         row, value, decisions = parse_buffer(target.command, source.data)
         return _Subject(row, value, hints, decisions)
     if target.kind:
+        if target.kind.chapter == "certs":
+            refuse_certificates(source)
         return _Subject(target.kind, source.data, hints)
     from ..rules.identify import UNKNOWN, candidates
 
@@ -110,6 +112,16 @@ def _subject(source: Source, target: _Target, hints: Hints) -> _Subject:
         raise InputError(reason, help="name a KIND; decode --help lists them")
     note = f"taken as {best.kind}: {', '.join(best.evidence)}"
     return _Subject(best.kind, source.data, hints, notes=(note,))
+
+
+def refuse_certificates(source: Source) -> None:
+    """Refuse certificates without a table, as which they would be read. Raises InputError."""
+    from ..crypto.certificate_form import certificate_form
+
+    form = certificate_form(source.data)
+    if form:
+        reason = f"this is {form.text}, not a certificate table"
+        raise InputError(reason, help="snpwire decode cert reads it")
 
 
 def _printed_page(block: GhcbBlock, hints: Hints) -> tuple[Page, Hints]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..crypto.amd_oids import endorsement_parts
@@ -9,7 +10,7 @@ from ..crypto.certificates import CertificateKind, kind_of, name_of, pin
 from ..crypto.extension_text import extension_texts
 from ..crypto.x509 import X509
 from ..errors import named
-from .certificate import algorithm_text, key_text, tcb_parts
+from .certificate_sheet import algorithm_text, key_text, tcb_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,24 +46,33 @@ def certificate_changes(
     left: Iterable[X509 | Crl], right: Iterable[X509 | Crl]
 ) -> list[CertificateChange]:
     """Return every certificate of both sides with its counterpart, in the order of the left."""
-    others = list(right)
-    pairs: list[tuple[X509 | Crl | None, X509 | Crl | None]] = []
-    ours = list(left)
+    ours, others = list(left), list(right)
     if len(ours) == len(others) == 1:
         return [_change(ours[0], others[0])]
-    for row in ours:
-        found = _counterpart(row, others)
-        pairs.append((row, found))
-        if found:
-            others.remove(found)
-    return [_change(*pair) for pair in (*pairs, *((None, row) for row in others))]
+    taken = _counterparts(ours, others)
+    used = set(taken.values())
+    left_over = (row for at, row in enumerate(others) if at not in used)
+    pairs = [(row, others[taken[at]] if at in taken else None) for at, row in enumerate(ours)]
+    return [*(_change(*pair) for pair in pairs), *(_change(None, row) for row in left_over)]
 
 
-def _counterpart(row: X509 | Crl, others: list[X509 | Crl]) -> X509 | Crl | None:
-    """Return the same document, or else the first of the same kind and name."""
-    same = [other for other in others if other == row]
-    named_so = (other for other in others if document_name(other) == document_name(row))
-    return next(iter(same), None) or next(named_so, None)
+def _counterparts(ours: list[X509 | Crl], others: list[X509 | Crl]) -> dict[int, int]:
+    """Return the index of each one's counterpart: the same, or else one of its kind and name."""
+    taken: dict[int, int] = {}
+    for key in (_bytes, document_name):
+        free: defaultdict[object, deque[int]] = defaultdict(deque)
+        used = set(taken.values())
+        for at, row in enumerate(others):
+            if at not in used:
+                free[key(row)].append(at)
+        for at, row in enumerate(ours):
+            if at not in taken and free[key(row)]:
+                taken[at] = free[key(row)].popleft()
+    return taken
+
+
+def _bytes(document: X509 | Crl) -> object:
+    return document.signed
 
 
 def document_name(document: X509 | Crl) -> str:
@@ -120,7 +130,7 @@ def _crl_parts(document: Crl) -> Iterator[tuple[str, str | None]]:
     yield "kind", "CRL"
     yield "issuer", named(document.issuer_name)
     yield "this update", _moment(document.this_update)
-    yield "next update", document.next_update and _moment(document.next_update)
+    yield "next update", _moment(document.next_update) if document.next_update else None
     serials = sorted(document.revoked)
     more = f" and {len(serials) - LISTED} more" if len(serials) > LISTED else ""
     listed = " ".join(map(hex, serials[:LISTED]))
@@ -161,12 +171,15 @@ def _same_key(left: X509, right: X509, changed: set[str]) -> str:
     if others:
         return f"over the same key, but not the same in: {', '.join(others)}"
     if changed & DATES:
-        later = right.not_after > left.not_after
-        which = "the right one is valid longer" if later else "the left one is valid as long"
-        if right.not_after < left.not_after:
-            which = "the left one is valid longer"
-        return f"renewed: new signature and dates over the same key; {which}"
+        return f"renewed: new signature and dates over the same key; {_longer(left, right)}"
     return "signed anew: another signature over the same key and dates"
+
+
+def _longer(left: X509, right: X509) -> str:
+    if left.not_after == right.not_after:
+        return "both end at the same time"
+    side = "left" if left.not_after > right.not_after else "right"
+    return f"the {side} one is valid longer"
 
 
 def _other_key(changed: set[str]) -> str:

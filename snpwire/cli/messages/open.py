@@ -84,10 +84,10 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
         }
         write_json(whole)
     else:
-        from ...view.tree import finding_text
+        from ...view.tree import finding_lines
 
         _show(page._replace(value=header), inner, _hex_lines(name, payload, redact=options.redact))
-        write_lines(finding_text(f, terminal_style()) for f in found)
+        write_lines(finding_lines(found, terminal_style()))
     write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 
