@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import CertificateError, DecodeError, named
+from ..errors import CertificateError, named
 from ..wire.certs import CertTable, certificates
 from . import der
 from .certificate_form import CERTIFICATE, CRL, certificate_form, der_kind, label_kind
@@ -67,6 +67,8 @@ def certificate_file(data: bytes) -> CertificateFile:
 
 def _legible(found: CertificateFile) -> CertificateFile:
     """Return *found* if anything in it can be read. Raises CertificateError if nothing can."""
+    if not found.entries:
+        raise CertificateError(f"this looks like {found.text}, and no certificate in it is whole")
     problems = [(row.place, row.problem) for row in found.entries if row.problem]
     if not problems or len(problems) < len(found.entries):
         return found
@@ -131,10 +133,7 @@ def _der_end(data: bytes, at: int) -> int:
 
 def _table_file(data: bytes) -> CertificateFile:
     """Read the entries of a certificate table. Raises CertificateError if it is none."""
-    try:
-        rows = certificates(CertTable.parse(data))
-    except DecodeError:
-        rows = []
+    rows = certificates(CertTable.parse(data))
     if not rows or rows[0].guid.text not in rows[0].guid.NAMES.values():
         raise CertificateError(_refusal(data))
     found, notes = [], []

@@ -69,7 +69,7 @@ def _pem_form(data: bytes) -> CertificateForm | None:
     if found.total() == 1:
         return CertificateForm(what, f"a {what} in PEM")
     parts = (counted(number, kind) for kind, number in found.items())
-    return CertificateForm(what, f"a PEM bundle of {' and '.join(parts)}")
+    return CertificateForm(what, f"a PEM bundle of {', '.join(parts)}")
 
 
 def _der_form(data: bytes) -> CertificateForm | None:

@@ -57,7 +57,8 @@ def certificate_findings(certificate: X509, at: datetime, place: CertificatePlac
     kind = kind_of(certificate)
     yield from _tried(place, "cert-dates", "dates", partial(check_dates, certificate, at))
     if kind is CertificateKind.OTHER:
-        text = f"{shown(certificate.subject_name)} is no name of a VCEK, VLEK, ASK, ASVK or ARK"
+        name = shown(certificate.subject_name)
+        text = f"not AMD's: {name} is no name of a VCEK, VLEK, ASK, ASVK or ARK"
         yield place.found(Severity.WARNING, "cert-foreign", "subject", text)
         return
     yield from _algorithm(certificate.signed, place)

@@ -40,7 +40,7 @@ class Pem(NamedTuple):
 def plain_pem(data: bytes) -> Pem | None:
     """Return PEM that was pasted: of two bytes a character, or within JSON or a URL.
 
-    None where there is no block.
+    None where there is no block, or bytes of another kind before it: PEM within a table, say.
     """
     notes = []
     encoding = next((name for name, mark in MARKS if data.startswith(mark)), None)
@@ -55,7 +55,9 @@ def plain_pem(data: bytes) -> Pem | None:
     elif b"-----BEGIN " in data and ESCAPE.search(data):
         data = ESCAPE.sub(b"\n", data)
         notes.append("read with escaped ends of lines as ends of lines")
-    return Pem(data, tuple(notes)) if BEGIN.search(data) else None
+    begin = BEGIN.search(data)
+    is_text = begin is not None and data.find(b"\0", 0, begin.start()) < 0
+    return Pem(data, tuple(notes)) if is_text else None
 
 
 def documents(data: bytes, label: bytes) -> list[bytes]:

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 TITLES = {
     CertificateKind.VCEK: "key of one chip at one TCB version, which signs its reports",
     CertificateKind.VLEK: "key that a cloud provider had loaded, which signs reports",
-    CertificateKind.ASK: "AMD's key that signs VCEKs",
-    CertificateKind.ASVK: "AMD's key that signs VLEKs",
-    CertificateKind.ARK: "AMD's root key of a product",
-    CertificateKind.OTHER: "by its name no certificate of SEV-SNP",
+    CertificateKind.ASK: "by its name AMD's key that signs VCEKs",
+    CertificateKind.ASVK: "by its name AMD's key that signs VLEKs",
+    CertificateKind.ARK: "by its name AMD's root key of a product",
+    CertificateKind.OTHER: "not AMD's: by its name no certificate of SEV-SNP",
 }
 LEAVES = (CertificateKind.VCEK, CertificateKind.VLEK)
 AUTHORITIES = (CertificateKind.ASK, CertificateKind.ASVK, CertificateKind.ARK)
@@ -70,7 +70,7 @@ def certificate_sheet(certificate: X509, issuance: Issuance, at: datetime) -> Sh
     ]
     address = document_address(certificate)
     if address:
-        rows.append(sheet_row("from", address.url or "none", address.reason))
+        rows.append(sheet_row("key server", address.url or "none", address.reason))
     title = "  ".join(filter(None, [kind.value, named(product)]))
     return Sheet(title, tuple(rows), _plain(certificate, given, issuance, at))
 
