@@ -212,6 +212,16 @@ class TestTable:
 
         assert str(exc).startswith("entry 0, VCEK: ")
 
+    def test_pem_among_other_bytes_is_read_as_a_verifier_reads_it(self):
+        data = bytes(40) + pem(CHAIN[0]) + bytes(40) + KEY
+
+        found = certificate_file(data)
+
+        assert found.text == "PEM among other bytes"
+        assert found.entries[0].document.der == CHAIN[0]
+        assert (found.entries[0].offset, len(found.notes)) == (40, 1)
+        assert "no certificate in it is whole" in str(refusal(bytes(40) + KEY))
+
     def test_pem_within_which_no_certificate_is_whole_is_refused(self):
         data = b"-----BEGIN A-----\n" + pem(CHAIN[0])
 

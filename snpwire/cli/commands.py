@@ -106,7 +106,7 @@ def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> in
     "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
-    "  or kds, with a report file as VALUE",
+    "  or kds, with a report, a certificate or an address of the key server as VALUE",
 )
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import CertificateError, named
-from ..wire.certs import CertTable, certificates
+from ..wire.certs import CertGuid, CertTable, certificates
 from . import der
 from .certificate_form import CERTIFICATE, CRL, certificate_form, der_kind, label_kind
-from .pem import block_data, blocks, no_end, plain_pem
+from .pem import BEGIN, block_data, blocks, no_end, plain_pem
 from .x509 import X509, Crl, parse_certificate, parse_crl
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def certificate_file(data: bytes) -> CertificateFile:
     """Read all that a file holds. Raises CertificateError if that is no certificate and no list."""
     form = certificate_form(data)
     if form is None:
-        return _table_file(data)
+        return _blob_file(data) if BEGIN.search(data) and not _is_table(data) else _table_file(data)
     if form.what not in (CERTIFICATE, CRL):
         hint = CHAIN_HELP if form.what.startswith("CA") else ""
         raise CertificateError(f"this is {form.text}, not a certificate", help=hint)
@@ -131,11 +131,23 @@ def _der_end(data: bytes, at: int) -> int:
         return len(data)
 
 
+def _blob_file(data: bytes) -> CertificateFile:
+    """Read the PEM that stands in other bytes, as a verifier does."""
+    entries, notes = _pem_entries(data)
+    return _legible(CertificateFile("PEM among other bytes", entries, notes))
+
+
+def _is_table(data: bytes) -> bool:
+    """Return whether *data* begins with a GUID of a certificate table that is known."""
+    known = (bytes(CertGuid.from_plain(name)) for name in CertGuid.NAMES if name != "EMPTY")
+    return data.startswith(tuple(known))
+
+
 def _table_file(data: bytes) -> CertificateFile:
     """Read the entries of a certificate table. Raises CertificateError if it is none."""
-    rows = certificates(CertTable.parse(data))
-    if not rows or rows[0].guid.text not in rows[0].guid.NAMES.values():
+    if not _is_table(data):
         raise CertificateError(_refusal(data))
+    rows = certificates(CertTable.parse(data))
     found, notes = [], []
     for number, row in enumerate(rows):
         kind = _table_kind(row.name, row.data)
