@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -93,3 +94,13 @@ def tally(counts: Mapping[Severity, int]) -> str:
     found = sorted(counts.items(), reverse=True)
     words = [f"{n:,} {each.name.lower()}{'s' if n > 1 else ''}" for each, n in found if n]
     return ", ".join(words) or "none"
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """Count findings by severity: ``1 error, 2 warnings``, or ``none``."""
+    return tally(Counter(found.severity for found in findings))
+
+
+def reaches(findings: Iterable[Finding], threshold: str) -> bool:
+    """Return whether a finding is at least as severe as *threshold*."""
+    return any(found.severity >= Severity[threshold.upper()] for found in findings)

@@ -159,7 +159,10 @@ def test_any_json_is_built_or_refused(plain):
 USAGE = {
     "no command": (["decod"], "No such command 'decod'. Did you mean 'decode'"),
     "no kind": (["decode"], "KIND"),
-    "an unknown kind": (["decode", "gchb"], "no kind 'gchb', nor a file of that name\nhelp: did you mean ghcb?"),
+    "an unknown kind": (
+        ["decode", "gchb"],
+        "no kind 'gchb', nor a file of that name\nhelp: did you mean ghcb?",
+    ),
     "a kind like none": (["decode", "xyzzy"], "help: kinds are: ghcb"),
     "an unknown option": (["decode", "ghcb", "--jsno"], "--jsno"),
     "two files": (["decode", "ghcb", "a", "b"], "unexpected extra argument"),

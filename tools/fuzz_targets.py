@@ -12,6 +12,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import fuzz_certificates as certificates
 import fuzz_engine as engine
 import fuzz_files as files
 import fuzz_host as host
@@ -273,6 +274,7 @@ TARGETS: dict[str, Target] = {
     "cli": Target(command, seeds.command_seeds, share=4),
     "message": Target(messages.message, messages.message_seeds),
     "evidence": Target(messages.evidence, messages.evidence_seeds),
+    "certificate": Target(certificates.certificate, certificates.certificate_seeds),
     "buffer": Target(host.buffer, host.buffer_seeds),
     "rmp": Target(host.rmp, host.rmp_seeds, (*BYTES, *(host.entry,) * 6)),
     "files": Target(files.files, files.file_seeds),

@@ -14,7 +14,7 @@ from .options import (
     Command,
     ContextOptions,
     Corrupt,
-    FailOn,
+    DemandOptions,
     Family,
     Fields,
     File,
@@ -24,7 +24,6 @@ from .options import (
     Output,
     PieceOptions,
     Product,
-    Redact,
     Strict,
     ViewOptions,
     grouped,
@@ -43,7 +42,8 @@ COMMANDS = Commands()
     epilog="Without KIND, FILE is read as what it is; so is that of snpwire FILE.\n\n"
     "Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
-    + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
+    + f"\n  {'cert':<{WIDTH}}certificates and revocation lists, DER, PEM or in a certificate table"
+    f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
     f"\n  {'auto':<{WIDTH}}the likeliest kind, as identify reports it",
 )
 @grouped
@@ -58,15 +58,13 @@ def decode(
     view: ViewOptions,
     piece: PieceOptions,
     context: ContextOptions,
-    redact: Redact = False,
-    strict: Strict = False,
-    fail_on: FailOn = None,
+    demands: DemandOptions,
 ) -> int:
     """Decode bytes to fields, with findings."""
     from .decode import Reading
     from .decode import decode as run
 
-    return run(kind, file, piece, Reading(context, view, redact, fail_on, strict))
+    return run(kind, file, piece, Reading(context, view, *demands))
 
 
 @COMMANDS.command(
@@ -112,7 +110,7 @@ def identify(*, file: File = "-", json: Json = False, piece: PieceOptions) -> in
     "  command, cmdresp, cmdbuf, error-stack, mailbox, rb-control, rb-head, rb-tail,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
-    "  or kds, with a report file as VALUE",
+    "  or kds, with a report, a certificate or an address of the key server as VALUE",
 )
 def explain(
     what: Annotated[str, typer.Argument(metavar="WHAT", show_default=False)],

@@ -9,18 +9,20 @@ from ..wire import RECORDS
 from .input import LargeInputError, Source, SourceError, cut, everything, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .options import PieceOptions
 
-LOG = "log"
-"""Content that ``snpwire log`` reads."""
-TITLES = {LOG: "log with SNP events"}
+LOG, CERTIFICATE = "log", "cert"
+"""Content that ``snpwire log`` reads, and that ``snpwire decode cert`` does."""
+TITLES = {LOG: "log with SNP events", CERTIFICATE: "certificates and revocation lists"}
 
 
 class Content(NamedTuple):
     """Something that an input may hold."""
 
     kind: str
-    """Name of a kind, LOG, or UNKNOWN."""
+    """Name of a kind, CERTIFICATE, LOG, or UNKNOWN."""
     score: float
     evidence: tuple[str, ...]
 
@@ -51,7 +53,7 @@ def contents(file: str, options: PieceOptions) -> Contents:
         if log is None or isinstance(exc.cause, LargeInputError):
             raise
         return Contents([log], Source(exc.name, b""), given)
-    found = _in_bytes(source)
+    found = [*_certificates(given, source.data)] or _in_bytes(source)
     if found[0].kind == UNKNOWN and (log := _log(given)):
         found = [log]
     return Contents(found, source, given)
@@ -61,6 +63,15 @@ def _in_bytes(source: Source) -> list[Content]:
     if source.log:
         return [Content("ghcb", 1.0, ("KVM's log names it", f"GPA {source.log.gpa:#x}"))]
     return [Content(*candidate) for candidate in candidates(source.data)]
+
+
+def _certificates(given: bytes | None, data: bytes) -> Iterator[Content]:
+    """Yield that the text, or the bytes that it spells, are certificates, lists or keys."""
+    from ..crypto.certificate_form import certificate_form
+
+    form = (given and certificate_form(given)) or certificate_form(data)
+    if form:
+        yield Content(CERTIFICATE, 1.0, (f"{form.text}, {len(given or data)} bytes",))
 
 
 def _log(given: bytes | None) -> Content | None:

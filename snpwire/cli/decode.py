@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import nearest
 from ..errors import InputError, UsageError
-from ..wire import COMMAND, RECORDS, kind
+from ..finding import reaches, summary
+from ..wire import CERTIFICATES, COMMAND, RECORDS, kind
 from .documents import read, read_as
 from .input import shown_name
 from .output import terminal_style, write_json, write_lines, write_note
 
 if TYPE_CHECKING:
-    from ..finding import Finding
     from ..layout import Leaf
     from ..view.document import Document
     from .input import Source
@@ -29,8 +29,10 @@ class Reading(NamedTuple):
     context: ContextOptions
     view: ViewOptions
     redact: bool = False
-    fail_on: str | None = None
     strict: bool = False
+    fail_on: str | None = None
+    report: str | None = None
+    """File of a report that certificates have to fit."""
 
     @property
     def whole(self) -> bool:
@@ -43,12 +45,15 @@ def decode(word: str, file: str | None, piece: PieceOptions, reading: Reading) -
     name, file = _subject(word, file)
     if name == AUTO:
         return _print_content(file, piece, reading)
+    if name in CERTIFICATES:
+        return _print_certificates(name, file, None, piece, reading)
+    _refuse_fit(name, reading)
     return _print(*read(name, file, piece, reading.context, strict=reading.whole), reading)
 
 
 def _subject(word: str, file: str | None) -> tuple[str, str]:
     """Return kind and file of the words given, the first of which may be a file by itself."""
-    if word in RECORDS or word in (COMMAND, AUTO):
+    if word in RECORDS or word in CERTIFICATES or word in (COMMAND, AUTO):
         return word, "-" if file is None else file
     if file is None and (word == "-" or Path(word).exists()):
         return AUTO, word
@@ -62,10 +67,14 @@ def _subject(word: str, file: str | None) -> tuple[str, str]:
 
 def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
     """Print what an input holds that is not named."""
-    from .content import LOG, contents
+    from .content import CERTIFICATE, LOG, contents
 
     found, source, given = contents(file, piece)
     best = found[0]
+    if best.kind == CERTIFICATE:
+        write_note(f"taken as {best.evidence[0]}")
+        return _print_certificates(CERTIFICATE, file, given, piece, reading)
+    _refuse_fit(best.kind, reading)
     if best.kind in RECORDS:
         if not source.log:
             note = f"taken as {best.kind}: {', '.join(best.evidence)}"
@@ -76,6 +85,33 @@ def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
         return _print_log(file, given, reading)
     reason = f"{source.name}: nothing tells what this is: {best.evidence[0]}"
     raise InputError(reason, help="name a KIND; decode --help lists them")
+
+
+def _print_certificates(
+    name: str, file: str, given: bytes | None, piece: PieceOptions, reading: Reading
+) -> int:
+    """Print certificates, those of *file* or what was *given* of it. Raises UsageError."""
+    from .certificate import (
+        CertificateView,
+        certificates_in,
+        decode_certificates,
+        print_certificates,
+    )
+
+    view = reading.view
+    if view.hexdump or view.fields is not None:
+        raise UsageError(f"--hex and --fields are for a record, not for a {name}")
+    shown = CertificateView(
+        view.json is not None, reading.fail_on, reading.report, reading.context.product
+    )
+    if given is None:
+        return decode_certificates(file, piece, shown)
+    return print_certificates(certificates_in(shown_name(file), given, piece), shown)
+
+
+def _refuse_fit(name: str, reading: Reading) -> None:
+    if reading.report is not None:
+        raise UsageError(f"--report is for a certificate, not for {name}")
 
 
 def _print(doc: Document, source: Source, reading: Reading) -> int:
@@ -139,19 +175,3 @@ def selected(doc: Document, paths: list[str]) -> list[Leaf]:
             raise InputError(f"{path} at {below[0].offset:#05x} is not among the {doc.size} bytes")
         found += [leaf for leaf in there if leaf.path not in doc.absent]
     return found
-
-
-def reaches(findings: tuple[Finding, ...], threshold: str) -> bool:
-    """Return whether a finding is at least as severe as *threshold*."""
-    from ..finding import Severity
-
-    return any(found.severity >= Severity[threshold.upper()] for found in findings)
-
-
-def summary(findings: tuple[Finding, ...]) -> str:
-    """Count findings by severity."""
-    from collections import Counter
-
-    from ..finding import tally
-
-    return tally(Counter(found.severity for found in findings))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..view.diff import FieldChange, change_lines, change_objects, changes, pairs
 from ..view.secret import redacted_leaf, secret_fields
+from ..wire import CERTIFICATES
 from .documents import read
 from .options import ContextOptions
 from .output import terminal_style, write_json, write_lines, write_note
@@ -29,6 +30,10 @@ def diff(
 
     Return 1 if there are any, or if one value goes further than the other.
     """
+    if name in CERTIFICATES:
+        from .certificate import diff_certificates
+
+        return diff_certificates(left, right, piece, json=json)
     context = ContextOptions(command=command)
     left_doc, source = read(name, left, piece, context, strict=strict)
     right_doc, other = read(name, right, piece, context, strict=strict)

@@ -111,6 +111,8 @@ def _subject(source: Source, target: _Target, hints: Hints, *, strict: bool) -> 
     if target.command is not None:
         return _buffer(target.command, source.data, hints, strict=strict)
     row = target.kind or kind("ghcb")
+    if row.chapter == "certs":
+        refuse_certificates(source)
     padded = len(source.data) == PAGE and not any(source.data[row.type.SIZE :])
     data, notes = _front(row, source.data) if padded and not strict else (source.data, ())
     return _Subject(row, data, hints, notes=notes)
@@ -146,6 +148,16 @@ def extent_notes(doc: Document) -> tuple[str, ...]:
 
         return (extent_text(doc.value, doc.missing),)  # type: ignore[arg-type]
     return (doc.missing.text,)
+
+
+def refuse_certificates(source: Source) -> None:
+    """Refuse certificates without a table, as which they would be read. Raises InputError."""
+    from ..crypto.certificate_form import certificate_form
+
+    form = certificate_form(source.data)
+    if form:
+        reason = f"this is {form.text}, not a certificate table"
+        raise InputError(reason, help="snpwire decode cert reads it")
 
 
 def _printed_page(block: GhcbBlock, hints: Hints) -> tuple[Page, Hints]:

@@ -8,7 +8,7 @@ from ..errors import UsageError
 from ..view.explain import Question, explain
 from ..view.offsets import FORMATS
 from ..view.table import table
-from ..view.tree import finding_text
+from ..view.tree import finding_lines
 from ..wire import kind
 from .output import terminal_style, write_json, write_lines
 
@@ -40,7 +40,7 @@ def run(what: str, question: Question, *, json: bool) -> int:
         write_json({"explain": what, "rows": filled, "findings": [finding(f) for f in found]})
     else:
         write_lines(table(rows, terminal_style()))
-        write_lines(finding_text(f, terminal_style()) for f in found)
+        write_lines(finding_lines(found, terminal_style()))
     return 0
 
 

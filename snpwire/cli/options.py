@@ -183,3 +183,12 @@ class ViewOptions(NamedTuple):
     everything: Annotated[
         bool, typer.Option("--all", help="include fields that are zero and not marked valid")
     ] = False
+
+
+class DemandOptions(NamedTuple):
+    """What a value has to be, and what of it is not printed."""
+
+    redact: Redact = False
+    strict: Strict = False
+    fail_on: FailOn = None
+    report: Annotated[str | None, text("FILE", "report that a certificate has to fit")] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..bits import Flags, Word
@@ -14,7 +15,7 @@ from .table import Row, table
 from .text import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..context import Context
     from ..finding import Finding
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..wire.ghcb import Page
     from .document import Document, Inner
 
+ALIKE = 16
+"""Findings of one code that are printed; JSON has all."""
 MANY = 64
 """A record with more fields than this shows only those that are not zero."""
 
@@ -44,8 +47,7 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
         yield f"unknown, not given: {' '.join(doc.unknown)}"
     if doc.absent:
         yield f"not in this input: {' '.join(sorted(doc.absent))}"
-    for finding in doc.findings:
-        yield finding_text(finding, style)
+    yield from finding_lines(doc.findings, style)
     if doc.refused:
         yield refusal_text(doc.refused, doc.status)
 
@@ -163,6 +165,18 @@ def _inner_rows(inner: Inner) -> Iterator[Row]:
             path = f"  {inner.kind}.{leaf.path}"
             moved = leaf._replace(path=path, offset=inner.offset + leaf.offset)
             yield from leaf_rows(moved, plain_meaning(leaf.value))
+
+
+def finding_lines(findings: Iterable[Finding], style: Style) -> Iterator[str]:
+    """Yield a line for each finding; of one code no more than ALIKE, and how many more."""
+    counts: Counter[str] = Counter()
+    for finding in findings:
+        counts[finding.code] += 1
+        if counts[finding.code] <= ALIKE:
+            yield finding_text(finding, style)
+    for code, number in counts.items():
+        if number > ALIKE:
+            yield f"... and {number - ALIKE} more  [{code}]"
 
 
 def finding_text(finding: Finding, style: Style) -> str:

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-__all__ = ["COMMAND", "RECORDS", "Kind", "buffer_kind", "kind", "payload_type"]
+__all__ = ["CERTIFICATES", "COMMAND", "RECORDS", "Kind", "buffer_kind", "kind", "payload_type"]
 
 COMMAND = "command"
 """What stands for a kind where the number of a firmware command chooses it."""
+CERTIFICATES = frozenset(
+    {"cert", "certificate", "vcek", "vlek", "ask", "asvk", "ark", "crl", "pem", "cert-chain"}
+)
+"""What a person may call certificates and revocation lists, which are ASN.1 and no record."""
 
 
 class Kind(NamedTuple):

@@ -137,12 +137,17 @@ def report_of(file: str, options: PieceOptions, *, quiet: bool = False) -> Sourc
     """Read the bytes of a report. Raises SourceError and OSError."""
     piece = cut(options.offset, options.length, options.page, REPORT_SIZE)
     source = load(file, form=options.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
-    if len(source.data) != REPORT_SIZE:
-        reason = f"a report has {REPORT_SIZE} bytes, got {len(source.data)}"
-        hint = "--offset and --length cut it out of a larger file"
-        raise SourceError(
-            source.name, InputError(reason, help=hint if len(source.data) > REPORT_SIZE else "")
-        )
+    sized_report(source.name, source.data)
     if not quiet:
         write_note(*source.notes)
     return source
+
+
+def sized_report(name: str, data: bytes) -> bytes:
+    """Return the bytes of a report. Raises SourceError if there are more or less."""
+    if len(data) != REPORT_SIZE:
+        reason = f"a report has {REPORT_SIZE} bytes, got {len(data)}"
+        hint = "--offset and --length cut it out of a larger file"
+        cause = InputError(reason, help=hint if len(data) > REPORT_SIZE else "")
+        raise SourceError(name, cause)
+    return data
