@@ -239,8 +239,19 @@ def size_help(exc: DecodeError, source: Source, size: int | None) -> str:
 
 
 def _is_raw(head: bytes, form: str) -> bool:
-    """Return whether an input is raw bytes, from its beginning: no text holds a zero byte."""
-    return form == "raw" or (form == "auto" and b"\0" in head)
+    """Return whether an input is raw bytes, from its beginning: only UTF-16 has a zero byte."""
+    return form == "raw" or (form == "auto" and b"\0" in head and not _is_wide(head))
+
+
+def _is_wide(head: bytes) -> bool:
+    """Return whether an input may be UTF-16: by its mark, or letters and zeros in turn."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    start = head[:64]
+    for letters, zeros in ((start[::2], start[1::2]), (start[1::2], start[::2])):
+        if zeros and not any(zeros) and letters.isascii() and min(letters) >= ord("\t"):
+            return True
+    return False
 
 
 def _is_exact(size: int, fits: Callable[[int], bool] | None) -> bool:
