@@ -152,7 +152,7 @@ def _load(
     try:
         with _open(file) as stream:
             head = stream.read(SNIFF)
-            if _is_raw(head, form):  # without the reader of text, which costs start-up
+            if is_raw(head, form):  # without the reader of text, which costs start-up
                 return _raw(name, file, stream, head, piece, fits)
             raw = _rest(stream, head, MOST)
     except OSError as exc:
@@ -238,7 +238,7 @@ def size_help(exc: DecodeError, source: Source, size: int | None) -> str:
     return exc.help
 
 
-def _is_raw(head: bytes, form: str) -> bool:
+def is_raw(head: bytes, form: str = "auto") -> bool:
     """Return whether an input is raw bytes, from its beginning: only UTF-16 has a zero byte."""
     return form == "raw" or (form == "auto" and b"\0" in head and not _is_wide(head))
 
