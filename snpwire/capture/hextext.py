@@ -24,7 +24,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from . import base64text, bytelists, bytestrings, charset, hexdump, markup, plainhex, radix
+from . import base64text, bytelists, bytestrings, charset, hexdump, makes, markup, plainhex, radix
 from .decodedtext import DecodedText
 
 if TYPE_CHECKING:
@@ -100,12 +100,19 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
     if form == "base64":
         return base64text.read(text)
     return (
-        hexdump.read(text, words, sizes)
+        _dump(text, words, sizes)
         or bytestrings.read(text, sizes, guess=guess)
         or bytelists.read(text, base, sizes, guess=guess)
         or plainhex.read(text, words, guess=guess)
         or (base64text.read(text, guess=True) if guess else None)
     )
+
+
+def _dump(text: str, words: bool | None, sizes: Callable[[int], bool] | None) -> DecodedText | None:
+    """Read a dump, whose rows may be of a make that is written anew first."""
+    rows, make = makes.canonical(text)
+    found = hexdump.read(rows or text, words, sizes)
+    return found._replace(form=make) if found and make else found
 
 
 def _numbers(text: str, base: int, sizes: Callable[[int], bool] | None) -> DecodedText:
