@@ -1,7 +1,7 @@
 r"""Read hex digits that are not a dump: bare digits, lists of numbers, C arrays, escaped strings.
 
-* Bare digits are bytes in memory order, however they are spaced, split by `,` `;` `:`, or wrapped.
-  One `0x` before all of them changes nothing.
+* Bare digits are bytes in memory order, however they are spaced, split by `,` `;` `:` or `-`, or
+  wrapped. One `0x` before all of them changes nothing.
 * Numbers that each have `0x` are bytes if none has more than two digits. If all have 4, 8 or 16
   they are little-endian words, as a C array of such numbers has them in memory.
 * Between braces or brackets a number without `0x` is decimal. It is read if it is a single digit,
@@ -24,6 +24,7 @@ _TOKEN = re.compile(r"(0[xX])?([0-9a-fA-F]+)|[^\s,;:]", re.ASCII)
 _WRONG = re.compile(r"[^0-9a-fA-F\s,;:]", re.ASCII)
 _STRAY = re.compile(r"\\x([0-9a-fA-F]{2})(?![0-9a-fA-F])|[^\s\"';,+\\]|\\(?!\s)", re.ASCII)
 _NAMED = re.compile(r"[\w\s\[\]*]*=", re.ASCII)
+_DASHED = re.compile(r"\s*[0-9a-fA-F]{2}(?:-[0-9a-fA-F]{2})+\s*", re.ASCII)
 _SPACED = str.maketrans(",;:", "   ")
 _LITERAL = re.compile(
     r"""b(?:'([^'\\\n]*(?:\\.[^'\\\n]*)*)'|"([^"\\\n]*(?:\\.[^"\\\n]*)*)");?""", re.ASCII
@@ -40,6 +41,8 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
     """
     if literal := _LITERAL.fullmatch(text.strip()):
         return DecodedText(_literal(text, literal), "Python bytes")
+    if "-" in text and _DASHED.fullmatch(text):
+        text = text.replace("-", " ")
     body, listed, damage = text, False, None
     try:
         body, listed = _list_body(_without_comments(text))
@@ -55,6 +58,11 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
     if prefixes > 1 or listed or (prefixes and len(body.strip(" ,;\n")) < len("0x00")):
         return _numbers(body, prefixes, "array" if listed else "list", words)
     return _digits(body, words)
+
+
+def is_literal(text: str) -> bool:
+    """Return whether *text* is one bytes literal of Python."""
+    return bool(_LITERAL.fullmatch(text.strip()))
 
 
 def _resembles(body: str) -> bool:

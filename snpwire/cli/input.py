@@ -200,7 +200,7 @@ def _load(
 ) -> Source:
     base = piece.offset if piece else 0
     head = stream.read(SNIFF)
-    if _is_raw(head, form):  # without the reader of text, which costs start-up
+    if is_raw(head, form):  # without the reader of text, which costs start-up
         return _raw(name, file, stream, head, piece, fits)
     raw = _rest(stream, head, MOST)
     exact = form == "auto" and not piece and _is_exact(len(raw), fits)
@@ -285,9 +285,20 @@ def size_help(exc: DecodeError, source: Source, size: int | None) -> str:
     return exc.help
 
 
-def _is_raw(head: bytes, form: str) -> bool:
-    """Return whether an input is raw bytes, from its beginning: no text holds a zero byte."""
-    return form == "raw" or (form == "auto" and b"\0" in head)
+def is_raw(head: bytes, form: str = "auto") -> bool:
+    """Return whether an input is raw bytes, from its beginning: only UTF-16 has a zero byte."""
+    return form == "raw" or (form == "auto" and b"\0" in head and not _is_wide(head))
+
+
+def _is_wide(head: bytes) -> bool:
+    """Return whether an input may be UTF-16: by its mark, or letters and zeros in turn."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    start = head[:64]
+    for letters, zeros in ((start[::2], start[1::2]), (start[1::2], start[::2])):
+        if zeros and not any(zeros) and letters.isascii() and min(letters) >= ord("\t"):
+            return True
+    return False
 
 
 def _is_exact(size: int, fits: Callable[[int], bool] | None) -> bool:

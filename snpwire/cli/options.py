@@ -140,7 +140,7 @@ class PieceOptions(NamedTuple):
         choice(
             "FORM",
             "input format",
-            ("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
+            ("auto", "raw", "hex", "hex-le", "hex-be", "decimal", "octal", "base64", "kvm"),
             "--from",
         ),
     ] = "auto"

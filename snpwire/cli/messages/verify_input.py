@@ -128,7 +128,8 @@ def appraisal_policy(options: AppraisalOptions) -> AppraisalPolicy:
     for field in DIGESTS:
         value = getattr(options, field)
         if value is not None:
-            policy = policy.joined(_option_policy(field, value, {field: value}))
+            plain = {field: _digits(field, value)}
+            policy = policy.joined(_option_policy(field, value, plain))
     if options.min_tcb:
         least = {"minimum": {field: _least(options.min_tcb) for field in REPORTED}}
         policy = policy.joined(_option_policy("min_tcb", ",".join(options.min_tcb), least))
@@ -164,6 +165,16 @@ def _least(texts: tuple[str, ...]) -> dict[str, int]:
             raise UsageError(f"--min-tcb names {part} twice")
         least[part] = value
     return least
+
+
+def _digits(field: str, value: str) -> str:
+    """Return the hex digits of what an option compares with a field. Raises SourceError."""
+    from ...wire.report import Report
+    from ..bytefile import of_size, value_text
+
+    tile = Report.tile(field)
+    option = f"--{field.replace('_', '-')}"
+    return value_text(option, value, of_size(option, tile.size if tile else 0))
 
 
 def _option_policy(field: str, value: str, plain: dict[str, Any]) -> AppraisalPolicy:
