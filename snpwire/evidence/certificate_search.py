@@ -29,7 +29,7 @@ MARKS = (b"SEV-", b"ARK-")
 
 
 def table_offsets(data: bytes) -> Iterator[int]:
-    """Yield where a certificate table lies in *data*: its first entry names bytes that are there."""
+    """Yield where a certificate table lies in *data*: one whose first entry names bytes there."""
     end = 0
     for found in GUID.finditer(data):
         start = found.start()

@@ -72,14 +72,14 @@ class HclHead(Record, size=REQUEST_OFFSET + REQUEST_SIZE, spec=SPEC):
     version: int = at(0x004, Int32ul, "Version of the blob: 1 or 2")
     report_size: int = at(0x008, Int32ul, "Bytes up to the end of the claims")
     request_type: HclRequestType = at(
-        0x00C, as_enum(HclRequestType, Int32ul), "What the host is asked for"
+        0x00C, as_enum(HclRequestType, Int32ul), "Request to the host"
     )
     status: int = at(0x010, Int32ul, "Status of the request: 0")
     report: Report = at(REPORT_OFFSET, nested(Report), "Attestation report")
     data_size: int = at(0x4C0, Int32ul, "Bytes of the request: this header, a bitmap, the claims")
     request_version: int = at(0x4C4, Int32ul, "Version of the request: 1 or 2")
     report_type: HclReportType = at(
-        0x4C8, as_enum(HclReportType, Int32ul), "Whose report the blob has"
+        0x4C8, as_enum(HclReportType, Int32ul), "Type of the report in the blob"
     )
     report_data_hash_type: HclHashType = at(
         0x4CC, as_enum(HclHashType, Int32ul), "Hash of the runtime claims"
@@ -111,7 +111,11 @@ class RuntimeClaims(NamedTuple):
 class HclBlob(
     Block,
     head=HclHead,
-    element=("capabilities", as_word(HclCapabilities), "What the guest can do with the response"),
+    element=(
+        "capabilities",
+        as_word(HclCapabilities),
+        "Capabilities of the guest",
+    ),
     count="",  # one, where the request has room for it
     limit=1,
     spec=SPEC,
