@@ -116,7 +116,7 @@ class HclBlob(
         as_word(HclCapabilities),
         "Capabilities of the guest",
     ),
-    count="",  # one, where the request has room for it
+    count="data_size",  # one, where the request has room for it
     limit=1,
     spec=SPEC,
 ):
