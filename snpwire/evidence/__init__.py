@@ -9,7 +9,7 @@ from .content import EvidenceCertificate, EvidenceContent, EvidencePart
 from .folder import folder
 from .members import Member, members
 from .report_text import ReportText, report_text
-from .search import evidence
+from .search import certificates_in, evidence
 from .summary import evidence_lines
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "EvidencePart",
     "Member",
     "ReportText",
+    "certificates_in",
     "evidence",
     "evidence_lines",
     "folder",

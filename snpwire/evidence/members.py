@@ -73,6 +73,8 @@ def nodes(data: bytes) -> Iterator[tuple[str, object]]:
         yield from _walk(value, "$", 0)
     elif _TOKEN.fullmatch(text):
         yield from _token(text, "$", 0)
+    elif (member := decoded(text, "$")) and not member.problem:
+        yield from _bytes(member, 0)
     else:
         yield from _yaml(text)
 

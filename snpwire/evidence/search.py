@@ -148,6 +148,18 @@ def evidence(data: bytes) -> EvidenceContent | None:
     return _answer(search)
 
 
+def certificates_in(data: bytes) -> tuple[EvidenceCertificate, ...]:
+    """Return the certificates that JSON has, whether or not a report is beside them.
+
+    Raises InputError for JSON that is broken, too large or too deep.
+    """
+    search = _Search(data)
+    for _, node in nodes(data):
+        if isinstance(node, Member):
+            search.look(node.data, node.path, None)
+    return tuple(_distinct(search.certificates))
+
+
 def _cbor_form(path: str) -> str:
     return "TSM report, CBOR" if path.endswith((".outblob", ".auxblob")) else "CBOR"
 
