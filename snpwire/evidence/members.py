@@ -2,7 +2,8 @@
 
 In JSON bytes are a list of numbers below 256, base64 in either alphabet, with padding or without,
 or hex; JSON in a text of JSON, in base64 (a token's parts, too) or in CBOR is read on. Of YAML only
-lines of a key and a scalar are read, and blocks behind a key: what has bytes in it looks so.
+lines of a key and a scalar are read, and blocks behind a key: what has bytes in it looks so. Of
+other text the options of a command line (QEMU's ``id-block=``) and elements of XML are looked at.
 
 What is read is bounded: 4 MiB of text, 200,000 values, 100 levels, 8 texts within texts.
 """
@@ -33,6 +34,10 @@ LEAST = 16
 _HEX = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
 _BASE64 = re.compile(r"([A-Za-z0-9+/\s]+|[A-Za-z0-9_\-\s]+)={0,2}\s*")
 _TOKEN = re.compile(r"\s*[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){2,4}\s*")
+_OPTION = re.compile(
+    r"(?<![\w-])([a-z][a-z0-9-]{1,30})=\"?([A-Za-z0-9+/_-]{16,}={0,2})(?![\w+/=-])"
+)
+_ELEMENT = re.compile(r"<([A-Za-z][\w-]{1,30})>([A-Za-z0-9+/=_\s-]{16,})</\1>")
 _YAML = re.compile(r"^([ ]*)(?:- )?([A-Za-z_][\w.-]*):(?:[ ]+(\S.*))?$")
 _URL = str.maketrans("-_", "+/")
 
@@ -51,7 +56,7 @@ class Member(NamedTuple):
 
 
 def members(data: bytes) -> Iterator[Member]:
-    """Yield the bytes in *data*: JSON, CBOR, YAML, or a token. None if it is nothing of these.
+    """Yield the bytes in *data*: JSON, CBOR, YAML, a token, options. None if it is none of these.
 
     Raises InputError for JSON that is broken, too large or too deep.
     """
@@ -76,6 +81,7 @@ def nodes(data: bytes) -> Iterator[tuple[str, object]]:
     elif (member := decoded(text, "$")) and not member.problem:
         yield from _bytes(member, 0)
     else:
+        yield from _options(text)
         yield from _yaml(text)
 
 
@@ -224,6 +230,16 @@ def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, object]]:
         member = Member(row.path, row.data, "bytes", offset)
         found += _bytes(member, inside)
     return found
+
+
+def _options(text: str) -> Iterator[tuple[str, object]]:
+    """Yield the bytes of a command line's options, ``id-block=..``, and of XML's elements."""
+    for found in _OPTION.finditer(text):
+        if member := decoded(found[2], f"{found[1]}="):
+            yield from _bytes(member, 1)
+    for found in _ELEMENT.finditer(text):
+        if member := decoded(found[2], f"<{found[1]}>"):
+            yield from _bytes(member, 1)
 
 
 def _yaml(text: str) -> Iterator[tuple[str, object]]:
