@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Interpreter = Callable[[Any, Hints], Interpretation]
 
 CHAPTERS = {
-    **{name: name for name in ("ghcb", "message", "msr", "report", "rmp")},
+    **{name: name for name in ("ghcb", "hcl", "message", "msr", "report", "rmp")},
     **dict.fromkeys(("key", "migration"), "tcb"),
     **dict.fromkeys(
         ("firmware", "launch_commands", "mailbox", "page_commands", "platform"), "buffer"

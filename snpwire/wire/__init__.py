@@ -65,6 +65,7 @@ RECORDS: dict[str, Kind] = {
         ("svsm-vtpm-rsp", "svsm", "SVSM vTPM response"),
         ("message", "message", "guest message: header and sealed payload"),
         ("report", "report", "attestation report"),
+        ("hcl", "hcl", "report and runtime claims of a guest on Hyper-V (HCL blob)"),
         ("secrets", "secrets", "secrets page"),
         ("cpuid", "cpuid", "CPUID page"),
         ("vmsa", "vmsa", "save area of a virtual processor"),

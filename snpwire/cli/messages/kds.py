@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError, UsageError
+from ...errors import UsageError
 from ...finding import reaches
-from ...wire.report import REPORT_SIZE, Report
-from ..certificate import bytes_in, certificates_in
-from ..input import SourceError, contents, shown_name
+from ...wire.report import Report
+from ..certificate import certificates_in
+from ..input import contents, shown_name
 from ..options import PieceOptions
 from ..output import terminal_style, write_json, write_lines, write_note
 
@@ -45,14 +45,11 @@ def _addresses(file: str, raw: bytes, product: str | None) -> list[Address]:
 
 def _report_addresses(file: str, raw: bytes, product: str | None) -> list[Address]:
     from ...crypto.kds import addresses as run
-    from .verify import sized_report
+    from .report_input import report_input
 
-    try:
-        data, notes = bytes_in(raw, fits=lambda size: size == REPORT_SIZE)
-    except InputError as exc:
-        raise SourceError(shown_name(file), exc) from None
-    report = Report.parse(sized_report(shown_name(file), data))
-    write_note(*notes)
+    source = report_input(file, PieceOptions(), raw).source
+    report = Report.parse(source.data)
+    write_note(*source.notes)
     try:
         return run(report, product=product)
     except UsageError as exc:

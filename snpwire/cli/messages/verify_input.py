@@ -14,6 +14,7 @@ from ...bits import integer, nearest
 from ...errors import (
     CertificateError,
     DecodeError,
+    InputError,
     KeyFormatError,
     SnpwireError,
     UsageError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
     from ...crypto.policy import AppraisalPolicy
     from ...crypto.x509 import X509, Crl
+    from ...evidence import EvidenceContent
     from .options import AppraisalOptions, VerifyOptions
 
 DIGESTS = ("measurement", "report_data", "host_data")
@@ -47,7 +49,7 @@ class VerifyFiles:
             self._known[file] = contents(file)
         try:
             return load_as(self._known[file])
-        except (CertificateError, DecodeError, KeyFormatError) as exc:
+        except (CertificateError, DecodeError, InputError, KeyFormatError) as exc:
             raise SourceError(shown_name(file), exc) from None
 
 
@@ -69,26 +71,31 @@ def check_stdin(file: str, options: VerifyOptions, appraisal: AppraisalOptions) 
         raise UsageError("standard input can be only one of the inputs", help="give files")
 
 
-def chain_files(options: VerifyOptions, appraisal: AppraisalOptions) -> ChainFiles:
-    """Read all certificates, the revocation list and keys. Raises SourceError and OSError."""
+def chain_files(
+    options: VerifyOptions, appraisal: AppraisalOptions, found: EvidenceContent | None = None
+) -> ChainFiles:
+    """Read all certificates, the revocation list and keys; those of the evidence come first.
+
+    Raises SourceError and OSError.
+    """
     from ...crypto.certificates import AMD_ROOTS, load, load_crl, load_table, name_of, pin
     from ...crypto.id_keys import OwnerKeys, digest_of
 
     files = VerifyFiles()
-    found: list[X509] = []
-    crl = None
+    own, crl = _brought(found) if found else ([], None)
+    rows: list[X509] = own
     for file in options.certificates:
-        found += files.read(file, load)
+        rows += files.read(file, _loaded)
     if options.certs is not None:
         more, crl, notes = files.read(options.certs, load_table)
-        found += more
+        rows += more
         if not options.quiet:
             write_note(*notes)
     roots = {}
     for file in options.root:
-        own = files.read(file, load)
-        found += own
-        for row in own:
+        trusted = files.read(file, load)
+        rows += trusted
+        for row in trusted:
             name = name_of(row) or "a certificate without a name"
             roots[pin(row)] = f"{name} of {shown_name(file)}"
     if options.crl is not None:
@@ -98,7 +105,39 @@ def chain_files(options: VerifyOptions, appraisal: AppraisalOptions) -> ChainFil
         [files.read(file, digest_of) for file in appraisal.id_key] or None,
         [files.read(file, author) for file in appraisal.author_key] or None,
     )
-    return ChainFiles(found, crl, roots or dict(AMD_ROOTS), owner)
+    return ChainFiles(rows, crl, roots or dict(AMD_ROOTS), owner)
+
+
+def _brought(found: EvidenceContent) -> tuple[list[X509], Crl | None]:
+    """Return the certificates that evidence has, and the latest of its revocation lists.
+
+    Raises InputError, which names the place of one that cannot be read.
+    """
+    from ...crypto.certificates import load, load_crl
+
+    rows: list[X509] = []
+    lists: list[Crl] = []
+    for each in found.certificates:
+        try:
+            if each.name == "CRL":
+                lists.append(load_crl(each.der))
+            else:
+                rows += load(each.der)
+        except CertificateError as exc:
+            raise InputError(f"{each.place}: {exc}") from None
+    return rows, max(lists, key=lambda row: row.this_update, default=None)
+
+
+def _loaded(data: bytes) -> list[X509]:
+    """Read a file of certificates: DER, PEM, or JSON that has them. Raises CertificateError."""
+    from ...crypto.certificates import load
+
+    if data.lstrip()[:1] == b"{":
+        from ...evidence import certificates_in
+
+        if found := certificates_in(data):
+            return [row for each in found if each.name != "CRL" for row in load(each.der)]
+    return load(data)
 
 
 def moment(text: str | None) -> datetime:
