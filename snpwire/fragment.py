@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class Fragment:
-    """The first bytes of a record, or of the head of a block.
+    """The first bytes of a record, or of the head of a block, perhaps without some fields.
 
     It has the fields, properties and methods of the value, as far as they are there.
     """
 
-    __slots__ = ("_size", "_value")
+    __slots__ = ("_lost", "_size", "_value")
 
-    def __init__(self, value: Any, size: int) -> None:
-        """Make the first *size* bytes of *value*."""
-        self._value, self._size = value, size
+    def __init__(self, value: Any, size: int, lost: frozenset[str] = frozenset()) -> None:
+        """Make the first *size* bytes of *value*, without the fields at the paths *lost*."""
+        self._value, self._size, self._lost = value, size, lost
 
     def __getattr__(self, name: str) -> Any:
         """Return a field or what its class computes of fields. Raises AbsentError."""
@@ -50,21 +50,25 @@ class Fragment:
         return getattr(self._value, name)
 
     def _field(self, tile: Tile) -> Any:
-        if tile.end <= self._size:
-            return getattr(self._value, tile.path)
+        prefix = f"{tile.path}."
+        lost = frozenset(x.removeprefix(prefix) for x in self._lost if x.startswith(prefix))
         value = getattr(self._value, tile.path)
-        if tile.offset < self._size and isinstance(value, Record):
-            return Fragment(value, self._size - tile.offset)
+        if tile.path in self._lost or tile.offset >= self._size:
+            raise self._absent(tile.path, tile.offset)
+        if tile.end <= self._size and not lost:
+            return value
+        if isinstance(value, Record):
+            return Fragment(value, min(self._size - tile.offset, tile.size), lost)
         raise self._absent(tile.path, tile.offset)
 
     def _absent(self, path: str, offset: int) -> AbsentError:
-        reason = f"there are only {self._size} bytes"
+        reason = "it is not known" if self._lost else f"there are only {self._size} bytes"
         return AbsentError(type(self._value).__name__, path, offset, reason)
 
     def leaves(self) -> Iterator[Leaf]:
         """Yield every value that is whole, in offset order."""
         for leaf in self._value.leaves():
-            if leaf.offset + leaf.size <= self._size:
+            if leaf.offset + leaf.size <= self._size and leaf.path not in self._lost:
                 yield leaf
 
     def build(self) -> NoReturn:

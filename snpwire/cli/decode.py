@@ -9,7 +9,8 @@ from ..bits import nearest
 from ..errors import InputError, UsageError
 from ..finding import reaches, summary
 from ..wire import CERTIFICATES, COMMAND, RECORDS, kind
-from .documents import read, read_as
+from .container import folder_source, is_folder
+from .documents import inner_source, read, read_as
 from .input import shown_name
 from .output import terminal_style, write_json, write_lines, write_note
 
@@ -48,6 +49,9 @@ def decode(word: str, file: str | None, piece: PieceOptions, reading: Reading) -
     if name in CERTIFICATES:
         return _print_certificates(name, file, None, piece, reading)
     _refuse_fit(name, reading)
+    if name == "report" and is_folder(file):
+        source = folder_source(file)
+        return _print(*read_as(kind(name), source, reading.context, strict=True), reading)
     return _print(*read(name, file, piece, reading.context, strict=reading.whole), reading)
 
 
@@ -75,8 +79,10 @@ def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
         write_note(f"taken as {best.evidence[0]}")
         return _print_certificates(CERTIFICATE, file, given, piece, reading)
     _refuse_fit(best.kind, reading)
+    if best.found:
+        source = inner_source(source, best.found)
     if best.kind in RECORDS:
-        if not source.log:
+        if not source.log and not source.found:
             note = f"taken as {best.kind}: {', '.join(best.evidence)}"
             source = source._replace(notes=(*source.notes, note))
         doc, source = read_as(kind(best.kind), source, reading.context, strict=reading.whole)
@@ -120,10 +126,15 @@ def _print(doc: Document, source: Source, reading: Reading) -> int:
     hexdump, json, fields, everything = reading.view
     write_note(*source.notes)
     only = None if fields is None else selected(doc, fields.split(","))
+    found = source.found
+    if found and json is None:
+        write_lines(found.lines if only is None else ())
+        write_note(*(found.lines if only is not None else ()))
     if json is not None:
         from ..view.json import document
 
-        write_json(document(doc, full=json == "full", only=only))
+        plain = document(doc, full=json == "full", only=only)
+        write_json(plain | ({"source": found.plain} if found else {}))
     elif hexdump or doc.kind.name == COMMAND:
         from ..view.hex import annotated, legend
 

@@ -10,7 +10,7 @@ from ..errors import DecodeError, InputError, UsageError
 from ..layout import Record
 from ..wire import COMMAND, Kind, kind
 from ..wire.address import PAGE
-from .input import SourceError, cut, load, size_help
+from .input import Source, SourceError, TextError, cut, load, size_help
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..view.document import Document
     from ..wire.command_table import CommandId
     from ..wire.ghcb import Page
-    from .input import Source
+    from .input import InnerValue
     from .options import ContextOptions, PieceOptions
 
 
@@ -53,8 +53,43 @@ def read(
     """
     target = _command_target(context) if name == COMMAND else _kind_target(name, context)
     piece = cut(options.offset, options.length, options.page, target.size, strict=strict)
-    source = load(file, form=options.form, piece=piece, fits=target.fits)
+    try:
+        source = load(file, form=options.form, piece=piece, fits=target.fits)
+    except SourceError as exc:
+        broken = exc.cause if isinstance(exc.cause, TextError) else None
+        inner = broken and _inner(Source(exc.name, b"", raw=broken.raw), target)
+        if not inner:
+            raise
+        source = inner
+    else:
+        if source.prose or not (target.fits and target.fits(len(source.data))):
+            source = _inner(source, target) or source
     return _read(source, target, context, strict=strict or source.prose)
+
+
+def _inner(source: Source, target: _Target) -> Source | None:
+    """Return the value that an input has in it, which is not itself of the kind.
+
+    Raises SourceError where it was meant to have one, unless it is the beginning of one itself.
+    """
+    if target.kind is None or not source.raw or source.log:
+        return None
+    from .container import contained_as
+
+    try:
+        found = contained_as(target.kind, source.raw, source.data)
+    except InputError as exc:
+        if source.data and not source.prose and len(source.data) < target.kind.type.SIZE:
+            return None
+        raise SourceError(source.name, exc) from None
+    return found and inner_source(source, found)
+
+
+def inner_source(source: Source, found: InnerValue) -> Source:
+    """Return the source of a value that lies in something else."""
+    data = found.value if isinstance(found.value, bytes) else b""
+    notes = () if source.prose else source.notes
+    return source._replace(data=data, base=found.base, notes=notes, prose=False, found=found)
 
 
 def read_as(
@@ -111,6 +146,8 @@ def _subject(source: Source, target: _Target, hints: Hints, *, strict: bool) -> 
     if target.command is not None:
         return _buffer(target.command, source.data, hints, strict=strict)
     row = target.kind or kind("ghcb")
+    if source.found:
+        return _Subject(row, source.found.value, hints._replace(absent=source.found.absent))
     if row.chapter == "certs":
         refuse_certificates(source)
     padded = len(source.data) == PAGE and not any(source.data[row.type.SIZE :])

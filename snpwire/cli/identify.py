@@ -24,7 +24,7 @@ def identify(file: str, options: PieceOptions, *, json: bool) -> int:
     else:
         write_note(*source.notes)
     if json:
-        write_json([{"kind": k, "score": round(s, 2), "evidence": list(e)} for k, s, e in found])
+        write_json([content.to_plain() for content in found])
     else:
         for content in found:
             write_lines([f"{content.score:4.0%}  {content.kind}  {content.title}".rstrip()])

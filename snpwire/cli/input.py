@@ -11,7 +11,7 @@ import sys
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, SnpwireError, UsageError, printable
 from ..wire.address import PAGE
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..capture.kvm_ghcb import GhcbBlock
     from ..errors import DecodeError
+    from ..wire import Kind
 
 SNIFF = 1 << 16
 """Bytes by which an input is known as raw or as text; more than any record of one size has."""
@@ -58,6 +59,22 @@ class Cut(NamedTuple):
             )
 
 
+class InnerValue(NamedTuple):
+    """A value, and what it lay in."""
+
+    kind: Kind
+    value: Any
+    """Bytes, or a value of the kind."""
+    lines: tuple[str, ...]
+    """Where it lay, in words."""
+    plain: dict[str, Any]
+    """The same for JSON."""
+    base: int = 0
+    """Offset in the input, where it lies there as it is."""
+    absent: frozenset[str] = frozenset()
+    """Paths of the fields that a text does not have."""
+
+
 class Source(NamedTuple):
     """What was read, and how."""
 
@@ -70,6 +87,10 @@ class Source(NamedTuple):
     """KVM's dump of a GHCB, where that was the input; there are no bytes then."""
     prose: bool = False
     """The bytes are those of a text that spells none."""
+    raw: bytes = b""
+    """All of the input before its text was read; nothing where a form or a piece was asked for."""
+    found: InnerValue | None = None
+    """The value, where it lay in something else."""
 
 
 class SourceError(InputError):
@@ -79,6 +100,14 @@ class SourceError(InputError):
         super().__init__(f"{name}: {cause}", help=cause.help)
         self.name = name
         self.cause = cause
+
+
+class TextError(InputError):
+    """A text that is broken, as far as it spells bytes."""
+
+    def __init__(self, cause: InputError, raw: bytes) -> None:
+        super().__init__(cause.reason, line=cause.line, help=cause.help)
+        self.raw = raw
 
 
 class LargeInputError(InputError):
@@ -201,7 +230,8 @@ def _load(
     base = piece.offset if piece else 0
     head = stream.read(SNIFF)
     if is_raw(head, form):  # without the reader of text, which costs start-up
-        return _raw(name, file, stream, head, piece, fits)
+        source = _raw(name, file, stream, head, piece, fits)
+        return source._replace(raw=source.data) if form == "auto" and not piece else source
     raw = _rest(stream, head, MOST)
     exact = form == "auto" and not piece and _is_exact(len(raw), fits)
     if form in ("auto", "kvm") and not exact:
@@ -214,13 +244,20 @@ def _load(
         raise LargeInputError(MOST_DIGITS, len(raw))
     from ..capture.hextext import read
 
-    reading = read(raw, form, sizes=None if piece else fits)
+    try:
+        reading = read(raw, form, sizes=None if piece else fits)
+    except InputError as exc:
+        raise TextError(exc, raw if form == "auto" and not piece else b"") from None
     if exact and reading.form != "raw":
         return Source(name, raw, base, (f"taken as raw bytes, though they spell {reading.form}",))
     data = piece.of(reading.data) if piece else reading.data
     notes = () if reading.form == "raw" else (f"read as {reading.form}",)
     prose = reading.form == "raw" and bool(reading.notes)
-    return Source(name, data, base, (*notes, *reading.notes), prose=prose)
+    return Source(
+        *(name, data, base, (*notes, *reading.notes)),
+        prose=prose,
+        raw=raw if form == "auto" and not piece else b"",
+    )
 
 
 def _raw(

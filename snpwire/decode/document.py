@@ -54,49 +54,51 @@ def document(
     that is not known.
     """
     row = kind(chosen) if isinstance(chosen, str) else chosen
-    if not strict and isinstance(data, bytes) and 0 < len(data) < row.type.SIZE:
-        return _beginning(row, data, hints, base, decisions)
+    size, missing = row.type.SIZE, None
+    if not strict and isinstance(data, bytes) and 0 < len(data) < size:
+        missing = Missing(len(data), size)
+        data = row.type.parse(data.ljust(size, b"\0"))
     value: Any = row.type.parse(data) if isinstance(data, bytes) else data
+    size = len(data if isinstance(data, bytes) else value.build())
+    if missing or (hints.absent and not _knows_absent(row)):
+        doc = _fragment(row, value, hints, decisions, missing)
+    else:
+        doc = _whole(row, value, hints, decisions)
+    return doc._replace(size=missing.start if missing else size, base=base, missing=missing)
+
+
+def _knows_absent(row: Kind) -> bool:
+    """Return whether the rules of a kind ask which fields are known: KVM's dumps have a few."""
+    return row.name == "ghcb"
+
+
+def _whole(row: Kind, value: Any, hints: Hints, decisions: tuple[Decision, ...]) -> Document:
+    """Return what a value says, and what is wrong with it."""
     interpreter = _interpreters(row.chapter).get(row.name)
     reading = interpreter(value, hints) if interpreter else Interpretation(hints.context())
     reading = _decided(reading, decisions)
-    return Document(
-        row,
-        value,
-        size=len(data if isinstance(data, bytes) else value.build()),
-        base=base,
-        findings=tuple(findings(value, reading.context)),
-        **reading._asdict(),
-    )
+    found = tuple(findings(value, reading.context))
+    return Document(row, value, 0, findings=found, **reading._asdict())
 
 
-def _beginning(
-    row: Kind, data: bytes, hints: Hints, base: int, decisions: tuple[Decision, ...]
+def _fragment(
+    row: Kind, value: Any, hints: Hints, decisions: tuple[Decision, ...], missing: Missing | None
 ) -> Document:
-    """Return what the beginning of a value says, whatever is behind it."""
+    """Return what a value says of which not all is there, whatever the rest is."""
     from ..fragment import Fragment
 
-    value: Any = row.type.parse(data.ljust(row.type.SIZE, b"\0"))
-    part: Any = Fragment(value, len(data))
-    missing = Missing(len(data), row.type.SIZE)
-    absent = frozenset(leaf.path for leaf in value.leaves() if not missing.has(leaf))
+    part: Any = Fragment(value, missing.start if missing else row.type.SIZE, hints.absent)
+    there = {leaf.path for leaf in part.leaves()}
+    absent = frozenset(leaf.path for leaf in value.leaves() if leaf.path not in there)
     interpreter = _interpreters(row.chapter).get(row.name)
     reading = Interpretation(hints.context())
     if interpreter:
         with suppress(AbsentError):
             reading = interpreter(part, hints._replace(absent=absent))
     reading = _decided(reading, decisions)
-    found = findings(part, reading.context)
-    context = reading.context._replace(absent=frozenset())  # it is said once, by its extent
-    return Document(
-        row,
-        value,
-        size=len(data),
-        base=base,
-        findings=tuple(found),
-        missing=missing,
-        **reading._replace(context=context)._asdict(),
-    )
+    found = tuple(findings(part, reading.context))
+    context = reading.context._replace(absent=hints.absent)  # the rest is said by its extent
+    return Document(row, value, 0, findings=found, **reading._replace(context=context)._asdict())
 
 
 def _decided(reading: Interpretation, decisions: tuple[Decision, ...]) -> Interpretation:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..wire.address import PAGE
 from . import probes, probes_guest, probes_host
-from .beginning import beginnings
+from .prefix import prefixes
 from .probes import empty
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def candidates(data: bytes) -> list[Candidate]:
     probes = () if empty(data) else PROBES.items()
     found = [candidate for name, probe in probes for candidate in _ask(name, probe, data)]
     if probes:
-        found += [_candidate(name, evidence) for name, evidence in beginnings(data)]
+        found += [_candidate(name, evidence) for name, evidence in prefixes(data)]
     if not found or (len(data) > PAGE and len(data) % PAGE == 0):
         found.append(Candidate(UNKNOWN, 0.0, (_reason(data),)))
     return sorted(found, key=lambda candidate: -candidate.score)

@@ -92,7 +92,7 @@ PROBES: dict[str, Callable[[Any], Iterator[Evidence]]] = {
 """The probe of each kind."""
 
 
-def beginnings(data: bytes) -> Iterator[tuple[str, list[Evidence]]]:
+def prefixes(data: bytes) -> Iterator[tuple[str, list[Evidence]]]:
     """Yield each kind of which *data* may be the beginning, with the evidence."""
     for name, probe in PROBES.items():
         record = kind(name).type
