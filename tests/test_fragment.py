@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import patched
 
@@ -68,6 +68,7 @@ def paths(plain):
 
 
 @pytest.mark.parametrize("name", CUTTABLE)
+@settings(max_examples=8)
 @given(st.data())
 def test_of_every_kind_exactly_the_fields_that_are_there_are_read(name, draw):
     size = RECORDS[name].type.SIZE
@@ -89,6 +90,7 @@ def test_of_every_kind_exactly_the_fields_that_are_there_are_read(name, draw):
 
 
 @pytest.mark.parametrize("name", CUTTABLE)
+@settings(max_examples=16)
 @given(st.data())
 def test_of_every_kind_nothing_is_found_that_the_whole_would_not_have(name, draw):
     size = RECORDS[name].type.SIZE

@@ -42,11 +42,21 @@ def contained(raw: bytes, data: bytes) -> InnerValue | None:
 def contained_as(row: Kind, raw: bytes, data: bytes) -> InnerValue | None:
     """Return the value of one kind that an input has in it. Raises InputError."""
     if row.name == "report":
-        return _report(raw, data)
+        found = _report(raw, data)
+        if not found:
+            _refuse_certificates(raw)
+        return found
     if not issubclass(row.type, Record):
         return None
     fitting = (_member(row, one) for one in _members(raw) if len(one.data) == row.type.SIZE)
     return _unique(fitting, f"a {row.name}")
+
+
+def _refuse_certificates(raw: bytes) -> None:
+    from ..crypto.certificate_form import certificate_form
+
+    if form := certificate_form(raw):
+        raise InputError(f"this is {form.text}, not a report", help="snpwire decode cert reads it")
 
 
 def _report(raw: bytes, data: bytes) -> InnerValue | None:

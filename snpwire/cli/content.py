@@ -80,8 +80,6 @@ def _all(
     source: Source, given: bytes, problem: SourceError | None
 ) -> tuple[list[Content], SourceError | None]:
     """Return what an input may hold, and why not if it was meant to hold something."""
-    if found := list(_certificates(given, source.data)):
-        return found, None
     own = [row for row in _in_bytes(source) if row.kind != UNKNOWN]
     if own and (own[0].score >= SURE or source.log):
         return own, None
@@ -89,6 +87,8 @@ def _all(
         inner = list(_found(contained(given, source.data)))
     except InputError as exc:
         inner, problem = [], problem or SourceError(source.name, exc)
+    if not inner and (certificates := list(_certificates(given, source.data))):
+        return certificates, None
     return [*inner, *own] or list(_log(given)), problem
 
 

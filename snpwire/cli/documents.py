@@ -79,10 +79,17 @@ def _inner(source: Source, target: _Target) -> Source | None:
     try:
         found = contained_as(target.kind, source.raw, source.data)
     except InputError as exc:
-        if source.data and not source.prose and len(source.data) < target.kind.type.SIZE:
+        if not source.prose and _begins(target.kind, source.data):
             return None
         raise SourceError(source.name, exc) from None
     return found and inner_source(source, found)
+
+
+def _begins(row: Kind, data: bytes) -> bool:
+    """Return whether *data* has the shape of the beginning of a kind."""
+    from ..rules.identify import candidates
+
+    return any(row.name == candidate.kind for candidate in candidates(data))
 
 
 def inner_source(source: Source, found: InnerValue) -> Source:

@@ -287,8 +287,9 @@ def _slice(stream: IO[bytes], piece: Cut) -> bytes:
         return _rest(stream, b"", MOST)
     if piece.length > MOST:
         raise LargeInputError(MOST, piece.length)
-    data = stream.read(piece.length)
-    if len(data) < piece.length and not piece.short:
+    wanted = min(piece.length, size - piece.offset)
+    data = stream.read(wanted)
+    if len(data) < wanted:
         raise InputError(f"it was cut to {piece.offset + len(data):#x} bytes while it was read")
     return data
 
@@ -333,7 +334,7 @@ def _is_wide(head: bytes) -> bool:
         return True
     start = head[:64]
     for letters, zeros in ((start[::2], start[1::2]), (start[1::2], start[::2])):
-        if zeros and not any(zeros) and letters.isascii() and min(letters) >= ord("\t"):
+        if letters and zeros and not any(zeros) and letters.isascii() and min(letters) >= ord("\t"):
             return True
     return False
 

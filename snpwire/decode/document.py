@@ -54,17 +54,24 @@ def document(
     that is not known.
     """
     row = kind(chosen) if isinstance(chosen, str) else chosen
-    size, missing = row.type.SIZE, None
-    if not strict and isinstance(data, bytes) and 0 < len(data) < size:
-        missing = Missing(len(data), size)
-        data = row.type.parse(data.ljust(size, b"\0"))
-    value: Any = row.type.parse(data) if isinstance(data, bytes) else data
-    size = len(data if isinstance(data, bytes) else value.build())
+    value: Any = data
+    missing: Missing | None = None
+    if isinstance(data, bytes):
+        value, missing = _parsed(row, data, strict=strict)
     if missing or (hints.absent and not _knows_absent(row)):
         doc = _fragment(row, value, hints, decisions, missing)
     else:
         doc = _whole(row, value, hints, decisions)
-    return doc._replace(size=missing.start if missing else size, base=base, missing=missing)
+    size = len(data if isinstance(data, bytes) else value.build())
+    return doc._replace(size=size, base=base, missing=missing)
+
+
+def _parsed(row: Kind, data: bytes, *, strict: bool) -> tuple[Any, Missing | None]:
+    """Return the value that *data* is, or that it is the beginning of. Raises DecodeError."""
+    whole = row.type.SIZE
+    if strict or not 0 < len(data) < whole:
+        return row.type.parse(data), None
+    return row.type.parse(data.ljust(whole, b"\0")), Missing(len(data), whole)
 
 
 def _knows_absent(row: Kind) -> bool:
