@@ -38,7 +38,8 @@ _LAST = re.compile(r"^ *(?:[0-9a-fA-F]{2} *)+$")
 _PROMPT = re.compile(
     r"^(?:[\w@.:~/\[\]\\ -]{0,60}[$#%>]|\(\w{1,12}\))(?: [^\n]*)?$", re.ASCII | re.MULTILINE
 )
-_PAIRS = re.compile(r"(?:\b[0-9a-fA-F]{2}\b *){4}")
+_GROUPS = re.compile(r"(?:(?<![\w.])(?:0x)?[0-9a-fA-F]{2,16}\b[\s`-]*){2}")
+_PAIRS = re.compile(r"(?:\b[0-9a-fA-F]{2,}\b[: ]*){3}")
 _CONTINUED = re.compile(r" *\\$", re.MULTILINE)
 _RETURN = re.compile(r'"return"\s*:\s*("(?:[^"\\]|\\.){8,}")')
 _LABEL = re.compile(
@@ -155,7 +156,8 @@ def _rows_alone(text: str) -> str:
 
 def _without_prompts(text: str) -> str:
     """Leave out the lines on which a command stands."""
-    return _PROMPT.sub("", text) if _PROMPT.search(text) else ""
+    found = [match[0] for match in _PROMPT.finditer(text)]
+    return "" if not found or any(map(_GROUPS.search, found)) else _PROMPT.sub("", text)
 
 
 CHANGES = (_without_prompts, _without_backslashes, _without_signs, _without_label, _rows_alone)

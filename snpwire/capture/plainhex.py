@@ -15,6 +15,7 @@ goes through the tokens, which report what is wrong and where.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NoReturn
 
 from ..errors import InputError
@@ -24,6 +25,7 @@ _TOKEN = re.compile(r"(0[xX])?([0-9a-fA-F]+)|[^\s,;:]", re.ASCII)
 _WRONG = re.compile(r"[^0-9a-fA-F\s,;:]", re.ASCII)
 _STRAY = re.compile(r"\\x([0-9a-fA-F]{2})(?![0-9a-fA-F])|[^\s\"';,+\\]|\\(?!\s)", re.ASCII)
 _NAMED = re.compile(r"[\w\s\[\]*]*=", re.ASCII)
+_START = re.compile(r"^ *([0-9a-fA-F]{4,16})(?= )", re.MULTILINE)
 _DASHED = re.compile(r"\s*[0-9a-fA-F]{2}(?:-[0-9a-fA-F]{2})+\s*", re.ASCII)
 _SPACED = str.maketrans(",;:", "   ")
 _LITERAL = re.compile(
@@ -122,6 +124,7 @@ def _digits(text: str, words: bool | None) -> DecodedText:
         return DecodedText(_uneven(text), "hex")
     if not data:
         raise InputError("there are no hex digits")
+    _check_offsets(text)
     groups = next((line.split() for line in text.split("\n") if line.split()), [])
     widths = {len(group) // 2 for group in groups}
     width = widths.pop() if len(widths) == 1 else 0
@@ -132,6 +135,16 @@ def _digits(text: str, words: bool | None) -> DecodedText:
     if len(groups) > 1 and width in (2, 4, 8):
         return DecodedText(data, "hex", (order_note(width, "as plain hex is", words=False),))
     return DecodedText(data, "hex")
+
+
+def _check_offsets(text: str) -> None:
+    """Refuse lines that begin with offsets from 0 on: a dump, too broken to be read as one."""
+    starts = list(_START.finditer(text))
+    if len(starts) < 2 or int(starts[0][1], 16) or len({len(start[1]) for start in starts}) != 1:
+        return
+    steps = {int(b[1], 16) - int(a[1], 16) for a, b in pairwise(starts)}
+    if len(steps) == 1 and min(steps) > 0 and min(steps) % 8 == 0:
+        _fail(text, starts[0].start(1), "lines begin with offsets, but are no rows of a dump")
 
 
 def _uneven(text: str) -> bytes:
