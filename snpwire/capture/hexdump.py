@@ -116,7 +116,8 @@ def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
         return words > memory, "as the text column says"
     first = rows[0]
     memory_order = _is_xxd(first) or _is_objdump(first) or _is_tcpdump(first)
-    usual = first.width in (2, 4, 8) and not memory_order
+    alone = len(rows) == len(first.groups) == 1 and first.offset is None and not first.logged
+    usual = first.width in (2, 4, 8) and not (memory_order or alone)
     silent = " (the text column does not tell)" if shown else ""
     return usual, f"as {_make(rows, base, words=usual)} prints them{silent}"
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _PAIRS = r"(?:[0-9a-fA-F]{2} +)*[0-9a-fA-F]{2}"
 _ONLY_PAIRS = re.compile(rf"{_PAIRS} *")
 _HEXYL = re.compile(r"^\W{0,8}?[│|]([0-9a-f]{8}|\*) *[│|]([ 0-9a-f┊:│|]{8,}?)[│|]([^\n]*)$")
-_HEXYL_FRAME = re.compile(r"│|^\+-{8}\+-", re.MULTILINE)
 _HEXYL_EDGE = re.compile(r"^[\s┌┬┐└┴┘├┼┤─╭╮╰╯+-]+$")
 _FORMAT_HEX = re.compile(rf"^ *([0-9A-F]{{8}}|[0-9A-F]{{16}})( {{1,3}})({_PAIRS})(?: |$)")
 _FORMAT_HEX_HEAD = re.compile(r"00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F")
 _UEFI = re.compile(
     r"^ *([0-9A-F]{4,16}): ((?:[0-9A-F]{2}[ -])*[0-9A-F]{2})[ -]*\*([^\n]*?)\*? *$", re.ASCII
 )
+_UEFI_ROW = re.compile(r"^ *[0-9A-F]{4,16}: (?:[0-9A-F]{2}[ -]+)+\*", re.MULTILINE)
 _WINDBG = re.compile(r"^ *([0-9a-f]{8}`[0-9a-f]{8}|[0-9a-f]{8})  (\S.*)$")
 _WINDBG_BYTES = re.compile(r"([0-9a-f]{2}(?:[ -][0-9a-f]{2}){0,15})(?:$| {2,})")
 _WINDBG_WORDS = re.compile(
@@ -40,6 +40,7 @@ _IDA_ROW = re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16} +[0-9A-F]{2} ", re.MULTILI
 _IDA = re.compile(rf"^ *[\w.]{{1,32}}:([0-9A-F]{{8,16}}) +({_PAIRS})(?:$| {{2,}})", re.ASCII)
 _SHORT = re.compile(rf"^ *([0-9a-fA-F]{{4}}) +({_PAIRS}) *$", re.MULTILINE)
 _OD = re.compile(r"^ *([0-7]{7,12})((?: [ 0-9]{2}[0-9])+) *$", re.ASCII | re.MULTILINE)
+_GLANCE = 1 << 14  # characters in which the first row of a make is looked for
 _COLUMN = 49  # from the first digit to the text column, of 16 bytes in pairs
 _CLOSING = re.compile(r"^ *[0-7]{7,12}$|^ *\*$")
 
@@ -111,7 +112,7 @@ def _hexyl(line: str) -> str | None:
     if offset == "*" or not digits:
         return offset
     size = len(digits) // 2
-    if len(digits) % 2 or len(shown.rstrip(" │|")) > size + size // 8:
+    if len(digits) % 2 or len(shown.rstrip(" │|┊")) > size + size // 8:
         return None
     panels = [shown[at : at + 8] for at in range(0, len(shown), 9)]
     text = "".join(panels[: (size + 7) // 8])[:size]
@@ -163,7 +164,7 @@ def _short(line: str) -> str | None:
 
 def _all_short(text: str) -> bool:
     """Return whether the lines are offsets of four digits and bytes, or most of them."""
-    first = _SHORT.search(text)
+    first = _SHORT.search(text, 0, _GLANCE)
     if not first:
         return False
     lines = sum(not (not line or line.isspace()) for line in text.split("\n"))
@@ -192,29 +193,34 @@ def _od_words(text: str) -> list[str]:
 
 
 def _od_octal(text: str) -> bool:
-    words = _od_words(text) if _OD.search(text) else []
+    words = _od_words(text) if _OD.search(text, 0, _GLANCE) else []
     return bool(words) and all(len(word) == 3 and not word.strip("01234567") for word in words)
 
 
 def _od_decimal(text: str) -> bool:
-    words = _od_words(text) if _OD.search(text) else []
-    return any(len(word) != 2 for word in words) and not _od_octal(text)
+    words = _od_words(text) if _OD.search(text, 0, _GLANCE) else []
+    return bool(words) and not _od_octal(text)
 
 
 _OFFSET = re.compile(r"^ *[0-9a-fA-F]{8}")
 _OD_MARK = re.compile(r"^ *[0-7]{7,12} ")
 
 MAKES = (
-    Make("hexyl", _HEXYL_FRAME.search, _hexyl, re.compile("[│┊]")),
+    Make("hexyl", lambda text: "│" in text or "+--------+-" in text, _hexyl, re.compile("[│┊]")),
     Make("Format-Hex", _FORMAT_HEX_HEAD.search, _format_hex, _OFFSET),
-    Make("UEFI shell", lambda text: "*" in text and "-" in text, _uefi, _OFFSET),
+    Make("UEFI shell", lambda text: _UEFI_ROW.search(text, 0, _GLANCE), _uefi, _OFFSET),
     Make(
         "WinDbg",
-        _WINDBG_ROW.search,
+        lambda text: _WINDBG_ROW.search(text, 0, _GLANCE),
         _windbg,
         re.compile(r"[0-9a-f]{4,8}`[0-9a-f]{4,8}|^ *[0-9a-f]{8}  "),
     ),
-    Make("IDA", _IDA_ROW.search, _ida, re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16}\b")),
+    Make(
+        "IDA",
+        lambda text: _IDA_ROW.search(text, 0, _GLANCE),
+        _ida,
+        re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16}\b"),
+    ),
     Make("Wireshark", _all_short, _short, re.compile("^ *[0-9a-fA-F]{4} ")),
     Make("od", _od_octal, _od(8), _OD_MARK),
     Make("od", _od_decimal, _od(10), _OD_MARK),

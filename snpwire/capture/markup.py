@@ -44,7 +44,7 @@ _CONTINUED = re.compile(r" *\\$", re.MULTILINE)
 _RETURN = re.compile(r'"return"\s*:\s*("(?:[^"\\]|\\.){8,}")')
 _LABEL = re.compile(
     r"""\s*(?:(?:let|const|var|export|val)\s+)?["']?[A-Za-z_][\w.\[\] -]{0,63}["']?\s*"""
-    r"""(?::=|=>|[:=])(?!/)\s*(?:!!binary\s*)?(?:[|>][+-]?[0-9]?\s*\n\s*)?(\S.*)""",
+    r"""(?::=|=>|[:=])(?!/)\s*(?:[|>][+-]?[0-9]?\s*\n\s*)?(\S.*)""",
     re.ASCII | re.DOTALL,
 )
 _QUOTED = re.compile(
@@ -52,7 +52,6 @@ _QUOTED = re.compile(
     (["'])([0-9A-Za-z+/=_\s:,-]{8,})\1(?:\s*,\s*["']\w{1,12}["'])?[\s);,]*""",
     re.VERBOSE | re.ASCII,
 )
-_DATA_URL = re.compile(r"data:[\w/+.-]{0,80}(?:;[\w=-]{1,40}){0,4};base64,", re.ASCII)
 
 
 def plain(text: str) -> str:
@@ -130,8 +129,6 @@ def _without_signs(text: str) -> str:
 
 def _without_label(text: str) -> str:
     """Take off a name, quote marks, or a call that only says how the digits in it are read."""
-    if url := _DATA_URL.search(text):
-        return text[url.end() :].strip("\"') ;\n")
     if quoted := _QUOTED.fullmatch(text):
         return "\n" * text.count("\n", 0, quoted.start(2)) + quoted[2]
     found = _LABEL.fullmatch(text)

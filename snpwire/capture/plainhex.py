@@ -26,6 +26,7 @@ _WRONG = re.compile(r"[^0-9a-fA-F\s,;:]", re.ASCII)
 _STRAY = re.compile(r"\\x([0-9a-fA-F]{2})(?![0-9a-fA-F])|[^\s\"';,+\\]|\\(?!\s)", re.ASCII)
 _NAMED = re.compile(r"[\w\s\[\]*]*=", re.ASCII)
 _START = re.compile(r"^ *([0-9a-fA-F]{4,16})(?= )", re.MULTILINE)
+_GLANCE = 1 << 14  # characters among which offsets of broken rows are looked for
 _DASHED = re.compile(r"\s*[0-9a-fA-F]{2}(?:-[0-9a-fA-F]{2})+\s*", re.ASCII)
 _SPACED = str.maketrans(",;:", "   ")
 _LITERAL = re.compile(
@@ -41,8 +42,8 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
 
     *words* forces how groups of several bytes are read.
     """
-    if literal := _LITERAL.fullmatch(text.strip()):
-        return DecodedText(_literal(text, literal), "Python bytes")
+    if found := literal(text):
+        return found
     if "-" in text and _DASHED.fullmatch(text):
         text = text.replace("-", " ")
     body, listed, damage = text, False, None
@@ -62,9 +63,21 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
     return _digits(body, words)
 
 
-def is_literal(text: str) -> bool:
-    """Return whether *text* is one bytes literal of Python."""
-    return bool(_LITERAL.fullmatch(text.strip()))
+def unbroken(text: str) -> DecodedText | None:
+    """Return what one word of hex digits spells, None if *text* is anything else."""
+    word = text.strip()
+    if not word.isalnum():
+        return None
+    try:
+        return DecodedText(bytes.fromhex(word), "hex")
+    except ValueError:
+        return None
+
+
+def literal(text: str) -> DecodedText | None:
+    """Return what a bytes literal of Python holds, None if *text* is none."""
+    found = _LITERAL.fullmatch(text.strip())
+    return DecodedText(_literal(text, found), "Python bytes") if found else None
 
 
 def _resembles(body: str) -> bool:
@@ -139,7 +152,7 @@ def _digits(text: str, words: bool | None) -> DecodedText:
 
 def _check_offsets(text: str) -> None:
     """Refuse lines that begin with offsets from 0 on: a dump, too broken to be read as one."""
-    starts = list(_START.finditer(text))
+    starts = list(_START.finditer(text, 0, _GLANCE))
     if len(starts) < 2 or int(starts[0][1], 16) or len({len(start[1]) for start in starts}) != 1:
         return
     steps = {int(b[1], 16) - int(a[1], 16) for a, b in pairwise(starts)}
@@ -215,9 +228,9 @@ def _escaped(text: str) -> bytes:
     return bytes.fromhex("".join(parts))
 
 
-def _literal(text: str, literal: re.Match[str]) -> bytes:
+def _literal(text: str, found: re.Match[str]) -> bytes:
     """Read a Python bytes literal."""
-    body = literal[1] or literal[2] or ""
+    body = found[1] or found[2] or ""
 
     def value(escape: re.Match[str]) -> str:
         if escape[1]:
