@@ -15,6 +15,7 @@ that fits.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
@@ -30,10 +31,12 @@ _OBJECT = re.compile(r'\{\s*"?0"?\s*:\s*\d[^{}\[\]]*\}')
 _MEMBER = re.compile(r'\s*"?(\d+)"?\s*:\s*(\d+)\s*(?:,|$)')
 _REPEATS = re.compile(r"<repeats ([0-9]{1,8}) times>")
 _TOKEN = re.compile(
-    r"<repeats [0-9]{1,8} times>|\.\.\.(?: ?[0-9]{1,9} more (?:items?|bytes?))?|[^\s,;]+"
+    r"<repeats [0-9]{1,8} times>|(?:\.\.\.|\u2026)(?: ?[0-9]{1,9} more (?:items?|bytes?))?"
+    r"|[^\s,;.\u2026]+|\."
 )
 _NUMBER = re.compile(r"(0[xX])?(-?[0-9a-fA-F]{1,16})(?:_?[uUiI](?:8|int8)?)?", re.ASCII)
 _COUNTED = re.compile(r"\b(?:Uint8Array|Uint8ClampedArray|Buffer|Array|Vec)\(([0-9]{1,9})\)\s*$")
+_FILLED = re.compile(r"\[\s*-?\w+[\s,]+-?\w")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _WORD = re.compile(r"[^\s,;]+")
 _NO_PAIR = re.compile(r"(?<![^\s,;])(?:[^\s,;]|[^\s,;]{3,})(?![^\s,;])")
@@ -83,6 +86,8 @@ def read(
 
     *asked* is the base in which numbers without one are read.
     """
+    if _is_array(text):
+        return None
     found = _buffers(text) or _members(text) or list(_lists(text))
     if not found:
         return _bare(text, asked)
@@ -90,6 +95,15 @@ def read(
         return None
     lone = found[0] if len(found) == 1 else _fitting(text, found, sizes)
     return _reading(text, lone, asked)
+
+
+def _is_array(text: str) -> bool:
+    """Return whether the reader of hex digits takes the text: one array of numbers with 0x."""
+    if "0x" not in text or "<" in text or "..." in text:
+        return False
+    if "{" in text:
+        return text.count("{") == 1 and not _FILLED.search(text)
+    return text.lstrip()[:1] == "[" and text.count("[") == 1
 
 
 def _lists(text: str) -> Iterator[ByteList]:
@@ -134,7 +148,7 @@ def _list_of(body: str, at: int) -> ByteList | None:
             if not words or int(repeats[1]) > _LARGEST:
                 return None
             words[-1] = (*words[-1][:3], int(repeats[1]))
-        elif token[0].startswith("..."):
+        elif token[0].startswith(("...", "\u2026")):
             more = (at + token.start(), int("".join(filter(str.isdigit, token[0])) or 0))
         else:
             wrong += 1
@@ -190,11 +204,11 @@ def _fitting(text: str, found: list[ByteList], sizes: Callable[[int], bool] | No
 
 def _meant(text: str, one: ByteList, sizes: Callable[[int], bool] | None) -> bool:
     """Return whether the text is there for the list: its size fits, or it is most of the text."""
-    if sizes and sizes(one.size):
+    if one.more or (sizes and sizes(one.size)) or _COUNTED.search(text[: one.start]):
         return True
     around = len("".join((text[: one.start] + text[one.end :]).split()))
     inside = len("".join(text[one.start : one.end].split()))
-    return around == 0 or (one.size >= 4 and around < 64 + inside // 4)
+    return around == 0 or (one.size >= 2 and around < 64 + inside // 4)
 
 
 def _reading(text: str, one: ByteList, asked: int) -> DecodedText | None:
@@ -282,9 +296,10 @@ def _bare(text: str, asked: int) -> DecodedText | None:
 
 def _looks_bare(text: str, most: int) -> bool:
     """Return whether these are numbers, and not digits in pairs or a broken row of them."""
+    if "," not in text and "\n" not in text.strip():
+        with suppress(ValueError):
+            return not bytes.fromhex(text)  # digits in pairs
     pairs = not _NO_PAIR.search(text)
-    if pairs and "," not in text and text.strip().count("\n") == 0:
-        return False
     words = text.translate(_SPACED).split()
     if len(words) < 2 or any(
         len(word) > most or not radix.NUMBER.fullmatch(word) for word in words

@@ -35,8 +35,9 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|u\{([0-9a-fA-F]{1,2})
 _ESCAPED = dict(zip("abefnrtv\\'\"?0", "\a\b\x1b\f\n\r\t\v\\'\"?\0", strict=True))
 _OCTAL = re.compile(r"\\[0-7]{3}")
 _GREEDY = re.compile(r"\\x[0-9a-fA-F]{3}")
-_HEXED = re.compile(r"""[^"'\\]*["'](?:\\x[0-9a-fA-F]{2})*["']\s*;?\s*""", re.ASCII)
-_BYTES = re.compile(r"\bb['\"]")
+_HEXED = re.compile(r"""[^"'\\$]*["'](?:\\x[0-9a-fA-F]{2})*["']\s*;?\s*""", re.ASCII)
+_MARKS = ("b'", 'b"', "' <repeats ")
+_NAME = 64  # characters of a name or a call before the first string
 _LARGEST = 1 << 26  # bytes that repetitions may stand for
 
 
@@ -54,9 +55,9 @@ def read(
     text: str, sizes: Callable[[int], bool] | None = None, *, guess: bool = False
 ) -> DecodedText | None:
     """Return what the strings in *text* hold, or None if there are none with escapes."""
-    if plainhex.is_literal(text):
-        return plainhex.read(text)
-    if "\\" not in text and not _BYTES.search(text):
+    if found := plainhex.literal(text):
+        return found
+    if ("\\" not in text and not any(mark in text for mark in _MARKS)) or _HEXED.fullmatch(text):
         return None
     if "\\" in text and (found := _bytea(text, sizes)):
         return found
@@ -110,13 +111,13 @@ def _pieces(text: str, first: re.Match[str]) -> tuple[list[_Piece], int]:
 def _meant(text: str, pieces: list[_Piece], *, guess: bool) -> bool:
     """Return whether the strings are there for their bytes, and no other reader takes them."""
     escapes = sum(len(_ESCAPE.findall(piece.text)) for piece in pieces)
-    if not escapes and not any(piece.kind == "b" for piece in pieces):
+    named = any(piece.kind == "b" or piece.repeats > 1 for piece in pieces)
+    if not (escapes or named):
         return False
+    if named and pieces[0].start < _NAME:
+        return True
     inside = sum(piece.shown for piece in pieces)
-    if guess and 2 * inside < len("".join(text.split())):
-        return False
-    plain = len(pieces) == 1 and pieces[0].repeats == 1 and not pieces[0].kind
-    return not (plain and _HEXED.fullmatch(text))
+    return not guess or 2 * inside >= len("".join(text.split()))
 
 
 def _joined(

@@ -95,12 +95,13 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
         raise InputError("the input is empty")
     if base in (8, 10):
         return _numbers(text, base, sizes)
-    if (guess or form == "base64") and (found := base64text.read_pem(text)):
+    if (guess or form == "base64") and (found := base64text.read_marked(text)):
         return found
     if form == "base64":
         return base64text.read(text)
     return (
-        _dump(text, words, sizes)
+        plainhex.unbroken(text)
+        or _dump(text, words, sizes)
         or bytestrings.read(text, sizes, guess=guess)
         or bytelists.read(text, base, sizes, guess=guess)
         or plainhex.read(text, words, guess=guess)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _PAIRS = r"(?:[0-9a-fA-F]{2} +)*[0-9a-fA-F]{2}"
 _ONLY_PAIRS = re.compile(rf"{_PAIRS} *")
 _HEXYL = re.compile(r"^\W{0,8}?[│|]([0-9a-f]{8}|\*) *[│|]([ 0-9a-f┊:│|]{8,}?)[│|]([^\n]*)$")
-_HEXYL_FRAME = re.compile(r"│|^\+-{8}\+-", re.MULTILINE)
 _HEXYL_EDGE = re.compile(r"^[\s┌┬┐└┴┘├┼┤─╭╮╰╯+-]+$")
 _FORMAT_HEX = re.compile(rf"^ *([0-9A-F]{{8}}|[0-9A-F]{{16}})( {{1,3}})({_PAIRS})(?: |$)")
 _FORMAT_HEX_HEAD = re.compile(r"00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F")
 _UEFI = re.compile(
     r"^ *([0-9A-F]{4,16}): ((?:[0-9A-F]{2}[ -])*[0-9A-F]{2})[ -]*\*([^\n]*?)\*? *$", re.ASCII
 )
+_UEFI_ROW = re.compile(r"^ *[0-9A-F]{4,16}: (?:[0-9A-F]{2}[ -]+)+\*", re.MULTILINE)
 _WINDBG = re.compile(r"^ *([0-9a-f]{8}`[0-9a-f]{8}|[0-9a-f]{8})  (\S.*)$")
 _WINDBG_BYTES = re.compile(r"([0-9a-f]{2}(?:[ -][0-9a-f]{2}){0,15})(?:$| {2,})")
 _WINDBG_WORDS = re.compile(
@@ -38,8 +38,9 @@ _WINDBG_WORDS = re.compile(
 _WINDBG_ROW = re.compile(r"^ *[0-9a-f]{8}(?:`|  (?:[0-9a-f]{2} ){7}[0-9a-f]{2}-)", re.MULTILINE)
 _IDA_ROW = re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16} +[0-9A-F]{2} ", re.MULTILINE)
 _IDA = re.compile(rf"^ *[\w.]{{1,32}}:([0-9A-F]{{8,16}}) +({_PAIRS})(?:$| {{2,}})", re.ASCII)
-_SHORT = re.compile(rf"^ *([0-9a-fA-F]{{4}}) +({_PAIRS}) *$")
-_OD = re.compile(r"^ *([0-7]{7,12})((?: +[0-9]{1,3})+) *$", re.ASCII | re.MULTILINE)
+_SHORT = re.compile(rf"^ *([0-9a-fA-F]{{4}}) +({_PAIRS}) *$", re.MULTILINE)
+_OD = re.compile(r"^ *([0-7]{7,12})((?: [ 0-9]{2}[0-9])+) *$", re.ASCII | re.MULTILINE)
+_GLANCE = 1 << 14  # characters in which the first row of a make is looked for
 _COLUMN = 49  # from the first digit to the text column, of 16 bytes in pairs
 _CLOSING = re.compile(r"^ *[0-7]{7,12}$|^ *\*$")
 
@@ -66,6 +67,8 @@ def canonical(text: str) -> tuple[str, str]:
             continue
         lines = text.split("\n")
         written = [make.row(line) for line in lines]
+        if "Offset Bytes " in text and make.name == "Format-Hex" and not any(written):
+            raise InputError("the head of Format-Hex, and no row below it")
         if any(written):
             return "\n".join(_lines(make, lines, written)), make.name
     return "", ""
@@ -109,9 +112,11 @@ def _hexyl(line: str) -> str | None:
     if offset == "*" or not digits:
         return offset
     size = len(digits) // 2
+    if len(digits) % 2 or len(shown.rstrip(" │|┊")) > size + size // 8:
+        return None
     panels = [shown[at : at + 8] for at in range(0, len(shown), 9)]
     text = "".join(panels[: (size + 7) // 8])[:size]
-    return _canonical(offset, digits, text) if len(digits) % 2 == 0 else None
+    return _canonical(offset, digits, text)
 
 
 def _format_hex(line: str) -> str | None:
@@ -139,7 +144,8 @@ def _windbg(line: str) -> str | None:
     if row := _WINDBG_BYTES.match(body):
         return _canonical(offset, re.sub("[ -]", "", row[1]), body[_COLUMN:])
     body = body.rstrip()
-    if words := _WINDBG_WORDS.fullmatch(body.replace("`", "")):
+    words = _WINDBG_WORDS.fullmatch(body.replace("`", ""))
+    if words and len({len(word) for word in words[1].split()}) == 1:
         return f"{offset}: " + " ".join(f"0x{word}" for word in words[1].split())
     return None
 
@@ -157,12 +163,13 @@ def _short(line: str) -> str | None:
 
 
 def _all_short(text: str) -> bool:
-    """Return whether each line is an offset of four digits and bytes."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    rows = [_SHORT.match(line) for line in lines]
-    if not all(rows) or not rows or not rows[0]:
+    """Return whether the lines are offsets of four digits and bytes, or most of them."""
+    first = _SHORT.search(text, 0, _GLANCE)
+    if not first:
         return False
-    return len(rows) > 1 or (int(rows[0][1], 16) == 0 and len(rows[0][2]) > 16)
+    lines = sum(not (not line or line.isspace()) for line in text.split("\n"))
+    rows = sum(1 for _ in _SHORT.finditer(text))
+    return 2 * rows > lines and (lines > 1 or len(first[2]) > 16)
 
 
 def _od(base: int) -> Callable[[str], str | None]:
@@ -177,36 +184,43 @@ def _od(base: int) -> Callable[[str], str | None]:
 
 
 def _od_words(text: str) -> list[str]:
-    """Return the numbers of a text that is a dump of od's in bytes, and nothing else."""
-    words: list[str] = []
-    for line in text.split("\n"):
-        found = _OD.match(line)
-        if found:
-            words += found[2].split()
-        elif line.strip() and not _CLOSING.match(line):
-            return []
-    return words
+    """Return the numbers of a text most lines of which are rows of od's in bytes."""
+    rows = [found[2].split() for found in _OD.finditer(text)]
+    others = sum(
+        not (not line or line.isspace() or _CLOSING.match(line)) for line in text.split("\n")
+    )
+    return [word for row in rows for word in row] if 2 * len(rows) >= others else []
 
 
 def _od_octal(text: str) -> bool:
-    words = _od_words(text) if _OD.search(text) else []
+    words = _od_words(text) if _OD.search(text, 0, _GLANCE) else []
     return bool(words) and all(len(word) == 3 and not word.strip("01234567") for word in words)
 
 
 def _od_decimal(text: str) -> bool:
-    words = _od_words(text) if _OD.search(text) else []
-    return any(len(word) != 2 for word in words) and not _od_octal(text)
+    words = _od_words(text) if _OD.search(text, 0, _GLANCE) else []
+    return bool(words) and not _od_octal(text)
 
 
 _OFFSET = re.compile(r"^ *[0-9a-fA-F]{8}")
 _OD_MARK = re.compile(r"^ *[0-7]{7,12} ")
 
 MAKES = (
-    Make("hexyl", _HEXYL_FRAME.search, _hexyl, re.compile("[│┊]")),
+    Make("hexyl", lambda text: "│" in text or "+--------+-" in text, _hexyl, re.compile("[│┊]")),
     Make("Format-Hex", _FORMAT_HEX_HEAD.search, _format_hex, _OFFSET),
-    Make("UEFI shell", lambda text: "*" in text and "-" in text, _uefi, _OFFSET),
-    Make("WinDbg", _WINDBG_ROW.search, _windbg, re.compile(r"^ *[0-9a-f]{8}(?:`|  )")),
-    Make("IDA", _IDA_ROW.search, _ida, re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16}\b")),
+    Make("UEFI shell", lambda text: _UEFI_ROW.search(text, 0, _GLANCE), _uefi, _OFFSET),
+    Make(
+        "WinDbg",
+        lambda text: _WINDBG_ROW.search(text, 0, _GLANCE),
+        _windbg,
+        re.compile(r"[0-9a-f]{4,8}`[0-9a-f]{4,8}|^ *[0-9a-f]{8}  "),
+    ),
+    Make(
+        "IDA",
+        lambda text: _IDA_ROW.search(text, 0, _GLANCE),
+        _ida,
+        re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16}\b"),
+    ),
     Make("Wireshark", _all_short, _short, re.compile("^ *[0-9a-fA-F]{4} ")),
     Make("od", _od_octal, _od(8), _OD_MARK),
     Make("od", _od_decimal, _od(10), _OD_MARK),

@@ -38,12 +38,13 @@ _LAST = re.compile(r"^ *(?:[0-9a-fA-F]{2} *)+$")
 _PROMPT = re.compile(
     r"^(?:[\w@.:~/\[\]\\ -]{0,60}[$#%>]|\(\w{1,12}\))(?: [^\n]*)?$", re.ASCII | re.MULTILINE
 )
-_PAIRS = re.compile(r"(?:\b[0-9a-fA-F]{2}\b *){4}")
+_GROUPS = re.compile(r"(?:(?<![\w.])(?:0x)?[0-9a-fA-F]{2,16}\b[\s`-]*){2}")
+_PAIRS = re.compile(r"(?:\b[0-9a-fA-F]{2,}\b[: ]*){3}")
 _CONTINUED = re.compile(r" *\\$", re.MULTILINE)
 _RETURN = re.compile(r'"return"\s*:\s*("(?:[^"\\]|\\.){8,}")')
 _LABEL = re.compile(
     r"""\s*(?:(?:let|const|var|export|val)\s+)?["']?[A-Za-z_][\w.\[\] -]{0,63}["']?\s*"""
-    r"""(?::=|=>|[:=])(?!/)\s*(?:!!binary\s*)?(?:[|>][+-]?[0-9]?\s*\n\s*)?(\S.*)""",
+    r"""(?::=|=>|[:=])(?!/)\s*(?:[|>][+-]?[0-9]?\s*\n\s*)?(\S.*)""",
     re.ASCII | re.DOTALL,
 )
 _QUOTED = re.compile(
@@ -51,7 +52,6 @@ _QUOTED = re.compile(
     (["'])([0-9A-Za-z+/=_\s:,-]{8,})\1(?:\s*,\s*["']\w{1,12}["'])?[\s);,]*""",
     re.VERBOSE | re.ASCII,
 )
-_DATA_URL = re.compile(r"data:[\w/+.-]{0,80}(?:;[\w=-]{1,40}){0,4};base64,", re.ASCII)
 
 
 def plain(text: str) -> str:
@@ -129,8 +129,6 @@ def _without_signs(text: str) -> str:
 
 def _without_label(text: str) -> str:
     """Take off a name, quote marks, or a call that only says how the digits in it are read."""
-    if url := _DATA_URL.search(text):
-        return text[url.end() :].strip("\"') ;\n")
     if quoted := _QUOTED.fullmatch(text):
         return "\n" * text.count("\n", 0, quoted.start(2)) + quoted[2]
     found = _LABEL.fullmatch(text)
@@ -155,7 +153,8 @@ def _rows_alone(text: str) -> str:
 
 def _without_prompts(text: str) -> str:
     """Leave out the lines on which a command stands."""
-    return _PROMPT.sub("", text) if _PROMPT.search(text) else ""
+    found = [match[0] for match in _PROMPT.finditer(text)]
+    return "" if not found or any(map(_GROUPS.search, found)) else _PROMPT.sub("", text)
 
 
 CHANGES = (_without_prompts, _without_backslashes, _without_signs, _without_label, _rows_alone)
