@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,6 +59,8 @@ def _report(source: Source, *, text: bool) -> ReportInput:
 
     whole = source.data
     found = evidence(whole)
+    if not found and text and re.match(rb'\s*\{\s*"', whole):
+        raise InputError("there is no report in this JSON")
     if not found and text and 0 not in source.data:
         source = _decoded(source)
         found = evidence(source.data)
