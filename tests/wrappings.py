@@ -144,16 +144,16 @@ def proto(number, value):
     return varint(number << 3) + varint(value) if value else b""
 
 
-GO = """version guest_svn policy family_id image_id vmpl signature_algo current_tcb platform_info
-    key_info report_data measurement host_data id_key_digest author_key_digest report_id
-    report_id_ma reported_tcb chip_id committed_tcb current_build current_minor current_major
-    committed_build committed_minor committed_major launch_tcb""".split()
+GO = """version guest_svn policy family_id image_id vmpl signature_algo current_tcb
+    platform_info key_info report_data measurement host_data id_key_digest author_key_digest
+    report_id report_id_ma reported_tcb chip_id committed_tcb current_build current_minor
+    current_major committed_build committed_minor committed_major launch_tcb"""
 
 
 def go_message(report):
     """Return the message Report of go-sev-guest."""
     found = names(report)
-    data = b"".join(proto(n, found[name]) for n, name in enumerate(GO, 1))
+    data = b"".join(proto(n, found[name]) for n, name in enumerate(GO.split(), 1))
     data += proto(28, report[0x2A0:])
     family, model, step = (found[f"cpuid_{part}"] for part in ("fam_id", "mod_id", "step"))
     eax = (family - 0xF) << 20 | (model >> 4) << 16 | 0xF << 8 | (model & 0xF) << 4 | step
@@ -224,7 +224,6 @@ def printed(report, *, turin=False):
         f"Launch TCB:\n\n{component('launch_tcb')}",
         f"Launch Mitigation Vector:     {int(found['launch_mit_vector'])}",
         f"Current Mitigation Vector:    {int(found['current_mit_vector'])}",
-        f"Signature:\n  R:{hex_lines(found['signature.r'])}"
-        f"\n  S:{hex_lines(found['signature.s'])}",
+        f"Signature:\n  R:{hex_lines(found['signature.r'])}\n  S:{hex_lines(found['signature.s'])}",
     ]
     return "\n\n".join(rows).encode()

@@ -12,7 +12,7 @@ from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
 from ..errors import CertificateError
-from ..wire.certs import CertEntry, CertGuid, CertTable, certificates
+from ..wire.certs import MAX_ENTRIES, CertEntry, CertGuid, CertTable, certificates
 from .content import EvidenceCertificate
 
 if TYPE_CHECKING:
@@ -24,31 +24,36 @@ GUID = re.compile(
     b"|".join(re.escape(bytes(CertGuid.from_plain(name))) for name in NAMES), re.DOTALL
 )
 PEM = re.compile(rb"-----BEGIN (CERTIFICATE|X509 CRL)-----([^-]*)-----END \1-----")
+MAX_TABLES = 8
+TABLE_MOST = 1 << 18
+"""Most bytes of a table; Linux has room for 0x4000."""
 MARKS = (b"SEV-", b"ARK-")
 """What names of AMD's keys begin with."""
 
 
 def table_offsets(data: bytes) -> Iterator[int]:
     """Yield where a certificate table lies in *data*: one whose first entry names bytes there."""
-    end = 0
-    for found in GUID.finditer(data):
-        start = found.start()
-        if start < end:
+    end = found = 0
+    for guid in GUID.finditer(data):
+        start = guid.start()
+        if start < end or found == MAX_TABLES:
             continue
-        table = CertTable.parse(data[start : start + CertEntry.SIZE])
-        first = table.elements[0]
-        if first.offset >= CertEntry.SIZE and start + first.offset + first.length <= len(data):
+        entries = CertTable.parse(data[start : start + MAX_ENTRIES * CertEntry.SIZE]).elements
+        first = entries[0] if entries else None
+        if first and first.offset >= CertEntry.SIZE and _is_there(data, start, first):
             yield start
-            end = start + max(entry.offset + entry.length for entry in _entries(data, start))
+            found += 1
+            end = start + max(entry.offset + entry.length for entry in entries)
 
 
-def _entries(data: bytes, start: int) -> tuple[CertEntry, ...]:
-    return CertTable.parse(data[start:]).elements
+def _is_there(data: bytes, start: int, entry: CertEntry) -> bool:
+    """Return whether the bytes of an entry of the table at *start* are there, and some are."""
+    return entry.length > 0 and start + entry.offset + entry.length <= len(data)
 
 
 def table_certificates(data: bytes, place: str) -> Iterator[EvidenceCertificate]:
     """Yield the certificates of the table that *data* begins with."""
-    for entry in certificates(CertTable.parse(data)):
+    for entry in certificates(CertTable.parse(data[:TABLE_MOST])):
         if entry.name not in NAMES or entry.problem:
             continue
         where = f"{place}, {entry.name} of the certificate table"

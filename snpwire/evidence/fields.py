@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EncodeError, InputError, shown
+from ..errors import InputError, shown
 from ..wire.report import Report
 from ..wire.tcb import TcbClassic, TcbTurin
 from .members import decoded, listed
@@ -112,15 +112,11 @@ def assembled(value: Mapping[Any, object], path: str) -> bytes:
 
 
 def with_values(found: Mapping[str, Any]) -> Report:
-    """Return a report of the values of *found*, zero elsewhere. Raises InputError."""
+    """Return a report of the values of *found*, each of which fits its field; zero elsewhere."""
     plain = {name: each for name, each in found.items() if not name.startswith("signature.")}
     signature = {name[10:]: each for name, each in found.items() if name not in plain}
     report = Report.zero()
-    try:
-        signed = report.signature.replace(**signature) if signature else report.signature
-        return report.replace(**plain, signature=signed)
-    except EncodeError as exc:
-        raise InputError(str(exc)) from None
+    return report.replace(**plain, signature=report.signature.replace(**signature))
 
 
 def _bytes(value: object, size: int, place: str) -> bytes:

@@ -11,7 +11,6 @@ What is read is bounded: 4 MiB of text, 200,000 values, 100 levels, 8 texts with
 from __future__ import annotations
 
 import re
-from binascii import Error as BadBase64
 from binascii import a2b_base64
 from json import JSONDecodeError
 from json import loads as json_loads
@@ -32,7 +31,7 @@ MAX_INSIDE = 8
 LEAST = 16
 """Fewest digits that are taken for bytes; a shorter text is more often a word."""
 _HEX = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
-_BASE64 = re.compile(r"([A-Za-z0-9+/\s]+|[A-Za-z0-9_\-\s]+)={0,2}\s*")
+_BASE64 = re.compile(r"([A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}")
 _TOKEN = re.compile(r"\s*[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){2,4}\s*")
 _OPTION = re.compile(
     r"(?<![\w-])([a-z][a-z0-9-]{1,30})=\"?([A-Za-z0-9+/_-]{16,}={0,2})(?![\w+/=-])"
@@ -181,19 +180,15 @@ def _string(text: str, path: str, inside: int) -> Iterator[tuple[str, object]]:
 
 def decoded(text: str, path: str) -> Member | None:
     """Return the bytes that the digits of *text* stand for; None if it was not meant as bytes."""
-    if len(text) < LEAST:
-        return None
-    if found := _HEX.fullmatch(text.strip()):
+    digits = "".join(text.split()) if len(text) >= LEAST else ""
+    if found := _HEX.fullmatch(digits):
         return Member(path, bytes.fromhex(found[1]), "hex")
-    if not _BASE64.fullmatch(text):
+    if len(digits) < LEAST or not _BASE64.fullmatch(digits):
         return None
-    digits = "".join(text.split()).rstrip("=")
-    over = len(digits) % 4 == 1
-    core = digits[:-1] if over else digits
-    try:
-        data = a2b_base64(core.translate(_URL) + "=" * (-len(core) % 4))
-    except BadBase64:
-        return None
+    core = digits.rstrip("=").translate(_URL)
+    over = len(core) % 4 == 1
+    whole = core[:-1] if over else core
+    data = a2b_base64(whole + "=" * (-len(whole) % 4))
     return Member(path, data, "base64", None, "the base64 ends inside a byte" if over else "")
 
 
@@ -205,19 +200,22 @@ def _token(text: str, path: str, inside: int) -> Iterator[tuple[str, object]]:
 
 
 def _bytes(member: Member, inside: int) -> Iterator[tuple[str, object]]:
-    """Yield bytes, and what is in them if they are JSON or CBOR themselves."""
-    yield member.path, member
+    """Yield what is in bytes that are JSON or CBOR themselves, then the bytes."""
     data = member.data
-    if inside >= MAX_INSIDE or len(data) < LEAST:
+    if inside < MAX_INSIDE and len(data) >= LEAST:
+        if data.lstrip()[:1] in (b"{", b"[") and is_text(data):
+            yield from _inner_text(data, member.path + INSIDE, inside + 1)
+        elif data[0] >> 5 in (4, 5, 6):
+            yield from _cbor(data, member.path + INSIDE, inside + 1)
+    yield member.path, member
+
+
+def _inner_text(data: bytes, path: str, inside: int) -> Iterator[tuple[str, object]]:
+    try:
+        value = parse(_text(data))
+    except InputError:
         return
-    if data.lstrip()[:1] in (b"{", b"[") and is_text(data):
-        try:
-            value = parse(_text(data))
-        except InputError:
-            return
-        yield from _walk(value, member.path + INSIDE, inside + 1)
-    elif data[0] >> 5 in (4, 5, 6):
-        yield from _cbor(data, member.path + INSIDE, inside + 1)
+    yield from _walk(value, path, inside)
 
 
 def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, object]]:
@@ -245,28 +243,32 @@ def _options(text: str) -> Iterator[tuple[str, object]]:
 def _yaml(text: str) -> Iterator[tuple[str, object]]:
     """Yield the bytes behind the keys of lines, and the blocks behind them."""
     lines = text.splitlines()
-    for index, line in enumerate(lines[:MAX_VALUES]):
-        found = _YAML.match(line.rstrip())
+    index = 0
+    while index < len(lines):
+        index += 1
+        found = _YAML.match(lines[index - 1].rstrip())
         if not found:
             continue
+        path = f"{found[2]} in line {index}"
         scalar = re.sub(r"^!!?\w+\s*", "", found[3] or "").strip()
         if scalar in ("|", ">", "|-", ">-", "|+", ">+"):
-            scalar = _block(lines, index + 1, len(found[1]))
-        yield from _scalar(scalar.strip("\"'"), f"{found[2]} in line {index + 1}")
+            index, scalar = _block(lines, index, len(found[1]))
+        yield from _scalar(scalar.strip("\"'"), path)
 
 
 def _scalar(scalar: str, path: str) -> Iterator[tuple[str, object]]:
     if scalar[:1] == "[" and (value := parse(scalar)) is not None:
         yield from _walk(value, path, 1)
-    elif len(scalar) >= 2 * LEAST:
+    elif len(scalar) >= LEAST:
         yield from _string(scalar, path, 1)
 
 
-def _block(lines: list[str], start: int, indent: int) -> str:
-    """Return the lines from *start* on that are indented by more than *indent*."""
-    kept = []
-    for line in lines[start:]:
+def _block(lines: list[str], start: int, indent: int) -> tuple[int, str]:
+    """Return where the lines end that are indented by more than *indent*, and those lines."""
+    end = start
+    while end < len(lines):
+        line = lines[end]
         if line.strip() and len(line) - len(line.lstrip()) <= indent:
             break
-        kept.append(line.strip())
-    return "\n".join(kept)
+        end += 1
+    return end, "\n".join(line.strip() for line in lines[start:end])

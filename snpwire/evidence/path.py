@@ -17,8 +17,3 @@ def child(path: str, key: object) -> str:
         return f"{path}.{key}"
     shown = named(key).replace('"', "'") if isinstance(key, str) else str(key)
     return f'{path}["{shown}"]' if isinstance(key, str) else f"{path}[{shown}]"
-
-
-def last_key(path: str) -> str:
-    """Return the last name of a path, without what stands around it."""
-    return re.split(r"[.\[]", path)[-1].rstrip(']"').lstrip('"')

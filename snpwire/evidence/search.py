@@ -15,6 +15,7 @@ from .certificate_search import (
 from .content import EvidenceCertificate, EvidenceContent, EvidencePart
 from .fields import assembled, is_report
 from .members import LEAST, Member, nodes
+from .path import INSIDE
 from .protobuf import field_path, proto_attestation
 from .report_search import cut_report, report_offsets
 from .surroundings import surroundings, unfit_blob
@@ -195,7 +196,7 @@ def _printed(search: _Search) -> None:
         note = f"put together from the text of {found.program}; reserved bytes are taken as zero"
         search.form = f"report as text of {found.program}"
         report = found.report.build()
-        search.hits = [Hit(report, "the text", "", None, True, notes=(note, *found.notes))]
+        search.hits = [Hit(report, "", "", None, True, notes=(note, *found.notes))]
 
 
 def _answer(search: _Search) -> EvidenceContent | None:
@@ -223,7 +224,8 @@ def _answer(search: _Search) -> EvidenceContent | None:
 def _evidence(
     search: _Search, hit: Hit, certificates: tuple[EvidenceCertificate, ...]
 ) -> EvidenceContent:
-    again = [row.place for row in search.hits if row.report == hit.report and row is not hit]
+    others = [row for row in search.hits if row.report == hit.report and row is not hit]
+    again = [row.place for row in others if not hit.path.startswith(f"{row.path}{INSIDE}")]
     notes = (f"the same report is at {', '.join(again[:3])} too",) if again else ()
     text = "JSON" if hit.path.startswith("$") else "a line of YAML"
     default = hit.form or (text if hit.path else "bytes with a report in them")

@@ -15,7 +15,7 @@ ANSWERS = {True: "yes", False: "no"}
 
 def evidence_lines(found: EvidenceContent) -> list[str]:
     """Return what was found, in lines: where the report lay, its claims and its certificates."""
-    where = f"report at {found.place}" if found.report else "no report"
+    where = f"report at {found.place}".removesuffix(" at ") if found.report else "no report"
     lines = [f"{found.form}, {found.size} bytes: {where}"]
     rows = [row for row in found.parts if row.name != "report"]
     if rows:

@@ -22,6 +22,8 @@ from .content import EvidencePart
 ANSWER = 4000
 """Bytes of the kernel's answer to SNP_GET_REPORT."""
 ANSWER_HEAD = 0x20
+MANY = 0x100
+"""More than the versions of a blob will be."""
 
 
 def surroundings(data: bytes, start: int) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def _request(data: bytes, start: int) -> dict[str, Any] | None:
 
 def unfit_blob(data: bytes) -> str:
     """Return why a blob of Hyper-V has no report, or not all of it; empty if it has, or is none."""
-    if data[:4] != SIGNATURE or not data[4:8].rstrip(b"\0"):
+    if data[:4] != SIGNATURE or not 0 < int.from_bytes(data[4:8], "little") < MANY:
         return ""
     size = len(data)
     if size < HclBlob.SIZE:

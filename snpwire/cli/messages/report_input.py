@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,14 +58,21 @@ def _report(source: Source, *, text: bool) -> ReportInput:
     """Return the report that an input is, or has in it. Raises InputError."""
     if len(source.data) == REPORT_SIZE and (not text or 0 in source.data):
         return ReportInput(source)
-    from ...evidence import evidence
+    from ...evidence import evidence, report_text
 
-    found = evidence(source.data)
+    whole = source.data
+    found = evidence(whole)
+    if not found and text and re.match(rb'\s*\{\s*"', whole):
+        raise InputError("there is no report in this JSON")
     if not found and text and 0 not in source.data:
         source = _decoded(source)
         found = evidence(source.data)
     if found:
         return _evidence(source, found)
+    if text and (printed := report_text(whole)):
+        absent = ", ".join(sorted(printed.absent)[:3])
+        reason = f"the text of {printed.program} has not all of a report: {absent} and more are not"
+        raise InputError(f"{reason} there", help="verify the report's bytes")
     size = len(source.data)
     if size != REPORT_SIZE:
         hint = "--offset and --length cut it out of a larger file" if size > REPORT_SIZE else ""
