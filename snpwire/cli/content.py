@@ -73,7 +73,7 @@ def contents(file: str, options: PieceOptions) -> Contents:
     found, problem = _all(source, given, problem)
     if problem and not found:
         raise problem
-    return Contents(found or _in_bytes(source), source, given)
+    return Contents(found or _unknown(source, given), source, given)
 
 
 def _all(
@@ -86,10 +86,12 @@ def _all(
     try:
         inner = list(_found(contained(given, source.data)))
     except InputError as exc:
-        inner, problem = [], problem or SourceError(source.name, exc)
+        inner, problem = [], SourceError(source.name, exc)
     if not inner and (certificates := list(_certificates(given, source.data))):
         return certificates, None
-    return [*inner, *own] or list(_log(given)), problem
+    if not inner and (log := list(_log(given))):
+        return log, None
+    return [*inner, *([] if source.prose else own)], problem
 
 
 def _found(found: InnerValue | None) -> Iterator[Content]:
@@ -101,6 +103,18 @@ def _in_bytes(source: Source) -> list[Content]:
     if source.log:
         return [Content("ghcb", 1.0, ("KVM's log names it", f"GPA {source.log.gpa:#x}"))]
     return [Content(*candidate) for candidate in candidates(source.data)]
+
+
+def _unknown(source: Source, given: bytes) -> list[Content]:
+    """Return why nothing is known of an input."""
+    from ..capture.logtext import foreign
+
+    if what := foreign(given[:16]):
+        return [Content(UNKNOWN, 0.0, (f"this is {what[0]}: {what[1]}",))]
+    if source.prose:
+        reason = f"a text of {len(given)} bytes without bytes, evidence or messages that are known"
+        return [Content(UNKNOWN, 0.0, (reason,))]
+    return _in_bytes(source)
 
 
 def _certificates(given: bytes, data: bytes) -> Iterator[Content]:

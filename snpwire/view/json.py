@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..finding import Finding
     from ..layout import Leaf
-    from .document import Document
+    from .document import Document, Missing
     from .meaning import Meaning
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,9})\]")
@@ -29,7 +29,7 @@ def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None =
     return {
         "schema": f"{doc.kind.name}/1",
         "fields": _fields(doc, full, only),
-        **({"missing": _missing(doc)} if doc.missing else {}),
+        **({"missing": _missing(doc, doc.missing)} if doc.missing else {}),
         "decisions": [decision._asdict() for decision in doc.decisions],
         **_exit(doc),
         **{key: value for key, value in _optional(doc).items() if value},
@@ -46,11 +46,9 @@ def _fields(doc: Document, full: bool, only: Iterable[Leaf] | None) -> Any:
     return shape(shown, _full(doc) if full else _plain)
 
 
-def _missing(doc: Document) -> dict[str, Any]:
+def _missing(doc: Document, missing: Missing) -> dict[str, Any]:
     """Return how far the bytes go, and those that are there of a field that is not whole."""
-    if doc.missing is None:
-        return {}
-    out: dict[str, Any] = {"from": doc.missing.start, "of": doc.missing.of}
+    out: dict[str, Any] = {"from": missing.start, "of": missing.of}
     if cut := doc.cut():
         value = cut.codec.to_plain(cut.value)
         out["cut"] = {"path": cut.path, "offset": cut.offset, "hex": value}
