@@ -39,6 +39,7 @@ def of_size(size):
 def test_what_a_program_prints_is_read_back_or_refused_with_both_readings(name, data):
     made = encoded(FORMS[name](data))
     assume(len(made) != len(data))
+    assume(name != "bytea escape" or re.search(rb"\\[0-7]{3}", made))
     assume(name != "numbers" or not all(10 <= byte <= 99 for byte in data))  # as ``% x`` prints
 
     try:

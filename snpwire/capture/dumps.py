@@ -228,7 +228,9 @@ def _check_passed(passed: list[DumpLine], first: DumpRow) -> None:
     cell = re.compile(rf"0x[0-9a-fA-F]{{{2 * first.width}}}\b")
     for line in passed if end and first.offset else ():
         for match in islice(_OFFSET.finditer(line.message.removeprefix(first.label)), _FIRST):
-            bare = first.numbers and len(match[0]) == len(first.offset)  # a name stands behind it
+            bare = first.numbers and len(match[0]) == len(
+                first.offset or ""
+            )  # a name stands behind it
             alike = _is_offset(match[0], first) or (bare and cell.search(line.message, match.end()))
             if alike and int(match[0].strip(":"), 16) < end:
                 raise InputError(
