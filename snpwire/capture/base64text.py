@@ -24,7 +24,7 @@ _SHORTEST = 16  # characters; a shorter text is more often a word
 
 
 def read_marked(text: str) -> DecodedText | None:
-    """Return what the PEM block, data URL or YAML scalar in *text* holds, or None if it has none."""
+    """Return what a PEM block, data URL or YAML scalar in *text* holds, or None."""
     body = _body(text)
     if body is not None:
         return DecodedText(parse(body), "PEM")

@@ -37,6 +37,7 @@ _OCTAL = re.compile(r"\\[0-7]{3}")
 _GREEDY = re.compile(r"\\x[0-9a-fA-F]{3}")
 _HEXED = re.compile(r"""[^"'\\$]*["'](?:\\x[0-9a-fA-F]{2})*["']\s*;?\s*""", re.ASCII)
 _MARKS = ("b'", 'b"', "' <repeats ")
+_GDB = re.compile(r"\s*\$[0-9]{1,4} = [\"']", re.ASCII)
 _NAME = 64  # characters of a name or a call before the first string
 _LARGEST = 1 << 26  # bytes that repetitions may stand for
 
@@ -57,7 +58,9 @@ def read(
     """Return what the strings in *text* hold, or None if there are none with escapes."""
     if found := plainhex.literal(text):
         return found
-    if ("\\" not in text and not any(mark in text for mark in _MARKS)) or _HEXED.fullmatch(text):
+    if (
+        "\\" not in text and not (any(mark in text for mark in _MARKS) or _GDB.match(text))
+    ) or _HEXED.fullmatch(text):
         return None
     if "\\" in text and (found := _bytea(text, sizes)):
         return found
@@ -111,7 +114,7 @@ def _pieces(text: str, first: re.Match[str]) -> tuple[list[_Piece], int]:
 def _meant(text: str, pieces: list[_Piece], *, guess: bool) -> bool:
     """Return whether the strings are there for their bytes, and no other reader takes them."""
     escapes = sum(len(_ESCAPE.findall(piece.text)) for piece in pieces)
-    named = any(piece.kind == "b" or piece.repeats > 1 for piece in pieces)
+    named = any(piece.kind == "b" or piece.repeats > 1 for piece in pieces) or _GDB.match(text)
     if not (escapes or named):
         return False
     if named and pieces[0].start < _NAME:

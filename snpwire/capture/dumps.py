@@ -16,7 +16,7 @@ only where they continue a dump, or have at least 16 bytes, or where nothing els
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from ..errors import InputError
 from .dumplines import DumpLine, DumpRow, dump_line, printed
@@ -24,7 +24,7 @@ from .dumplines import DumpLine, DumpRow, dump_line, printed
 _SHORTEST_TEXT = 4  # bytes of a row whose text, on a line of its own, is no accident
 _WIDE = 4  # bytes of a number of which one tells a row
 _FIRST = 8  # words of a line among which an offset may be
-_OFFSET = re.compile(r"(?:0x)?[0-9a-fA-F]{4,16}")
+_OFFSET = re.compile(r"(?<![0-9A-Za-z_])(?:0x)?[0-9a-fA-F]{4,16}\b:?")
 _CLOSING = re.compile(r"[0-9a-fA-F]{6,16}")
 _NO_DIGIT = re.compile(r"[^0-9a-fA-Fx:\s]")
 
@@ -225,9 +225,14 @@ def _check_damaged(other: DumpLine, last: DumpRow | None, model: DumpRow) -> Non
 def _check_passed(passed: list[DumpLine], first: DumpRow) -> None:
     """Refuse a line before the *first* row of all that has an offset like it, but a lower one."""
     end = int(first.offset, 16) if first.offset else 0
+    cell = re.compile(rf"0x[0-9a-fA-F]{{{2 * first.width}}}\b")
     for line in passed if end and first.offset else ():
-        for token in line.message.removeprefix(first.label).split()[:_FIRST]:
-            if _is_offset(token, first) and int(token.strip(":"), 16) < end:
+        for match in islice(_OFFSET.finditer(line.message.removeprefix(first.label)), _FIRST):
+            bare = first.numbers and len(match[0]) == len(
+                first.offset or ""
+            )  # a name stands behind it
+            alike = _is_offset(match[0], first) or (bare and cell.search(line.message, match.end()))
+            if alike and int(match[0].strip(":"), 16) < end:
                 raise InputError(
                     "not a row like those below it, but with an offset before theirs",
                     line=line.number,
@@ -238,8 +243,7 @@ def _check_passed(passed: list[DumpLine], first: DumpRow) -> None:
 def _is_offset(token: str, row: DumpRow) -> bool:
     """Return whether a word looks as the offset of *row* does."""
     digits, mark = token.removesuffix(":"), token[-1:] if token.endswith(":") else ""
-    alike = mark == row.mark and len(digits) == len(row.offset or "")
-    return alike and bool(_OFFSET.fullmatch(digits))
+    return mark == row.mark and len(digits) == len(row.offset or "")
 
 
 def _next_offset(tokens: list[str], last: DumpRow | None) -> bool:

@@ -18,6 +18,7 @@ usable order, which a note reports.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 LIMIT = 1 << 28  # bytes that `*` may stand for: a few digits must not take all memory
 
 _FAR = 0x1000  # bytes that no two hashes of addresses are near each other
+
+_FIELD = re.compile(r"[A-Za-z_][\w.]*:", re.ASCII)  # whose value is digits, and no dump
 
 _BASES = {16: "hexadecimal", 8: "octal", 10: "decimal"}
 
@@ -116,7 +119,7 @@ def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
         return words > memory, "as the text column says"
     first = rows[0]
     memory_order = _is_xxd(first) or _is_objdump(first) or _is_tcpdump(first)
-    alone = len(rows) == len(first.groups) == 1 and first.offset is None and not first.logged
+    alone = len(rows) == len(first.groups) == 1 and bool(_FIELD.fullmatch(first.label))
     usual = first.width in (2, 4, 8) and not (memory_order or alone)
     silent = " (the text column does not tell)" if shown else ""
     return usual, f"as {_make(rows, base, words=usual)} prints them{silent}"

@@ -203,7 +203,7 @@ def _od_decimal(text: str) -> bool:
 
 
 _OFFSET = re.compile(r"^ *[0-9a-fA-F]{8}")
-_OD_MARK = re.compile(r"^ *[0-7]{7,12} ")
+_OD_MARK = re.compile(r"^ *[0-7]{5,12} +[0-9]{1,3} |^ *(?:[0-9]{1,3} +){4}")
 
 MAKES = (
     Make("hexyl", lambda text: "│" in text or "+--------+-" in text, _hexyl, re.compile("[│┊]")),

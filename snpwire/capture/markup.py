@@ -139,7 +139,7 @@ def _rows_alone(text: str) -> str:
     """Return the only rows of bytes among other lines; nothing if other lines have bytes too."""
     lines = text.split("\n")
     rows = [at for at, line in enumerate(lines) if _ROW.match(line)]
-    if not rows:
+    if not rows or "Offset Bytes" in text:  # a head of Format-Hex has such a row
         return ""
     end = rows[-1] + 1
     end += end < len(lines) and bool(_LAST.match(lines[end]))

@@ -90,7 +90,7 @@ def value_text(option: str, value: str, wanted: Wanted) -> str:
         data = raw
         with suppress(InputError):  # what compares the value says what is wrong
             data = meant(raw, wanted, option)
-        return data.hex() if data != raw else value
+        return data.hex() if wanted.fits and wanted.fits(len(data)) else value
     return value
 
 
