@@ -227,3 +227,17 @@ def printed(report, *, turin=False):
         f"Signature:\n  R:{hex_lines(found['signature.r'])}\n  S:{hex_lines(found['signature.s'])}",
     ]
     return "\n\n".join(rows).encode()
+
+
+def samples(report, vcek, ask, ark):
+    """Return files of evidence of a report: a blob whose claims do not fit, JSON, CBOR, text."""
+    rows = [{"cert_type": n, "data": list(c)} for n, c in (("VCEK", vcek), ("ASK", ask))]
+    table = build_table([("VCEK", vcek), ("ASK", ask), ("ARK", ark)])
+    evidence = {"attestation_report": fields(report), "cert_chain": rows}
+    return {
+        "hcl.bin": hcl(report, size=1800),
+        "azure.json": azure(hcl(report, size=1800), 2, vcek),
+        "snp-evidence.json": json.dumps(evidence).encode(),
+        "tsm.cbor": cbor({"provider": "sev_guest\n", "outblob": report, "auxblob": table}),
+        "snpguest.txt": printed(report),
+    }
