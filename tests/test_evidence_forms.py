@@ -7,6 +7,7 @@ import struct
 import time
 import tomllib
 import tracemalloc
+from pathlib import Path
 
 import authority
 import pytest
@@ -22,6 +23,7 @@ from snpwire.evidence import (
     evidence_lines,
     folder,
     members,
+    protobuf,
     report_text,
 )
 from snpwire.evidence.cbor import cbor_strings
@@ -29,6 +31,7 @@ from snpwire.evidence.claims import claims_checks
 from snpwire.evidence.fields import assembled
 from snpwire.evidence.protobuf import field_path, proto_attestation, proto_fields
 from snpwire.evidence.report_search import report_offsets
+from snpwire.evidence.search import FORMS as FORMS_OF_JSON
 from snpwire.wire.certs import build_table
 from snpwire.wire.hcl import HclBlob, HclReportType
 from snpwire.wire.report import Report
@@ -273,6 +276,27 @@ def test_fields_that_are_none_of_a_report_are_named(field, value, said):
         evidence(json.dumps(plain).encode())
 
     assert said in str(error.value)
+
+
+def test_fields_without_a_place_in_a_report_are_passed_over():
+    plain = wrappings.fields(REPORT) | {"_reserved_0": 0, "comment": "none"}
+
+    assert assembled(plain, "$") == REPORT
+
+
+def test_a_blob_that_contradicts_itself_says_so():
+    found = evidence(wrappings.hcl(REPORT, kind=4))
+
+    assert found.report == REPORT
+    assert found.notes == ("report_type is 4, Intel TDX, and the report is SEV-SNP's",)
+
+
+def test_what_only_resembles_a_cut_blob_or_report_is_none():
+    assert evidence(BLOB[:0x4C1]).report == REPORT
+    assert evidence(REPORT + struct.pack("<IIIII", 20, 1, 4, 1, 0)).form == (
+        "bytes with a report in them"
+    )
+    assert evidence(REPORT[:0x4C] + b"\1\1\1\1" + REPORT[0x50:900]) is None
 
 
 def test_many_missing_fields_are_counted():
@@ -862,6 +886,29 @@ def test_the_blob_is_a_block():
     assert blob.head.report_type is HclReportType.SNP
     assert HclBlob(elements=[1]).head.request_version == 2
     assert HclBlob().elements == ()
+
+
+# The specification
+
+
+SPEC = tomllib.loads(Path(__file__).parents[1].joinpath("specs/containers.toml").read_text())
+
+
+def test_forms_of_json_are_those_of_the_specification():
+    specified = {row["name"]: set(row["members"]) for row in SPEC["evidence_json"]}
+
+    assert {name for name, _ in FORMS_OF_JSON} == specified.keys()
+    assert {name for name, keys in FORMS_OF_JSON if set(keys) == specified[name]} == (
+        specified.keys()
+    )
+    assert all(set(keys) <= specified[name] for name, keys in FORMS_OF_JSON)
+
+
+def test_messages_have_the_fields_of_the_specification():
+    rows = {row["name"]: row["fields"] for row in SPEC["proto_message"]}
+
+    assert {name: number for number, name in protobuf.REPORT.items()} == rows["Report"]
+    assert {name: number for number, name in protobuf.CHAIN.items()} == rows["CertificateChain"]
 
 
 # Real files
