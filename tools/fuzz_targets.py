@@ -13,6 +13,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fuzz_engine as engine
+import fuzz_evidence as wrapping
 import fuzz_files as files
 import fuzz_host as host
 import fuzz_messages as messages
@@ -271,6 +272,7 @@ TARGETS: dict[str, Target] = {
     "cli": Target(command, seeds.command_seeds, share=4),
     "message": Target(messages.message, messages.message_seeds),
     "evidence": Target(messages.evidence, messages.evidence_seeds),
+    "wrapped": Target(wrapping.wrapped, wrapping.wrapped_seeds, share=2),
     "buffer": Target(host.buffer, host.buffer_seeds),
     "rmp": Target(host.rmp, host.rmp_seeds, (*BYTES, *(host.entry,) * 6)),
     "files": Target(files.files, files.file_seeds),

@@ -142,7 +142,7 @@ def evidence(data: bytes) -> EvidenceContent | None:
             search.member(node)
             if node.offset is not None or node.form == "bytes":
                 search.form = search.form or _cbor_form(path)
-        elif isinstance(node, dict):
+        else:
             search.named(path, node)
     if not search.hits and not search.known:
         _unnamed(search)
