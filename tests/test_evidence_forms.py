@@ -30,6 +30,7 @@ from snpwire.evidence.cbor import cbor_strings
 from snpwire.evidence.claims import claims_checks
 from snpwire.evidence.fields import assembled
 from snpwire.evidence.protobuf import field_path, proto_attestation, proto_fields
+from snpwire.evidence.prototext import proto_text
 from snpwire.evidence.report_search import report_offsets
 from snpwire.evidence.search import FORMS as FORMS_OF_JSON
 from snpwire.wire.certs import build_table
@@ -158,6 +159,8 @@ FORMS = {
     "option": (f"run --tee=snp quote={B64} -v\n".encode(), "quote=", None, []),
     "XML": (f"<a><report>{B64}</report></a>".encode(), "<report>", None, []),
     "printed": (wrappings.printed(REPORT), "", None, []),
+    "printed in 2023": (wrappings.printed_2023(REPORT), "", None, []),
+    "text of messages": (wrappings.proto_printed(REPORT), "", None, ["VCEK"]),
 }
 
 
@@ -305,7 +308,7 @@ def test_many_missing_fields_are_counted():
         for key in ("policy", "report_data", "measurement", "chip_id")
     }
 
-    with pytest.raises(InputError, match=r"without version, guest_svn, family_id and \d+ more"):
+    with pytest.raises(InputError, match=r"without family_id, image_id, host_data and \d+ more"):
         evidence(json.dumps(plain).encode())
 
 
@@ -458,12 +461,15 @@ def test_what_is_found_and_broken_is_one_line(data, said):
         b"\xa1\x61a",
         b"\x9f" * 100,
         b'{"a": "{broken"}',
+        b'{"a": "{\\"broken"}',
+        b"a: {broken and long enough}\n",
+        b"option=AAAAAAAAAAAAAAAAA== <a>!!!!!!!!!!!!!!!!!!!!</a> b=AAAAAAAAAAAAAAAAA\n",
         b'{"a": "' + base64.b64encode(b"{ broken" * 3) + b'"}',
         b'"' + b"A" * 5 + b'"',
         b"[1, 256, -1]",
         b"report: [1, 2\n",
     ],
-    ids=range(22),
+    ids=range(25),
 )
 def test_other_things_are_no_evidence(data):
     assert evidence(data) is None
@@ -581,6 +587,14 @@ def test_tables_are_told_from_other_bytes():
     )
     assert evidence(cut).certificates == ()
     assert [row.name for row in evidence(REPORT + garbled).certificates] == ["ASK"]
+
+
+def test_a_certificate_of_another_maker_beside_the_word_is_called_certificate():
+    strange = authority.certificate(
+        "SEVERAL ARK-like", "nobody", authority.rsa_key("ark"), authority.rsa_key("ark")
+    )
+
+    assert [row.name for row in certificates_in(text(a=list(strange)))] == ["certificate"]
 
 
 def test_the_same_certificate_is_named_once():
@@ -836,6 +850,14 @@ def test_text_in_a_frame_and_of_other_programs_is_read():
     assert found.report.current_build == 21
     assert found.report.committed_build == 40
     assert {"key_info", "signature.r", "cpuid_step"} <= found.absent
+
+
+def test_text_of_messages_has_escapes_of_every_kind():
+    found = proto_text(b'report_data: "a\\n\\x0a\\"\\377z"\nvmpl: 3\nsignature: "\\x"\nvmpl: 4\n')
+
+    assert found == {"report_data": b'a\n\n"\xffz', "vmpl": 3, "signature": b"x"}
+    assert proto_text(b"report_data: 1\nsignature: 2\n") == {}
+    assert proto_text(b"signature: 2\n") == {}
 
 
 # Folders
