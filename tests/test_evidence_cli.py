@@ -217,7 +217,7 @@ class TestRefusals:
             (
                 b"Version: 2\nGuest SVN: 0\nPolicy: 0x30000\nVMPL: 0\nSignature Algorithm: 1\n"
                 b"Platform Info: 0x1\n",
-                "the text of a program has not all of a report: author_key_digest, chip_id,",
+                "the text of a program lacks author_key_digest, chip_id, committed_build and ",
             ),
         ],
         ids=range(8),

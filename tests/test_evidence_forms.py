@@ -7,6 +7,7 @@ import struct
 import time
 import tomllib
 import tracemalloc
+from pathlib import Path
 
 import authority
 import pytest
@@ -22,13 +23,16 @@ from snpwire.evidence import (
     evidence_lines,
     folder,
     members,
+    protobuf,
     report_text,
 )
 from snpwire.evidence.cbor import cbor_strings
 from snpwire.evidence.claims import claims_checks
 from snpwire.evidence.fields import assembled
 from snpwire.evidence.protobuf import field_path, proto_attestation, proto_fields
+from snpwire.evidence.prototext import proto_text
 from snpwire.evidence.report_search import report_offsets
+from snpwire.evidence.search import FORMS as FORMS_OF_JSON
 from snpwire.wire.certs import build_table
 from snpwire.wire.hcl import HclBlob, HclReportType
 from snpwire.wire.report import Report
@@ -155,6 +159,8 @@ FORMS = {
     "option": (f"run --tee=snp quote={B64} -v\n".encode(), "quote=", None, []),
     "XML": (f"<a><report>{B64}</report></a>".encode(), "<report>", None, []),
     "printed": (wrappings.printed(REPORT), "", None, []),
+    "printed in 2023": (wrappings.printed_2023(REPORT), "", None, []),
+    "text of messages": (wrappings.proto_printed(REPORT), "", None, ["VCEK"]),
 }
 
 
@@ -275,13 +281,34 @@ def test_fields_that_are_none_of_a_report_are_named(field, value, said):
     assert said in str(error.value)
 
 
+def test_fields_without_a_place_in_a_report_are_passed_over():
+    plain = wrappings.fields(REPORT) | {"_reserved_0": 0, "comment": "none"}
+
+    assert assembled(plain, "$") == REPORT
+
+
+def test_a_blob_that_contradicts_itself_says_so():
+    found = evidence(wrappings.hcl(REPORT, kind=4))
+
+    assert found.report == REPORT
+    assert found.notes == ("report_type is 4, Intel TDX, and the report is SEV-SNP's",)
+
+
+def test_what_only_resembles_a_cut_blob_or_report_is_none():
+    assert evidence(BLOB[:0x4C1]).report == REPORT
+    assert evidence(REPORT + struct.pack("<IIIII", 20, 1, 4, 1, 0)).form == (
+        "bytes with a report in them"
+    )
+    assert evidence(REPORT[:0x4C] + b"\1\1\1\1" + REPORT[0x50:900]) is None
+
+
 def test_many_missing_fields_are_counted():
     plain = {
         key: wrappings.fields(REPORT)[key]
         for key in ("policy", "report_data", "measurement", "chip_id")
     }
 
-    with pytest.raises(InputError, match=r"without version, guest_svn, family_id and \d+ more"):
+    with pytest.raises(InputError, match=r"without family_id, image_id, host_data and \d+ more"):
         evidence(json.dumps(plain).encode())
 
 
@@ -434,12 +461,15 @@ def test_what_is_found_and_broken_is_one_line(data, said):
         b"\xa1\x61a",
         b"\x9f" * 100,
         b'{"a": "{broken"}',
+        b'{"a": "{\\"broken"}',
+        b"a: {broken and long enough}\n",
+        b"option=AAAAAAAAAAAAAAAAA== <a>!!!!!!!!!!!!!!!!!!!!</a> b=AAAAAAAAAAAAAAAAA\n",
         b'{"a": "' + base64.b64encode(b"{ broken" * 3) + b'"}',
         b'"' + b"A" * 5 + b'"',
         b"[1, 256, -1]",
         b"report: [1, 2\n",
     ],
-    ids=range(22),
+    ids=range(25),
 )
 def test_other_things_are_no_evidence(data):
     assert evidence(data) is None
@@ -557,6 +587,14 @@ def test_tables_are_told_from_other_bytes():
     )
     assert evidence(cut).certificates == ()
     assert [row.name for row in evidence(REPORT + garbled).certificates] == ["ASK"]
+
+
+def test_a_certificate_of_another_maker_beside_the_word_is_called_certificate():
+    strange = authority.certificate(
+        "SEVERAL ARK-like", "nobody", authority.rsa_key("ark"), authority.rsa_key("ark")
+    )
+
+    assert [row.name for row in certificates_in(text(a=list(strange)))] == ["certificate"]
 
 
 def test_the_same_certificate_is_named_once():
@@ -814,6 +852,14 @@ def test_text_in_a_frame_and_of_other_programs_is_read():
     assert {"key_info", "signature.r", "cpuid_step"} <= found.absent
 
 
+def test_text_of_messages_has_escapes_of_every_kind():
+    found = proto_text(b'report_data: "a\\n\\x0a\\"\\377z"\nvmpl: 3\nsignature: "\\x"\nvmpl: 4\n')
+
+    assert found == {"report_data": b'a\n\n"\xffz', "vmpl": 3, "signature": b"x"}
+    assert proto_text(b"report_data: 1\nsignature: 2\n") == {}
+    assert proto_text(b"signature: 2\n") == {}
+
+
 # Folders
 
 
@@ -862,6 +908,29 @@ def test_the_blob_is_a_block():
     assert blob.head.report_type is HclReportType.SNP
     assert HclBlob(elements=[1]).head.request_version == 2
     assert HclBlob().elements == ()
+
+
+# The specification
+
+
+SPEC = tomllib.loads(Path(__file__).parents[1].joinpath("specs/containers.toml").read_text())
+
+
+def test_forms_of_json_are_those_of_the_specification():
+    specified = {row["name"]: set(row["members"]) for row in SPEC["evidence_json"]}
+
+    assert {name for name, _ in FORMS_OF_JSON} == specified.keys()
+    assert {name for name, keys in FORMS_OF_JSON if set(keys) == specified[name]} == (
+        specified.keys()
+    )
+    assert all(set(keys) <= specified[name] for name, keys in FORMS_OF_JSON)
+
+
+def test_messages_have_the_fields_of_the_specification():
+    rows = {row["name"]: row["fields"] for row in SPEC["proto_message"]}
+
+    assert {name: number for number, name in protobuf.REPORT.items()} == rows["Report"]
+    assert {name: number for number, name in protobuf.CHAIN.items()} == rows["CertificateChain"]
 
 
 # Real files

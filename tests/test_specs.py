@@ -178,6 +178,7 @@ OTHER_TABLES = {
     "log_format",  # test_log_formats
     "register",
     "steps",
+    *("evidence_json", "proto_message"),  # test_evidence_forms
 }
 
 

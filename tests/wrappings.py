@@ -227,3 +227,58 @@ def printed(report, *, turin=False):
         f"Signature:\n  R:{hex_lines(found['signature.r'])}\n  S:{hex_lines(found['signature.s'])}",
     ]
     return "\n\n".join(rows).encode()
+
+
+def samples(report, vcek, ask, ark):
+    """Return files of evidence of a report: a blob whose claims do not fit, JSON, CBOR, text."""
+    rows = [{"cert_type": n, "data": list(c)} for n, c in (("VCEK", vcek), ("ASK", ask))]
+    table = build_table([("VCEK", vcek), ("ASK", ask), ("ARK", ark)])
+    evidence = {"attestation_report": fields(report), "cert_chain": rows}
+    return {
+        "hcl.bin": hcl(report, size=1800),
+        "azure.json": azure(hcl(report, size=1800), 2, vcek),
+        "snp-evidence.json": json.dumps(evidence).encode(),
+        "tsm.cbor": cbor({"provider": "sev_guest\n", "outblob": report, "auxblob": table}),
+        "snpguest.txt": printed(report),
+    }
+
+
+def escaped(data):
+    """Return bytes as the text of protocol buffers has them."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:03o}"
+        for byte in data
+    )
+
+
+def proto_printed(report):
+    """Return an attestation as go-sev-guest prints it: what is zero is left out."""
+    found = names(report)
+    rows = [(name.replace("key_info", "signer_info"), found[name]) for name in GO.split()]
+    rows.append(("signature", report[0x2A0:]))
+    family, model, step = (found[f"cpuid_{part}"] for part in ("fam_id", "mod_id", "step"))
+    rows.append(("cpuid1eax_fms", (family - 0xF) << 20 | 0xF << 8 | model << 4 | step))
+    lines = [
+        f'  {name}: "{escaped(value)}"' if isinstance(value, bytes) else f"  {name}: {int(value)}"
+        for name, value in rows
+        if value
+    ]
+    chain = f'certificate_chain: {{\n  vcek_cert: "{escaped(authority.vcek())}"\n}}\n'
+    return ("report: {\n" + "\n".join(lines) + "\n}\n" + chain).encode()
+
+
+def printed_2023(report):
+    """Return what snpguest printed in 2023: no key information, versions by their parts."""
+    text = printed(report).decode()
+    begin, end = text.index("Key Information"), text.index("Report Data")
+    text = text[:begin] + "Author Key Encryption:        false\n\n" + text[end:]
+    found = names(report)
+    for which in ("Current", "Committed"):
+        parts = [
+            f"{which} {part.title()}:                {found[f'{which.lower()}_{part}']}"
+            for part in ("build", "minor", "major")
+        ]
+        start = text.index(f"{which} Version")
+        text = text[:start] + "\n".join(parts) + text[text.index("\n", start) :]
+    text = text.replace(f"(0x{int(found['policy']):x})", f"({int(found['policy'])})")
+    return text.replace("\n\n", "\n").lower().replace("\n  fmc:         none", "").encode()

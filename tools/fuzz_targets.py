@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fuzz_certificates as certificates
 import fuzz_engine as engine
+import fuzz_evidence as wrapping
 import fuzz_files as files
 import fuzz_host as host
 import fuzz_messages as messages
@@ -275,6 +276,7 @@ TARGETS: dict[str, Target] = {
     "message": Target(messages.message, messages.message_seeds),
     "evidence": Target(messages.evidence, messages.evidence_seeds),
     "certificate": Target(certificates.certificate, certificates.certificate_seeds),
+    "wrapped": Target(wrapping.wrapped, wrapping.wrapped_seeds, share=2),
     "buffer": Target(host.buffer, host.buffer_seeds),
     "rmp": Target(host.rmp, host.rmp_seeds, (*BYTES, *(host.entry,) * 6)),
     "files": Target(files.files, files.file_seeds),

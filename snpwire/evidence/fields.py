@@ -59,6 +59,7 @@ VERSIONS = {"current": "current", "committed": "committed"}
 MARK = frozenset(("policy", "report_data", "measurement", "chip_id"))
 """Fields by which an object is known to be a report."""
 LEAVES: dict[str, Leaf] = {leaf.path: leaf for leaf in Report.zero().leaves() if not leaf.gap}
+_UNSAID = {path: 0 for path, leaf in LEAVES.items() if not isinstance(leaf.value, bytes)}
 KNOWN = {re.sub("_", "", path): path for path in LEAVES} | NAMES
 
 
@@ -99,8 +100,13 @@ def report_values(value: Mapping[Any, object], path: str = "") -> dict[str, Any]
 
 
 def assembled(value: Mapping[Any, object], path: str) -> bytes:
-    """Return the report that the fields of *value* are. Raises InputError."""
+    """Return the report that the fields of *value* are. Raises InputError.
+
+    Where none is an object, they are of protocol buffers, which leave out numbers that are zero.
+    """
     found = report_values(value, path)
+    if not any(isinstance(each, dict) for each in value.values()):
+        found = _UNSAID | found
     missing = [name for name in LEAVES if name not in found and name not in OPTIONAL]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

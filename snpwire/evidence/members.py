@@ -54,6 +54,10 @@ class Member(NamedTuple):
     """What is wrong with the digits, of which as many as are whole were read."""
 
 
+Node = Member | dict[str, Any]
+"""Bytes, or an object of JSON."""
+
+
 def members(data: bytes) -> Iterator[Member]:
     """Yield the bytes in *data*: JSON, CBOR, YAML, a token, options. None if it is none of these.
 
@@ -64,7 +68,7 @@ def members(data: bytes) -> Iterator[Member]:
             yield member
 
 
-def nodes(data: bytes) -> Iterator[tuple[str, object]]:
+def nodes(data: bytes) -> Iterator[tuple[str, Node]]:
     """Yield objects of JSON (``dict``) and bytes (``Member``) of *data*, each with its path."""
     if data[:1] and data[0] >> 5 in (4, 5, 6) and (found := _cbor(data, "$", 0)):
         yield from found
@@ -78,7 +82,7 @@ def nodes(data: bytes) -> Iterator[tuple[str, object]]:
     elif _TOKEN.fullmatch(text):
         yield from _token(text, "$", 0)
     elif (member := decoded(text, "$")) and not member.problem:
-        yield from _bytes(member, 0)
+        yield from (row for row in _bytes(member, 0) if row[1] is not member)
     else:
         yield from _options(text)
         yield from _yaml(text)
@@ -121,7 +125,7 @@ def parse(text: str) -> object:
     return None
 
 
-def _walk(root: object, path: str, inside: int) -> Iterator[tuple[str, object]]:
+def _walk(root: object, path: str, inside: int) -> Iterator[tuple[str, Node]]:
     """Yield the objects and bytes of a value, in its order. Raises InputError."""
     stack: list[Iterator[tuple[str, object]]] = [iter([(path, root)])]
     count = 0
@@ -162,7 +166,7 @@ def listed(value: list[object]) -> bytes | None:
         return None
 
 
-def _string(text: str, path: str, inside: int) -> Iterator[tuple[str, object]]:
+def _string(text: str, path: str, inside: int) -> Iterator[tuple[str, Node]]:
     """Yield what a text stands for: bytes, JSON, a token, PEM."""
     if "-----BEGIN " in text:
         yield path, Member(path, text.encode(errors="replace"), "text")
@@ -192,14 +196,14 @@ def decoded(text: str, path: str) -> Member | None:
     return Member(path, data, "base64", None, "the base64 ends inside a byte" if over else "")
 
 
-def _token(text: str, path: str, inside: int) -> Iterator[tuple[str, object]]:
+def _token(text: str, path: str, inside: int) -> Iterator[tuple[str, Node]]:
     """Yield what the parts of a token between its dots stand for."""
     for index, part in enumerate(text.strip().split(".")):
         if member := decoded(part, f"{path} part {index}"):
             yield from _bytes(member, inside)
 
 
-def _bytes(member: Member, inside: int) -> Iterator[tuple[str, object]]:
+def _bytes(member: Member, inside: int) -> Iterator[tuple[str, Node]]:
     """Yield what is in bytes that are JSON or CBOR themselves, then the bytes."""
     data = member.data
     if inside < MAX_INSIDE and len(data) >= LEAST:
@@ -210,7 +214,7 @@ def _bytes(member: Member, inside: int) -> Iterator[tuple[str, object]]:
     yield member.path, member
 
 
-def _inner_text(data: bytes, path: str, inside: int) -> Iterator[tuple[str, object]]:
+def _inner_text(data: bytes, path: str, inside: int) -> Iterator[tuple[str, Node]]:
     try:
         value = parse(_text(data))
     except InputError:
@@ -218,8 +222,8 @@ def _inner_text(data: bytes, path: str, inside: int) -> Iterator[tuple[str, obje
     yield from _walk(value, path, inside)
 
 
-def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
+def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, Node]]:
+    found: list[tuple[str, Node]] = []
     for row in cbor_strings(data, path):
         if row.text:
             found += _string(row.data.decode(errors="replace"), row.path, inside)
@@ -230,7 +234,7 @@ def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, object]]:
     return found
 
 
-def _options(text: str) -> Iterator[tuple[str, object]]:
+def _options(text: str) -> Iterator[tuple[str, Node]]:
     """Yield the bytes of a command line's options, ``id-block=..``, and of XML's elements."""
     for found in _OPTION.finditer(text):
         if member := decoded(found[2], f"{found[1]}="):
@@ -240,7 +244,7 @@ def _options(text: str) -> Iterator[tuple[str, object]]:
             yield from _bytes(member, 1)
 
 
-def _yaml(text: str) -> Iterator[tuple[str, object]]:
+def _yaml(text: str) -> Iterator[tuple[str, Node]]:
     """Yield the bytes behind the keys of lines, and the blocks behind them."""
     lines = text.splitlines()
     index = 0
@@ -256,7 +260,7 @@ def _yaml(text: str) -> Iterator[tuple[str, object]]:
         yield from _scalar(scalar.strip("\"'"), path)
 
 
-def _scalar(scalar: str, path: str) -> Iterator[tuple[str, object]]:
+def _scalar(scalar: str, path: str) -> Iterator[tuple[str, Node]]:
     if scalar[:1] == "[" and (value := parse(scalar)) is not None:
         yield from _walk(value, path, 1)
     elif len(scalar) >= LEAST:

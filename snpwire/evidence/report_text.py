@@ -104,6 +104,10 @@ def report_text(data: bytes) -> ReportText | None:
     least = {"launch_mit_vector": 5, "current_mit_vector": 5}
     later = {name for name in OPTIONAL if 0 < version < least.get(name, 3)}
     absent = frozenset(LEAVES.keys() - kept.keys() - later)
+    author = next((row.value for row in rows if row.key == "authorkeyencryption"), "")
+    if author and "key_info" in absent:
+        kept["key_info"] = int(author.lower() in YES)
+        notes.append("key_info is not in the text: it is taken from the line about the author key")
     return ReportText(_program(keys), with_values(kept), absent, tuple(dict.fromkeys(notes)))
 
 

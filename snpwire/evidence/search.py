@@ -142,7 +142,7 @@ def evidence(data: bytes) -> EvidenceContent | None:
             search.member(node)
             if node.offset is not None or node.form == "bytes":
                 search.form = search.form or _cbor_form(path)
-        elif isinstance(node, dict):
+        else:
             search.named(path, node)
     if not search.hits and not search.known:
         _unnamed(search)
@@ -190,9 +190,17 @@ def _unnamed(search: _Search) -> None:
 
 def _printed(search: _Search) -> None:
     """Look for a report as programs print it, with all of its fields."""
+    from .prototext import proto_text
     from .report_text import report_text
 
-    if (found := report_text(search.data)) and not found.absent:
+    if values := proto_text(search.data):
+        note = "put together from its fields; its reserved bytes are taken as zero"
+        search.form = "attestation of go-sev-guest, text of protocol buffers"
+        search.hits = [Hit(assembled(values, "report"), "", "", None, True, notes=(note,))]
+        for name, value in values.items():
+            if isinstance(value, bytes):
+                search.certificates += der_certificates(value, name)
+    elif (found := report_text(search.data)) and found.absent <= {"key_info"}:
         note = f"put together from the text of {found.program}; reserved bytes are taken as zero"
         search.form = f"report as text of {found.program}"
         report = found.report.build()

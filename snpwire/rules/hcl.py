@@ -87,9 +87,7 @@ def report(blob: HclBlob, context: Context) -> Findings:
 
 def reserved(blob: HclBlob, context: Context) -> Findings:
     """Find reserved bytes of the header, and bits of the bitmap without a name."""
-    for found in record.reserved(blob):
-        if not found.path.startswith("report."):
-            yield found
+    yield from (row for row in record.reserved(blob) if not row.path.startswith("report."))
     for index, bits in enumerate(blob.elements):
         offset = HclBlob.SIZE
         yield from record.unknown_bits(bits, f"capabilities[{index}]", offset, SPEC)

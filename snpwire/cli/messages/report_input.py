@@ -20,7 +20,7 @@ from ..input import (
 )
 
 if TYPE_CHECKING:
-    from ...evidence import EvidenceContent
+    from ...evidence import EvidenceContent, ReportText
     from ..options import PieceOptions
 
 
@@ -60,24 +60,28 @@ def _report(source: Source, *, text: bool) -> ReportInput:
         return ReportInput(source)
     from ...evidence import evidence, report_text
 
-    whole = source.data
-    found = evidence(whole)
-    if not found and text and re.match(rb'\s*\{\s*"', whole):
-        raise InputError("there is no report in this JSON")
+    found = evidence(source.data)
     if not found and text and 0 not in source.data:
+        if printed := report_text(source.data):
+            raise _partial(printed)
+        if re.match(rb'\s*\{\s*"', source.data):
+            raise InputError("there is no report in this JSON")
         source = _decoded(source)
         found = evidence(source.data)
     if found:
         return _evidence(source, found)
-    if text and (printed := report_text(whole)):
-        absent = ", ".join(sorted(printed.absent)[:3])
-        reason = f"the text of {printed.program} has not all of a report: {absent} and more are not"
-        raise InputError(f"{reason} there", help="verify the report's bytes")
     size = len(source.data)
     if size != REPORT_SIZE:
         hint = "--offset and --length cut it out of a larger file" if size > REPORT_SIZE else ""
         raise InputError(f"a report has {REPORT_SIZE} bytes, got {size}", help=hint)
     return ReportInput(source)
+
+
+def _partial(printed: ReportText) -> InputError:
+    absent = sorted(printed.absent)
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    reason = f"the text of {printed.program} lacks {', '.join(absent[:3])}{more}"
+    return InputError(reason, help="a report is verified by all of its bytes")
 
 
 def _decoded(source: Source) -> Source:
