@@ -188,6 +188,11 @@ def kind(name: str) -> Kind:
         if name == COMMAND:
             hint = "decode, encode and diff take it with --id; each buffer is a kind, cmd-..., too"
             raise UsageError("a command is of many kinds", help=hint) from None
+        if name in CERTIFICATES:
+            raise UsageError(
+                f"a {name} is ASN.1, not a record: it has no layout here and is not encoded",
+                help="decode, diff and explain kds read it",
+            ) from None
         some = " ".join(list(RECORDS)[:20])
         hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None
