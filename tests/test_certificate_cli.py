@@ -782,7 +782,8 @@ class TestKds:
             (["--product", "milan"], vcek(), 2, "a certificate says its product itself"),
             ([], certificate("A", "A", ARK, ARK), 2, "no such certificate"),
             ([], pem(b"\1", label="PRIVATE KEY"), 3, "this is a private key in PEM"),
-            ([], b"xyz", 3, "<stdin>: "),
+            ([], b"xyz", 3, "<stdin>: a report has 1184 bytes, got 3"),
+            ([], b"00000000  zz", 3, "<stdin>: line 1: 'z' is not a hex digit"),
         ],
     )
     def test_what_has_no_address_is_refused(self, words, given, code, text):
