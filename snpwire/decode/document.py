@@ -1,18 +1,21 @@
 """From bytes to a document: parse them, decide how they are read, check them.
 
-Where a value needs more than its bytes, interpreters decide: ``INTERPRETERS`` of a module here has
-them by the name of the kind, since RMPREAD and RMPUPDATE share one class. ``CHAPTERS`` has the
-module of each chapter of ``wire``, so that decoding one kind imports one chapter.
+Where a value needs more than its bytes, an interpreter decides. A chapter has the same name here as
+in ``wire`` and ``rules``: ``INTERPRETERS`` of that module has a function for each class, so that
+decoding one kind imports one chapter. A class without one is read by itself; the rules of a
+command's buffer say whether the firmware refuses it.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..rules import findings
+from ..rules import findings, refusal
 from ..view.document import Document
-from ..wire import Kind, kind
+from ..wire import Kind, chapter_of, kind
 from .interpretation import NO_HINTS, Interpretation
 
 if TYPE_CHECKING:
@@ -24,15 +27,6 @@ if TYPE_CHECKING:
     from .interpretation import Hints
 
     Interpreter = Callable[[Any, Hints], Interpretation]
-
-CHAPTERS = {
-    **{name: name for name in ("ghcb", "message", "msr", "report", "rmp")},
-    **dict.fromkeys(("key", "migration"), "tcb"),
-    **dict.fromkeys(
-        ("firmware", "launch_commands", "mailbox", "page_commands", "platform"), "buffer"
-    ),
-}
-"""The chapters of ``wire`` that have interpreters, and the module here that has those."""
 
 
 def document(
@@ -51,8 +45,7 @@ def document(
     """
     row = kind(chosen) if isinstance(chosen, str) else chosen
     value: Any = row.type.parse(data) if isinstance(data, bytes) else data
-    interpreter = _interpreters(row.chapter).get(row.name)
-    reading = interpreter(value, hints) if interpreter else Interpretation(hints.context())
+    reading = _interpretation(value, hints)
     context = reading.context
     if decisions:
         context = context._replace(decisions=(*decisions, *context.decisions))
@@ -67,9 +60,21 @@ def document(
     )
 
 
-def _interpreters(chapter: str) -> dict[str, Interpreter]:
-    if chapter not in CHAPTERS:
-        return {}
-    found: dict[str, Interpreter]
-    found = import_module(f".{CHAPTERS[chapter]}", __package__).INTERPRETERS
+def _interpretation(value: Any, hints: Hints) -> Interpretation:
+    """Return how a value is read: as its class is, or with what the firmware refuses in it."""
+    interpreter = _interpreters(chapter_of(value)).get(type(value))
+    if interpreter:
+        return interpreter(value, hints)
+    failed = refusal(value)
+    if failed is None:
+        return Interpretation(hints.context())
+    return Interpretation(hints.context(), refused=failed.finding, status=failed.status.name)
+
+
+@cache
+def _interpreters(chapter: str) -> dict[type, Interpreter]:
+    """Return the interpreters of a chapter, by class; none where bytes say enough."""
+    module = f"{__package__}.{chapter}"
+    found: dict[type, Interpreter]
+    found = import_module(module).INTERPRETERS if chapter and find_spec(module) else {}
     return found

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-__all__ = ["CERTIFICATES", "COMMAND", "RECORDS", "Kind", "buffer_kind", "kind", "payload_type"]
+__all__ = [
+    "CERTIFICATES",
+    "COMMAND",
+    "RECORDS",
+    "Kind",
+    "buffer_kind",
+    "chapter_of",
+    "kind",
+    "name_of",
+    "payload_type",
+]
 
 COMMAND = "command"
 """What stands for a kind where the number of a firmware command chooses it."""
@@ -196,6 +206,18 @@ def kind(name: str) -> Kind:
         some = " ".join(list(RECORDS)[:20])
         hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None
+
+
+def chapter_of(value: object) -> str:
+    """Return the chapter that declares the class of a value; empty for a class of elsewhere."""
+    package, _, chapter = type(value).__module__.rpartition(".")
+    return chapter if package == __name__ else ""
+
+
+def name_of(value: Record | Block) -> str:
+    """Return the name of the kind that a value is of; empty if it is of none."""
+    kinds = (row for row in RECORDS.values() if row.chapter == chapter_of(value))
+    return next((row.name for row in kinds if row.type is type(value)), "")
 
 
 def buffer_kind(command_id: int, size: int | None = None) -> Kind | None:
