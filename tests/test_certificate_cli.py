@@ -439,6 +439,10 @@ class TestCommand:
         found = rows(revocations(ARK, until=None))["next update"]
         assert (found.value, found.flag) == ("not given", "a verifier refuses such a list")
 
+    @pytest.mark.parametrize("words", [["layout", "vcek"], ["encode", "vcek", "-"]])
+    def test_certificates_are_no_record(self, words):
+        assert "a vcek is ASN.1, not a record" in refused(*words, given=b"{}", code=2)
+
     @pytest.mark.parametrize("option", [["--hex"], ["--fields", "hwid"]])
     def test_options_of_records_are_refused(self, option):
         assert "not for a cert" in refused("decode", "cert", *option, given=vcek(), code=2)
@@ -503,6 +507,32 @@ class TestFit:
         assert found["differs"] == differs
         wanted = json.loads(run("explain", "kds", file, "--json"))["addresses"][0]["url"]
         assert found["fetch"] == wanted
+
+    def test_both_chips_are_told(self, report):
+        found = self.fit(report(chip_id=bytes(range(64))), vcek(), code=1)
+
+        reasons = {row["name"]: row["reason"] for row in found["certificates"][0]["checks"]}
+        assert reasons["hwid"] == (
+            f"the report has the chip id {bytes(range(64)).hex()}, "
+            f"hwID of the certificate is {authority.CHIP.hex()}"
+        )
+        nameless = vcek(extensions=amd(CLASSIC, hwid=None))
+        found = self.fit(report(), nameless, code=1)["certificates"][0]
+        assert found["checks"][-3]["reason"].endswith("does not say for which chip it is")
+
+    @pytest.mark.parametrize("field", ["current_tcb", "committed_tcb", "launch_tcb"])
+    def test_a_certificate_of_another_tcb_of_the_report_is_called_so(self, field, report):
+        older = 0xC807_0000_0000_0003
+        fields = dict.fromkeys(("current_tcb", "committed_tcb", "reported_tcb"), older)
+        file = report(**fields | {field: 0xC808_0000_0000_0003})
+
+        text = run("decode", "cert", "--report", file, given=vcek(), code=1)
+        found = self.fit(file, vcek(), code=1)["certificates"][0]
+
+        cause = f"it is of {field} of the report, whose key is that of reported_tcb"
+        assert f"\n{cause}\n" in text
+        assert found["cause"] == cause
+        assert self.fit(report(), vcek())["certificates"][0]["cause"] == ""
 
     def test_a_masked_chip_has_no_address(self, report):
         file = report(chip_id=bytes(64), reported_tcb=1)
@@ -731,6 +761,14 @@ class TestKds:
         assert said["url"] == url
         assert said["parts"]["snpSPL"] == "8"
 
+    def test_an_address_in_a_line_of_a_program_is_found(self):
+        url = run("explain", "kds", given=vcek()).split()[1]
+
+        said = run("explain", "kds", f"curl -o vcek.der '{url}'")
+
+        assert said == run("explain", "kds", url)
+        assert said == run("explain", "kds", given=f"ERROR: 404 from {url}\n".encode())
+
     def test_a_wrong_address_exits_with_1_and_says_which_is_meant(self):
         url = run("explain", "kds", given=vcek()).split()[1]
 
@@ -744,7 +782,8 @@ class TestKds:
             (["--product", "milan"], vcek(), 2, "a certificate says its product itself"),
             ([], certificate("A", "A", ARK, ARK), 2, "no such certificate"),
             ([], pem(b"\1", label="PRIVATE KEY"), 3, "this is a private key in PEM"),
-            ([], b"xyz", 3, "<stdin>: "),
+            ([], b"xyz", 3, "<stdin>: a report has 1184 bytes, got 3"),
+            ([], b"00000000  zz", 3, "<stdin>: line 1: 'z' is not a hex digit"),
         ],
     )
     def test_what_has_no_address_is_refused(self, words, given, code, text):

@@ -145,6 +145,14 @@ class TestPem:
     def test_what_is_none_is_named(self, data, text):
         assert str(refusal(data)) == text
 
+    def test_what_openssl_prints_is_named_with_what_to_give_instead(self):
+        text = b"Certificate:\n Signature Algorithm: x\n Validity\n Subject Public Key Info:\n"
+
+        exc = refusal(text)
+
+        assert str(exc).startswith("this is a certificate as OpenSSL prints it: ")
+        assert exc.help.startswith("openssl x509 ")
+
     def test_the_older_format_of_sev_is_named_with_where_x509_is(self):
         data = b"\1" + bytes(0x23) + b"\x13" + bytes(0x13) + b"\0\x10\0\0" * 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snpwire.engine.guest.boot import bring_up, change
+from snpwire.engine.guest.request import Request
 from snpwire.engine.guest.vmgexit import leave
 from snpwire.engine.guest_layout import LAYOUT, buffers_of
 from snpwire.engine.hypervisor.exits import can_run
@@ -15,6 +16,8 @@ from snpwire.errors import AccessError, ExitError, StoppedError
 from snpwire.rules.ghcb import refusal
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.ghcb import SHARED_START, Page
+from snpwire.wire.key import KeyReq
+from snpwire.wire.message import Header, MsgType
 from snpwire.wire.operands import PscOperation, PscReturn
 from snpwire.wire.psc import PscBuffer, PscEntry, PscHeader
 from snpwire.wire.rmp import RmpState
@@ -126,6 +129,21 @@ def test_a_response_looks_as_kvms(m, guest, code):
     assert bitmap.hex(" ", 8) == "0000000000000080 000000000e001800"
     assert response.sw_exit_code == code
     assert response.sw_exit_info_1 == 0
+
+
+@pytest.mark.parametrize("registers", [{}, {"rcx": 7}, {"rax": 1, "rbx": 2}], ids=str)
+def test_a_request_is_served_whatever_else_its_page_marks_and_returns_zeros(m, guest, registers):
+    buffers, driver = buffers_of(0), guest.drivers[0]
+    message = driver.seal_only(Request(MsgType.KEY_REQ, KeyReq().build()))
+    guest.memory.shared(buffers.request)[: len(message)] = message
+
+    request = ExitCode.SNP_GUEST_REQUEST
+    response = out(m, guest, request, buffers.request, buffers.response, **registers)
+
+    sealed = guest.memory.readable(buffers.response)
+    assert (response.sw_exit_info_1, response.sw_exit_info_2) == (0, 0)
+    assert (response.rax, response.rcx, response.rdx, response.rbx) == (0, 0, 0, 0)
+    assert sealed[Header.place("msg_type")] == MsgType.KEY_RSP
 
 
 def test_features_are_not_shifted_in_the_page(m, guest):

@@ -56,6 +56,34 @@ def test_a_context_is_not_reclaimed():
     assert status == Status.INVALID_PAGE_STATE
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["not reached before", "reached before"])
+@pytest.mark.parametrize(
+    ("word", "status", "state"),
+    [
+        (SOURCE, Status.SUCCESS, RmpState.RECLAIM),
+        (SOURCE | 1, Status.INVALID_PAGE_SIZE, RmpState.FIRMWARE),
+        (SOURCE | 2, Status.INVALID_PARAM, RmpState.FIRMWARE),
+        (SOURCE | 0x800, Status.INVALID_PARAM, RmpState.FIRMWARE),
+        (SOURCE | 1 << 50, Status.INVALID_ADDRESS, RmpState.FIRMWARE),
+        (0x80_0000, Status.INVALID_ADDRESS, RmpState.FIRMWARE),
+    ],
+)
+def test_a_page_is_reclaimed_at_its_address_and_size_with_no_other_bit_set(
+    word, status, state, known
+):
+    fw = Bench()
+    page(fw, SOURCE, FIRMWARE_LO, gpa=0, data=ONE, key=0)
+    if known:
+        fw.store(SOURCE, ONE)
+        fw.store(SOURCE, ONE)
+    assert (SOURCE >> 12 in fw.memory.plain) is known
+
+    got = fw.command(CommandId.SNP_PAGE_RECLAIM, word.to_bytes(8, "little"))
+
+    assert got is status
+    assert fw.table.state(SOURCE >> 12) is state
+
+
 def test_512_pages_of_a_guest_are_joined_and_one_of_another_keeps_them_apart():
     fw = Bench()
     guest(fw)

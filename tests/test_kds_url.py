@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from snpwire.crypto.certificates import load, load_crl
 from snpwire.crypto.kds import addresses, document_address, document_addresses
-from snpwire.crypto.kds_url import is_kds_url, kds_url, spls_of
+from snpwire.crypto.kds_url import kds_url, kds_url_text, spls_of
 from snpwire.errors import UsageError
 from snpwire.finding import Severity
 from snpwire.product import product_named
@@ -207,17 +207,30 @@ def test_what_is_no_address_is_refused(url, error):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (MILAN, True),
-        (" 'kdsintf.amd.com/vcek", True),
-        ("/vcek/v1/Milan/crl", True),
-        ("/vlek/v1/Milan/crl", True),
-        ("vcek.der", False),
-        ("./https.pem", False),
-        ("-", False),
+        (MILAN, MILAN),
+        (" 'kdsintf.amd.com/vcek'", "kdsintf.amd.com/vcek"),
+        ("/vcek/v1/Milan/crl", "/vcek/v1/Milan/crl"),
+        ("/vlek/v1/Milan/crl", "/vlek/v1/Milan/crl"),
+        (f"curl -o vcek.der '{MILAN}'", MILAN),
+        (f"{MILAN}'; echo", MILAN),
+        (f'Get "{MILAN}": dial tcp: no such host', MILAN),
+        (f"Error: 404 for {MILAN}, try again", f"{MILAN},"),
+        (f"{MILAN} returned 404", MILAN),
+        (f"{MILAN[:70]}\n  {MILAN[70:]}\n\nmore of it", f"{MILAN[:70]}\n{MILAN[70:]}"),
+        (f"{MILAN[:70]}\n{MILAN[70:]} 404\nmore", f"{MILAN[:70]}\n{MILAN[70:]}"),
+        ("vcek.der", ""),
+        ("./https.pem", ""),
+        ("folder/vcek/v1.der", ""),
+        ("-", ""),
     ],
 )
-def test_an_address_is_told_from_a_file(text, expected):
-    assert is_kds_url(text) is expected
+def test_an_address_is_told_from_a_file_and_found_in_a_line(text, expected):
+    assert kds_url_text(text) == expected
+
+
+def test_what_stands_behind_an_address_in_a_line_is_no_part_of_it():
+    assert kds_url(f"({MILAN}),").url == MILAN
+    assert said(f"({MILAN}),") == []
 
 
 def test_a_path_without_a_host_is_taken():

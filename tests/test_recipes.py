@@ -1,4 +1,4 @@
-"""The recipe of snpwire/README.md for a new record, tried on a copy: three places, no more."""
+"""Recipes of snpwire/README.md, tried on a copy: no more places than they name."""
 
 import shutil
 import subprocess
@@ -29,6 +29,18 @@ fields = [
   { name = "samples", offset = 0x00, size = 8 },
   { name = "limit", offset = 0x0c, size = 4 },
 ]
+"""
+INTERPRETER = """
+from ..context import Context, Decision
+from ..wire.boot import ApJumpTable
+from .interpretation import Interpretation
+
+
+def table(value, hints):
+    return Interpretation(Context(decisions=(Decision("sample", "chosen", "it is one"),)))
+
+
+INTERPRETERS = {ApJumpTable: table}
 """
 
 
@@ -81,3 +93,24 @@ def test_a_record_takes_three_places(copy):
     assert "0x0000000000000007" in decoded or " 7 " in decoded
     assert "uint32_t limit;" in layout
     assert " passed" in tests
+
+
+def test_an_interpreter_takes_one_place(copy):
+    (copy / "snpwire/decode/boot.py").write_text(INTERPRETER)
+
+    decoded = run(copy, "-m", "snpwire", "decode", "ap-jump-table", given=bytes(4))
+    other = run(copy, "-m", "snpwire", "decode", "cc-blob", "--length", "40", given=bytes(40))
+
+    assert "it is one" in decoded
+    assert "it is one" not in other
+
+
+def test_a_topic_takes_a_row_and_its_name(copy):
+    family, index = (copy / f"snpwire/view/topics/{name}.py" for name in ("svsm", "__init__"))
+    row = '    "sample": Topic(word(SvsmCall), "a sample"),\n'
+    family.write_text(family.read_text().replace("TOPICS = {\n", f"TOPICS = {{\n{row}"))
+    index.write_text(index.read_text().replace('"svsm": (', '"svsm": ("sample", '))
+
+    explained = run(copy, "-m", "snpwire", "explain", "sample", "0x1")
+
+    assert "SvsmCall" in explained

@@ -385,9 +385,11 @@ BAD = [
     (
         ["request"],
         "no KIND of request given",
-        "one of: report ext-report key cpuid tsc vmrk raw",
+        "one of: cpuid key report ext-report vmrk tsc raw",
     ),
     (["request", "repot"], "there is no request 'repot'", "did you mean report?"),
+    (["request", "Repot"], "there is no request 'Repot'", "did you mean report?"),
+    (["request", "zz"], "there is no request 'zz'", "KIND is one of: cpuid key report"),
     (["request", "key", "--inject", "bussy"], "there is no fault 'bussy'", "did you mean busy?"),
     (
         ["request", "key", "--profile", "milam"],
@@ -398,6 +400,11 @@ BAD = [
     (["request", "key", "--vmpck", "4"], "--vmpck is from 0 to 3, got 4", ""),
     (["request", "ext-report", "--pages", "5"], "--pages is from 0 to 4, got 5", ""),
     (["request", "key", "--version", "9"], "KEY_REQ has no version 9", ""),
+    (
+        ["request", "report", "--payload", "x", "--set", "vmpl=1"],
+        "--payload is the whole payload",
+        "give it, or JSON and --set",
+    ),
     (["request", "raw"], "raw has no record to build", "--payload FILE and --type N"),
     (["request", "key", "--type", "3"], "--type is only for raw: any other KIND implies it", ""),
     (["request", "vmrk", "--set", "a=1"], "the payload of vmrk names a guest", "raw --type 13"),

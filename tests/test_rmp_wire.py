@@ -14,7 +14,7 @@ from snpwire.wire.rmp import (
     RmpEntry,
     RmpHi,
     RmpLo,
-    RmpOperand,
+    RmpReadEntry,
     RmpState,
     state_of,
 )
@@ -139,7 +139,7 @@ def test_gpa_of_a_page_of_the_iommu_is_a_note():
 
 
 def test_what_rmpread_writes_has_a_byte_for_each_bit():
-    value = RmpOperand.parse(bytes.fromhex("00f0ffffffff0000 01 03 01 00 02000000"))
+    value = RmpReadEntry.parse(bytes.fromhex("00f0ffffffff0000 01 03 01 00 02000000"))
 
     assert (value.gpa, value.assigned, value.immutable, value.asid) == (0xFFFF_FFFF_F000, 1, 1, 2)
     assert value.page_size.page_size is PscPageSize.SIZE_2M

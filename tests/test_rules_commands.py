@@ -7,9 +7,16 @@ from hypothesis import strategies as st
 from strategies import image_of
 
 from snpwire import wire
-from snpwire.decode.buffer import refusal
 from snpwire.finding import Severity
-from snpwire.rules import findings, firmware, launch_commands, mailbox, page_commands, platform
+from snpwire.rules import (
+    findings,
+    firmware,
+    launch_commands,
+    mailbox,
+    page_commands,
+    platform,
+    refusal,
+)
 from snpwire.rules.commands import CHECKS
 from snpwire.wire import buffer_kind
 from snpwire.wire.command_table import COMMANDS, OTHER_LAYOUTS, CommandId

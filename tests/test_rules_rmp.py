@@ -17,6 +17,7 @@ from snpwire.wire.rmp import (
     RmpHi,
     RmpLo,
     RmpOperand,
+    RmpReadEntry,
     RmpState,
     RstSegment,
     SegmentTable,
@@ -169,12 +170,15 @@ def test_what_rmpupdate_refuses_is_found(value, expected):
     assert all(f.text.endswith("; FAIL_INPUT") for f in errors)
 
 
-def test_what_rmpread_wrote_is_judged_as_a_response():
-    odd = operand(assigned=3, asid=2, page_size=2)
+def test_what_rmpread_wrote_is_judged_by_what_it_tells():
+    odd = RmpReadEntry(assigned=3, asid=2, page_size=6)
 
-    written = Context(Direction.RESPONSE)
-    assert said(odd, written) == [("rmp-operand-bits", "warning", "assigned")]
-    assert said(operand(asid=2), written) == [("rmp-invalid", "warning", "assigned")]
+    assert said(odd) == [
+        ("rmp-operand-bits", "warning", "assigned"),
+        ("rmp-operand-bits", "warning", "page_size"),
+    ]
+    assert said(RmpReadEntry(assigned=1, asid=2, page_size=2)) == []
+    assert said(RmpReadEntry(asid=2)) == [("rmp-invalid", "warning", "assigned")]
 
 
 @pytest.mark.parametrize(
@@ -193,13 +197,13 @@ def test_what_rmpread_wrote_is_judged_as_a_response():
     ],
 )
 def test_rmpread_leaves_open_which_state_it_is(fields, states):
-    assert [state.name for state in states_of(operand(**fields))] == states
+    assert [state.name for state in states_of(RmpReadEntry(**fields))] == states
 
 
 @given(quadwords)
 def test_the_state_of_an_entry_is_among_those_that_rmpread_leaves_open(lo):
     word = RmpLo(lo)
-    read = operand(
+    read = RmpReadEntry(
         gpa=word.address,
         assigned=word.assigned,
         page_size=int(word.page_size),

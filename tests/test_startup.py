@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import surroundings
 
+from snpwire.view.topics import FAMILIES, TOPICS
+
 CERTIFICATES = Path(__file__).parent / "certificates"
 COSTLY = {
     "asyncio",
@@ -119,3 +121,20 @@ def test_a_command_loads_no_part_of_the_package_that_it_does_not_need(words, oth
     modules = imported(*words, given=bytes(4096))
 
     assert {name.split(".")[1] for name in modules if name.startswith("snpwire.")} & others == set()
+
+
+@pytest.mark.parametrize(
+    ("topic", "value", "others"),
+    [
+        ("exit", "0x80000011", {"wire.rmp_words", "wire.svsm", "wire.certs", "view.offsets"}),
+        ("policy", "0x30000", {"wire.operands", "wire.exits", "view.offsets"}),
+        ("rb-head", "0x1", {"wire.operands", "wire.command_table", "view.offsets"}),
+        ("psmash-result", "0x0", {"wire.operands", "wire.rmp", "view.offsets"}),
+    ],
+)
+def test_a_topic_loads_its_own_family_and_what_that_needs(topic, value, others):
+    modules = imported("explain", topic, value)
+    families = {f"snpwire.view.topics.{family}" for family in FAMILIES}
+
+    assert modules & families == {f"snpwire.view.topics.{TOPICS[topic]}"}
+    assert modules & {f"snpwire.{name}" for name in others} == set()

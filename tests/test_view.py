@@ -4,6 +4,8 @@ import json as plain_json
 import re
 import shutil
 import subprocess
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,7 +17,7 @@ from snpwire.context import Direction
 from snpwire.decode import Hints, document
 from snpwire.errors import InputError, SnpwireError, UsageError
 from snpwire.finding import Finding, Severity
-from snpwire.view import json
+from snpwire.view import json, topics
 from snpwire.view.diff import change_lines, change_objects, changes, first_difference
 from snpwire.view.explain import TOPICS, Question, explain
 from snpwire.view.hex import annotated
@@ -215,6 +217,18 @@ QUESTIONS = st.builds(
     st.one_of(st.none(), st.integers(0, (1 << 64) - 1), st.integers(0, 8)),
     st.booleans(),
 )
+
+
+def test_each_family_of_topics_has_a_row_for_each_of_its_names():
+    files = {path.stem for path in Path(topics.__file__).parent.glob("[a-z]*.py")}
+    rows = {
+        family: tuple(import_module(f"{topics.__name__}.{family}").TOPICS)
+        for family in topics.FAMILIES
+    }
+
+    assert rows == topics.FAMILIES
+    assert files == {*topics.FAMILIES, "topic"}
+    assert len(TOPICS) == sum(map(len, rows.values()))
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "snpwire"]
 STARTED = """
-import os, signal, snpwire.__main__ as entry
+import os, snpwire.__main__ as entry
 
-own = signal.signal
+own = entry.signal.signal
 
 def tell(*given):
-    signal.signal = own
+    entry.signal.signal = own
     own(*given)
     os.write(1, b"x")
 
-signal.signal = tell
+entry.signal.signal = tell
 entry.run()
 """
 """A program that tells when our own handling of signals begins, which is the first thing we do."""

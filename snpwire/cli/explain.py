@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..view.explain import Question, explain
-from ..view.offsets import FORMATS
 from ..view.table import table
 from ..view.tree import finding_lines
-from ..wire import kind
 from .output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
 
 def layout(name: str, form: str) -> int:
     """Print the offset table of a kind."""
+    from ..view.offsets import FORMATS
+    from ..wire import kind
+
     if form not in FORMATS:
         raise UsageError(f"there is no format {form!r}", help=f"formats are: {' '.join(FORMATS)}")
     write_lines(line for text in FORMATS[form](kind(name)) for line in text.split("\n"))

@@ -53,6 +53,8 @@ class ReportFit(NamedTuple):
             yield f"{name} differs in nothing from {self.report}: {found.decisive} not compared"
             return
         yield f"{name} does not fit {self.report}: {', '.join(found.failed)}"
+        if found.cause:
+            yield found.cause
         if found.wanted and found.wanted.url:
             note = f"  {found.wanted.reason}" if found.wanted.reason else ""
             yield f"fetch instead: {found.wanted.url}{note}"
@@ -70,6 +72,7 @@ class ReportFit(NamedTuple):
                     "kind": kind_of(row).value,
                     "fits": found.fits,
                     "differs": found.failed,
+                    "cause": found.cause,
                     "checks": [
                         {"name": c.name, "state": str(c.state), "reason": c.reason}
                         for c in found.checks

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import CertificateError, named
 from ..wire.certs import CertGuid, CertTable, certificates
 from . import der
-from .certificate_form import CERTIFICATE, CRL, certificate_form, der_kind, label_kind
+from .certificate_form import (
+    CERTIFICATE,
+    CRL,
+    PKCS7,
+    SEV_CA,
+    certificate_form,
+    der_kind,
+    label_kind,
+)
 from .pem import BEGIN, block_data, blocks, no_end, plain_pem
 from .x509 import X509, Crl, parse_certificate, parse_crl
 
@@ -21,7 +29,13 @@ if TYPE_CHECKING:
 
     from .pem import PemBlock
 
-CHAIN_HELP = "https://kdsintf.amd.com/vcek/v1/Milan/cert_chain has them as X.509 (or Genoa, Turin)"
+HELP = {
+    SEV_CA: "https://kdsintf.amd.com/vcek/v1/Milan/cert_chain has them as X.509 (or Genoa, Turin)",
+    PKCS7: "openssl pkcs7 -print_certs -in FILE (-inform DER) takes the certificates out",
+}
+"""What to do with what holds, or stands for, certificates."""
+PRINTED = (b"Signature Algorithm:", b"Validity", b"Subject Public Key Info:")
+"""Lines of a certificate as OpenSSL prints it."""
 
 
 class CertificateEntry(NamedTuple):
@@ -56,7 +70,7 @@ def certificate_file(data: bytes) -> CertificateFile:
     if form is None:
         return _blob_file(data) if BEGIN.search(data) and not _is_table(data) else _table_file(data)
     if form.what not in (CERTIFICATE, CRL):
-        hint = CHAIN_HELP if form.what.startswith("CA") else ""
+        hint = HELP.get(form.what, "")
         raise CertificateError(f"this is {form.text}, not a certificate", help=hint)
     pem = plain_pem(data)
     if pem is None:
@@ -146,7 +160,7 @@ def _is_table(data: bytes) -> bool:
 def _table_file(data: bytes) -> CertificateFile:
     """Read the entries of a certificate table. Raises CertificateError if it is none."""
     if not _is_table(data):
-        raise CertificateError(_refusal(data))
+        raise _refusal(data)
     rows = certificates(CertTable.parse(data))
     found, notes = [], []
     for number, row in enumerate(rows):
@@ -181,7 +195,12 @@ def _inner(place: str, offset: int, data: bytes, kind: str) -> Iterator[Certific
         yield row._replace(place=f"{place}, {row.place}", offset=offset + row.offset)
 
 
-def _refusal(data: bytes) -> str:
+def _refusal(data: bytes) -> CertificateError:
     if not data:
-        return "there is no certificate: the input is empty"
-    return f"there is no certificate: neither DER, PEM nor a certificate table, {len(data)} bytes"
+        return CertificateError("there is no certificate: the input is empty")
+    if all(line in data for line in PRINTED):
+        reason = "this is a certificate as OpenSSL prints it: AMD's extensions are dots there"
+        hint = "openssl x509 -in CERTIFICATE -outform PEM has all that it says"
+        return CertificateError(reason, help=hint)
+    kinds = "neither DER, PEM nor a certificate table"
+    return CertificateError(f"there is no certificate: {kinds}, {len(data)} bytes")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import SignatureError, UsageError, shown
 from ..product import decide
 from ..wire.report import SIGNED, Report, SigningKey
+from .amd_oids import COMPONENT_SPLS
 from .binding import NAMED, binding_checks, decided, endorsement_in
 from .certificates import CertificateKind, kind_of, product_in
 from .chain import Chain
@@ -43,6 +44,8 @@ class Fit(NamedTuple):
     """Where the certificate is that would fit; None if the report does not tell."""
     hint: str = ""
     """Why it does not."""
+    cause: str = ""
+    """What was mistaken for what, where that can be told."""
     decisive: str = "report-signature"
     """The check without which nothing is said to fit."""
 
@@ -72,7 +75,8 @@ def fit(report: bytes, certificate: X509, product: str | None = None) -> Fit:
         checks = (made("kind", False, reason),)
     wanted, hint = _wanted(value, product or _product(decision, certificate), kind)
     decisive = "product" if kind in AUTHORITIES else "report-signature"
-    return Fit(checks, wanted, hint, decisive)
+    cause = other_tcb(value, decision, certificate) if kind in SIGNERS else ""
+    return Fit(checks, wanted, hint, cause, decisive)
 
 
 def _key_checks(
@@ -84,10 +88,33 @@ def _key_checks(
     chain = Chain(certificate, None, None)
     given = decided(decision, endorsement_in(certificate))
     for row in binding_checks(value, given, certificate, chain):
-        if row.name != "certificate-extensions" or row.state is CheckState.FAILED:
+        if row.state is CheckState.FAILED and row.name == "hwid":
+            yield row._replace(reason=_chips(value, certificate) or row.reason)
+        elif row.name != "certificate-extensions" or row.state is CheckState.FAILED:
             yield row
     problem = _signature_problem(report, value, certificate)
     yield made("report-signature", not problem, problem or f"signed by the key of this {kind}")
+
+
+def _chips(value: Report, certificate: X509) -> str:
+    """Return both chips where they differ; empty if the certificate names none."""
+    given = endorsement_in(certificate)
+    if given is None or given.hwid is None:
+        return ""
+    ours = value.chip_id.hex()
+    return f"the report has the chip id {ours}, hwID of the certificate is {given.hwid.hex()}"
+
+
+def other_tcb(value: Report, decision: ProductDecision, certificate: X509) -> str:
+    """Return which TCB version of a report the certificate is of, if not the reported one."""
+    given = endorsement_in(certificate)
+    names = decision.layout.word.BITS
+    levels = {part: given.spls.get(COMPONENT_SPLS[part]) for part in names} if given else {}
+    for field in ("current_tcb", "committed_tcb", "launch_tcb"):
+        word = decision.tcb(getattr(value, field))
+        if word != value.reported_tcb and levels == {part: getattr(word, part) for part in names}:
+            return f"it is of {field} of the report, whose key is that of reported_tcb"
+    return ""
 
 
 def _signature_problem(report: bytes, value: Report, certificate: X509) -> str:

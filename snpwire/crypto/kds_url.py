@@ -32,6 +32,12 @@ ALIASES = {"siena": "Genoa", "bergamo": "Genoa"}
 """Processors whose certificates are those of another product."""
 SEV_ONLY = ("naples", "rome")
 MARKUP = re.compile(r"&amp;|\\u0026|\\&|%26")
+QUOTES = " \t\r\n'\"`<>()[],;.:"
+"""What stands around an address in a line."""
+STARTS = ("https:", "http:", "kdsintf.amd.com", "/vcek/v1/", "/vlek/v1/")
+WITHIN = re.compile(r"""https?://[^\s"'<>`]*/(?:vcek|vlek)/[^\s"'<>`]*""", re.IGNORECASE)
+"""An address in a line of a program."""
+WITHIN_LINE = re.compile(r"""["'<>`]""")
 MOST = 4096
 """Characters of an address; the longest that is right has some 250."""
 
@@ -88,10 +94,28 @@ def spls_of(product: Product) -> list[str]:
     return [COMPONENT_SPLS[part] for part in product.layout.word.BITS]
 
 
-def is_kds_url(text: str) -> bool:
-    """Return whether *text* is meant as an address, and not as a file's name."""
-    start = text.strip(" \t\r\n'\"<>")[:MOST].lower()
-    return start.startswith(("https:", "http:", "kdsintf.amd.com", "/vcek/v1/", "/vlek/v1/"))
+def kds_url_text(text: str) -> str:
+    """Return the address that *text* is, or that stands in it; empty if it has none.
+
+    What a program wrote around it (``curl -o``, ``404 for URL``) is passed over.
+    """
+    bare = text.strip(QUOTES)
+    start = bare[:MOST].lower()
+    within = WITHIN.search(text)
+    if within and not start.startswith(STARTS):
+        return within[0]
+    return _wrapped(WITHIN_LINE.split(bare, maxsplit=1)[0]) if start.startswith(STARTS) else ""
+
+
+def _wrapped(text: str) -> str:
+    """Return an address that a terminal wrapped: the first word, and lines of one word behind."""
+    parts = []
+    for line in text.splitlines():
+        words = line.split()
+        parts += words[:1]
+        if len(words) != 1:
+            break
+    return "\n".join(parts)
 
 
 def kds_url(text: str) -> KdsUrl:
@@ -137,7 +161,7 @@ class _Reading:
 
     def _undressed(self) -> str:
         """Return path and query: without quotes, escapes, scheme, host and fragment."""
-        text = "".join(self._text.split()).strip("'\"<>,;")
+        text = "".join(self._text.split()).strip(QUOTES)
         if any(map(str.isspace, self._text.strip())):
             self._note("text", "read without the spaces and ends of lines in it")
         if "?" not in text and "%3f" in text.lower():

@@ -1,6 +1,6 @@
 """From bytes to a document: parse them, decide how they are read, check them."""
 
-from .document import CHAPTERS, document
+from .document import document
 from .interpretation import Hints
 
-__all__ = ["CHAPTERS", "Hints", "document"]
+__all__ = ["Hints", "document"]

@@ -1,20 +1,24 @@
 """From bytes to a document: parse them, decide how they are read, check them.
 
-Where a value needs more than its bytes, interpreters decide: ``INTERPRETERS`` of a module here has
-them by the name of the kind, since RMPREAD and RMPUPDATE share one class. ``CHAPTERS`` has the
-module of each chapter of ``wire``, so that decoding one kind imports one chapter.
+Where a value needs more than its bytes, an interpreter decides. A chapter has the same name here as
+in ``wire`` and ``rules``: ``INTERPRETERS`` of that module has a function for each class, so that
+decoding one kind imports one chapter. A class without one is read by itself; the rules of a
+command's buffer say whether the firmware refuses it.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AbsentError
-from ..rules import findings
+from ..fragment import is_whole, type_of
+from ..rules import findings, refusal
 from ..view.document import Document, Missing
-from ..wire import Kind, kind
+from ..wire import Kind, chapter_of, kind
 from .interpretation import NO_HINTS, Interpretation
 
 if TYPE_CHECKING:
@@ -26,15 +30,6 @@ if TYPE_CHECKING:
     from .interpretation import Hints
 
     Interpreter = Callable[[Any, Hints], Interpretation]
-
-CHAPTERS = {
-    **{name: name for name in ("ghcb", "hcl", "message", "msr", "report", "rmp")},
-    **dict.fromkeys(("key", "migration"), "tcb"),
-    **dict.fromkeys(
-        ("firmware", "launch_commands", "mailbox", "page_commands", "platform"), "buffer"
-    ),
-}
-"""The chapters of ``wire`` that have interpreters, and the module here that has those."""
 
 
 def document(
@@ -81,9 +76,7 @@ def _knows_absent(row: Kind) -> bool:
 
 def _whole(row: Kind, value: Any, hints: Hints, decisions: tuple[Decision, ...]) -> Document:
     """Return what a value says, and what is wrong with it."""
-    interpreter = _interpreters(row.chapter).get(row.name)
-    reading = interpreter(value, hints) if interpreter else Interpretation(hints.context())
-    reading = _decided(reading, decisions)
+    reading = _decided(_interpretation(value, hints), decisions)
     found = tuple(findings(value, reading.context))
     return Document(row, value, 0, findings=found, **reading._asdict())
 
@@ -97,11 +90,9 @@ def _fragment(
     part: Any = Fragment(value, missing.start if missing else row.type.SIZE, hints.absent)
     there = {leaf.path for leaf in part.leaves()}
     absent = frozenset(leaf.path for leaf in value.leaves() if leaf.path not in there)
-    interpreter = _interpreters(row.chapter).get(row.name)
     reading = Interpretation(hints.context())
-    if interpreter:
-        with suppress(AbsentError):
-            reading = interpreter(part, hints._replace(absent=absent))
+    with suppress(AbsentError):
+        reading = _interpretation(part, hints._replace(absent=absent))
     reading = _decided(reading, decisions)
     found = tuple(findings(part, reading.context))
     context = reading.context._replace(absent=hints.absent)  # the rest is said by its extent
@@ -115,9 +106,23 @@ def _decided(reading: Interpretation, decisions: tuple[Decision, ...]) -> Interp
     return reading._replace(context=context)
 
 
-def _interpreters(chapter: str) -> dict[str, Interpreter]:
-    if chapter not in CHAPTERS:
-        return {}
-    found: dict[str, Interpreter]
-    found = import_module(f".{CHAPTERS[chapter]}", __package__).INTERPRETERS
+def _interpretation(value: Any, hints: Hints) -> Interpretation:
+    """Return how a value is read: as its class is, or with what the firmware refuses in it."""
+    interpreter = _interpreters(chapter_of(value)).get(type_of(value))
+    if interpreter:
+        return interpreter(value, hints)
+    failed = (
+        refusal(value) if is_whole(value) else None
+    )  # what is not there may fail a check before
+    if failed is None:
+        return Interpretation(hints.context())
+    return Interpretation(hints.context(), refused=failed.finding, status=failed.status.name)
+
+
+@cache
+def _interpreters(chapter: str) -> dict[type, Interpreter]:
+    """Return the interpreters of a chapter, by class; none where bytes say enough."""
+    module = f"{__package__}.{chapter}"
+    found: dict[type, Interpreter]
+    found = import_module(module).INTERPRETERS if chapter and find_spec(module) else {}
     return found

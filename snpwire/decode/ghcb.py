@@ -10,12 +10,11 @@ from ..rules.ghcb import refusal
 from ..view.document import Inner
 from ..view.meaning import page_meanings
 from ..wire.address import PAGE
-from ..wire.ghcb import SHARED_END, SHARED_START
+from ..wire.ghcb import SHARED_END, SHARED_START, Page
 from .interpretation import Interpretation
 
 if TYPE_CHECKING:
     from ..context import Context
-    from ..wire.ghcb import Page
     from .interpretation import Hints
 
 
@@ -52,4 +51,4 @@ def _inner(value: Page, context: Context) -> tuple[Inner, ...]:
     return (Inner("shared_buffer", start, "psc", buffer),)
 
 
-INTERPRETERS = {"ghcb": page}
+INTERPRETERS = {Page: page}

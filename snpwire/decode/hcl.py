@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..context import Decision
 from ..view.document import Mark
-from ..wire.hcl import HclReportType
+from ..wire.hcl import HclBlob, HclReportType
 from .interpretation import Interpretation
 from .report import report
 
 if TYPE_CHECKING:
-    from ..wire.hcl import HclBlob
     from .interpretation import Hints
 
 ANSWERS = {True: "yes", False: "no", None: "not known"}
@@ -34,4 +33,4 @@ def hcl(value: HclBlob, hints: Hints) -> Interpretation:
     return found._replace(context=context, marks=marks if there else ())
 
 
-INTERPRETERS = {"hcl": hcl}
+INTERPRETERS = {HclBlob: hcl}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ..context import Context, Direction
 from ..rules.message import direction_of, refusal
 from ..view.message import message_marks, message_meanings
+from ..wire.message import MessagePage
 from .interpretation import Interpretation
 
 if TYPE_CHECKING:
-    from ..wire.message import MessagePage
     from .interpretation import Hints
 
 
@@ -28,4 +28,4 @@ def message(page: MessagePage, hints: Hints) -> Interpretation:
     )
 
 
-INTERPRETERS = {"message": message}
+INTERPRETERS = {MessagePage: message}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..view.meaning import msr_meanings
+from ..wire.msr import Msr
 from .interpretation import Interpretation
 
 if TYPE_CHECKING:
-    from ..wire.msr import Msr
     from .interpretation import Hints
 
 
@@ -17,4 +17,4 @@ def msr(value: Msr, hints: Hints) -> Interpretation:
     return Interpretation(hints.context(), msr_meanings(value))
 
 
-INTERPRETERS = {"msr": msr}
+INTERPRETERS = {Msr: msr}

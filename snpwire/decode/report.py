@@ -11,12 +11,11 @@ from ..rules.record import empty
 from ..rules.report import LAST_VERSION
 from ..view.document import Mark
 from ..view.report import report_meanings
-from ..wire.report import SIGNED
+from ..wire.report import SIGNED, Report, ReportRsp
 from .interpretation import Interpretation
 from .tcb import LAYOUT
 
 if TYPE_CHECKING:
-    from ..wire.report import Report, ReportRsp
     from .interpretation import Hints
 
 
@@ -49,4 +48,4 @@ def _report(value: Report, hints: Hints, prefix: str) -> Interpretation:
     return Interpretation(context, report_meanings(value, decision, prefix))
 
 
-INTERPRETERS = {"report": report, "report-rsp": report_response}
+INTERPRETERS = {Report: report, ReportRsp: report_response}

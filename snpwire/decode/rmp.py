@@ -8,11 +8,10 @@ from ..context import Context, Decision, Direction
 from ..fragment import is_whole
 from ..product import entry_layout
 from ..view.topics.rmp import read_meanings, rmp_meanings, segment_meanings
-from ..wire.rmp import HIDDEN, states_of
+from ..wire.rmp import HIDDEN, RmpEntry, RmpOperand, RmpReadEntry, SegmentTable, states_of
 from .interpretation import Interpretation
 
 if TYPE_CHECKING:
-    from ..wire.rmp import RmpEntry, RmpOperand, SegmentTable
     from .interpretation import Hints
 
 NOT_READ = (*HIDDEN, "subpage_count", "vmpl0", "vmpl1", "vmpl2", "vmpl3")
@@ -27,7 +26,7 @@ def entry(value: RmpEntry, hints: Hints) -> Interpretation:
     return Interpretation(context, rmp_meanings(value, known=layout.known))
 
 
-def rmpread(value: RmpOperand, hints: Hints) -> Interpretation:
+def rmpread(value: RmpReadEntry, hints: Hints) -> Interpretation:
     """Decide which states the entry may have that RMPREAD wrote."""
     if not is_whole(value):
         return Interpretation(Context(Direction.RESPONSE), unknown=NOT_READ)
@@ -48,4 +47,9 @@ def segments(value: SegmentTable, hints: Hints) -> Interpretation:
     return Interpretation(meanings=segment_meanings(value))
 
 
-INTERPRETERS = {"rmp": entry, "rmpread": rmpread, "rmpupdate": rmpupdate, "rst": segments}
+INTERPRETERS = {
+    RmpEntry: entry,
+    RmpReadEntry: rmpread,
+    RmpOperand: rmpupdate,
+    SegmentTable: segments,
+}

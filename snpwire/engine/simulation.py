@@ -62,10 +62,11 @@ class Simulation:
 
         Listeners get one step at a time, whichever thread takes it.
         """
-        if self.trace is not None:
+        trace = self.trace
+        if trace is not None:
             with self.lock:
                 now = self.clock.now
-                self.trace.add(TraceStep(now, actor, vm, vcpu, action, facts, written, moved))
+                trace.add(TraceStep(now, actor, vm, vcpu, action, facts, written, moved))
 
     def wait(self, nanoseconds: int) -> None:
         """Let time pass; the caller holds no lock."""

@@ -20,16 +20,18 @@ from ..context import BARE, Context
 from ..errors import UsageError, shown
 from ..finding import as_far
 from ..fragment import type_of
+from ..wire import chapter_of
 from . import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..finding import Finding, Findings
+    from .command_check import FailedCheck
 
     RuleFunction = Callable[[Any, Context], Findings]
 
-__all__ = ["findings", "rules_of"]
+__all__ = ["findings", "refusal", "rules_of"]
 
 
 def findings(value: Any, context: Context = BARE) -> list[Finding]:
@@ -47,8 +49,17 @@ def findings(value: Any, context: Context = BARE) -> list[Finding]:
 
 def rules_of(value: Any) -> tuple[RuleFunction, ...]:
     """Return the rules of the class of *value*, those of its chapter or of every record."""
-    kind = type_of(value)
-    return _chapter_rules(kind.__module__.rpartition(".")[2]).get(kind, record.RULES)
+    return _chapter_rules(chapter_of(value)).get(type_of(value), record.RULES)
+
+
+def refusal(value: Any) -> FailedCheck | None:
+    """Return the first check of the firmware that a command's buffer fails; None if there is none.
+
+    Only ``BufferRules`` have such checks; they are known by their method, since importing the class
+    would cost every other value its start-up.
+    """
+    failures = (getattr(rule, "failures", None) for rule in rules_of(value))
+    return next((failed for each in failures if each for failed in each(value)), None)
 
 
 @cache
@@ -56,5 +67,5 @@ def _chapter_rules(chapter: str) -> dict[type, tuple[RuleFunction, ...]]:
     """Return the rules of a chapter, by class; none where every record's are enough."""
     module = f"{__name__}.{chapter}"
     found: dict[type, tuple[RuleFunction, ...]]
-    found = import_module(module).RULES if find_spec(module) else {}
+    found = import_module(module).RULES if chapter and find_spec(module) else {}
     return found

@@ -15,7 +15,7 @@ from ..wire import kind
 from ..wire.address import PAGE
 from ..wire.launch_commands import GuestStatus, LaunchPageType, LaunchStart, LaunchUpdate, PageInfo
 from ..wire.platform import PlatformStatus, RangeList
-from ..wire.rmp import RmpEntry, RmpOperand, RmpState, SegmentTable, state_of, states_of
+from ..wire.rmp import RmpEntry, RmpReadEntry, RmpState, SegmentTable, state_of, states_of
 from ..wire.rmp_words import LAST_ASID, VmplMask
 from . import rmp as rmp_rules
 from .probes import Evidence, empty
@@ -166,9 +166,9 @@ def rmp(data: bytes) -> Iterator[Evidence]:
 
 def rmpread(data: bytes) -> Iterator[Evidence]:
     """Look for single bits in bytes, and for the address of a page."""
-    if len(data) != RmpOperand.SIZE:
+    if len(data) != RmpReadEntry.SIZE:
         return
-    value = RmpOperand.parse(data)
+    value = RmpReadEntry.parse(data)
     if value.assigned != 1 or value.immutable > 1 or not is_clean(value):
         return
     states = states_of(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..context import Direction
 from ..finding import Finding, Findings, Severity, bit_list
 from ..wire import rmp as wire
 from ..wire import rmp_faults as faults
@@ -17,6 +16,8 @@ from . import record
 if TYPE_CHECKING:
     from ..context import Context
     from ..wire.rmp_faults import EntryFault
+
+    Instruction = wire.RmpReadEntry | wire.RmpOperand
 
 UPDATE = "RMPUPDATE (Microsoft, VeriSMo); the order of its checks is not verified"
 LINUX = "newer Linux arch/x86/virt/svm/sev.c"
@@ -73,33 +74,32 @@ def masks(value: wire.VmplMasks, context: Context) -> Findings:
             yield faults.RIGHTS.finding_at(f"vmpl{level}", level, text)
 
 
+def read_entry(value: wire.RmpReadEntry, context: Context) -> Findings:
+    """Expect one bit a byte from RMPREAD, and a state that fits."""
+    yield from _ones(value, value.page_size.unknown, Severity.WARNING, "")
+    if wire.states_of(value) == (wire.RmpState.INVALID,):
+        text = "no state fits, whatever RMPREAD does not tell"
+        found = _of(value, "rmp-invalid", Severity.WARNING, "assigned", text)
+        yield found._replace(source=FIRMWARE)
+
+
 def operand(value: wire.RmpOperand, context: Context) -> Findings:
-    """Check the operand of RMPUPDATE, or of RMPREAD where the direction is that of a response."""
-    written = context.direction is Direction.RESPONSE
-    yield from _ones(value, written=written)
-    if written:
-        if wire.states_of(value) == (wire.RmpState.INVALID,):
-            text = "no state fits, whatever RMPREAD does not tell"
-            found = _of(value, "rmp-invalid", Severity.WARNING, "assigned", text)
-            yield found._replace(source=FIRMWARE)
-        return
+    """Expect what RMPUPDATE takes: one bit a byte, and fields that fit each other."""
+    yield from _ones(value, value.page_size & ~1, Severity.ERROR, "; FAIL_INPUT")
     yield from _update(value)
 
 
-def _of(value: wire.RmpOperand, code: str, severity: Severity, field: str, text: str) -> Finding:
+def _of(value: Instruction, code: str, severity: Severity, field: str, text: str) -> Finding:
     return Finding(code, severity, field, value.place(field), text, UPDATE)
 
 
-def _ones(value: wire.RmpOperand, *, written: bool) -> Findings:
-    """Expect one bit a byte, and an ASID that fits an entry."""
-    severity = Severity.WARNING if written else Severity.ERROR
-    end = "" if written else "; FAIL_INPUT"
+def _ones(value: Instruction, extra: int, severity: Severity, end: str) -> Findings:
+    """Expect one bit a byte, no *extra* bits of the size, and an ASID that fits an entry."""
     for field in ("assigned", "immutable"):
         number = getattr(value, field)
         if number > 1:
             text = f"{field} is {number:#x}, bit 0 alone has a meaning{end}"
             yield _of(value, "rmp-operand-bits", severity, field, text)
-    extra = value.page_size.unknown | (0 if written else value.page_size & 2)
     if extra:
         text = f"page_size has {bit_list(extra)} set, which has to be zero{end}"
         yield _of(value, "rmp-operand-bits", severity, "page_size", text)
@@ -172,6 +172,7 @@ def _overlap(value: wire.SegmentTable) -> bool:
 RULES = {
     wire.RmpEntry: (state, owner, rights),
     wire.RmpOperand: (operand,),
+    wire.RmpReadEntry: (read_entry,),
     wire.SegmentTable: (segments,),
     wire.VmplMasks: (masks,),
 }

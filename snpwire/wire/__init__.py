@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import nearest
 from ..errors import UsageError
+from ..fragment import type_of
 
 if TYPE_CHECKING:
     from ..block import Block
     from ..layout import Record
 
-__all__ = ["CERTIFICATES", "COMMAND", "RECORDS", "Kind", "buffer_kind", "kind", "payload_type"]
+__all__ = [
+    "CERTIFICATES",
+    "COMMAND",
+    "RECORDS",
+    "Kind",
+    "buffer_kind",
+    "chapter_of",
+    "kind",
+    "name_of",
+    "payload_type",
+]
 
 COMMAND = "command"
 """What stands for a kind where the number of a firmware command chooses it."""
@@ -189,9 +200,26 @@ def kind(name: str) -> Kind:
         if name == COMMAND:
             hint = "decode, encode and diff take it with --id; each buffer is a kind, cmd-..., too"
             raise UsageError("a command is of many kinds", help=hint) from None
+        if name in CERTIFICATES:
+            raise UsageError(
+                f"a {name} is ASN.1, not a record: it has no layout here and is not encoded",
+                help="decode, diff and explain kds read it",
+            ) from None
         some = " ".join(list(RECORDS)[:20])
         hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None
+
+
+def chapter_of(value: object) -> str:
+    """Return the chapter that declares the class of a value; empty for a class of elsewhere."""
+    package, _, chapter = type_of(value).__module__.rpartition(".")
+    return chapter if package == __name__ else ""
+
+
+def name_of(value: Record | Block) -> str:
+    """Return the name of the kind that a value is of; empty if it is of none."""
+    kinds = (row for row in RECORDS.values() if row.chapter == chapter_of(value))
+    return next((row.name for row in kinds if row.type is type(value)), "")
 
 
 def buffer_kind(command_id: int, size: int | None = None) -> Kind | None:

@@ -128,6 +128,10 @@ class Message(NamedTuple):
     """AMD-ASPFW responds in its own highest version; Linux expects that of its request."""
     source: str = "AMD-ASPFW sev_rmp.h"
     note: str = ""
+    name: str = ""
+    """What a person calls it who issues one; empty for what is only built byte by byte."""
+    extended_name: str = ""
+    """The same, by the exit that returns certificates as well."""
 
     @property
     def feature(self) -> int:
@@ -144,6 +148,7 @@ MESSAGES: dict[MsgType, Message] = {
             {1: "cpuid-req"},
             "cpuid-rsp",
             None,
+            name="cpuid",
         ),
         Message(
             MsgType.KEY_REQ,
@@ -153,6 +158,7 @@ MESSAGES: dict[MsgType, Message] = {
             0x40,
             source="AMD-ASPFW sev_rmp.h:341; version 2: virtee/sev, tamago",
             note="version 2 came with ABI 1.58; which version its answer has is not known",
+            name="key",
         ),
         Message(
             MsgType.REPORT_REQ,
@@ -161,6 +167,8 @@ MESSAGES: dict[MsgType, Message] = {
             "report-rsp",
             0x4C0,
             source="AMD-ASPFW sev_rmp.h:392, 451",
+            name="report",
+            extended_name="ext-report",
         ),
         Message(
             MsgType.EXPORT_REQ,
@@ -194,6 +202,7 @@ MESSAGES: dict[MsgType, Message] = {
             "status-rsp",
             0x10,
             source="AMD-ASPFW sev_rmp.h:564",
+            name="vmrk",
         ),
         Message(
             MsgType.ABSORB_NOMA_REQ,
@@ -211,6 +220,7 @@ MESSAGES: dict[MsgType, Message] = {
             "tsc-rsp",
             0x80,
             source="AMD-ASPFW sev_rmp.h:578, 583; Linux sev.h",
+            name="tsc",
         ),
     )
 }
@@ -218,6 +228,11 @@ MESSAGES: dict[MsgType, Message] = {
 
 REQUEST_OF: dict[MsgType, Message] = {row.response: row for row in MESSAGES.values()}
 """The same rows by their responses."""
+
+NAMED: dict[str, Message] = {
+    name: row for row in MESSAGES.values() for name in (row.name, row.extended_name) if name
+}
+"""The rows that have a name, by it."""
 
 
 def payload_kind(msg_type: int, msg_version: int = 1) -> str:

@@ -2,7 +2,7 @@
 
 An entry is two quadwords. Their bits are those of Milan and Genoa, which AMD does not promise: on
 processors with RMPREAD (Zen 5) Linux prints an entry without decoding it, so it is not known
-whether the same bits apply there. The operand of RMPREAD and RMPUPDATE is architectural; it has
+whether the same bits apply there. What RMPREAD writes and RMPUPDATE reads is architectural; it has
 fewer fields.
 """
 
@@ -130,18 +130,28 @@ class SegmentTable(
 
 
 class RmpReadSize(Word, width=8, spec="Linux struct rmpentry (RMPREAD)"):
-    """Size byte of ``RmpOperand``."""
+    """Size byte of ``RmpReadEntry``, and of ``RmpOperand``."""
 
     page_size = bits(0, 1, "Page size: 4 KiB or 2 MiB", PscPageSize)
     hpage_region_status = bit(1, "RMPREAD: presumably, the surrounding 2 MiB hold assigned pages")
 
 
-class RmpOperand(Record, size=16, spec="Linux struct rmp_state (RMPUPDATE), rmpentry (RMPREAD)"):
-    """Operand of RMPUPDATE and result of RMPREAD, at the address in rCX.
+class RmpReadEntry(Record, size=16, spec="Linux struct rmpentry (RMPREAD)"):
+    """Result of RMPREAD, at the address in rCX.
 
     It has no validated, no vmsa and no VMPL permissions, so it says less than the entry: validated
     and other pages look the same.
     """
+
+    gpa: int = at(0x0, Int64ul, "Guest-physical address of the page")
+    assigned: int = at(0x8, Int8ul, "Assigned: 1 if the page belongs to a guest or the firmware")
+    page_size: RmpReadSize = at(0x9, as_word(RmpReadSize), "Page size: 4 KiB or 2 MiB")
+    immutable: int = at(0xA, Int8ul, "Immutable: 1 if RMPUPDATE may not change the entry")
+    asid: int = at(0xC, Int32ul, "ASID of the guest that owns the page")
+
+
+class RmpOperand(Record, size=16, spec="Linux struct rmp_state (RMPUPDATE)"):
+    """Operand of RMPUPDATE, at the address in rCX."""
 
     gpa: int = at(0x0, Int64ul, "Guest-physical address of the page")
     assigned: int = at(0x8, Int8ul, "Assigned: 1 if the page belongs to a guest or the firmware")
@@ -228,16 +238,16 @@ HIDDEN = ("validated", "vmsa", "lock")
 """Bits that decide a state and that RMPREAD does not return."""
 
 
-def states_of(operand: RmpOperand) -> tuple[RmpState, ...]:
+def states_of(entry: RmpReadEntry) -> tuple[RmpState, ...]:
     """Return the states that a page with this RMPREAD result may have, in their order.
 
     INVALID is returned only if no value of the hidden bits makes a state.
     """
     visible = RmpLo.of(
-        assigned=operand.assigned & 1,
-        immutable=operand.immutable & 1,
-        gpa=operand.gpa >> 12 & RmpLo.gpa.limit,
-        asid=operand.asid & RmpLo.asid.limit,
+        assigned=entry.assigned & 1,
+        immutable=entry.immutable & 1,
+        gpa=entry.gpa >> 12 & RmpLo.gpa.limit,
+        asid=entry.asid & RmpLo.asid.limit,
     )
     hidden = (dict(zip(HIDDEN, bits, strict=True)) for bits in product((0, 1), repeat=len(HIDDEN)))
     states = {state_of(visible.replace(**bits), 0) for bits in hidden}
@@ -246,7 +256,7 @@ def states_of(operand: RmpOperand) -> tuple[RmpState, ...]:
 
 KINDS = {
     "rmp": RmpEntry,
-    "rmpread": RmpOperand,
+    "rmpread": RmpReadEntry,
     "rmpupdate": RmpOperand,
     "rst": SegmentTable,
     "vmpl-masks": VmplMasks,

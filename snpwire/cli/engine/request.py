@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...bits import nearest
 from ...errors import InputError, UsageError, shown
-from ...wire.message import PAYLOAD_MAX, MsgType, padded, payload_kind
+from ...wire import kind
+from ...wire.message import NAMED, PAYLOAD_MAX, MsgType, padded
 from ...wire.report import REPORT_SIZE, Report, ReportRsp, SigningKey
 from ..bytefile import payload_bytes
 from ..encode import build_value
@@ -23,20 +24,12 @@ if TYPE_CHECKING:
     from ...engine.machine import Machine
     from ...engine.profile import Profile
     from ...engine.trace import Trace
+    from ...wire.message import Message
     from ..messages.options import PayloadOptions
     from ..output import SaveFolder
     from .options import MachineOptions, RequestOptions, TraceOptions
 
-KINDS = {
-    "report": MsgType.REPORT_REQ,
-    "ext-report": MsgType.REPORT_REQ,
-    "key": MsgType.KEY_REQ,
-    "cpuid": MsgType.CPUID_REQ,
-    "tsc": MsgType.TSC_INFO_REQ,
-    "vmrk": MsgType.VMRK_REQ,
-}
 RAW, LIST = "raw", "list"
-WITH_VMPL = ("report-req", "key-req", "key-req-v2")
 MOST = 1_000_000
 EXPECTATION_BROKE = 4
 
@@ -56,7 +49,8 @@ def request(
     _in_range("--pages", options.pages, range(5))
     _in_range("--version", options.version, range(1, 256))
     wanted = _request(what, payload, options)
-    is_report = KINDS.get(what.lower()) is MsgType.REPORT_REQ
+    row = NAMED.get(what.lower())
+    is_report = row is not None and row.request is MsgType.REPORT_REQ
     if trace.save is None:
         return _run(wanted, options, machine, trace, is_report=is_report)
     from ..output import SaveFolder
@@ -183,36 +177,45 @@ def _request(what: str, payload: PayloadOptions, options: RequestOptions) -> Req
     name = what.lower()
     if name == RAW:
         return _raw(payload, options.version)
-    if name == "vmrk":
+    row = _message(what)
+    if row.request is MsgType.VMRK_REQ:
         if payload.file is not None or payload.settings or payload.payload is not None:
-            hint = "raw --type 13 --payload FILE sends any other"
-            raise UsageError("the payload of vmrk names a guest that is made for it", help=hint)
+            hint = f"raw --type {int(row.request)} --payload FILE sends any other"
+            raise UsageError(f"the payload of {name} names a guest that is made for it", help=hint)
         return None
-    if name not in KINDS:
-        known = [*KINDS, RAW]
-        if not name:
-            raise UsageError("no KIND of request given", help=f"one of: {' '.join(known)}")
-        hint = nearest(name, known) or f"KIND is one of: {' '.join(known)}"
-        raise UsageError(f"there is no request {shown(what)}", help=hint)
     if payload.msg_type is not None:
         raise UsageError("--type is only for raw: any other KIND implies it")
-    msg_type = KINDS[name]
-    kind = payload_kind(msg_type, options.version)
-    if not kind:
-        raise UsageError(f"{msg_type.name} has no version {options.version}")
-    pages = options.pages if name == "ext-report" else None
-    return Request(int(msg_type), _payload(kind, payload, options.vmpck), options.version, pages)
+    built = row.payloads.get(options.version)
+    if built is None:
+        raise UsageError(f"{row.request.name} has no version {options.version}")
+    pages = options.pages if name == row.extended_name else None
+    data = _payload(built, payload, options.vmpck)
+    return Request(int(row.request), data, options.version, pages)
 
 
-def _payload(kind: str, options: PayloadOptions, vmpck: int) -> bytes:
+def _message(what: str) -> Message:
+    """Return the message that a KIND of request is. Raises UsageError."""
+    name = what.lower()
+    if name in NAMED:
+        return NAMED[name]
+    known = [*NAMED, RAW]
+    listed = f"one of: {' '.join(known)}"
+    if not name:
+        raise UsageError("no KIND of request given", help=listed)
+    hint = nearest(name, known) or f"KIND is {listed}"
+    raise UsageError(f"there is no request {shown(what)}", help=hint)
+
+
+def _payload(name: str, options: PayloadOptions, vmpck: int) -> bytes:
+    """Return the payload, a record called *name* unless it is given whole."""
     if options.payload is not None:
         if options.file is not None or options.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")
-        return _file(options.payload, kind)
+        return _file(options.payload, name)
     settings = options.settings
-    if kind in WITH_VMPL and options.file is None:  # a key may not ask for a more privileged level
-        settings = (f"vmpl={vmpck}", *settings)
-    data = build_value(kind, options.file, settings, zero=True)
+    if options.file is None and hasattr(kind(name).type, "vmpl"):
+        settings = (f"vmpl={vmpck}", *settings)  # a key may not ask for a more privileged level
+    data = build_value(name, options.file, settings, zero=True)
     return data.ljust(padded(len(data)), b"\0")
 
 
@@ -225,9 +228,9 @@ def _raw(options: PayloadOptions, version: int) -> Request:
     return Request(options.msg_type, _file(options.payload), version)
 
 
-def _file(name: str, kind: str = "") -> bytes:
+def _file(name: str, form: str = "") -> bytes:
     """Return the payload in a file. Raises SourceError and OSError, which name it."""
-    payload = payload_bytes(name, kind)
+    payload = payload_bytes(name, form)
     if len(payload) > PAYLOAD_MAX:
         reason = InputError(f"a payload has at most {PAYLOAD_MAX} bytes, got {len(payload)}")
         raise SourceError(shown_name(name), reason)

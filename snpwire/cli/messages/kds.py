@@ -22,13 +22,13 @@ def addresses(value: str, *, product: str | None, json: bool) -> int:
 
     Nothing is fetched. Returns 1 if an address is wrong.
     """
-    from ...crypto.kds_url import is_kds_url, kds_url
+    from ...crypto.kds_url import kds_url, kds_url_text
 
-    if is_kds_url(value):
-        return _explain_url(kds_url(value), json=json)
+    if text := kds_url_text(value):
+        return _explain_url(kds_url(text), json=json)
     raw = contents(value)
-    if is_kds_url(raw[:64].decode("latin-1")):
-        return _explain_url(kds_url(raw.decode("utf-8", "replace")), json=json)
+    if b"\0" not in raw and (text := kds_url_text(raw.decode("utf-8", "replace"))):
+        return _explain_url(kds_url(text), json=json)
     _write_addresses(_addresses(value, raw, product), json=json)
     return 0
 

@@ -6,8 +6,6 @@ context itself apart from the memory, by the number of its page, and lets the pa
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...crypto.sealing import Vmpck
 from ...wire.launch import IdBlock
 from ...wire.message import VMPCKS
@@ -67,10 +65,13 @@ class FirmwareGuest:
         return self.asid if self.active or self.pending else 0
 
 
-class Sender(NamedTuple):
+class Sender:
     """The sender of a message."""
 
-    guest: FirmwareGuest
-    address: int
-    """Address of the context as in the command, with its C-bit."""
-    vmpck: int
+    __slots__ = ("address", "guest", "vmpck")
+
+    def __init__(self, guest: FirmwareGuest, address: int, vmpck: int) -> None:
+        self.guest = guest
+        self.address = address
+        """Address of the context as in the command, with its C-bit."""
+        self.vmpck = vmpck

@@ -9,6 +9,7 @@ sequence number, one that cannot be written does.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...crypto.sealing import open_raw, seal_parts
@@ -85,9 +86,15 @@ def guest_request(fw: Processor, command: tuple[int, int, int]) -> None:
 
 
 def _seal(cipher: Vmpck, seqno: int, msg_type: int, vmpck: int, payload: bytes) -> bytes:
-    """Return a sealed response; the reserved bytes of its header are zero."""
-    aad = _FORMAT + _REST.pack(msg_type, 1, len(payload), vmpck, b"")
+    """Return a sealed response."""
+    aad = _authenticated(msg_type, len(payload), vmpck)
     return seal_parts(cipher, seqno.to_bytes(16, "little"), aad, payload)
+
+
+@lru_cache(maxsize=1024)
+def _authenticated(msg_type: int, size: int, vmpck: int) -> bytes:
+    """Return the part of a response's header that is authenticated; reserved bytes are zero."""
+    return _FORMAT + _REST.pack(msg_type, 1, size, vmpck, b"")
 
 
 def _guest(

@@ -41,11 +41,11 @@ def _buffer(command: CommandId) -> type[Record] | None:
 
 
 def _handler(command: CommandId, run: Callable[[Processor, Any], None]) -> CommandHandler:
-    """Return the handler of a command; the fields of a guest request are read without a record."""
+    """Return the handler of a command; those of every request get plain numbers, not a record."""
     record = _buffer(command)
     if record is None:
         return CommandHandler(0, lambda _: None, run)
-    plain = command is CommandId.SNP_GUEST_REQUEST
+    plain = command in (CommandId.SNP_GUEST_REQUEST, CommandId.SNP_PAGE_RECLAIM)
     return CommandHandler(record.SIZE, record.ENGINE.unpack if plain else record.parse, run)
 
 
@@ -96,9 +96,9 @@ class Firmware(Processor):
         handler = HANDLERS.get(command)
         if handler is None:
             return Status.INVALID_COMMAND
+        size, read, run = handler
         try:
-            raw = self.load(buffer, handler.size) if handler.size else b""
-            handler.run(self, handler.read(raw))
+            run(self, read(self.load(buffer, size) if size else b""))
         except CommandRefusal as exc:
             return exc.status
         return _SUCCESS

@@ -12,6 +12,7 @@ from ...rmp import scalar
 from ...rmp.entry import COUNT, FIRMWARE_LO, HV_FIXED_LO, LARGE, ONE_MORE
 from ...wire.address import C_BIT, IN_PAGE, LARGE_PAGE, PAGE, REGION, page_of
 from ...wire.migration import GuestState
+from ...wire.page_commands import ReclaimPage
 from ...wire.rmp import RmpState
 from ...wire.status import Status
 from .platform import page_ranges
@@ -20,10 +21,11 @@ from .processor import CommandRefusal, refuse_if, require, reserved_set
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...wire.page_commands import MdInit, Reclaim, SetState, Unsmash
+    from ...wire.page_commands import MdInit, SetState, Unsmash
     from .processor import Processor
 
 IN_2M = LARGE_PAGE - 1
+_RECLAIM_RESERVED, _RECLAIM_LARGE = ~ReclaimPage.KNOWN, ReclaimPage.page_size.mask
 
 
 def guest_of(fw: Processor, address: int, *, active: bool) -> scalar.PageOwner:
@@ -58,17 +60,20 @@ def rollback(fw: Processor, *pages: int) -> Iterator[None]:
         raise
 
 
-def reclaim(fw: Processor, command: Reclaim) -> None:
+def reclaim(fw: Processor, command: tuple[int]) -> None:
     """SNP_PAGE_RECLAIM: return a page to the host."""
-    page = command.page
-    refuse_if(page.unknown, Status.INVALID_PARAM)
+    (word,) = command
+    if word & _RECLAIM_RESERVED:
+        raise CommandRefusal(Status.INVALID_PARAM)
     fw.require_started()
-    address, large = page & ~IN_PAGE, int(page.page_size)
-    fw.reach(address, LARGE_PAGE if large else PAGE)
+    address, large = word & ~IN_PAGE, word & _RECLAIM_LARGE
+    page = page_of(address)
+    if large or page not in fw.memory.plain:
+        fw.reach(address, LARGE_PAGE if large else PAGE)
     fw.look_up(address)
-    require(scalar.reclaim(fw.table, page_of(address), large))
-    if fw.table.state(page_of(address)) != RmpState.CONTEXT:
-        fw.contexts.pop(page_of(address), None)
+    require(scalar.reclaim(fw.table, page, large))
+    if page in fw.contexts and fw.table.state(page) != RmpState.CONTEXT:
+        del fw.contexts[page]
 
 
 def unsmash(fw: Processor, command: Unsmash) -> None:

@@ -38,10 +38,12 @@ _BODY = Struct(f"{_FIELDS.format}{SIGNED - _FIELDS.size}x")
 """The signed part, of all its fields; in the order of the declaration, which a test holds them to:
 a table by names takes a twelfth of the time of a whole unsigned report."""
 _ALGO = int(SignatureAlgo.ECDSA_P384_SHA384)
-_VCEK, _VLEK, _NONE = SigningKey.VCEK, SigningKey.VLEK, SigningKey.NONE
-_AUTHOR_KEY, _MASK_KEY, _SIGNING_KEY = (
-    part.low for part in (KeyInfo.author_key_en, KeyInfo.mask_chip_key, KeyInfo.signing_key)
+_AUTHOR_KEY, _MASK_KEY = KeyInfo.author_key_en.low, KeyInfo.mask_chip_key.low
+_VCEK, _VLEK, _NONE = (
+    int(key) << KeyInfo.signing_key.low
+    for key in (SigningKey.VCEK, SigningKey.VLEK, SigningKey.NONE)
 )
+"""The signing key as part of the word that names it."""
 _SELECT_RESERVED = ~ReportSelect.KNOWN
 _ZEROS, _MASKED = bytes(24), bytes(64)
 _UNSIGNED = bytes(Signature.SIZE)
@@ -73,7 +75,7 @@ def response(fw: Processor, sender: Sender, payload: bytes) -> bytes:
 _DONE = failed(Status.SUCCESS)[: ReportRsp.place("report")]
 
 
-def _signer(fw: Processor, vlek: bool) -> tuple[PrivateKey | None, SigningKey]:
+def _signer(fw: Processor, vlek: bool) -> tuple[PrivateKey | None, int]:
     if vlek:
         return fw.chip.vlek_key(), _VLEK
     if fw.chip.mask_chip_key:
@@ -82,12 +84,11 @@ def _signer(fw: Processor, vlek: bool) -> tuple[PrivateKey | None, SigningKey]:
 
 
 def _body(
-    fw: Processor, guest: FirmwareGuest, vmpl: int, report_data: bytes, signing_key: SigningKey
+    fw: Processor, guest: FirmwareGuest, vmpl: int, report_data: bytes, signing_key: int
 ) -> bytes:
     """Return the signed part of a report."""
     chip, profile, block = fw.chip, fw.profile, guest.id_block
-    info = guest.author_key_en << _AUTHOR_KEY | chip.mask_chip_key << _MASK_KEY
-    info |= signing_key << _SIGNING_KEY
+    info = guest.author_key_en << _AUTHOR_KEY | chip.mask_chip_key << _MASK_KEY | signing_key
     major, minor, build = chip.running_version
     committed_major, committed_minor, committed_build = chip.committed_version
     version = profile.report_version

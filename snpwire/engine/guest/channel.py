@@ -108,7 +108,7 @@ class VmpckChannel:
         Linux checks number, type, version and size, and then the tag; nothing else. It checks a
         copy, which the hypervisor cannot change. Raises DriverError, as Linux's EBADMSG.
         """
-        raw = bytes(response[:HEADER_SIZE])
+        raw = bytes(response)
         number_back, msg_type, version, size = CHECKED.unpack_from(raw, CHECKED_AT)
         if number_back != number + 1:
             raise _bad(f"message number {number_back}, not {number + 1}")
@@ -122,7 +122,7 @@ class VmpckChannel:
         if self._key is None:  # wiped by another thread while this one waited
             raise _bad("the key was wiped meanwhile")
         try:
-            return open_raw(self._key, raw, bytes(response[HEADER_SIZE : HEADER_SIZE + size]))
+            return open_raw(self._key, raw, raw[HEADER_SIZE : HEADER_SIZE + size])
         except AuthError:
             raise _bad("it fails authentication") from None
 

@@ -15,6 +15,7 @@ The number moves on by 2 whatever the result.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from .memory import GuestMemory
 
 RETRY_DELAY, RETRY_LIMIT = 2 * SECOND, 60 * SECOND
-PLAIN, EXTENDED = int(ExitCode.SNP_GUEST_REQUEST), int(ExitCode.SNP_EXT_GUEST_REQUEST)
+EXITS = {int(code): code for code in (ExitCode.SNP_GUEST_REQUEST, ExitCode.SNP_EXT_GUEST_REQUEST)}
+PLAIN, EXTENDED = EXITS
+kind_of, type_of = lru_cache(maxsize=1024)(payload_kind), lru_cache(maxsize=1024)(MsgType)
+"""Each looked up once: to make a member of an enumeration of a number takes long."""
 BLANK = bytes(PAGE)
 PREPARE: Point[Driver, Request] = Point("prepare")
 EXIT: Point[Driver, Request] = Point("exit")
@@ -155,8 +159,9 @@ class Driver:
 
     def _put(self, message: bytes) -> None:
         """Write a message to the request page, and clear the response page."""
-        self._memory.shared(self.buffers.response)[:] = BLANK
-        page, size = self._memory.shared(self.buffers.request), len(message)
+        buffers, shared = self.buffers, self._memory.shared
+        shared(buffers.response)[:] = BLANK
+        page, size = shared(buffers.request), len(message)
         page[:size] = message
         if size < self._request_size:
             page[size : self._request_size] = bytes(self._request_size - size)
@@ -224,22 +229,22 @@ class Driver:
     def _note_exit(self, code: int, ghcb: bytearray) -> None:
         where = (TraceBytes("ghcb", self._vcpu.msr, bytes(ghcb)),)
         request, response = Gpa(self.named.request), Gpa(self.named.response)
-        self._note("exit", where, code=ExitCode(code), request=request, response=response)
+        self._note("exit", where, code=EXITS[code], request=request, response=response)
 
     def _note_seal(self, request: Request, number: int, message: bytes) -> None:
-        kind = payload_kind(request.type, request.version)
+        kind = kind_of(request.type, request.version)
         page = message.ljust(PAGE, b"\0")
         written = (
             TraceBytes(kind, None, request.payload),
             TraceBytes("message", self.buffers.request, page),
         )
-        facts = {"type": MsgType(request.type), "version": request.version}
+        facts = {"type": type_of(request.type), "version": request.version}
         self._note("seal", written, vmpck=self.channel.vmpck, number=number, **facts)
 
     def _note_open(self, request: Request, number: int, payload: bytes) -> None:
         response = bytes(self._memory.readable(self.buffers.response))
         written = (
-            TraceBytes(payload_kind(request.type + 1), None, payload),
+            TraceBytes(kind_of(request.type + 1), None, payload),
             TraceBytes("message", self.buffers.response, response),
         )
         self._note("open", written, number=number + 1, vmpck=self.channel.vmpck)

@@ -38,6 +38,6 @@ class Exchange:
 
     def __init__(self, vcpu: Vcpu, request_gpa: int, response_gpa: int) -> None:
         """Begin with what the guest named in its GHCB."""
-        self.vcpu, self.vm = vcpu, vcpu.vm
+        self.vcpu, self.vm = vcpu, (vm := vcpu.vm)
         self.request_gpa, self.response_gpa = request_gpa, response_gpa
-        self.context_spa = vcpu.vm.context << 12
+        self.context_spa = vm.context << 12

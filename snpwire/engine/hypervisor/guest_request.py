@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 TYPE_AT, VMPCK_AT = Header.place("msg_type"), Header.place("msg_vmpck")
 REPORT_REQ = int(MsgType.REPORT_REQ)
-GUEST_REQUEST = CommandId.SNP_GUEST_REQUEST
+GUEST_REQUEST, COMMAND = CommandId.SNP_GUEST_REQUEST, GuestRequest.ENGINE
 EMPTY_TABLE = bytes(24)
 """The certificate table without certificates: KVM writes its last entry and nothing else."""
 BOUNCE, WAIT = Pages.BOUNCE, SecondRequest.WAIT
@@ -71,14 +71,14 @@ class GuestRequests:
         x.watched = watched = faults is not None or self.simulation.trace is not None
         if faults is not None:
             faults.fire(ARRIVE, self, x)
-        vm = x.vm
-        if not x.vmm:
+        vm, vmm = x.vm, x.vmm
+        if not vmm:
             page = (vm.views.get(x.request_gpa) or self.view(vm, x.request_gpa))[1]
             x.request = bytes(page) if watched else page
-            x.vmm = self._admission(x)
-        if not x.vmm and x.data_pages is not None:
-            x.vmm = self._certificates(x, x.data_pages)
-        if not x.vmm:
+            vmm = x.vmm = self._admission(x)
+        if not vmm and x.data_pages is not None:
+            vmm = x.vmm = self._certificates(x, x.data_pages)
+        if not vmm:
             if vm.policy.pages is BOUNCE:
                 self._by_copies(x)
             else:
@@ -109,13 +109,13 @@ class GuestRequests:
     def _admission(self, x: Exchange) -> int:
         """Return BUSY if the policy refuses the request, and else wait for its turn."""
         vm, clock = x.vm, self.simulation.clock
-        throttle, now = vm.policy.throttle, clock.now
+        policy, now = vm.policy, clock.now
+        throttle, second = policy.throttle, policy.second
         if throttle is not None and not vm.window.admits(throttle, now):
             vm.throttled += 1
             within = seconds(throttle.interval)
             self._note(x, "throttle", self._message(x), burst=throttle.burst, interval=within)
             return BUSY
-        second = vm.policy.second
         if second is not WAIT:
             until = vm.busy_until
             if second is SecondRequest.BUSY_STREAM:
@@ -177,11 +177,12 @@ class GuestRequests:
     def _by_copies(self, x: Exchange) -> None:
         """Copy the request in, issue the command, copy the response out."""
         vm, host, watched = x.vm, self.host, x.watched
+        known = host.memory.pages
         request, response = vm.bounce
         x.request_spa, x.response_spa = request << 12, response << 12
         if watched:
             self._fire(SEND, x)
-        page = host.page(request)
+        page = known.get(request) or host.page(request)
         was = bytes(page) if watched else None
         page[:] = x.request
         if watched:
@@ -189,7 +190,8 @@ class GuestRequests:
             self._note(x, "copy-in", (written,))
         self._issue(x)
         if not x.status or vm.policy.copy_on_failure:
-            page = host.page(x.response_spa >> 12)
+            response = x.response_spa >> 12
+            page = known.get(response) or host.page(response)
             x.response = bytes(page) if watched else page
         if watched:
             self._fire(RESPONSE, x)
@@ -244,11 +246,10 @@ class GuestRequests:
                 return
         if self.host.dead:
             raise StoppedError(vm.name, "KVM_RUN fails with EIO: the firmware does not answer")
-        place = x.response_spa & -PAGE
-        was = self.host.memory.read(place, PAGE) if x.watched else b""
+        was = self.host.memory.read(x.response_spa & -PAGE, PAGE) if x.watched else b""
         x.status = self.issue_command(x)
-        self.busy_until = vm.busy_until = clock.now
-        vm.stream_until[x.request[VMPCK_AT] & 3] = clock.now
+        now = self.busy_until = vm.busy_until = clock.now
+        vm.stream_until[x.request[VMPCK_AT] & 3] = now
         if x.watched:
             self._after_response(x, was)
 
@@ -262,10 +263,10 @@ class GuestRequests:
 
     def issue_command(self, x: Exchange) -> int:
         """Issue the command for a request; return the status."""
-        buffer = GuestRequest.ENGINE.pack(x.context_spa, x.request_spa, x.response_spa)
-        latency = x.vm.policy.latency
+        buffer, vm = COMMAND.pack(x.context_spa, x.request_spa, x.response_spa), x.vm
+        latency = vm.policy.latency
         takes = latency.draw(self.simulation.random) if latency is not INSTANT else 0
-        return int(self.host.command(GUEST_REQUEST, buffer, x.vm.name, takes))
+        return self.host.command(GUEST_REQUEST, buffer, vm.name, takes)
 
     def another_request(self, vm: str) -> bytes | bytearray | None:
         """Return the last request of another VM, if there was one."""

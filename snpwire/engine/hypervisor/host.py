@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..simulation import Simulation
 
 LEAKED = "leaked"
+PAGE_RECLAIM, RECLAIM_PFN = CommandId.SNP_PAGE_RECLAIM, ReclaimPage.page_paddr.low
 FIRST_PAGE = 0x1000
 """Pages below 16 MiB stay unused: the table is there, and what the firmware of PCs uses."""
 
@@ -118,17 +119,15 @@ class Host:
 
     def reclaim(self, page: int) -> Status:
         """Have the firmware reclaim a page."""
-        word = ReclaimPage.of(page_paddr=page)
-        return self.command(CommandId.SNP_PAGE_RECLAIM, Reclaim(page=word).build())
+        return self.command(PAGE_RECLAIM, Reclaim.ENGINE.pack(page << RECLAIM_PFN))
 
     def _update(self, page: int, new: int) -> RmpUpdateResult:
+        if self.simulation.trace is None:
+            return rmpupdate(self.table, page, new)
         before = self.table.state(page)
         result = rmpupdate(self.table, page, new)
-        if self.simulation.trace:
-            facts = {"page": Gpa(page << 12), "result": result}
-            self.simulation.note(
-                HYPERVISOR, "", 0, "rmpupdate", (), self.moved(page, before), **facts
-            )
+        facts = {"page": Gpa(page << 12), "result": result}
+        self.simulation.note(HYPERVISOR, "", 0, "rmpupdate", (), self.moved(page, before), **facts)
         return result
 
     def moved(self, page: int, before: RmpState) -> tuple[StateChange, ...]:
@@ -153,12 +152,13 @@ class Host:
         if self.dead:
             raise EngineError(f"{command.name}: the secure processor does not answer any more")
         address, simulation = self._buffer << 12 if buffer else 0, self.simulation
-        was = bytes(self._view[: len(buffer)]) if simulation.trace else None
-        self._view[: len(buffer)] = buffer
         if simulation.trace is None:
+            self._view[: len(buffer)] = buffer
             status = self.firmware.mailbox(command, address)
             simulation.clock.now += takes
             return status
+        was = bytes(self._view[: len(buffer)])
+        self._view[: len(buffer)] = buffer
         kind = COMMANDS[command].buffer if command in COMMANDS else ""
         written = (TraceBytes(kind, address, buffer, was),) if buffer else ()
         simulation.note(HYPERVISOR, vm, 0, "command", written, command=command)

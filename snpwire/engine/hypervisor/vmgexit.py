@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from .host import Host
     from .vm import Vcpu
 
-REQUEST_FIELDS = ("rax", "rbx", *EXIT_FIELDS, "valid_bitmap", "ghcb_usage")
-READ_AT, READ = Page.place("rax"), Page.struct(*REQUEST_FIELDS)
+READ_AT, READ = Page.place("sw_exit_code"), Page.struct(*EXIT_FIELDS, "valid_bitmap", "ghcb_usage")
 RCX_AT, RCX_RDX_RBX = Page.place("rcx"), Page.struct("rcx", "rdx", "rbx")
 RESPONSE_BITMAP = bitmap_of("rax", "rcx", "rdx", "rbx", "sw_exit_info_1", "sw_exit_info_2")
 """What KVM marks valid, whatever it responds."""
@@ -78,23 +77,28 @@ class Hypervisor:
 
     def _respond(self, vcpu: Vcpu, ghcb: bytearray) -> None:
         """Do what a page asks for, and write the response to it."""
-        rax, rbx, code, info1, info2, bitmap, usage = READ.unpack_from(ghcb, READ_AT)
+        code, info1, info2, bitmap, usage = READ.unpack_from(ghcb, READ_AT)
         aligned = not (info1 | info2) & IN_PAGE and info1 != info2
-        if code != REQUEST or bitmap != EXIT_BITMAP or usage or not aligned:
-            page = Page.parse(ghcb)
-            finding = self._refusal(vcpu, page)
-            if finding:
-                self.write(vcpu, ghcb, MALFORMED, finding.reason)
-                return
-            if code not in (REQUEST, EXTENDED):
-                self.write(vcpu, ghcb, *exits.response(self.host, vcpu, page))
-                return
-        x = Exchange(vcpu, info1, info2)
-        if code == EXTENDED:
-            x.data_gpa, x.data_pages = rax, rbx
+        if code == REQUEST and aligned and bitmap == EXIT_BITMAP and not usage:
+            self.write(vcpu, ghcb, 0, self.requests.serve(Exchange(vcpu, info1, info2)))
+            return
+        page = Page.parse(ghcb)
+        finding = self._refusal(vcpu, page)
+        if finding:
+            self.write(vcpu, ghcb, MALFORMED, finding.reason)
+        elif code == REQUEST:
+            self.write(vcpu, ghcb, 0, self.requests.serve(Exchange(vcpu, info1, info2)))
+        elif code == EXTENDED:
+            self._respond_extended(vcpu, ghcb, page)
+        else:
+            self.write(vcpu, ghcb, *exits.response(self.host, vcpu, page))
+
+    def _respond_extended(self, vcpu: Vcpu, ghcb: bytearray, page: Page) -> None:
+        """Serve a request for a report and certificates, which *page* has room for."""
+        x = Exchange(vcpu, page.sw_exit_info_1, page.sw_exit_info_2)
+        x.data_gpa, x.data_pages = page.rax, page.rbx
         result = self.requests.serve(x)
-        registers = (rax, 0, 0, x.pages_needed or rbx) if code == EXTENDED else NOTHING
-        self.write(vcpu, ghcb, 0, result, registers)
+        self.write(vcpu, ghcb, 0, result, (page.rax, 0, 0, x.pages_needed or page.rbx))
 
     def _ghcb(self, vcpu: Vcpu) -> bytearray:
         """Return the GHCB of a processor. Raises StoppedError."""
@@ -147,14 +151,13 @@ class Hypervisor:
 
         This is the only place that writes one to a page.
         """
-        traced = self.simulation.trace is not None
-        before = bytes(ghcb) if traced else None
+        before = None if self.simulation.trace is None else bytes(ghcb)
         rax, rcx, rdx, rbx = registers
         RAX.pack_into(ghcb, RAX_AT, rax)
         RCX_RDX_RBX.pack_into(ghcb, RCX_AT, rcx, rdx, rbx)
         INFO.pack_into(ghcb, INFO_AT, info1, info2)
         BITMAP.pack_into(ghcb, BITMAP_AT, RESPONSE_BITMAP)
-        if traced:
+        if before is not None:
             written = (TraceBytes("ghcb", vcpu.msr, bytes(ghcb), before),)
             facts = {"info1": Value(info1), "info2": Value(info2), "ghcb": Gpa(vcpu.msr)}
             self.simulation.note(

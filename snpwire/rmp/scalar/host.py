@@ -31,7 +31,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ...wire.address import REGION
-from ...wire.rmp import RmpOperand, RmpReadSize
+from ...wire.rmp import RmpReadEntry, RmpReadSize
 from ...wire.rmp_words import PsmashResult, RmpUpdateResult
 from ..entry import (
     ASID,
@@ -53,6 +53,7 @@ from ..entry import (
 )
 
 if TYPE_CHECKING:
+    from ...wire.rmp import RmpOperand
     from ..entry import Entries, Readable
 
 FIRMWARE = ASSIGNED | IMMUTABLE
@@ -167,7 +168,7 @@ def psmash(table: Entries, page: int, *, guest_asid: int = 0, in_use: bool = Fal
 
 def rmpread(
     table: Readable, page: int, *, guest_asid: int = 0
-) -> tuple[RmpUpdateResult, RmpOperand | None]:
+) -> tuple[RmpUpdateResult, RmpReadEntry | None]:
     """Return the status, of RMPUPDATE's numbers, and the entry as RMPREAD writes it.
 
     Entries 1 to 511 of a 2 MiB page are returned as stored. The status of the region is taken to
@@ -182,7 +183,7 @@ def rmpread(
     size = RmpReadSize(
         bool(lo & LARGE) | (top & SPAN != SPAN and top & (ASSIGNED | COUNT) != 0) << 1
     )
-    read = RmpOperand(
+    read = RmpReadEntry(
         gpa=lo & GPA,
         assigned=lo & ASSIGNED,
         page_size=size,

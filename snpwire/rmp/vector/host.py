@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...wire.address import REGION
-from ...wire.rmp import RmpOperand
+from ...wire.rmp import RmpReadEntry
 from ...wire.rmp_words import PsmashResult, RmpUpdateResult
 from .. import scalar
 from ..entry import (
@@ -273,7 +273,7 @@ def rmpread(
 ) -> tuple[NDArray[np.uint8], NDArray[np.void]]:
     """Do RMPREAD for each of *pages*; return a ``RmpUpdateResult`` and an operand for each.
 
-    Operands have the dtype of ``RmpOperand`` and are zero without success. Raises
+    Operands have the dtype of ``RmpReadEntry`` and are zero without success. Raises
     UsageError for what is no page number.
     """
     numbers = page_numbers(pages)
@@ -284,7 +284,7 @@ def rmpread(
     some = (top & U64(SPAN) != SPAN) & (top & U64(ASSIGNED | COUNT) != 0)
     lo[status != 0] = 0
     some &= status == 0
-    read = np.zeros(len(flat), RmpOperand.dtype())
+    read = np.zeros(len(flat), RmpReadEntry.dtype())
     read["gpa"] = lo & U64(GPA)
     read["assigned"] = lo & U64(ASSIGNED)
     read["page_size"] = (lo & U64(LARGE) != 0) | some.view(np.uint8) << np.uint8(1)

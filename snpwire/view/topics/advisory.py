@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from ...advisory import COMPONENTS, Confidence, table
 from ..table import Row
+from .topic import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...advisory import Advisory, Sign
     from ...wire.tcb import Product, TcbClassic, TcbTurin
-    from .topics import Question
+    from .topic import Question
 
 MEANINGS = {
     Confidence.AMD: "AMD's CVE record says so",
@@ -84,3 +85,6 @@ def _component_signs(product: Product | None) -> Iterator[tuple[Advisory, Sign]]
 
 def _text(sign: Sign) -> str:
     return f"{sign.confidence}: {MEANINGS[sign.confidence]}"
+
+
+TOPICS = {"advisory": Topic(advisory, "an advisory, by id, CVE or name", optional=True)}

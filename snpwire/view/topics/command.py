@@ -1,14 +1,12 @@
-"""Topics of ``explain``: commands, and the mailbox registers."""
+"""Topic of ``explain`` about commands of the firmware."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import UsageError, shown
 from ...wire.command_table import COMMANDS, OTHER_LAYOUTS, Transfer, command_named
 from ..table import Row
-from ..text import int_text
-from .topics import Question, word
+from .topic import Question, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,75 +65,4 @@ def _pointed(pointer: Pointer) -> str:
     return TRANSFERS[pointer.direction]
 
 
-def response(question: Question) -> Iterator[Row]:
-    """Explain the command register: a command or its result, by bit 31 or ``--answer``."""
-    from ...wire.mailbox import CommandRequest, CommandResponse
-
-    number = question.number(32)
-    completed = CommandResponse(number).response
-    kind = CommandResponse if completed or question.response else CommandRequest
-    why = "as asked for" if question.response else f"bit 31 is {'set' if completed else 'clear'}"
-    way = "a command that ended" if kind is CommandResponse else "a command as it is written"
-    yield Row("", "", "read as", way, why)
-    yield from word(kind)(question)
-    if kind is CommandResponse and not completed:
-        text = "bit 31 is clear: the command has not completed, and the status is meaningless"
-        yield Row("", "", "not done", "", text)
-
-
-def buffer_address(question: Question) -> Iterator[Row]:
-    """Explain the two address registers, as ``HI:LO``; with ``--answer`` the causes in them."""
-    stack = pair(question)
-    if question.response:
-        yield from _causes(stack)
-        return
-    yield Row("", "", "buffer", int_text(stack, 8), "physical address; 0 for none")
-    if stack >> 51 & 1:
-        yield Row("", "", "[51]", "C-bit", "AMD-ASPFW masks it")
-    if stack >> 52:
-        yield Row("", "", "[63:52]", hex(stack >> 52), "above all memory: INVALID_ADDRESS")
-
-
-def error_stack(question: Question) -> Iterator[Row]:
-    """Explain the error causes in the address registers, the latest first."""
-    yield from _causes(pair(question))
-
-
-def _causes(stack: int) -> Iterator[Row]:
-    from ...wire.mailbox import causes
-
-    text = "ten bits each, the latest first; AMD has not published what they mean"
-    yield Row("", "", "causes", int_text(stack, 8), text)
-    for place, number in enumerate(causes(stack)):
-        known = "" if number <= LAST_CAUSE else f"AMD-ASPFW has 1 to {LAST_CAUSE}"
-        yield Row("", "", f"  {place}", str(number), known)
-
-
-LAST_CAUSE = 100
-
-
-def pair(question: Question) -> int:
-    """Return the number of ``HI:LO``, or of one number. Raises UsageError."""
-    high, found, low = question.text.partition(":")
-    if not found:
-        return question.number()
-    return Question(high).number(32) << 32 | Question(low).number(32)
-
-
-def register(question: Question) -> Iterator[Row]:
-    """Explain a register of the mailbox, by its name or its place in the device's BAR."""
-    from ...bits import nearest
-    from ...wire import mailbox
-
-    names = [name for row in mailbox.REGISTERS for name in (row.name, row.role)]
-    text = question.text.lower()
-    number = question.number() if text[:1].isdigit() else -1
-    for row in mailbox.REGISTERS:
-        if text in (row.name.lower(), row.role.lower()) or number in (row.naples, row.later):
-            yield Row("", "", row.role, row.name, row.doc)
-            yield Row("", "", "in the BAR", hex(row.later), f"from Rome on; Naples {row.naples:#x}")
-            doc = (getattr(mailbox, row.ring).__doc__ or "").splitlines()[0]
-            yield Row("", "", "while rings are used", row.ring, doc)
-            return
-    hint = nearest(question.text, names) or f"registers are: {' '.join(names)}"
-    raise UsageError(f"the mailbox has no register {shown(question.text)}", help=hint)
+TOPICS = {"command": Topic(command, "a command of the firmware, by number or name")}

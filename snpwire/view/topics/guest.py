@@ -1,14 +1,16 @@
-"""Topics of ``explain`` about TCB versions, messages and products."""
+"""Topics of ``explain`` about reports, TCB versions, messages and products."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
+from ...wire.key import GuestFieldSelect
+from ...wire.report import GuestPolicy, KeyInfo, PlatformInfo
 from ..meaning import word_fields
 from ..table import Row
 from ..text import int_text
-from .topics import Question
+from .topic import Question, Topic, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,3 +103,14 @@ def _product(row: Product) -> Iterator[Row]:
     yield Row("", "", "  tcb layout", str(row.layout), "")
     yield Row("", "", "  chip id", f"{row.chip_id_size or 'unknown'}", "bytes in use")
     yield Row("", "", "  key server", row.kds or "none yet", "name in the URLs")
+
+
+TOPICS = {
+    "policy": Topic(word(GuestPolicy), "a guest policy"),
+    "platform-info": Topic(word(PlatformInfo), "platform_info of a report"),
+    "key-info": Topic(word(KeyInfo), "key_info of a report"),
+    "tcb": Topic(tcb, "a TCB version, of the product --product names", optional=True),
+    "guest-fields": Topic(word(GuestFieldSelect), "guest_field_select of a key request"),
+    "msg-type": Topic(msg_type, "the type of a guest message, by number or name"),
+    "product": Topic(product, "a processor, as FAMILY:MODEL of CPUID, or by name"),
+}

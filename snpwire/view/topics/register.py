@@ -1,13 +1,26 @@
-"""Topics of ``explain`` about registers and words of the reverse map table."""
+"""Topics of ``explain`` about registers, words and results of the reverse map table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...finding import counted
-from ...wire.rmp_words import NpfInfo, PageFault, PvalidateResult, RmpBase, RmpCfg, RmpEnd, RstEntry
+from ...wire.rmp_words import (
+    NpfInfo,
+    PageFault,
+    PsmashResult,
+    PvalidateResult,
+    RmpAdjust,
+    RmpAdjustResult,
+    RmpBase,
+    RmpCfg,
+    RmpEnd,
+    RmpUpdateResult,
+    RstEntry,
+    VmplMask,
+)
 from ..table import Row
-from .topics import Question, codes, word, word_value
+from .topic import Question, Topic, codes, word, word_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,3 +139,19 @@ def pvalidate(question: Question) -> Iterator[Row]:
     if number == 0:
         text = "set if nothing changed: Linux then has 255, coconut-svsm 0x10"
         yield Row("", "", "carry flag", "", text)
+
+
+TOPICS = {
+    "rmp-base": Topic(base, "MSR C001_0132: the table's first byte"),
+    "rmp-end": Topic(end, "MSR C001_0133: the table's last byte"),
+    "rmp-cfg": Topic(cfg, "MSR C001_0136: segments of the table"),
+    "rst": Topic(segment, "an entry of the segment table"),
+    "npf": Topic(nested_fault, "EXITINFO1 of a nested page fault"),
+    "pf": Topic(page_fault, "the error code of a page fault"),
+    "rmpadjust": Topic(word(RmpAdjust), "rDX of RMPADJUST"),
+    "vmpl-mask": Topic(word(VmplMask), "the permissions of a VMPL"),
+    "rmpupdate-result": Topic(codes(RmpUpdateResult), "EAX after RMPUPDATE or RMPREAD"),
+    "psmash-result": Topic(codes(PsmashResult), "EAX after PSMASH"),
+    "pvalidate-result": Topic(pvalidate, "EAX after PVALIDATE"),
+    "rmpadjust-result": Topic(codes(RmpAdjustResult), "EAX after RMPADJUST or RMPQUERY"),
+}

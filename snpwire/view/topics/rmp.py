@@ -1,4 +1,4 @@
-"""Topics of ``explain`` about the reverse map table: states, permissions, addresses."""
+"""Topic of ``explain`` about the reverse map table: states, permissions, addresses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ...errors import UsageError
 from ..meaning import Meaning, code_text, word_fields
 from ..table import Row
 from ..text import int_text
-from .topics import Question
+from .topic import Question, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...wire.rmp import RmpEntry, RmpHi, RmpLo, RmpOperand, RmpState, SegmentTable
+    from ...wire.rmp import RmpEntry, RmpHi, RmpLo, RmpReadEntry, RmpState, SegmentTable
 
 UNREAD = "unknown"
 
@@ -92,11 +92,11 @@ def rmp_meanings(entry: RmpEntry, *, known: bool) -> dict[str, Meaning]:
     }
 
 
-def read_meanings(operand: RmpOperand) -> dict[str, Meaning]:
+def read_meanings(entry: RmpReadEntry) -> dict[str, Meaning]:
     """Return the meaning of the result of RMPREAD: the states that the page may be in."""
     from ...wire.rmp import states_of
 
-    states = states_of(operand)
+    states = states_of(entry)
     names = " or ".join(state.name for state in states)
     text = f"{names}: {states[0].doc}" if len(states) == 1 else names
     return {"assigned": Meaning(text)}
@@ -110,3 +110,6 @@ def segment_meanings(table: SegmentTable) -> dict[str, Meaning]:
         f"segments[{index}].entry": Meaning(segment_text(segment.entry), segment.entry)
         for index, segment in enumerate(table.elements)
     }
+
+
+TOPICS = {"rmp": Topic(rmp, "an entry of the reverse map table, as LO:HI")}

@@ -1,53 +1,29 @@
-"""Topics of ``explain``: for each a function from a question to rows."""
+"""Topics of ``explain`` about the GHCB: exits, messages of the MSR, and what is beside them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from ...bits import Flags, OpenEnum, Word, integer
-from ...errors import UsageError, cut, shown
-from ..meaning import code_text, operand_meaning, word_fields
+from ...bits import OpenEnum, Word
+from ...errors import UsageError
+from ...wire.operands import Action, EventInject, HvFeatures, MalformedReason, SevFeatures
+from ...wire.psc import PscEntry
+from ..meaning import code_text, operand_meaning
 from ..table import Row
 from ..text import int_text
+from .topic import Question, Topic, bit_rows, codes, member_of, word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeVar
+    from collections.abc import Iterator
 
     from ...wire.event import Event, Operand
-
-    W = TypeVar("W", bound=Word)
-
-
-class Question(NamedTuple):
-    """A question to ``explain``: a number as text, and for operands their exit."""
-
-    text: str
-    exit: str | None = None
-    info1: int | None = None
-    """``sw_exit_info_1`` of the same page, for operands that depend on it."""
-    response: bool = False
-    product: str | None = None
-    """Product of the TCB version."""
-    family: str | None = None
-    """Processor of the reverse map table."""
-
-    def number(self, limit: int = 64) -> int:
-        """Return the number. Raises UsageError if there is none, or if it has too many bits."""
-        try:
-            value = integer(self.text)
-        except ValueError:
-            raise UsageError(f"{shown(self.text)} is no number") from None
-        if not 0 <= value < 1 << limit:
-            raise UsageError(f"{cut(self.text)} does not fit {limit} bits")
-        return value
 
 
 def code(question: Question) -> Iterator[Row]:
     """Explain an exit code: its operands, its inputs and outputs."""
     from ...wire.exits import KVM_ACCEPTED, KVM_REASONS, ExitCode, events_of
 
-    member = _member(ExitCode, question)
+    member = member_of(ExitCode, question)
     yield Row("", "", hex(member), member.name, member.doc or "no source names this code")
     if member in KVM_REASONS:
         yield Row("", "", "kvm_exit prints", KVM_REASONS[member], "")
@@ -79,21 +55,10 @@ def _role(operand: Operand) -> str:
     return ", ".join(filter(None, (operand.label, shape))) or "a number"
 
 
-def _member(kind: type[OpenEnum], question: Question) -> Any:
-    """Return the code that a number or a name stands for."""
-    try:
-        member = kind.from_plain(question.text)
-    except ValueError as exc:
-        raise UsageError(str(exc)) from None
-    if not 0 <= member < 1 << 64:
-        raise UsageError(f"{cut(question.text)} does not fit 64 bits")
-    return member
-
-
 def _exit_event(question: Question) -> Event:
     from ...wire.exits import ExitCode, event_of, events_of
 
-    member = _member(ExitCode, question._replace(text=question.exit or ""))
+    member = member_of(ExitCode, question._replace(text=question.exit or ""))
     rows = events_of(member)
     selected = None if question.response else event_of(member, question.info1 or 0)
     event = selected or next(iter(rows), None)
@@ -140,38 +105,7 @@ def _operand(name: str, operand: Operand, raw: int) -> Iterator[Row]:
     meaning = operand_meaning(operand, raw)
     yield Row("", "", name, int_text(raw, 8), meaning.text)
     if isinstance(meaning.value, Word):
-        yield from _bits(meaning.value)
-
-
-def _bits(value: Word) -> Iterator[Row]:
-    if isinstance(value, Flags):
-        for name in value.names():
-            field = value.BITS.get(name)
-            span = f"[{field.span}]" if field else f"[{name.removeprefix('bit_')}]"
-            yield Row("", "", span, name, field.doc if field else "no name")
-        return
-    yield from (field.row() for field in word_fields(value))
-
-
-def word(kind: type[Word]) -> Callable[[Question], Iterator[Row]]:
-    """Return the function that explains a word of one kind."""
-
-    def explain(question: Question) -> Iterator[Row]:
-        value = word_value(kind, question)
-        yield Row("", "", kind.__name__, int_text(value, kind.WIDTH // 8), kind.SPEC)
-        yield from _bits(value)
-
-    return explain
-
-
-def word_value(kind: type[W], question: Question) -> W:
-    """Return the word that a number or the names of bits stand for. Raises UsageError."""
-    if question.text[:1].isdigit() or question.text.startswith("-"):
-        return kind(question.number(kind.WIDTH))
-    try:
-        return kind.from_plain(question.text.replace(",", " ").split())
-    except ValueError as exc:
-        raise UsageError(str(exc)) from None
+        yield from bit_rows(meaning.value)
 
 
 def msr(question: Question) -> Iterator[Row]:
@@ -180,7 +114,7 @@ def msr(question: Question) -> Iterator[Row]:
 
     value = word_of(question.number())
     yield Row("", "", type(value).__name__, int_text(value, 8), value.SPEC)
-    yield from _bits(value)
+    yield from bit_rows(value)
 
 
 def bitmap(question: Question) -> Iterator[Row]:
@@ -217,22 +151,12 @@ def status(question: Question) -> Iterator[Row]:
     if question.text in ("-1", hex(NO_FW_CALL)):
         yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not called")
         return
-    member = _member(Status, question)
+    member = member_of(Status, question)
     if member == Status.INVALID_PAGE_STATE | WRITE_BACK_MARK:
         name = f"INVALID_PAGE_STATE + {WRITE_BACK_MARK}"
         yield Row("", "", hex(member), name, "The command's own buffer may not be written.")
         return
     yield from codes(Status)(question)
-
-
-def codes(kind: type[OpenEnum]) -> Callable[[Question], Iterator[Row]]:
-    """Return the function that explains a code of one enumeration."""
-
-    def explain(question: Question) -> Iterator[Row]:
-        member = _member(kind, question)
-        yield Row("", "", hex(member), member.name if member.known else "unknown", member.doc)
-
-    return explain
 
 
 def guid(question: Question) -> Iterator[Row]:
@@ -260,13 +184,19 @@ def guid(question: Question) -> Iterator[Row]:
     yield from rows
 
 
-def svsm(question: Question) -> Iterator[Row]:
-    """Explain RAX of an SVSM call."""
-    from ...wire.svsm import CALLS, SvsmCall
-
-    yield from word(SvsmCall)(question)
-    value = word_value(SvsmCall, question)
-    calls = CALLS.get(value.protocol)  # type: ignore[call-overload]
-    if calls:
-        member = calls(value.call_id)
-        yield Row("", "", "call", hex(member), code_text(member))
+TOPICS = {
+    "exit": Topic(code, "an exit code, by number or name"),
+    "exitinfo1": Topic(exitinfo1, "sw_exit_info_1 of the exit --exit names, or of a response"),
+    "exitinfo2": Topic(exitinfo2, "sw_exit_info_2, of a guest request unless --exit says"),
+    "msr": Topic(msr, "a value of the GHCB MSR"),
+    "status": Topic(status, "a status of the firmware"),
+    "action": Topic(codes(Action), "the action in sw_exit_info_1"),
+    "reason": Topic(codes(MalformedReason), "a malformed-input reason"),
+    "inject": Topic(word(EventInject), "an event to inject"),
+    "bitmap": Topic(bitmap, "a valid bitmap: number, 16 bytes, or as KVM logs it"),
+    "psc": Topic(word(PscEntry), "a page state change entry"),
+    "features": Topic(word(HvFeatures), "hypervisor features"),
+    "sev-features": Topic(word(SevFeatures), "SEV_FEATURES of a VMSA"),
+    "term": Topic(termination, "a termination, as SET:CODE"),
+    "guid": Topic(guid, "a GUID of a certificate or service, by text or name"),
+}
