@@ -159,7 +159,7 @@ class TestEvidence:
         ("name", "place", "offset"),
         [
             ("hcl.bin", "offset 0x20", 0x20),
-            ("hcl.hex", "$, offset 0x20", None),
+            ("hcl.hex", "offset 0x20", 0x20),
             ("quote.bin", "offset 0x0", 0),
             ("azure.json", "$.hcl_report, offset 0x20", None),
         ],

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..bits import nearest
 from ..errors import UsageError
-from ..fragment import type_of
 
 if TYPE_CHECKING:
     from ..block import Block
@@ -212,6 +211,8 @@ def kind(name: str) -> Kind:
 
 def chapter_of(value: object) -> str:
     """Return the chapter that declares the class of a value; empty for a class of elsewhere."""
+    from ..fragment import type_of  # which imports construct, as help has no need to
+
     package, _, chapter = type_of(value).__module__.rpartition(".")
     return chapter if package == __name__ else ""
 
