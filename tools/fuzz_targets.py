@@ -134,6 +134,25 @@ def decode(data: bytes) -> None:
     VIEWS[how // 12 % len(VIEWS)](doc)
 
 
+def beginning(data: bytes) -> None:
+    """Decode what is there of a value that was cut: nothing is found that the whole has not."""
+    which, how, end = data[:3].ljust(3, b"\0")
+    name = KINDS[which % len(KINDS)]
+    size = RECORDS[name].type.SIZE
+    image = data[3:].ljust(size, b"\0")[:size]
+    part = image[: max(end * size >> 8, 1)]
+    if len(part) >= size:
+        return
+    whole, doc = document(name, image), document(name, part, strict=False)
+    judged(doc)
+    VIEWS[how % len(VIEWS)](doc)
+    other = getattr(whole.value, "ghcb_usage", 0)  # at the end of a page: 0 is assumed, and said
+    expect(other or set(doc.findings) <= set(whole.findings), "a finding of what is not there")
+    expect(all(found.offset < len(part) for found in doc.findings), "a finding past the end")
+    there = [leaf for leaf in whole.value.leaves() if leaf.offset + leaf.size <= len(part)]
+    expect([leaf.path for leaf in doc.leaves()] == [leaf.path for leaf in there], "other fields")
+
+
 def from_json(data: bytes) -> None:
     """Build any JSON as the kind that the first byte names."""
     name = KINDS[data[0] % len(KINDS)] if data else "ghcb"
@@ -269,6 +288,7 @@ TARGETS: dict[str, Target] = {
     "kvm": Target(kvm, seeds.log_seeds, share=1),
     "log": Target(log, seeds.kernel_log_seeds),
     "decode": Target(decode, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=6),
+    "beginning": Target(beginning, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=2),
     "json": Target(from_json, seeds.json_seeds),
     "set": Target(settings, seeds.setting_seeds, share=1),
     "identify": Target(identify, lambda: [seed[2:] for seed in seeds.image_seeds()], share=1),
