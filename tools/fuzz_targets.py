@@ -52,7 +52,7 @@ def hex_text(data: bytes) -> None:
     expect(found["raw"] and found["raw"].data == data, "raw is not the input")
     auto = found["auto"]
     if auto:
-        names = {"raw": "raw", "base64": "base64", "PEM": "base64"}
+        names = {"raw": "raw", "base64": "base64", "PEM": "base64", "decimal list": "decimal"}
         forced = found[names.get(auto.form, "hex")]
         expect(forced and forced.data == auto.data, f"auto differs from forced {auto.form}")
     words, memory = found["hex-le"], found["hex-be"]

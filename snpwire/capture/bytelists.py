@@ -79,8 +79,6 @@ def read(
     text: str,
     asked: int = 0,
     sizes: Callable[[int], bool] | None = None,
-    *,
-    guess: bool = False,
 ) -> DecodedText | None:
     """Return the bytes of the one list in *text*, or None if it has none.
 
@@ -91,7 +89,7 @@ def read(
     found = _buffers(text) or _members(text) or list(_lists(text))
     if not found:
         return _bare(text, asked)
-    if guess and not any(_meant(text, one, sizes) for one in found):
+    if not any(_meant(text, one, sizes) for one in found):
         return None
     lone = found[0] if len(found) == 1 else _fitting(text, found, sizes)
     return _reading(text, lone, asked)

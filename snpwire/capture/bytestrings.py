@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PIECE = re.compile(
-    r"""(?P<kind>\b(?:rb|br|b|B|E|e|c|u8|L)(?=["'])|\$(?='))?
+    r"""(?P<kind>\b(?:b|B|E|e|c|u8|L)(?=["'])|\$(?='))?
     (?:"(?P<double>[^"\\]*+(?:\\.[^"\\]*+)*+)"|'(?P<single>[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+)')
     (?:\s*<repeats\ (?P<repeats>[0-9]{1,8})\ times>)?""",
     re.VERBOSE | re.DOTALL,
@@ -52,9 +52,7 @@ class _Piece(NamedTuple):
     repeats: int
 
 
-def read(
-    text: str, sizes: Callable[[int], bool] | None = None, *, guess: bool = False
-) -> DecodedText | None:
+def read(text: str, sizes: Callable[[int], bool] | None = None) -> DecodedText | None:
     """Return what the strings in *text* hold, or None if there are none with escapes."""
     if found := plainhex.literal(text):
         return found
@@ -76,7 +74,7 @@ def read(
             "the string is cut: ... stands for bytes that are left out",
             "in gdb: set print elements 0",
         )
-    if not _AFTER.fullmatch(text[end:]) or not _meant(text, pieces, guess=guess):
+    if not _AFTER.fullmatch(text[end:]) or not _meant(text, pieces):
         return None
     return _joined(text, pieces, sizes)
 
@@ -111,7 +109,7 @@ def _pieces(text: str, first: re.Match[str]) -> tuple[list[_Piece], int]:
     return pieces, end
 
 
-def _meant(text: str, pieces: list[_Piece], *, guess: bool) -> bool:
+def _meant(text: str, pieces: list[_Piece]) -> bool:
     """Return whether the strings are there for their bytes, and no other reader takes them."""
     escapes = sum(len(_ESCAPE.findall(piece.text)) for piece in pieces)
     named = any(piece.kind == "b" or piece.repeats > 1 for piece in pieces) or _GDB.match(text)
@@ -120,7 +118,7 @@ def _meant(text: str, pieces: list[_Piece], *, guess: bool) -> bool:
     if named and pieces[0].start < _NAME:
         return True
     inside = sum(piece.shown for piece in pieces)
-    return not guess or 2 * inside >= len("".join(text.split()))
+    return 2 * inside >= len("".join(text.split()))
 
 
 def _joined(
@@ -150,8 +148,6 @@ def _value(text: str, at: int, body: str, piece: _Piece | None = None) -> bytes:
     """Return the bytes of one string. Raises InputError for what is no escape or no byte."""
     if piece and piece.kind in ("E", "e"):
         body = body.replace("''", "'").replace("\\\\", "\\")
-    if piece and piece.kind in ("rb", "br"):
-        return body.encode("latin-1", "replace")
 
     def value(escape: re.Match[str]) -> str:
         if digits := escape[1] or escape[3]:

@@ -119,7 +119,8 @@ def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
         return words > memory, "as the text column says"
     first = rows[0]
     memory_order = _is_xxd(first) or _is_objdump(first) or _is_tcpdump(first)
-    alone = len(rows) == len(first.groups) == 1 and bool(_FIELD.fullmatch(first.label))
+    alone = len(rows) == len(first.groups) == 1 and not (first.offset or first.logged)
+    alone = alone and bool(_FIELD.fullmatch(first.label))
     usual = first.width in (2, 4, 8) and not (memory_order or alone)
     silent = " (the text column does not tell)" if shown else ""
     return usual, f"as {_make(rows, base, words=usual)} prints them{silent}"

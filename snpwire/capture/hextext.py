@@ -100,10 +100,11 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
     if form == "base64":
         return base64text.read(text)
     return (
-        plainhex.unbroken(text)
+        (None if words else plainhex.unbroken(text))
+        or (bytestrings.read(text, sizes) if text.lstrip()[:1] == "\\" else None)
         or _dump(text, words, sizes)
-        or bytestrings.read(text, sizes, guess=guess)
-        or bytelists.read(text, base, sizes, guess=guess)
+        or bytestrings.read(text, sizes)
+        or bytelists.read(text, base, sizes)
         or plainhex.read(text, words, guess=guess)
         or (base64text.read(text, guess=True) if guess else None)
     )

@@ -42,8 +42,6 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
 
     *words* forces how groups of several bytes are read.
     """
-    if found := literal(text):
-        return found
     if "-" in text and _DASHED.fullmatch(text):
         text = text.replace("-", " ")
     body, listed, damage = text, False, None
