@@ -142,6 +142,13 @@ FORMS = {
         None,
         [],
     ),
+    "token in JSON": (
+        text(t=".".join(map(wrappings.url, (b'{"alg":"x"}', text(r=B64), b"sig")))),
+        "$.t part 1 > $.r",
+        None,
+        [],
+    ),
+    "YAML block at the end": (f"report: |\n  {B64}\n".encode(), "report in line 1", None, []),
     "base64 of JSON": (base64.b64encode(text(r=B64)), "$ > $.r", None, []),
     "CBOR in JSON": (text(c=wrappings.url(wrappings.cbor({1: REPORT}))), "$.c > $[1]", None, []),
     "odd key": (text(**{'a "b"\n': B64}), "$[\"a 'b'\\n\"]", None, []),
@@ -463,13 +470,14 @@ def test_what_is_found_and_broken_is_one_line(data, said):
         b'{"a": "{broken"}',
         b'{"a": "{\\"broken"}',
         b"a: {broken and long enough}\n",
-        b"option=AAAAAAAAAAAAAAAAA== <a>!!!!!!!!!!!!!!!!!!!!</a> b=AAAAAAAAAAAAAAAAA\n",
+        b"option=AAAAAAAAA-AAAA/AAA <aa>AAAAAAAAA-AAAA/AAA</aa>\n",
         b'{"a": "' + base64.b64encode(b"{ broken" * 3) + b'"}',
+        b'{"a": "' + base64.b64encode(b'{"broken' * 3) + b'"}',
         b'"' + b"A" * 5 + b'"',
         b"[1, 256, -1]",
         b"report: [1, 2\n",
     ],
-    ids=range(25),
+    ids=range(26),
 )
 def test_other_things_are_no_evidence(data):
     assert evidence(data) is None
@@ -760,6 +768,13 @@ def test_what_is_no_message_is_none(data):
 def test_a_broken_message_is_none(data):
     assert proto_fields(data) is None
     assert field_path(data, 0, 1) == ""
+
+
+def test_certificates_that_are_none_are_left_out_of_a_message():
+    chain = wrappings.proto(1, b"") + wrappings.proto(9, b"x") + wrappings.proto(2, b"ASK")
+    data = wrappings.proto(1, wrappings.go_message(REPORT)) + wrappings.proto(2, chain)
+
+    assert proto_attestation(data).certificates == (("ASK", b"ASK"),)
 
 
 def test_a_field_is_named_by_its_numbers():
