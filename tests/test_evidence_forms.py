@@ -301,6 +301,14 @@ def test_a_blob_that_contradicts_itself_says_so():
     assert found.notes == ("report_type is 4, Intel TDX, and the report is SEV-SNP's",)
 
 
+def test_a_blob_names_its_report_whatever_that_looks_like():
+    later = authority.report(version=6, signature_algo=2)
+
+    assert list(report_offsets(later)) == []
+    assert evidence(wrappings.hcl(later)).report == later
+    assert evidence(wrappings.azure(wrappings.hcl(later), 1, b"")).report == later
+
+
 def test_what_only_resembles_a_cut_blob_or_report_is_none():
     assert evidence(BLOB[:0x4C1]).report == REPORT
     assert evidence(REPORT + struct.pack("<IIIII", 20, 1, 4, 1, 0)).form == (
@@ -407,14 +415,17 @@ def quoted(data, name="outblob"):
         (wrappings.hcl(bytes(1184), kind=1), "report_type is 1, virtualization-based security"),
         (wrappings.hcl(bytes(1184), kind=0), "report_type is 0, no report"),
         (wrappings.hcl(bytes(1184), kind=9), "report_type is 9"),
-        (wrappings.hcl(bytes(1184)), "the HCL blob has no report where it should"),
+        (wrappings.hcl(bytes(1184)), "the report of the HCL blob is all zero"),
         (
             wrappings.azure(wrappings.hcl(bytes(1184), kind=4), 1, b""),
             "$.hcl_report: the HCL blob is not of an SEV-SNP guest",
         ),
         (wrappings.azure(BLOB[:500], 0, b""), "$.report: the HCL blob is cut at 500 bytes"),
         (quoted(""), "TSM report, JSON: there is no report in it"),
-        (text(provider="tdx_guest", outblob=wrappings.url(b"\4" * 5000)), "there is no report"),
+        (
+            text(provider="tdx_guest\n", outblob=wrappings.url(b"\4" * 5000)),
+            "$: provider is 'tdx_guest', not sev_guest",
+        ),
         (text(attestation_report={}, cert_chain=None), "SNP evidence: there is no report in it"),
         (quoted(wrappings.url(REPORT)[:1000]), "$.outblob: the report is cut: 750 of 1184 bytes"),
         (
