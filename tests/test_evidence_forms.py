@@ -28,6 +28,7 @@ from snpwire.evidence import (
 )
 from snpwire.evidence.cbor import cbor_strings
 from snpwire.evidence.claims import claims_checks
+from snpwire.evidence.debugtext import debug_text
 from snpwire.evidence.fields import assembled
 from snpwire.evidence.protobuf import field_path, proto_attestation, proto_fields
 from snpwire.evidence.prototext import proto_text
@@ -167,6 +168,8 @@ FORMS = {
     "XML": (f"<a><report>{B64}</report></a>".encode(), "<report>", None, []),
     "printed": (wrappings.printed(REPORT), "", None, []),
     "printed in 2023": (wrappings.printed_2023(REPORT), "", None, []),
+    "debug print": (b"report: " + wrappings.debug_printed(REPORT), "", None, []),
+    "debug print in lines": (wrappings.debug_printed(REPORT, lines=True), "", None, []),
     "text of messages": (wrappings.proto_printed(REPORT), "", None, ["VCEK"]),
 }
 
@@ -884,6 +887,34 @@ def test_text_of_messages_has_escapes_of_every_kind():
     assert found == {"report_data": b'a\n\n"\xffz', "vmpl": 3, "signature": b"x"}
     assert proto_text(b"report_data: 1\nsignature: 2\n") == {}
     assert proto_text(b"signature: 2\n") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"AttestationReport { a: [1, 2",
+        b"AttestationReport { a 1 }",
+        b"AttestationReport { a: ",
+        b"AttestationReport { a: " + b"[" * 50 + b"]" * 50,
+        b"AttestationReport",
+        b"Report { ",
+        b"Report { a: " + b"9" * 5000,
+        "Report { a: \u00b2".encode(),
+    ],
+    ids=range(8),
+)
+def test_a_broken_debug_print_has_no_fields(text):
+    assert debug_text(text) == {}
+    assert evidence(text) is None
+
+
+def test_a_debug_print_has_values_of_every_kind():
+    found = debug_text(
+        b"x SnpReport { a: Some(0x10), b: P(1, 2), c: true, d: Kind, e: 00ab, f: W() }"
+    )
+
+    assert found == {"a": 16, "b": [1, 2], "c": True, "d": "Kind", "e": "00ab", "f": []}
+    assert debug_text(b"ReportWord { .0: 5, bit: 1 }") == {}
 
 
 # Folders

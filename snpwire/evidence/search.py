@@ -197,9 +197,15 @@ def _unnamed(search: _Search) -> None:
 
 def _printed(search: _Search) -> None:
     """Look for a report as programs print it, with all of its fields."""
+    from .debugtext import debug_text
     from .prototext import proto_text
     from .report_text import report_text
 
+    if is_report(printed := debug_text(search.data)):
+        note = "put together from its fields; its reserved bytes are taken as zero"
+        search.form = "report as Rust's debug print"
+        search.hits = [Hit(assembled(printed, "report"), "", "", None, True, notes=(note,))]
+        return
     if values := proto_text(search.data):
         note = "put together from its fields; its reserved bytes are taken as zero"
         search.form = "attestation of go-sev-guest, text of protocol buffers"
