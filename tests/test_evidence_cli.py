@@ -82,11 +82,9 @@ class TestForms:
 
     @pytest.mark.parametrize("name", ["host", "host.b64"])
     def test_certificates_of_a_host_are_taken_as_json(self, name, files):
-        if name == "host":
-            verify(files, files["report"], files[name])
-        else:
-            _, errors = verify(files, files["report"], files[name], code=3)
-            assert "neither DER nor PEM" in errors
+        output, _ = verify(files, files["report"], files[name])
+
+        assert "VCEK ASK ARK" in output
 
     def test_standard_input_may_be_evidence(self, files):
         with open(files["snp"], "rb") as file:
@@ -105,6 +103,22 @@ class TestForms:
 
         assert output.startswith("HCL blob, 2600 bytes: report at offset 0x20\n")
         assert "2600 bytes at 0x40 of a larger file" in errors
+
+    def test_text_forced_to_be_hex_may_be_a_report_or_evidence(self, files, tmp_path):
+        text = tmp_path / "report.hex"
+        text.write_text(REPORT.hex())
+
+        for file in (str(text), files["hcl.hex"]):
+            _, errors = verify(files, file, files["vcek"], files["ask"], "--from", "hex")
+            assert "read as hex" in errors
+
+    def test_hex_of_a_report_is_no_evidence(self, files, tmp_path):
+        text = tmp_path / "report.hex"
+        text.write_text(REPORT.hex())
+
+        output, _ = verify(files, str(text), files["vcek"], files["ask"])
+
+        assert output.startswith("ok           signature-algo")
 
     def test_a_folder_of_configfs_is_evidence(self, files, tmp_path):
         folder = tmp_path / "report0"
@@ -242,6 +256,19 @@ class TestRefusals:
         _, errors = verify(files, files["report"], str(path), code=3)
 
         assert "neither DER nor PEM" in errors
+
+    def test_too_much_text_is_no_report(self, files, tmp_path):
+        text = tmp_path / "text"
+        text.write_bytes(b"\xef\xbb\xbf\n" * 2_000_000)
+
+        _, errors = verify(files, str(text), code=3)
+
+        assert "more than the 4194304 that are read" in errors
+
+    def test_a_piece_of_another_size_is_no_report(self, files):
+        _, errors = verify(files, files["report"], "--offset", "0", "--length", "1100", code=3)
+
+        assert "the report is cut: 1100 of 1184 bytes" in errors
 
     def test_a_folder_of_something_else_is_one_line(self, files, tmp_path):
         _, errors = verify(files, str(tmp_path), code=3)

@@ -28,6 +28,7 @@ from snpwire.evidence import (
 )
 from snpwire.evidence.cbor import cbor_strings
 from snpwire.evidence.claims import claims_checks
+from snpwire.evidence.debugtext import debug_text
 from snpwire.evidence.fields import assembled
 from snpwire.evidence.protobuf import field_path, proto_attestation, proto_fields
 from snpwire.evidence.prototext import proto_text
@@ -142,6 +143,13 @@ FORMS = {
         None,
         [],
     ),
+    "token in JSON": (
+        text(t=".".join(map(wrappings.url, (b'{"alg":"x"}', text(r=B64), b"sig")))),
+        "$.t part 1 > $.r",
+        None,
+        [],
+    ),
+    "YAML block at the end": (f"report: |\n  {B64}\n".encode(), "report in line 1", None, []),
     "base64 of JSON": (base64.b64encode(text(r=B64)), "$ > $.r", None, []),
     "CBOR in JSON": (text(c=wrappings.url(wrappings.cbor({1: REPORT}))), "$.c > $[1]", None, []),
     "odd key": (text(**{'a "b"\n': B64}), "$[\"a 'b'\\n\"]", None, []),
@@ -160,6 +168,8 @@ FORMS = {
     "XML": (f"<a><report>{B64}</report></a>".encode(), "<report>", None, []),
     "printed": (wrappings.printed(REPORT), "", None, []),
     "printed in 2023": (wrappings.printed_2023(REPORT), "", None, []),
+    "debug print": (b"report: " + wrappings.debug_printed(REPORT), "", None, []),
+    "debug print in lines": (wrappings.debug_printed(REPORT, lines=True), "", None, []),
     "text of messages": (wrappings.proto_printed(REPORT), "", None, ["VCEK"]),
 }
 
@@ -294,6 +304,14 @@ def test_a_blob_that_contradicts_itself_says_so():
     assert found.notes == ("report_type is 4, Intel TDX, and the report is SEV-SNP's",)
 
 
+def test_a_blob_names_its_report_whatever_that_looks_like():
+    later = authority.report(version=6, signature_algo=2)
+
+    assert list(report_offsets(later)) == []
+    assert evidence(wrappings.hcl(later)).report == later
+    assert evidence(wrappings.azure(wrappings.hcl(later), 1, b"")).report == later
+
+
 def test_what_only_resembles_a_cut_blob_or_report_is_none():
     assert evidence(BLOB[:0x4C1]).report == REPORT
     assert evidence(REPORT + struct.pack("<IIIII", 20, 1, 4, 1, 0)).form == (
@@ -400,14 +418,17 @@ def quoted(data, name="outblob"):
         (wrappings.hcl(bytes(1184), kind=1), "report_type is 1, virtualization-based security"),
         (wrappings.hcl(bytes(1184), kind=0), "report_type is 0, no report"),
         (wrappings.hcl(bytes(1184), kind=9), "report_type is 9"),
-        (wrappings.hcl(bytes(1184)), "the HCL blob has no report where it should"),
+        (wrappings.hcl(bytes(1184)), "the report of the HCL blob is all zero"),
         (
             wrappings.azure(wrappings.hcl(bytes(1184), kind=4), 1, b""),
             "$.hcl_report: the HCL blob is not of an SEV-SNP guest",
         ),
         (wrappings.azure(BLOB[:500], 0, b""), "$.report: the HCL blob is cut at 500 bytes"),
         (quoted(""), "TSM report, JSON: there is no report in it"),
-        (text(provider="tdx_guest", outblob=wrappings.url(b"\4" * 5000)), "there is no report"),
+        (
+            text(provider="tdx_guest\n", outblob=wrappings.url(b"\4" * 5000)),
+            "$: provider is 'tdx_guest', not sev_guest",
+        ),
         (text(attestation_report={}, cert_chain=None), "SNP evidence: there is no report in it"),
         (quoted(wrappings.url(REPORT)[:1000]), "$.outblob: the report is cut: 750 of 1184 bytes"),
         (
@@ -463,13 +484,14 @@ def test_what_is_found_and_broken_is_one_line(data, said):
         b'{"a": "{broken"}',
         b'{"a": "{\\"broken"}',
         b"a: {broken and long enough}\n",
-        b"option=AAAAAAAAAAAAAAAAA== <a>!!!!!!!!!!!!!!!!!!!!</a> b=AAAAAAAAAAAAAAAAA\n",
+        b"option=AAAAAAAAA-AAAA/AAA <aa>AAAAAAAAA-AAAA/AAA</aa>\n",
         b'{"a": "' + base64.b64encode(b"{ broken" * 3) + b'"}',
+        b'{"a": "' + base64.b64encode(b'{"broken' * 3) + b'"}',
         b'"' + b"A" * 5 + b'"',
         b"[1, 256, -1]",
         b"report: [1, 2\n",
     ],
-    ids=range(25),
+    ids=range(26),
 )
 def test_other_things_are_no_evidence(data):
     assert evidence(data) is None
@@ -762,6 +784,13 @@ def test_a_broken_message_is_none(data):
     assert field_path(data, 0, 1) == ""
 
 
+def test_certificates_that_are_none_are_left_out_of_a_message():
+    chain = wrappings.proto(1, b"") + wrappings.proto(9, b"x") + wrappings.proto(2, b"ASK")
+    data = wrappings.proto(1, wrappings.go_message(REPORT)) + wrappings.proto(2, chain)
+
+    assert proto_attestation(data).certificates == (("ASK", b"ASK"),)
+
+
 def test_a_field_is_named_by_its_numbers():
     assert field_path(wrappings.proto(3, b"abcdef"), 2, 6) == "field 3"
     assert field_path(wrappings.proto(3, b"abcdef"), 3, 4) == ""
@@ -858,6 +887,34 @@ def test_text_of_messages_has_escapes_of_every_kind():
     assert found == {"report_data": b'a\n\n"\xffz', "vmpl": 3, "signature": b"x"}
     assert proto_text(b"report_data: 1\nsignature: 2\n") == {}
     assert proto_text(b"signature: 2\n") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"AttestationReport { a: [1, 2",
+        b"AttestationReport { a 1 }",
+        b"AttestationReport { a: ",
+        b"AttestationReport { a: " + b"[" * 50 + b"]" * 50,
+        b"AttestationReport",
+        b"Report { ",
+        b"Report { a: " + b"9" * 5000,
+        "Report { a: \u00b2".encode(),
+    ],
+    ids=range(8),
+)
+def test_a_broken_debug_print_has_no_fields(text):
+    assert debug_text(text) == {}
+    assert evidence(text) is None
+
+
+def test_a_debug_print_has_values_of_every_kind():
+    found = debug_text(
+        b"x SnpReport { a: Some(0x10), b: P(1, 2), c: true, d: Kind, e: 00ab, f: W() }"
+    )
+
+    assert found == {"a": 16, "b": [1, 2], "c": True, "d": "Kind", "e": "00ab", "f": []}
+    assert debug_text(b"ReportWord { .0: 5, bit: 1 }") == {}
 
 
 # Folders

@@ -282,3 +282,22 @@ def printed_2023(report):
         text = text[:start] + "\n".join(parts) + text[text.index("\n", start) :]
     text = text.replace(f"(0x{int(found['policy']):x})", f"({int(found['policy'])})")
     return text.replace("\n\n", "\n").lower().replace("\n  fmc:         none", "").encode()
+
+
+def debug_printed(report, *, lines=False):
+    """Return a report as Rust's {:?} or {:#?} prints it."""
+    plain = fields(report)
+
+    def shown(name, value):
+        if isinstance(value, dict):
+            kind = "TcbVersion" if name.endswith("_tcb") else "Other"
+            return f"{kind} {{ {', '.join(f'{k}: {v}' for k, v in value.items())} }}"
+        if name == "policy":
+            return f"GuestPolicy {{ .0: {value}, abi_minor: 0, debug_allowed: false }}"
+        if name in ("plat_info", "key_info"):
+            return f"Word(\n    {value},\n)"
+        return f"Some({value})" if name.startswith("cpuid") and value is not None else str(value)
+
+    rows = [f"{name}: {shown(name, value)}" for name, value in plain.items()]
+    text = "AttestationReport { " + ", ".join(rows) + " }"
+    return (text.replace(", ", ",\n    ").replace("{ ", "{\n") if lines else text).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..wire.report import REPORT_SIZE
 from .certificate_search import (
     der_certificates,
@@ -14,11 +14,12 @@ from .certificate_search import (
 )
 from .content import EvidenceCertificate, EvidenceContent, EvidencePart
 from .fields import assembled, is_report
+from .folder import PROVIDER
 from .members import LEAST, Member, nodes
 from .path import INSIDE
 from .protobuf import field_path, proto_attestation
 from .report_search import cut_report, report_offsets
-from .surroundings import surroundings, unfit_blob
+from .surroundings import blob_report, surroundings, unfit_blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ class _Search:
 
     def look(self, data: bytes, path: str, base: int | None) -> None:
         """Look through bytes at *path*, which lie at *base* of the input as they are."""
-        for start in report_offsets(data):
+        for start in list(report_offsets(data)) or blob_report(data):
             found = surroundings(data, start)
             where = f"offset {start:#x}" if start or not path else ""
             self.hits.append(
@@ -113,6 +114,12 @@ class _Search:
         if name := next((name for name, keys in FORMS if value.keys() >= set(keys)), ""):
             self.form = self.form or name + self._version(name, value)
             self.known = True
+        provider = str(value.get("provider", PROVIDER)).strip()
+        if self.form.startswith("TSM") and provider != PROVIDER:
+            reason = (
+                f"provider is {shown(provider)}, not {PROVIDER}: the report is of another guest"
+            )
+            self.problems.append(_placed(reason, path))
         if is_report(value):
             report = assembled(value, path)
             note = "put together from its fields; its reserved bytes are taken as zero"
@@ -190,9 +197,15 @@ def _unnamed(search: _Search) -> None:
 
 def _printed(search: _Search) -> None:
     """Look for a report as programs print it, with all of its fields."""
+    from .debugtext import debug_text
     from .prototext import proto_text
     from .report_text import report_text
 
+    if is_report(printed := debug_text(search.data)):
+        note = "put together from its fields; its reserved bytes are taken as zero"
+        search.form = "report as Rust's debug print"
+        search.hits = [Hit(assembled(printed, "report"), "", "", None, True, notes=(note,))]
+        return
     if values := proto_text(search.data):
         note = "put together from its fields; its reserved bytes are taken as zero"
         search.form = "attestation of go-sev-guest, text of protocol buffers"

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...errors import InputError, SnpwireError
 from ...wire.report import REPORT_SIZE
 from ..input import (
-    MOST_DIGITS,
-    LargeInputError,
     Source,
     SourceError,
     contents,
@@ -88,8 +86,6 @@ def _decoded(source: Source) -> Source:
     """Return the bytes that a text stands for. Raises InputError."""
     from ...capture.hextext import read
 
-    if len(source.data) > MOST_DIGITS:
-        raise LargeInputError(MOST_DIGITS, len(source.data))
     reading = read(source.data, sizes=lambda size: size == REPORT_SIZE)
     notes = () if reading.form == "raw" else (f"read as {reading.form}",)
     return source._replace(data=reading.data, notes=(*notes, *reading.notes))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ...evidence import EvidenceContent
     from .options import AppraisalOptions, VerifyOptions
 
+JSON_STARTS = (b"ey", b"ew")
+"""What base64 of a JSON object begins with."""
 DIGESTS = ("measurement", "report_data", "host_data")
 """Fields that an option compares."""
 
@@ -132,7 +134,7 @@ def _loaded(data: bytes) -> list[X509]:
     """Read a file of certificates: DER, PEM, or JSON that has them. Raises CertificateError."""
     from ...crypto.certificates import load
 
-    if data.lstrip()[:1] == b"{":
+    if data.lstrip()[:2] in JSON_STARTS or data.lstrip()[:1] == b"{":
         from ...evidence import certificates_in
 
         if found := certificates_in(data):
