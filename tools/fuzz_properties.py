@@ -89,7 +89,8 @@ def _printed(doc: Document) -> None:
     name = doc.kind.name
     for full in (False, True):
         plain = views.loads(json.dumps(views.document(doc, full=full)))
-        rebuilt(doc.value, doc.value.build(), views.fields_of(plain, name))
+        if doc.missing is None:  # otherwise it is refused, as it would be built with zeros
+            rebuilt(doc.value, doc.value.build(), views.fields_of(plain, name))
 
 
 COMPLAINTS = ("snpwire: ", "help: ", "note: ")
