@@ -148,8 +148,13 @@ class TestWords:
             "help: decode ghcb ghcb.bin",
         ]
 
-    def test_without_words_the_help_is_printed_whatever_the_input_is(self):
-        output, _ = answer(given=GHCB, code=2)
+    def test_an_empty_word_is_no_file(self, files):
+        assert "No such command ''" in refused("", code=2)[0]
+        assert "there is no kind ''" in refused("decode", "", code=2)[0]
+
+    @pytest.mark.parametrize("words", [[], ["--"]])
+    def test_without_words_the_help_is_printed_whatever_the_input_is(self, words):
+        output, _ = answer(*words, given=GHCB, code=2)
 
         assert output.startswith("Usage: snpwire [OPTIONS] COMMAND [ARGS]... | FILE")
 
@@ -248,7 +253,9 @@ class TestMembers:
         assert said["source"] == {"form": "base64", "path": "$.pages.guest", "size": 4096}
 
     def test_bytes_of_another_kind_are_not(self, files):
-        assert "expected 1184 bytes" in refused("decode", "report", "page.json")[0]
+        assert refused("decode", "report", "page.json") == [
+            "snpwire: page.json: this is JSON, and nothing in it has the size of a report"
+        ]
         assert "Hypercall" not in answer("page.json")[0]
 
     def test_two_values_are_not_chosen_from(self, files):

@@ -62,7 +62,9 @@ def command_words(words: list[str]) -> list[str]:
     The name of a command wins; a word that is neither is left for the group to refuse.
     """
     first = words[0] if words else "--help"
-    if first in AllCommands.sources or (first.startswith("-") and first not in ("-", "--")):
+    if first in ("", "--help", *AllCommands.sources) or words == ["--"]:
+        return words
+    if first.startswith("-") and first not in ("-", "--"):
         return words
     is_path = first in ("-", "--") or "/" in first or "." in first or Path(first).exists()
     return ["decode", "auto", *words] if is_path else words

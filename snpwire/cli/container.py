@@ -22,7 +22,7 @@ SURE = 0.4
 
 def is_folder(file: str) -> bool:
     """Return whether *file* names a folder, which may be one of configfs-tsm."""
-    return file != "-" and Path(file).is_dir()
+    return file not in ("", "-") and Path(file).is_dir()
 
 
 def folder_source(file: str) -> Source:

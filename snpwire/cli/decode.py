@@ -59,7 +59,7 @@ def _subject(word: str, file: str | None) -> tuple[str, str]:
     """Return kind and file of the words given, the first of which may be a file by itself."""
     if word in RECORDS or word in CERTIFICATES or word in (COMMAND, AUTO):
         return word, "-" if file is None else file
-    if file is None and (word == "-" or Path(word).exists()):
+    if file is None and word and (word == "-" or Path(word).exists()):
         return AUTO, word
     try:
         return kind(word).name, file or "-"

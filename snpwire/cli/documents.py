@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..context import Direction
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ..wire.ghcb import Page
     from .input import InnerValue
     from .options import ContextOptions, PieceOptions
+
+OBJECT = re.compile(rb"\s*\{\s*\"")
+"""How an object of JSON begins, and no list of numbers of C."""
 
 
 class _Target(NamedTuple):
@@ -82,6 +86,9 @@ def _inner(source: Source, target: _Target) -> Source | None:
         if not source.prose and _begins(target.kind, source.data):
             return None
         raise SourceError(source.name, exc) from None
+    if found is None and issubclass(target.kind.type, Record) and OBJECT.match(source.raw):
+        reason = f"this is JSON, and nothing in it has the size of a {target.kind.name}"
+        raise SourceError(source.name, InputError(reason))
     return found and inner_source(source, found)
 
 
