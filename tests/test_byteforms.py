@@ -310,5 +310,5 @@ def test_a_text_column_that_was_wrapped_off_its_rows_still_decides_their_order()
 def test_a_row_before_a_dump_without_its_offset_is_no_other_dump():
     rows = byteforms.xp(bytes(range(96))).splitlines()
     for broken in (rows[0].replace("1000:", "10g0:"), rows[0][1:].replace(":", " x:", 1)):
-        with pytest.raises(InputError, match="not a row like those b|is not a hex digit"):
+        with pytest.raises(InputError, match=r"not a row like those b|is not a hex digit"):
             read("\n".join([broken, *rows[1:]]).encode())
