@@ -39,7 +39,7 @@ def of_size(size):
 def test_what_a_program_prints_is_read_back_or_refused_with_both_readings(name, data):
     made = encoded(FORMS[name](data))
     assume(len(made) != len(data))
-    assume(name != "bytea escape" or made[:1] == b"\\")
+    assume(name != "bytea escape" or re.match(rb"\\[0-7]{3}", made))
     assume(name != "numbers" or not all(10 <= byte <= 99 for byte in data))  # as ``% x`` prints
 
     try:
@@ -152,7 +152,7 @@ WRONG = {
     ),
     "row with two sizes": (
         "0x1000: 0x11 0x22\n0x1002: 0x3344 0x55\n0x1005: 0x66 0x77\n",
-        "0x1002 where",
+        "line 2: a group of 1 behind groups of 2",
     ),
     "cut number": ("0x1000: 0x11223344 0x5566\n", "a number of 2 bytes among numbers of 4"),
     "cut row": (
@@ -310,5 +310,5 @@ def test_a_text_column_that_was_wrapped_off_its_rows_still_decides_their_order()
 def test_a_row_before_a_dump_without_its_offset_is_no_other_dump():
     rows = byteforms.xp(bytes(range(96))).splitlines()
     for broken in (rows[0].replace("1000:", "10g0:"), rows[0][1:].replace(":", " x:", 1)):
-        with pytest.raises(InputError, match="not a row like those b"):
+        with pytest.raises(InputError, match=r"not a row like those b|is not a hex digit"):
             read("\n".join([broken, *rows[1:]]).encode())

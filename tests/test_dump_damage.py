@@ -103,6 +103,6 @@ def _is_rest(found, damage, data, made):
     """Return whether what was read is all that the damage left, as far as anyone can tell."""
     if damage.what in ("missing", "row-cut") and data.endswith(found.data):
         return any(note.startswith("offsets start at") for note in found.notes)
-    stump = len(made.splitlines()) < 4  # hardly a row, and no other tells what it was
+    stump = len(made.splitlines()) < 5  # hardly a row, and no other tells what it was
     ends = damage.what in ("missing", "row-cut", "cut", "offset-lost", "digit-lost", "char")
     return ends and (stump or data.startswith(found.data))

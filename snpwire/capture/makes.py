@@ -40,6 +40,7 @@ _IDA_ROW = re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16} +[0-9A-F]{2} ", re.MULTILI
 _IDA = re.compile(rf"^ *[\w.]{{1,32}}:([0-9A-F]{{8,16}}) +({_PAIRS})(?:$| {{2,}})", re.ASCII)
 _SHORT = re.compile(rf"^ *([0-9a-fA-F]{{4}}) +({_PAIRS}) *$", re.MULTILINE)
 _OD = re.compile(r"^ *([0-7]{7,12})((?: [ 0-9]{2}[0-9])+) *$", re.ASCII | re.MULTILINE)
+_CELLS = re.compile(r"(?:\b[0-9a-fA-F]{2,16}\b[ `-]+){3}[0-9a-fA-F]{2,16}\b")  # of a broken row
 _GLANCE = 1 << 14  # characters in which the first row of a make is looked for
 _COLUMN = 49  # from the first digit to the text column, of 16 bytes in pairs
 _CLOSING = re.compile(r"^ *[0-7]{7,12}$|^ *\*$")
@@ -77,7 +78,7 @@ def canonical(text: str) -> tuple[str, str]:
 def _lines(make: Make, lines: list[str], written: list[str | None]) -> Iterator[str]:
     """Yield the lines of a dump, those that are no rows as they are."""
     for number, (line, new) in enumerate(zip(lines, written, strict=True), 1):
-        if new is None and make.mark.search(line):
+        if new is None and (make.mark.search(line) or _CELLS.search(line)):
             raise InputError(
                 f"not a row of {make.name} like those around it",
                 line=number,
