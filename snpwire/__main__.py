@@ -63,16 +63,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return complain(reason, "", UNREADABLE)
 
 
-def _answer(words: Sequence[str]) -> int:
+def _answer(words: list[str]) -> int:
     """Run one command line. Raises OSError, MemoryError and KeyboardInterrupt."""
     import typer
 
-    from .cli.app import app
+    from .cli.app import app, command_words
     from .errors import SnpwireError, UsageError
 
     try:
         try:
-            result = app(args=click_words(words), prog_name="snpwire", standalone_mode=False)
+            result = app(
+                args=click_words(command_words(words)), prog_name="snpwire", standalone_mode=False
+            )
             sys.stdout.flush()
         except SystemExit as exc:  # typer's reaction to a closed pipe
             raise exc.__context__ or exc from None

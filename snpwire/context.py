@@ -73,7 +73,8 @@ def context_of(
     chosen, reason = (direction, "as asked for") if direction else _direction(page, absent)
     decisions = [Decision("direction", chosen, reason)]
     if chosen is Direction.REQUEST:
-        event = event_of(int(page.sw_exit_code), page.sw_exit_info_1)
+        info = 0 if "sw_exit_info_1" in absent else page.sw_exit_info_1
+        event = event_of(int(page.sw_exit_code), info)
     else:
         rows = events_of(int(page.sw_exit_code))
         event = rows[0] if rows else None
@@ -85,9 +86,9 @@ def context_of(
 
 
 def _direction(page: Page, absent: frozenset[str]) -> tuple[Direction, str]:
-    valid = page.valid_bitmap
     if "valid_bitmap" in absent:
         return Direction.REQUEST, "KVM logs what it refuses; the bitmap is not known"
+    valid = page.valid_bitmap
     if valid.has("sw_exit_code"):
         return Direction.REQUEST, "sw_exit_code is marked valid"
     if valid.has("sw_exit_info_1") or valid.has("sw_exit_info_2"):

@@ -113,6 +113,10 @@ class DecodeError(FieldError):
     """The input does not have the size of the record."""
 
 
+class AbsentError(FieldError):
+    """A field is asked for that is not among the bytes that are there."""
+
+
 class EncodeError(FieldError):
     """A value does not fit its field."""
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from .errors import AbsentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 
 class Severity(IntEnum):
@@ -55,6 +60,14 @@ Findings = Iterator[Finding]
 """What a rule yields."""
 
 
+def as_far(function: Callable[..., Iterator[T]], *subject: Any) -> Iterator[T]:
+    """Yield what *function* does of *subject*, until it asks for a field that is not there."""
+    try:
+        yield from function(*subject)
+    except AbsentError:
+        return
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number and what it counts, ``1 page`` or ``2 pages``; *many* is another plural."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"
@@ -81,3 +94,13 @@ def tally(counts: Mapping[Severity, int]) -> str:
     found = sorted(counts.items(), reverse=True)
     words = [f"{n:,} {each.name.lower()}{'s' if n > 1 else ''}" for each, n in found if n]
     return ", ".join(words) or "none"
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """Count findings by severity: ``1 error, 2 warnings``, or ``none``."""
+    return tally(Counter(found.severity for found in findings))
+
+
+def reaches(findings: Iterable[Finding], threshold: str) -> bool:
+    """Return whether a finding is at least as severe as *threshold*."""
+    return any(found.severity >= Severity[threshold.upper()] for found in findings)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .bits import nearest
-from .errors import UsageError, shown
+from .errors import AbsentError, UsageError, shown
 from .wire.tcb import PRODUCTS, Product, TcbClassic, TcbLayout, TcbTurin, product_of
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ def product_named(name: str) -> Product:
 
 
 def _forced(row: Product, report: Report) -> str:
-    seen = _by_cpuid(report) if report.version >= 3 else None
+    try:
+        seen = _by_cpuid(report) if report.version >= 3 else None
+    except AbsentError:
+        seen = None
     if seen is None or seen.product is row:
         return "as asked for"
     name = seen.product.name if seen.product else "a product that is not known"

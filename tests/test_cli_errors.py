@@ -49,11 +49,10 @@ def text(lines):
 
 INPUTS = {
     "empty": (b"", "expected 4096 bytes, got 0"),
-    "a byte short": (ZEROS[1:], "expected 4096 bytes, got 4095"),
     "a byte long": (ZEROS + b"\0", "expected 4096 bytes, got 4097\nhelp: --page N takes"),
     "an odd digit": (b"00 11 2", "line 1: an odd number of hex digits, 1, column 7"),
     "no hex digit": (b"00 11 2g 33 44 55", "'g' is not a hex digit"),
-    "too little hex": (b"00" * 64, "expected 4096 bytes, got 64"),
+    "a text": (b"zebra, and no more", "expected 4096 bytes, got 18"),
     "a dump with a line missing": (text(XXD[:7] + XXD[8:]), "line 8"),
     "a dump with a line repeated": (text(XXD[:7] + XXD[6:]), "line 8"),
     "mixed dumps": (text([*XXD[:7], *PLAIN]), "line 8"),
@@ -69,6 +68,16 @@ def test_input_that_is_no_page_is_refused(given_, expected):
 
     assert said.startswith("snpwire: <stdin>: ")
     assert expected in said
+
+
+@pytest.mark.parametrize(
+    ("given_", "size"), [(ZEROS[1:], 4095), (b"00" * 64, 64), (ZEROS[:1], 1)], ids=str
+)
+@pytest.mark.parametrize("words", [["--strict"], ["--fail-on", "error"]], ids=" ".join)
+def test_input_that_is_cut_is_refused_where_it_has_to_be_whole(given_, size, words):
+    said = refused(["decode", "ghcb", *words], given_)
+
+    assert said == f"snpwire: <stdin>: Page: expected 4096 bytes, got {size}"
 
 
 def test_input_that_only_base64_would_explain_is_read_so():
@@ -150,7 +159,10 @@ def test_any_json_is_built_or_refused(plain):
 USAGE = {
     "no command": (["decod"], "No such command 'decod'. Did you mean 'decode'"),
     "no kind": (["decode"], "KIND"),
-    "an unknown kind": (["decode", "gchb"], "no kind 'gchb'\nhelp: did you mean ghcb?"),
+    "an unknown kind": (
+        ["decode", "gchb"],
+        "no kind 'gchb', nor a file of that name\nhelp: did you mean ghcb?",
+    ),
     "a kind like none": (["decode", "xyzzy"], "help: kinds are: ghcb"),
     "an unknown option": (["decode", "ghcb", "--jsno"], "--jsno"),
     "two files": (["decode", "ghcb", "a", "b"], "unexpected extra argument"),
@@ -206,10 +218,14 @@ PIECES = {
     "page past the end": (["--page", "1", "--length", "1"], "1 bytes at 0x1000 go past the end"),
     "page far past the end": (["--page", "7"], "offset 0x7000 is past the end, which is 0x1000"),
     "offset past the end": (["--offset", "0x1001"], "offset 0x1001 is past the end"),
-    "too long": (["--offset", "1"], "4096 bytes at 0x1 go past the end, which is 0x1000"),
+    "too long": (
+        ["--offset", "1", "--strict"],
+        "4096 bytes at 0x1 go past the end, which is 0x1000",
+    ),
+    "at the end": (["--offset", "4096"], "4096 bytes at 0x1000 go past the end"),
     "far too long": (["--length", str(10**15)], "go past the end"),
     "too long to count": (["--length", str(10**30)], "go past the end"),
-    "too short": (["--length", "8"], "expected 4096 bytes, got 8"),
+    "too short": (["--length", "8", "--strict"], "expected 4096 bytes, got 8"),
     "none": (["--length", "0"], "expected 4096 bytes, got 0"),
 }
 
@@ -245,7 +261,9 @@ def test_a_file_that_cannot_be_read_is_named(command, tmp_path):
     missing = str(tmp_path / "missing")
 
     assert refused([*command, missing]) == f"snpwire: {missing}: No such file or directory"
-    assert refused([*command, str(tmp_path)]) == f"snpwire: {tmp_path}: Is a directory"
+    folder = "the folder has no outblob: it is none of configfs-tsm"
+    reason = folder if command == ["identify"] else "Is a directory"
+    assert refused([*command, str(tmp_path)]) == f"snpwire: {tmp_path}: {reason}"
     assert refused([*command, ""]) == "snpwire: : Is a directory"
 
 

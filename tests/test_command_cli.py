@@ -114,10 +114,30 @@ def test_a_command_has_to_be_named(way):
 
 @pytest.mark.parametrize("size", [0, 23, 25, 4096])
 def test_a_capture_that_is_cut_or_too_long_is_refused(size):
-    lines = refused("decode", "command", "--id", "0x94", "--from", "raw", given=bytes(size), code=3)
+    words = ["decode", "command", "--id", "0x94", "--from", "raw", "--strict"]
+    lines = refused(*words, given=bytes(size), code=3)
 
     assert lines[0] == f"snpwire: <stdin>: GuestRequest: expected 24 bytes, got {size}"
     assert lines[1:] == ["help: --length 24 takes as many from the beginning"] * (size > 24)
+
+
+@pytest.mark.parametrize(
+    ("tail", "how"), [(bytes(4072), "all of them zero"), (b"x" * 4072, "not all of them zero")]
+)
+def test_a_buffer_at_the_beginning_of_a_page_is_read_and_what_follows_told(tail, how):
+    output, errors, code = call(["decode", "command", "--id", "0x94"], REQUEST + tail)
+
+    assert code == 0
+    assert "request_paddr   0x0000000101002000" in output.decode()
+    assert f"note: 4072 bytes follow the 24 of cmd-guest-request, {how}" in errors.decode()
+
+
+def test_the_beginning_of_a_buffer_is_read():
+    output, errors, code = call(["decode", "command", "--id", "0x94"], REQUEST[:12])
+
+    assert code == 0
+    assert "12 of 24 bytes  command 0x94" in output.decode()
+    assert "note: 12 of 24 bytes: what is from 0x00c on is not there" in errors.decode()
 
 
 def test_a_piece_of_a_page_is_as_long_as_the_buffer():

@@ -649,11 +649,11 @@ REFUSED = {
     "odd word": ("{ 0x100, 0x123 }", 1, "an odd number of hex digits, 3, column 3"),
     "two arrays": (
         "u8 a[] = {" + "0, " * 99 + "};\nu8 b[] = { 0x11 };",
-        2,
-        "a second list, column 10",
+        None,
+        "2 lists of bytes, at lines 1, 2",
     ),
-    "open escape": ('"\\x00\\x1"', 1, "'\\\\' in a string of \\x and two digits each, column 6"),
-    "long escape": ('"\\x00\\x111"', 1, "'\\\\' in a string of"),
+    "open escape": ('"\\x00\\x1"', 1, "'\\\\x' is no escape of a byte, column 6"),
+    "long escape": ('"\\x00\\x111"', 1, "'\\\\x111' may be one byte and"),
     "literal": ("b'\\xg'", 1, "'\\\\x' is no escape of a bytes literal, column 3"),
     "literal escape": ("b'\\d'", 1, "'\\\\d' is no escape of a bytes literal, column 3"),
     "literal letter": ("b'ab\u20ac'", 1, "'\u20ac' is not a byte, column 5"),
@@ -700,7 +700,7 @@ FORCED = {
     "short": ("base64", b"AAA", 1, "3 base64 digits and 0 of padding do not end a byte"),
     "hash": ("base64", b"A#AA", 1, "'#' does not belong to this base64"),
     "colons": ("hex", b":", None, "there are no hex digits"),
-    "form": ("octal", b"00", None, "there is no form 'octal'"),
+    "form": ("binary", b"00", None, "there is no form 'binary'"),
 }
 
 
@@ -729,8 +729,8 @@ ORDER = {
     "comments": ("auto", "/* x */ { 0x00, 0x11 } // end", b"\0\x11", "array"),
     "open comment after a list": ("auto", "{ 0x00, 0x11 } /*", NEITHER, "raw"),
     "open comment in words": ("auto", "see /* nothing here", NEITHER, "raw"),
-    "open comment in escapes": ("auto", '"\\x00/*\\x11"', "'/' in a string of", ""),
-    "brace in escapes": ("auto", '"\\x00{\\x11"', "'{' in a string of", ""),
+    "open comment in escapes": ("auto", '"\\x00/*\\x11"', b"\0/*\x11", "escaped string"),
+    "brace in escapes": ("auto", '"\\x00{\\x11"', b"\0{\x11", "escaped string"),
     "brace in a literal": ("auto", "b'{0x00'", b"{0x00", "Python bytes"),
     "literal of A": ("auto", "b'AAAAAAAA'", b"AAAAAAAA", "Python bytes"),
     "zeros of base64": ("auto", "AAAAAAAAAAAAAAAAAAAAAG==", bytes(16), "base64"),

@@ -318,7 +318,7 @@ def test_the_forms_that_are_listed_are_rules():
 
 
 def test_checks_that_can_be_allowed_are_those_that_are_made():
-    assert {*JUDGES, "vmpl", "measurement"} == ALLOWABLE.keys()
+    assert {*JUDGES, "vmpl", "measurement", "claims"} == ALLOWABLE.keys()
 
 
 def test_key_info_is_compared_by_its_bits():

@@ -342,15 +342,25 @@ def test_a_message_of_any_type_is_sent(tmp_path):
     assert "EIO, firmware INVALID_PARAM, key wiped" in told
 
 
-@pytest.mark.parametrize("words", [["raw", "--type", "5"], ["report"]])
-def test_a_payload_that_no_page_has_room_for_is_refused_before_anything_happens(words, tmp_path):
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["raw", "--type", "5"], "a payload has at most 4000 bytes, got 4001"),
+        (
+            ["report"],
+            "a payload report-req has 96 bytes, got 4001\n"
+            "help: raw --type N takes a payload of any size",
+        ),
+    ],
+)
+def test_a_payload_of_a_wrong_size_is_refused_before_anything_happens(words, said, tmp_path):
     payload = tmp_path / "payload.bin"
     payload.write_bytes(bytes(4001))
 
     output, errors = run("request", *words, "--payload", payload, code=3)
 
     assert output == ""
-    assert errors == f"snpwire: {payload}: a payload has at most 4000 bytes, got 4001\n"
+    assert errors == f"snpwire: {payload}: {said}\n"
 
 
 def test_cpuid_values_come_as_json():

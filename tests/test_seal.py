@@ -330,7 +330,7 @@ class TestRefusals:
         assert expected in refused(*words, code=2)
 
     def test_a_payload_longer_than_its_page_is_refused(self, key):
-        words = ["report-req", "--payload", "-"]
+        words = ["raw", "--type", "5", "--payload", "-"]
 
         said = refused(*words, *SEALING, key, given=bytes(PAYLOAD_MAX + 1))
 

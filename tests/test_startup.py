@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import surroundings
 
 from snpwire.view.topics import FAMILIES, TOPICS
 
+CERTIFICATES = Path(__file__).parent / "certificates"
 COSTLY = {
     "asyncio",
     "cryptography",
@@ -60,6 +62,15 @@ def test_costly_modules_are_not_imported(words):
     modules = imported(*words, given=bytes(4096))
 
     assert "snpwire.cli.app" in modules
+    assert modules & COSTLY == set()
+
+
+@pytest.mark.parametrize("words", [["decode", "cert"], ["decode", "crl"], ["explain", "kds"]])
+@pytest.mark.parametrize("name", ["vcek.der", "vlek.der", "crl.der", "vcek-turin.pem"])
+def test_a_certificate_whose_issuer_is_not_there_needs_no_cryptography(words, name):
+    modules = imported(*words, str(CERTIFICATES / name))
+
+    assert "snpwire.crypto.x509" in modules
     assert modules & COSTLY == set()
 
 

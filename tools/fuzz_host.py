@@ -34,13 +34,15 @@ def buffer(data: bytes) -> None:
     number, body = IDS[which % len(IDS)], data[2:]
     words = ["--id", number.name if how & 1 else f"{int(number):#x}"]
     shown = SHOWN[how // 2 % len(SHOWN)]
-    out, code = answered(["decode", "command", *words, *shown, "--from", "raw"], body)
+    strict = ["--strict"] if how & 0x80 else []
+    out, code = answered(["decode", "command", *words, *shown, *strict, "--from", "raw"], body)
     takes = number not in COMMANDS or bool(COMMANDS[number].buffer)
     expect(takes == (code != 2), f"decode command: exit code {code}")
+    fits = takes and commands.fits(number, len(body))
     if takes:
-        fits = commands.fits(number, len(body))
-        expect(fits or code == 3, "decode command: a size that does not fit is taken")
-    if code < 2 and shown == ["--json"]:
+        refused = code == 3
+        expect(fits or refused or not strict, "decode command: a size that does not fit is taken")
+    if code < 2 and shown == ["--json"] and fits:
         schema, form = form_of(json.loads(out), words[1])
         value: Any = form.from_plain(views.fields_of(json.loads(out), schema))
         expect(value.build() == body, "a byte is lost")

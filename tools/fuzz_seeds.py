@@ -111,6 +111,34 @@ def texts(data: bytes) -> list[str]:
         _folded(coded),
         base64.urlsafe_b64encode(data).decode().rstrip("="),
         f"-----BEGIN X KEY-----\n{_folded(coded)}-----END X KEY-----\n",
+        *_prints(data),
+    ]
+
+
+def _prints(data: bytes) -> list[str]:
+    """Write *data* as languages, debuggers and databases print it."""
+    octal = "".join(f"\\{byte:03o}" for byte in data)
+    pairs = data[:16].hex(" ").upper()
+    return [
+        f"report: Some({list(data)})",
+        "[" + ", ".join(f"{byte:x}" for byte in data) + "]",
+        "[" + " ".join(map(str, data)) + "]",
+        json.dumps({str(place): byte for place, byte in enumerate(data)}),
+        json.dumps({"return": xxd(data).replace("\n", "\r\n")}),
+        f"x: Uint8Array({len(data)}) [\n  {', '.join(map(str, data))}\n]",
+        f"<Buffer {data.hex(' ')} ... 3 more bytes>",
+        f"x = {bytearray(data)!r}",
+        f"$1 = \"{octal}\", '\\000' <repeats 15 times>",
+        f"E'{octal}'",
+        f"\\x{data.hex()}",
+        f"<pre>{xxd(data).replace(' ', '&nbsp;')}</pre>",
+        "".join(f"{n} | {line}\n" for n, line in enumerate(xxd(data).splitlines(), 1)),
+        f"│00000000│ {data[:8].hex(' ')} ┊ {data[8:16].hex(' ')} │{'.' * 8}┊{'.' * 8}│\n",
+        f"{' ' * 11}{bytes(range(16)).hex(' ').upper()}\n\n00000000   {pairs}  {'.' * 16}\n",
+        f"000001a2`b3c4d000  {data[:8].hex(' ')}-{data[8:16].hex(' ')}  {'.' * 16}\n",
+        f".data:0000000140001000  {pairs}  {'.' * 16}\n",
+        f"0000000 {' '.join(f'{byte:3}' for byte in data[:16])}\n0000020\n",
+        f"(qemu) xp\x1b[D\x1b[K\b {xxd(data)}",
     ]
 
 

@@ -12,7 +12,9 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import fuzz_certificates as certificates
 import fuzz_engine as engine
+import fuzz_evidence as wrapping
 import fuzz_files as files
 import fuzz_host as host
 import fuzz_messages as messages
@@ -52,7 +54,7 @@ def hex_text(data: bytes) -> None:
     expect(found["raw"] and found["raw"].data == data, "raw is not the input")
     auto = found["auto"]
     if auto:
-        names = {"raw": "raw", "base64": "base64", "PEM": "base64"}
+        names = {"raw": "raw", "base64": "base64", "PEM": "base64", "decimal list": "decimal"}
         forced = found[names.get(auto.form, "hex")]
         expect(forced and forced.data == auto.data, f"auto differs from forced {auto.form}")
     words, memory = found["hex-le"], found["hex-be"]
@@ -134,6 +136,25 @@ def decode(data: bytes) -> None:
     VIEWS[how // 12 % len(VIEWS)](doc)
 
 
+def beginning(data: bytes) -> None:
+    """Decode what is there of a value that was cut: nothing is found that the whole has not."""
+    which, how, end = data[:3].ljust(3, b"\0")
+    name = KINDS[which % len(KINDS)]
+    size = RECORDS[name].type.SIZE
+    image = data[3:].ljust(size, b"\0")[:size]
+    part = image[: max(end * size >> 8, 1)]
+    if len(part) >= size:
+        return
+    whole, doc = document(name, image), document(name, part, strict=False)
+    judged(doc)
+    VIEWS[how % len(VIEWS)](doc)
+    other = getattr(whole.value, "ghcb_usage", 0)  # at the end of a page: 0 is assumed, and said
+    expect(other or set(doc.findings) <= set(whole.findings), "a finding of what is not there")
+    expect(all(found.offset < len(part) for found in doc.findings), "a finding past the end")
+    there = [leaf for leaf in whole.value.leaves() if leaf.offset + leaf.size <= len(part)]
+    expect([leaf.path for leaf in doc.leaves()] == [leaf.path for leaf in there], "other fields")
+
+
 def from_json(data: bytes) -> None:
     """Build any JSON as the kind that the first byte names."""
     name = KINDS[data[0] % len(KINDS)] if data else "ghcb"
@@ -179,8 +200,9 @@ def identify(data: bytes) -> None:
     for one in found:
         expect(one.evidence and all(map(str.isprintable, one.evidence)), "evidence says nothing")
         if one.kind in RECORDS:
-            expect(RECORDS[one.kind].type.fits(len(data)), "a kind that does not fit")
-            RECORDS[one.kind].type.parse(data)
+            fits = RECORDS[one.kind].type.fits(len(data))
+            expect(fits or len(data) < RECORDS[one.kind].type.SIZE, "a kind that does not fit")
+            document(one.kind, data, strict=fits)
     names = {one.kind for one in found} - set(RECORDS)
     expect(found and names <= {"unknown"}, "a kind that there is not")
 
@@ -191,6 +213,7 @@ COMMANDS = [
     *("decode {kind} --from {form}", "decode {kind} --offset {n} --length {n}", "decode ghcb"),
     *("decode {kind} --page {n} --json", "decode ghcb --direction answer --gpa {n} --json"),
     *("decode {kind} --fields {line}", "decode {kind} --json --fields {line}"),
+    *("decode {kind} --strict", "decode -", "-", "- --hex", "diff {kind} - {file} --strict"),
     *("identify", "identify --json", "identify --from {form} --offset {n}"),
     *("diff {kind} - {file}", "diff {kind} {file} - --json", "diff {kind} {file} -"),
     *("encode {kind} --hex", "encode {kind} --hex --set {line}", "encode {kind} - --set {line}"),
@@ -305,12 +328,15 @@ TARGETS: dict[str, Target] = {
     "log": Target(log, seeds.kernel_log_seeds),
     "capture": Target(capture, seeds.kernel_log_seeds),
     "decode": Target(decode, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=6),
+    "beginning": Target(beginning, seeds.image_seeds, (*FIELDS * 2, *BYTES), share=2),
     "json": Target(from_json, seeds.json_seeds),
     "set": Target(settings, seeds.setting_seeds, share=1),
     "identify": Target(identify, lambda: [seed[2:] for seed in seeds.image_seeds()], share=1),
     "cli": Target(command, seeds.command_seeds, share=4),
     "message": Target(messages.message, messages.message_seeds),
     "evidence": Target(messages.evidence, messages.evidence_seeds),
+    "certificate": Target(certificates.certificate, certificates.certificate_seeds),
+    "wrapped": Target(wrapping.wrapped, wrapping.wrapped_seeds, share=2),
     "buffer": Target(host.buffer, host.buffer_seeds),
     "rmp": Target(host.rmp, host.rmp_seeds, (*BYTES, *(host.entry,) * 6)),
     "files": Target(files.files, files.file_seeds),

@@ -14,15 +14,25 @@ from .decodedtext import DecodedText
 
 _WRONG = re.compile(r"[^A-Za-z0-9+/=_\-\s]", re.ASCII)
 _PADDED_ON = re.compile(r"=\s*[^=\s]", re.ASCII)
+_MARK = re.compile(
+    r"data:[\w/+.-]{0,80}(?:;[\w=-]{1,40}){0,4};base64,|!!binary\s*(?:[|>][+-]?[0-9]?\s*)?[\"']?",
+    re.ASCII,
+)
 _ARMOUR = re.compile(r"^[ ]*-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ ]*$", re.MULTILINE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _SHORTEST = 16  # characters; a shorter text is more often a word
 
 
-def read_pem(text: str) -> DecodedText | None:
-    """Return what the PEM block in *text* holds, or None if there is none."""
+def read_marked(text: str) -> DecodedText | None:
+    """Return what a PEM block, data URL or YAML scalar in *text* holds, or None."""
     body = _body(text)
-    return None if body is None else DecodedText(parse(body), "PEM")
+    if body is not None:
+        return DecodedText(parse(body), "PEM")
+    marked = _MARK.search(text) if "base64," in text or "!!binary" in text else None
+    if not marked or text[: marked.start()].count("\n") > 1:
+        return None
+    lines = "\n" * text.count("\n", 0, marked.end())
+    return DecodedText(parse(lines + text[marked.end() :].rstrip("\"'); \n")), "base64")
 
 
 def _body(text: str) -> str | None:

@@ -16,11 +16,15 @@ only where they continue a dump, or have at least 16 bytes, or where nothing els
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from ..errors import InputError
-from .dumplines import DumpLine, DumpRow, dump_line
+from .dumplines import DumpLine, DumpRow, dump_line, printed
 
+_SHORTEST_TEXT = 4  # bytes of a row whose text, on a line of its own, is no accident
+_WIDE = 4  # bytes of a number of which one tells a row
+_FIRST = 8  # words of a line among which an offset may be
+_OFFSET = re.compile(r"(?<![0-9A-Za-z_])(?:0x)?[0-9a-fA-F]{4,16}\b:?")
 _CLOSING = re.compile(r"[0-9a-fA-F]{6,16}")
 _NO_DIGIT = re.compile(r"[^0-9a-fA-Fx:\s]")
 
@@ -48,8 +52,22 @@ def _dumps(lines: list[str]) -> list[list[DumpRow]]:
         doubtful = line.row and line.row.doubtful and not proved
         search.take(line._replace(row=None) if doubtful else line)
     search.close()
-    strong = any(not rows[0].weak for rows in search.dumps)
+    strong = [rows for rows in search.dumps if not rows[0].weak]
+    for rows in search.dumps if strong else ():
+        _check_beside(rows, strong)
     return [rows for rows in search.dumps if not (strong and rows[0].weak and len(rows) == 1)]
+
+
+def _check_beside(rows: list[DumpRow], strong: list[list[DumpRow]]) -> None:
+    """Refuse a row alone right beside a dump, if it has groups like those: its offset is broken."""
+    row = rows[0]
+    if not row.weak or len(rows) > 1:
+        return
+    for other in strong:
+        first, beside = other[0], row.line in (other[0].line - 1, other[-1].line + 1)
+        alike = row.width == first.width and row.numbers == first.numbers
+        if alike and beside and (row.width >= _WIDE or 2 * row.size > first.size):
+            raise InputError("not a row like those beside it", line=row.line)
 
 
 def _advances(row: DumpRow, after: str) -> bool:
@@ -72,6 +90,7 @@ class _Search:
         self.dumps: list[list[DumpRow]] = []
         self._alone = alone
         self._rows: list[DumpRow] | None = None  # the dump that may continue
+        self._passed: list[DumpLine] = []  # lines before the first row of all
         self._before: DumpLine | None = None  # the line before this one, if it was no row
         self._star = 0  # the line of a `*` that no row has followed yet
 
@@ -83,8 +102,12 @@ class _Search:
         if row and self._is_row(row):
             self._add(row)
         else:
+            if self._rows and self._is_text(self._rows, line):
+                return
             if self._rows:
                 _check_damaged(line, self._rows[-1], self._rows[0])
+            if not self.dumps:
+                self._passed.append(line)
             self._before = line
 
     def close(self) -> None:
@@ -106,6 +129,16 @@ class _Search:
             return False
         rows.append(DumpRow(number, "", text, "", (), squeezed=bool(self._star)))
         self._rows, self._star, self._before = None, 0, None
+        return True
+
+    def _is_text(self, rows: list[DumpRow], line: DumpLine) -> bool:
+        """Take the text column of the last row, which something wrapped onto this line."""
+        last, text = rows[-1], line.text.strip()
+        if self._before or last.ascii is not None or last.size < _SHORTEST_TEXT:
+            return False
+        if text not in (printed(last.data(words=False)), printed(last.data(words=True))):
+            return False
+        rows[-1] = last._replace(ascii=text)
         return True
 
     def _with_offset(self, row: DumpRow) -> DumpRow:
@@ -135,6 +168,8 @@ class _Search:
             self.close()
             if self._before:
                 _check_damaged(self._before, None, row)
+            if not self.dumps and not row.weak:
+                _check_passed(self._passed, row)
             self._rows = [row]
             self.dumps.append(self._rows)
         self._before, self._star = None, 0
@@ -178,12 +213,37 @@ def _check_damaged(other: DumpLine, last: DumpRow | None, model: DumpRow) -> Non
     tokens = text.split()
     size = 2 * model.width + 2 * model.numbers
     alike = sum(len(token) == size and not _NO_DIGIT.search(token) for token in tokens)
-    if not _next_offset(tokens, last) and (alike < 2 or 2 * alike < len(tokens)):
+    enough = 1 if model.numbers and model.width >= _WIDE else 2
+    if not _next_offset(tokens, last) and (alike < enough or 2 * alike < len(tokens)):
         return
     sized = [tokens[0], *(token for token in tokens if len(token) == size)]
     wrong = next(filter(None, map(_NO_DIGIT.search, sized)), None)
     what = f"{wrong[0]!r} is not a hex digit" if wrong else "not a row like those around it"
     raise InputError(what, line=other.number, help="every row of a dump has to be whole")
+
+
+def _check_passed(passed: list[DumpLine], first: DumpRow) -> None:
+    """Refuse a line before the *first* row of all that has an offset like it, but a lower one."""
+    end = int(first.offset, 16) if first.offset else 0
+    cell = re.compile(rf"0x[0-9a-fA-F]{{{2 * first.width}}}\b")
+    for line in passed if end and first.offset else ():
+        for match in islice(_OFFSET.finditer(line.message.removeprefix(first.label)), _FIRST):
+            bare = first.numbers and len(match[0]) == len(
+                first.offset or ""
+            )  # a name stands behind it
+            alike = _is_offset(match[0], first) or (bare and cell.search(line.message, match.end()))
+            if alike and int(match[0].strip(":"), 16) < end:
+                raise InputError(
+                    "not a row like those below it, but with an offset before theirs",
+                    line=line.number,
+                    help="every row of a dump has to be whole",
+                )
+
+
+def _is_offset(token: str, row: DumpRow) -> bool:
+    """Return whether a word looks as the offset of *row* does."""
+    digits, mark = token.removesuffix(":"), token[-1:] if token.endswith(":") else ""
+    return mark == row.mark and len(digits) == len(row.offset or "")
 
 
 def _next_offset(tokens: list[str], last: DumpRow | None) -> bool:

@@ -18,6 +18,7 @@ usable order, which a note reports.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from .dumplines import DumpRow
 
 LIMIT = 1 << 28  # bytes that `*` may stand for: a few digits must not take all memory
+
+_FAR = 0x1000  # bytes that no two hashes of addresses are near each other
+
+_FIELD = re.compile(r"[A-Za-z_][\w.]*:", re.ASCII)  # whose value is digits, and no dump
 
 _BASES = {16: "hexadecimal", 8: "octal", 10: "decimal"}
 
@@ -58,15 +63,23 @@ def _check_sizes(rows: list[DumpRow]) -> None:
     """Refuse rows or groups of another size than the first; the last row may be shorter."""
     rows = [row for row in rows if row.groups]
     first, last = rows[0], rows[-1]
+    if first.numbers and first.width not in (1, 2, 4, 8, 16):
+        raise InputError(f"numbers of {first.width} bytes", line=first.line)
     if first.width == 3 and first.offset and not first.mark and first.ascii is None:
         raise InputError(
             "groups of six digits: od prints octal numbers by default",
             line=first.line,
             help="make the dump with od -A x -t x1",
         )
+    for row in rows[:-1]:
+        if _is_cut(row):
+            raise InputError(
+                f"a group of {len(row.groups[-1]) // 2} behind groups of {row.width}", line=row.line
+            )
     for row in rows[1:]:
         # print_hex_dump falls back to single bytes in a row that is no whole number of groups
         odd = len(row.groups) == 1 or (row.width == 1 and row.size % first.width)
+        odd = odd and not row.numbers and bool(row.mark or not row.offset or row.ascii is not None)
         if row.width != first.width and not (odd and row is last and row.width < first.width):
             raise InputError(
                 f"groups of {row.width} where the rows above have groups of {first.width}",
@@ -78,12 +91,22 @@ def _check_sizes(rows: list[DumpRow]) -> None:
             )
 
 
+def _is_cut(row: DumpRow) -> bool:
+    """Return whether the last group is short as no program prints it: a number, or no text."""
+    short = len(row.groups[-1]) != len(row.groups[0])
+    return short and (row.numbers or row.ascii is None)
+
+
 def _order(rows: list[DumpRow], base: int, asked: bool | None) -> tuple[bool, str]:
     """Return whether groups are little-endian words, and why."""
     width = rows[0].width
     if width == 1:
         return False, ""
     words, why = _evidence(rows, base) if asked is None else (asked, "as asked")
+    last = next(row for row in reversed(rows) if row.groups)
+    if words and _is_cut(last):
+        what = f"a number of {len(last.groups[-1]) // 2} bytes among numbers of {width}: it is cut"
+        raise InputError(what, line=last.line)
     matters = any(row.data(words=True) != row.data(words=False) for row in rows)
     return words, order_note(width, why, words=words) if matters else ""
 
@@ -95,7 +118,10 @@ def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
     if memory != words:
         return words > memory, "as the text column says"
     first = rows[0]
-    usual = first.width in (2, 4, 8) and not (_is_xxd(first) or _is_objdump(first))
+    memory_order = _is_xxd(first) or _is_objdump(first) or _is_tcpdump(first)
+    alone = len(rows) == len(first.groups) == 1 and not (first.offset or first.logged)
+    alone = alone and bool(_FIELD.fullmatch(first.label))
+    usual = first.width in (2, 4, 8) and not (memory_order or alone)
     silent = " (the text column does not tell)" if shown else ""
     return usual, f"as {_make(rows, base, words=usual)} prints them{silent}"
 
@@ -153,8 +179,8 @@ def _hashed(rows: list[DumpRow]) -> bool:
     ):
         return False
     size, places = rows[0].size, [int(digits, 16) for digits in offsets]
-    steps = {(b - a) % size for a, b in pairwise(places)}
-    return bool(steps - {0}) and all(b - a != size for a, b in pairwise(places))
+    steps = [b - a for a, b in pairwise(places)]
+    return any(step % size for step in steps) and all(abs(step) >= _FAR for step in steps)
 
 
 def _at(row: DumpRow, base: int) -> int:
@@ -251,10 +277,15 @@ def _is_objdump(row: DumpRow) -> bool:
     return row.offset is not None and not row.mark and row.ascii is not None and not row.fence
 
 
+def _is_tcpdump(row: DumpRow) -> bool:
+    return (row.offset or "").startswith("0x") and len(row.offset or "") == 6 and not row.numbers
+
+
 def _make(rows: list[DumpRow], base: int, *, words: bool) -> str:
     """Name the program that prints such rows."""
     first = rows[0]
     named = {
+        "tcpdump": _is_tcpdump(first),
         "objdump -s": _is_objdump(first),
         "hexdump -C": first.fence == "|",
         "od": first.fence == ">" or base in (8, 10) or len(first.offset or "") == 6,

@@ -1,4 +1,4 @@
-r"""Read bytes in any usual form: raw, hex text, base64, PEM.
+r"""Read bytes in any usual form: raw, hex text, lists of numbers, strings, base64, PEM.
 
 The rule where no form is forced; *sizes* returns whether a number of bytes is a size that the
 caller can use (without it, every size fits):
@@ -20,11 +20,11 @@ do not count. Line numbers are kept for errors.
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from . import base64text, hexdump, plainhex
+from . import base64text, bytelists, bytestrings, charset, hexdump, makes, markup, plainhex, radix
 from .decodedtext import DecodedText
 
 if TYPE_CHECKING:
@@ -36,14 +36,12 @@ FORMS: dict[str, str] = {
     "hex": "hex text of any make, the byte order of its groups detected",
     "hex-le": "hex text whose groups are little-endian words",
     "hex-be": "hex text whose groups are in memory order",
+    "decimal": "a list of decimal numbers, one for each byte",
+    "octal": "a list of octal numbers, one for each byte",
     "base64": "base64 with either alphabet, or a PEM block",
 }
 
 _WORDS = {"hex": None, "hex-le": True, "hex-be": False}
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-_QUOTES = re.compile(r"^ *(?:> ?)+", re.MULTILINE)
-_FENCE = re.compile(r"^ *(?:```|~~~).*$", re.MULTILINE)
-_GLANCE = 1 << 16  # most raw files have such a byte here
 
 
 def read(
@@ -52,11 +50,14 @@ def read(
     """Return the bytes that *raw* stands for, read as *form*, one of `FORMS`."""
     if form not in FORMS:
         raise InputError(f"there is no form {form!r}", help=f"one of {', '.join(FORMS)}")
-    if form == "raw" or (form == "auto" and not _is_text(raw)):
-        return DecodedText(raw, "raw")
+    text = None if form == "raw" else charset.text_of(raw)
+    if text is None:
+        if form in ("raw", "auto"):
+            return DecodedText(raw, "raw")
+        raise charset.refusal(raw)
     fits = form == "auto" and bool(sizes and sizes(len(raw)))
     try:
-        found = _first_match(_lines(_decode(raw)), form, sizes)
+        found = _reading(markup.plain(text), form, sizes)
     except InputError as error:
         if not fits:
             raise
@@ -70,46 +71,55 @@ def read(
     return found
 
 
+def _reading(text: str, form: str, sizes: Callable[[int], bool] | None) -> DecodedText | None:
+    """Read *text* as it stands, then without what may have stood around it."""
+    failure = None
+    try:
+        if found := _first_match(text, form, sizes):
+            return found
+    except InputError as error:
+        failure = error
+    for variant in markup.variants(text):
+        with suppress(InputError):
+            if found := _first_match(variant, form, sizes):
+                return found
+    if failure:
+        raise failure
+    return None
+
+
 def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> DecodedText | None:
     """Ask the readers that *form* allows, in their order; None if nothing was meant as bytes."""
-    guess, words = form == "auto", _WORDS.get(form)
+    guess, words, base = form == "auto", _WORDS.get(form), radix.BASES.get(form, 0)
     if not guess and not text.strip():
         raise InputError("the input is empty")
-    if (guess or form == "base64") and (found := base64text.read_pem(text)):
+    if base in (8, 10):
+        return _numbers(text, base, sizes)
+    if (guess or form == "base64") and (found := base64text.read_marked(text)):
         return found
     if form == "base64":
         return base64text.read(text)
-    if found := hexdump.read(text, words, sizes) or plainhex.read(text, words, guess=guess):
-        return found
-    return base64text.read(text, guess=True) if guess else None
+    return (
+        (None if words else plainhex.unbroken(text))
+        or (bytestrings.read(text, sizes) if text.lstrip()[:1] == "\\" else None)
+        or _dump(text, words, sizes)
+        or bytestrings.read(text, sizes)
+        or bytelists.read(text, base, sizes)
+        or plainhex.read(text, words, guess=guess)
+        or (base64text.read(text, guess=True) if guess else None)
+    )
 
 
-def _is_text(raw: bytes) -> bool:
-    """Return whether *raw* can be text, from its beginning where that is enough."""
-    if _NOT_TEXT.search(raw, 0, _GLANCE) or _NOT_TEXT.search(raw, _GLANCE):
-        return False
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _dump(text: str, words: bool | None, sizes: Callable[[int], bool] | None) -> DecodedText | None:
+    """Read a dump, whose rows may be of a make that is written anew first."""
+    rows, make = makes.canonical(text)
+    found = hexdump.read(rows or text, words, sizes)
+    return found._replace(form=make) if found and make else found
 
 
-def _decode(raw: bytes) -> str:
-    """Return the text that a forced form needs, or say which byte is none."""
-    try:
-        text = raw.decode()
-        wrong = found.start() if (found := _NOT_TEXT.search(raw)) else None
-    except UnicodeDecodeError as error:
-        text, wrong = "", error.start
-    if wrong is None:
-        return text
-    line = len(re.findall(rb"\r\n|\r|\n", raw[:wrong])) + 1
-    raise InputError(f"byte {raw[wrong]:#04x} at offset {wrong:#x} is no text", line=line)
-
-
-def _lines(text: str) -> str:
-    """Take off what mail, terminals and web pages add, keeping the lines."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    text = text.replace("\xa0", " ").replace("\t", "    ")
-    return _FENCE.sub("", _QUOTES.sub("", text))
+def _numbers(text: str, base: int, sizes: Callable[[int], bool] | None) -> DecodedText:
+    """Read a list in a base that was asked for."""
+    found = bytelists.read(text, base, sizes)
+    if found is None:
+        raise InputError("there is no list of numbers")
+    return found

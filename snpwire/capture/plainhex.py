@@ -1,7 +1,7 @@
 r"""Read hex digits that are not a dump: bare digits, lists of numbers, C arrays, escaped strings.
 
-* Bare digits are bytes in memory order, however they are spaced, split by `,` `;` `:`, or wrapped.
-  One `0x` before all of them changes nothing.
+* Bare digits are bytes in memory order, however they are spaced, split by `,` `;` `:` or `-`, or
+  wrapped. One `0x` before all of them changes nothing.
 * Numbers that each have `0x` are bytes if none has more than two digits. If all have 4, 8 or 16
   they are little-endian words, as a C array of such numbers has them in memory.
 * Between braces or brackets a number without `0x` is decimal. It is read if it is a single digit,
@@ -15,6 +15,7 @@ goes through the tokens, which report what is wrong and where.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NoReturn
 
 from ..errors import InputError
@@ -24,6 +25,9 @@ _TOKEN = re.compile(r"(0[xX])?([0-9a-fA-F]+)|[^\s,;:]", re.ASCII)
 _WRONG = re.compile(r"[^0-9a-fA-F\s,;:]", re.ASCII)
 _STRAY = re.compile(r"\\x([0-9a-fA-F]{2})(?![0-9a-fA-F])|[^\s\"';,+\\]|\\(?!\s)", re.ASCII)
 _NAMED = re.compile(r"[\w\s\[\]*]*=", re.ASCII)
+_START = re.compile(r"^ *([0-9a-fA-F]{4,16})(?= )", re.MULTILINE)
+_GLANCE = 1 << 14  # characters among which offsets of broken rows are looked for
+_DASHED = re.compile(r"\s*[0-9a-fA-F]{2}(?:-[0-9a-fA-F]{2})+\s*", re.ASCII)
 _SPACED = str.maketrans(",;:", "   ")
 _LITERAL = re.compile(
     r"""b(?:'([^'\\\n]*(?:\\.[^'\\\n]*)*)'|"([^"\\\n]*(?:\\.[^"\\\n]*)*)");?""", re.ASCII
@@ -38,8 +42,8 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
 
     *words* forces how groups of several bytes are read.
     """
-    if literal := _LITERAL.fullmatch(text.strip()):
-        return DecodedText(_literal(text, literal), "Python bytes")
+    if "-" in text and _DASHED.fullmatch(text):
+        text = text.replace("-", " ")
     body, listed, damage = text, False, None
     try:
         body, listed = _list_body(_without_comments(text))
@@ -55,6 +59,23 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
     if prefixes > 1 or listed or (prefixes and len(body.strip(" ,;\n")) < len("0x00")):
         return _numbers(body, prefixes, "array" if listed else "list", words)
     return _digits(body, words)
+
+
+def unbroken(text: str) -> DecodedText | None:
+    """Return what one word of hex digits spells, None if *text* is anything else."""
+    word = text.strip()
+    if not word.isalnum():
+        return None
+    try:
+        return DecodedText(bytes.fromhex(word), "hex")
+    except ValueError:
+        return None
+
+
+def literal(text: str) -> DecodedText | None:
+    """Return what a bytes literal of Python holds, None if *text* is none."""
+    found = _LITERAL.fullmatch(text.strip())
+    return DecodedText(_literal(text, found), "Python bytes") if found else None
 
 
 def _resembles(body: str) -> bool:
@@ -114,6 +135,7 @@ def _digits(text: str, words: bool | None) -> DecodedText:
         return DecodedText(_uneven(text), "hex")
     if not data:
         raise InputError("there are no hex digits")
+    _check_offsets(text)
     groups = next((line.split() for line in text.split("\n") if line.split()), [])
     widths = {len(group) // 2 for group in groups}
     width = widths.pop() if len(widths) == 1 else 0
@@ -124,6 +146,16 @@ def _digits(text: str, words: bool | None) -> DecodedText:
     if len(groups) > 1 and width in (2, 4, 8):
         return DecodedText(data, "hex", (order_note(width, "as plain hex is", words=False),))
     return DecodedText(data, "hex")
+
+
+def _check_offsets(text: str) -> None:
+    """Refuse lines that begin with offsets from 0 on: a dump, too broken to be read as one."""
+    starts = list(_START.finditer(text, 0, _GLANCE))
+    if len(starts) < 2 or int(starts[0][1], 16) or len({len(start[1]) for start in starts}) != 1:
+        return
+    steps = {int(b[1], 16) - int(a[1], 16) for a, b in pairwise(starts)}
+    if len(steps) == 1 and min(steps) > 0 and min(steps) % 8 == 0:
+        _fail(text, starts[0].start(1), "lines begin with offsets, but are no rows of a dump")
 
 
 def _uneven(text: str) -> bytes:
@@ -194,9 +226,9 @@ def _escaped(text: str) -> bytes:
     return bytes.fromhex("".join(parts))
 
 
-def _literal(text: str, literal: re.Match[str]) -> bytes:
+def _literal(text: str, found: re.Match[str]) -> bytes:
     """Read a Python bytes literal."""
-    body = literal[1] or literal[2] or ""
+    body = found[1] or found[2] or ""
 
     def value(escape: re.Match[str]) -> str:
         if escape[1]:

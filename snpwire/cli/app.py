@@ -1,5 +1,6 @@
 """The command line: its commands, each declared in the module ``commands`` of its package."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,11 +49,27 @@ app = typer.Typer(
     cls=AllCommands,
     name="snpwire",
     help="Read, build and explain what passes between an SEV-SNP guest, its hypervisor "
-    "and the secure processor.",
+    "and the secure processor.\n\n"
+    "snpwire FILE decodes a file, or standard input for -, as what it is.",
+    subcommand_metavar="COMMAND [ARGS]... | FILE",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+def command_words(words: list[str]) -> list[str]:
+    """Return *words* with the command of a FILE that stands where a command does.
+
+    The name of a command wins; a word that is neither is left for the group to refuse.
+    """
+    first = words[0] if words else "--help"
+    if first in ("", "--help", *AllCommands.sources) or words == ["--"]:
+        return words
+    if first.startswith("-") and first not in ("-", "--"):
+        return words
+    is_path = first in ("-", "--") or "/" in first or "." in first or Path(first).exists()
+    return ["decode", "auto", *words] if is_path else words
 
 
 @app.callback(invoke_without_command=True)

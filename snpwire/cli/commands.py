@@ -14,7 +14,7 @@ from .options import (
     Command,
     ContextOptions,
     Corrupt,
-    FailOn,
+    DemandOptions,
     Family,
     Fields,
     File,
@@ -24,7 +24,7 @@ from .options import (
     Output,
     PieceOptions,
     Product,
-    Redact,
+    Strict,
     ViewOptions,
     grouped,
     register,
@@ -39,26 +39,32 @@ COMMANDS = Commands()
 
 @COMMANDS.command(
     "decode",
-    epilog="Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
+    epilog="Without KIND, FILE is read as what it is; so is that of snpwire FILE.\n\n"
+    "Example: snpwire decode ghcb exit.bin\n\n\b\nKINDs:\n"
     + KINDS
-    + f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
+    + f"\n  {'cert':<{WIDTH}}certificates and revocation lists, DER, PEM or in a certificate table"
+    f"\n  {'command':<{WIDTH}}the buffer of the firmware command that --id names"
     f"\n  {'auto':<{WIDTH}}the likeliest kind, as identify reports it",
 )
 @grouped
 def decode(
     *,
-    kind: KindName,
-    file: File = "-",
+    kind: Annotated[
+        str, typer.Argument(metavar="[KIND]", show_default=False, help="one of those below")
+    ],
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="the input; - is standard input")
+    ] = None,
     view: ViewOptions,
     piece: PieceOptions,
     context: ContextOptions,
-    redact: Redact = False,
-    fail_on: FailOn = None,
+    demands: DemandOptions,
 ) -> int:
     """Decode bytes to fields, with findings."""
+    from .decode import Reading
     from .decode import decode as run
 
-    return run(kind, file, piece, context, view, redact=redact, fail_on=fail_on)
+    return run(kind, file, piece, Reading(context, view, *demands))
 
 
 @COMMANDS.command(
@@ -119,7 +125,8 @@ class OperandOptions(NamedTuple):
     "  cpuid-80000025-eax, cpuid-80000025-ebx,\n"
     "  rmp, rmp-base, rmp-end, rmp-cfg, rst, npf, pf, rmpadjust, vmpl-mask,\n"
     "  rmpupdate-result, psmash-result, pvalidate-result, rmpadjust-result, KIND@OFFSET,\n"
-    "  the number of an MSR as in 0xc0010131, or kds, with a report file as VALUE;\n"
+    "  the number of an MSR as in 0xc0010131, or kds, with a report, a certificate or\n"
+    "  an address of the key server as VALUE;\n"
     "without VALUE it lists what there is; a number alone is looked for in all\n\n\b\n"
     "A number has 0x if it is hex. Without it, letters and leading zeros are hex; digits alone\n"
     "are what they can be, decimal or hex, which is said. What can be both is refused.",
@@ -170,6 +177,7 @@ def diff(
     right: Annotated[str, typer.Argument(metavar="B", show_default=False)],
     json: Json = False,
     piece: PieceOptions,
+    strict: Strict = False,
     command: Command = None,
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="print keys and nonces that differ")
@@ -178,7 +186,8 @@ def diff(
     """Compare two values, field by field."""
     from .diff import diff as run
 
-    return run(kind, left, right, piece, command=command, json=json, show_secrets=show_secrets)
+    wanted = {"json": json, "show_secrets": show_secrets, "strict": strict}
+    return run(kind, left, right, piece, command=command, **wanted)
 
 
 @COMMANDS.command(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..view.diff import FieldChange, change_lines, change_objects, changes, pairs
 from ..view.secret import redacted_leaf, secret_fields
+from ..wire import CERTIFICATES
 from .documents import read
 from .options import ContextOptions
 from .output import terminal_style, write_json, write_lines, write_note
@@ -23,13 +24,21 @@ def diff(
     command: str | None,
     json: bool,
     show_secrets: bool,
+    strict: bool,
 ) -> int:
-    """Print the fields that differ, keys without their values; return 1 if there are any."""
+    """Print the fields that differ, keys without their values.
+
+    Return 1 if there are any, or if one value goes further than the other.
+    """
+    if name in CERTIFICATES:
+        from .certificate import diff_certificates
+
+        return diff_certificates(left, right, piece, json=json)
     context = ContextOptions(command=command)
-    left_doc, source = read(name, left, piece, context)
-    right_doc, other = read(name, right, piece, context)
+    left_doc, source = read(name, left, piece, context, strict=strict)
+    right_doc, other = read(name, right, piece, context, strict=strict)
     write_note(*source.notes, *other.notes)
-    if left_doc.absent or right_doc.absent:
+    if any(doc.absent or doc.missing for doc in (left_doc, right_doc)):
         write_note("fields that one input does not show are not compared")
     differences = changes(left_doc, right_doc)
     if not show_secrets:
@@ -41,7 +50,7 @@ def diff(
     else:
         write_lines(change_lines(differences, style=terminal_style()))
         write_note(f"{len(differences)} of {len(pairs(left_doc, right_doc))} fields differ")
-    return int(bool(differences))
+    return int(bool(differences) or left_doc.missing != right_doc.missing)
 
 
 def _redacted(change: FieldChange) -> FieldChange:

@@ -75,7 +75,7 @@ def build_value(
         path, found, value = setting.partition("=")
         if not found:
             raise UsageError(f"--set {shown(setting)} has no value", help="--set path=value")
-        place(given, path.strip(), _value(path.strip(), value))
+        place(given, path.strip(), _value(record, path.strip(), value))
     try:
         data: bytes = record.from_plain(given).build()
     except EncodeError as exc:
@@ -116,13 +116,13 @@ def _object(file: str, choose: Callable[[Any], tuple[str, Any]]) -> tuple[dict[s
     return given, record
 
 
-def _value(path: str, text: str) -> Any:
+def _value(record: Any, path: str, text: str) -> Any:
     """Return the value after ``=``: a file's bytes, a list or object of JSON, or text.
 
     Raises UsageError for a key, which every user of the machine could read on the command line.
     """
     if text.startswith("@"):
-        return contents(text[1:]).hex()
+        return _field_bytes(record, path, text[1:]).hex()
     value: Any = text
     if text.startswith(("[", "{")):
         try:
@@ -133,6 +133,19 @@ def _value(path: str, text: str) -> Any:
         hint = f"--set {path}=@FILE reads its bytes, JSON may be on standard input"
         raise UsageError(f"--set {shown(path)}: {key} is a key, and no argument may be", help=hint)
     return value
+
+
+def _field_bytes(record: Any, path: str, file: str) -> bytes:
+    """Return the bytes in *file* for the field at *path*; its codec refuses a wrong size."""
+    from .bytefile import Wanted, meant
+
+    tile = None
+    for name in path.split("."):
+        tile = record.tile(name) if hasattr(record, "tile") else None
+        record = getattr(tile and tile.con, "record", None)
+    size = tile.size if tile else 0
+    wanted = Wanted(path, fits=size.__eq__ if size else None, secret=bool(SECRETS & {path}))
+    return meant(contents(file), wanted, shown_name(file))
 
 
 def _keys_in(plain: Any) -> Iterator[str]:

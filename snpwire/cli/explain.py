@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..view.explain import subject, subject_rows
 from ..view.table import table
-from ..view.tree import finding_text
+from ..view.tree import finding_lines
 from .output import terminal_style, write_json, write_lines
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(what: str, question: Question, *, report: str | None = None, json: bool)
         )
     else:
         write_lines(table(rows, terminal_style()))
-        write_lines(finding_text(f, terminal_style()) for f in found)
+        write_lines(finding_lines(found, terminal_style()))
     return 0
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, SnpwireError, UsageError, printable
 from ..wire.address import PAGE
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..capture.kvm_ghcb import GhcbBlock
     from ..errors import DecodeError
+    from ..wire import Kind
 
 SNIFF = 1 << 16
 """Bytes by which an input is known as raw or as text; more than any record of one size has."""
@@ -37,6 +39,8 @@ class Cut(NamedTuple):
 
     offset: int = 0
     length: int | None = None
+    short: bool = False
+    """Fewer bytes will do."""
 
     def of(self, data: bytes) -> bytes:
         """Return the piece of *data*. Raises InputError if it lies outside."""
@@ -48,10 +52,27 @@ class Cut(NamedTuple):
         """Raise InputError if it lies outside of *size* bytes."""
         if self.offset > size:
             raise InputError(f"offset {self.offset:#x} is past the end, which is {size:#x}")
-        if self.length is not None and self.offset + self.length > size:
+        enough = self.short and self.offset < size
+        if self.length is not None and self.offset + self.length > size and not enough:
             raise InputError(
                 f"{self.length} bytes at {self.offset:#x} go past the end, which is {size:#x}"
             )
+
+
+class InnerValue(NamedTuple):
+    """A value, and what it lay in."""
+
+    kind: Kind
+    value: Any
+    """Bytes, or a value of the kind."""
+    lines: tuple[str, ...]
+    """Where it lay, in words."""
+    plain: dict[str, Any]
+    """The same for JSON."""
+    base: int = 0
+    """Offset in the input, where it lies there as it is."""
+    absent: frozenset[str] = frozenset()
+    """Paths of the fields that a text does not have."""
 
 
 class Source(NamedTuple):
@@ -64,6 +85,12 @@ class Source(NamedTuple):
     notes: tuple[str, ...] = ()
     log: GhcbBlock | None = None
     """KVM's dump of a GHCB, where that was the input; there are no bytes then."""
+    prose: bool = False
+    """The bytes are those of a text that spells none."""
+    raw: bytes = b""
+    """All of the input before its text was read; nothing where a form or a piece was asked for."""
+    found: InnerValue | None = None
+    """The value, where it lay in something else."""
 
 
 class SourceError(InputError):
@@ -71,7 +98,16 @@ class SourceError(InputError):
 
     def __init__(self, name: str, cause: SnpwireError) -> None:
         super().__init__(f"{name}: {cause}", help=cause.help)
+        self.name = name
         self.cause = cause
+
+
+class TextError(InputError):
+    """A text that is broken, as far as it spells bytes."""
+
+    def __init__(self, cause: InputError, raw: bytes) -> None:
+        super().__init__(cause.reason, line=cause.line, help=cause.help)
+        self.raw = raw
 
 
 class LargeInputError(InputError):
@@ -84,22 +120,46 @@ class LargeInputError(InputError):
         """Of the file; 0 if it is none, or grows."""
 
 
-def cut(offset: int | None, length: int | None, page: int | None, size: int | None) -> Cut | None:
-    """Return the piece that the options name; without a length, *size* bytes if that is fixed."""
+def cut(
+    offset: int | None,
+    length: int | None,
+    page: int | None,
+    size: int | None,
+    *,
+    strict: bool = True,
+) -> Cut | None:
+    """Return the piece that the options name; without a length, *size* bytes if that is fixed.
+
+    Where *strict* is false, a piece without a length may be shorter.
+    """
+    short = not strict and length is None
     if page is not None:
         if offset is not None:
             raise UsageError("--page and --offset both say where to begin", help="give one of them")
-        return Cut(page * PAGE, PAGE if length is None else length)
+        return Cut(page * PAGE, PAGE if length is None else length, short)
     if offset is None and length is None:
         return None
-    return Cut(offset or 0, size if length is None else length)
+    return Cut(offset or 0, size if length is None else length, short)
 
 
-def load(file: str, *, form: str, piece: Cut | None, fits: Callable[[int], bool] | None) -> Source:
-    """Read *file*, ``-`` being standard input. Raises SourceError and OSError."""
+def load(
+    file: str,
+    *,
+    form: str,
+    piece: Cut | None,
+    fits: Callable[[int], bool] | None,
+    given: bytes | None = None,
+) -> Source:
+    """Read *file*, ``-`` being standard input, or what was *given* of it.
+
+    Raises SourceError and OSError.
+    """
     name = shown_name(file)
     try:
-        return _load(name, file, form, piece, fits)
+        with _open(file) if given is None else BytesIO(given) as stream:
+            return _load(name, file, stream, form, piece, fits)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
     except SnpwireError as exc:
         raise SourceError(name, exc) from None
 
@@ -118,6 +178,20 @@ def contents(file: str, most: int = MOST) -> bytes:
         raise OSError(exc.errno, exc.strerror, file_name(file)) from None
     except LargeInputError as exc:
         raise SourceError(shown_name(file), InputError(exc.reason)) from None
+
+
+def everything(file: str) -> bytes:
+    """Return all of *file*, of which a piece can be read if it is too large.
+
+    Raises SourceError and OSError.
+    """
+    try:
+        with _open(file) as stream:
+            return _rest(stream, b"", MOST)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
+    except LargeInputError as exc:
+        raise SourceError(shown_name(file), exc) from None
 
 
 def file_name(file: str) -> str:
@@ -146,17 +220,19 @@ def _size(stream: IO[bytes]) -> int:
 
 
 def _load(
-    name: str, file: str, form: str, piece: Cut | None, fits: Callable[[int], bool] | None
+    name: str,
+    file: str,
+    stream: IO[bytes],
+    form: str,
+    piece: Cut | None,
+    fits: Callable[[int], bool] | None,
 ) -> Source:
     base = piece.offset if piece else 0
-    try:
-        with _open(file) as stream:
-            head = stream.read(SNIFF)
-            if _is_raw(head, form):  # without the reader of text, which costs start-up
-                return _raw(name, file, stream, head, piece, fits)
-            raw = _rest(stream, head, MOST)
-    except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, file_name(file)) from None
+    head = stream.read(SNIFF)
+    if is_raw(head, form):  # without the reader of text, which costs start-up
+        source = _raw(name, file, stream, head, piece, fits)
+        return source._replace(raw=source.data) if form == "auto" and not piece else source
+    raw = _rest(stream, head, MOST)
     exact = form == "auto" and not piece and _is_exact(len(raw), fits)
     if form in ("auto", "kvm") and not exact:
         block = _log(raw, form, fits)
@@ -168,12 +244,20 @@ def _load(
         raise LargeInputError(MOST_DIGITS, len(raw))
     from ..capture.hextext import read
 
-    reading = read(raw, form, sizes=None if piece else fits)
+    try:
+        reading = read(raw, form, sizes=None if piece else fits)
+    except InputError as exc:
+        raise TextError(exc, raw if form == "auto" and not piece else b"") from None
     if exact and reading.form != "raw":
         return Source(name, raw, base, (f"taken as raw bytes, though they spell {reading.form}",))
     data = piece.of(reading.data) if piece else reading.data
     notes = () if reading.form == "raw" else (f"read as {reading.form}",)
-    return Source(name, data, base, (*notes, *reading.notes))
+    prose = reading.form == "raw" and bool(reading.notes)
+    return Source(
+        *(name, data, base, (*notes, *reading.notes)),
+        prose=prose,
+        raw=raw if form == "auto" and not piece else b"",
+    )
 
 
 def _raw(
@@ -203,8 +287,9 @@ def _slice(stream: IO[bytes], piece: Cut) -> bytes:
         return _rest(stream, b"", MOST)
     if piece.length > MOST:
         raise LargeInputError(MOST, piece.length)
-    data = stream.read(piece.length)
-    if len(data) < piece.length:
+    wanted = min(piece.length, size - piece.offset)
+    data = stream.read(wanted)
+    if len(data) < wanted:
         raise InputError(f"it was cut to {piece.offset + len(data):#x} bytes while it was read")
     return data
 
@@ -238,9 +323,20 @@ def size_help(exc: DecodeError, source: Source, size: int | None) -> str:
     return exc.help
 
 
-def _is_raw(head: bytes, form: str) -> bool:
-    """Return whether an input is raw bytes, from its beginning: no text holds a zero byte."""
-    return form == "raw" or (form == "auto" and b"\0" in head)
+def is_raw(head: bytes, form: str = "auto") -> bool:
+    """Return whether an input is raw bytes, from its beginning: only UTF-16 has a zero byte."""
+    return form == "raw" or (form == "auto" and b"\0" in head and not _is_wide(head))
+
+
+def _is_wide(head: bytes) -> bool:
+    """Return whether an input may be UTF-16: by its mark, or letters and zeros in turn."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    start = head[:64]
+    for letters, zeros in ((start[::2], start[1::2]), (start[1::2], start[::2])):
+        if letters and zeros and not any(zeros) and letters.isascii() and min(letters) >= ord("\t"):
+            return True
+    return False
 
 
 def _is_exact(size: int, fits: Callable[[int], bool] | None) -> bool:

@@ -31,9 +31,19 @@ CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\x1b"))
 
 
 def run(
-    file: str, *, only: str | None, json: bool, following: bool, numbers: bool, unknown: bool
+    file: str,
+    *,
+    only: str | None,
+    json: bool,
+    following: bool,
+    numbers: bool,
+    unknown: bool = False,
+    given: bytes | None = None,
 ) -> int:
-    """Print the records of a log, what they say as a whole, then their counts."""
+    """Print the records of a log, what they say as a whole, then their counts.
+
+    *given* is what was read of it.
+    """
     wanted = families(only)
     reader, counts, shape = Reader(unknown=unknown), Counter[str](), terminal_style()
     verdicts = Verdicts()
@@ -53,7 +63,8 @@ def run(
         _summary(reader, counts, wanted)
 
     try:
-        for piece in _text_only(follow(file) if following else chunks(file), file):
+        source = chunks(file) if given is None else (given,)
+        for piece in _text_only(follow(file) if following else source, file):
             show(_records(reader, piece, file))
             sys.stdout.flush()  # for a reader that waits
     except KeyboardInterrupt:

@@ -152,6 +152,9 @@ FailOn = Annotated[
         "SEVERITY", "exit with 1 on a finding at least this severe", ("note", "warning", "error")
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="refuse an input that has less or more than all of KIND")
+]
 AsHex = Annotated[bool, typer.Option("--hex", help="write hex text instead of bytes")]
 Output = Annotated[str | None, text("FILE", "write to FILE, whole or not at all", "-o", "--output")]
 
@@ -164,7 +167,7 @@ class PieceOptions(NamedTuple):
         choice(
             "FORM",
             "input format",
-            ("auto", "raw", "hex", "hex-le", "hex-be", "base64", "kvm"),
+            ("auto", "raw", "hex", "hex-le", "hex-be", "decimal", "octal", "base64", "kvm"),
             "--from",
         ),
     ] = "auto"
@@ -207,3 +210,12 @@ class ViewOptions(NamedTuple):
     everything: Annotated[
         bool, typer.Option("--all", help="include fields that are zero and not marked valid")
     ] = False
+
+
+class DemandOptions(NamedTuple):
+    """What a value has to be, and what of it is not printed."""
+
+    redact: Redact = False
+    strict: Strict = False
+    fail_on: FailOn = None
+    report: Annotated[str | None, text("FILE", "report that a certificate has to fit")] = None

@@ -18,6 +18,7 @@ ALLOWABLE: Mapping[str, str] = {
     "report-version": "the version of the report is not known",
     "key-info": "reserved bits of key_info, or an author key without a digest",
     "measurement": "the measurement is zero",
+    "claims": "the report does not vouch for the runtime claims of its evidence",
 }
 """Checks that may be allowed to fail, and what their failing means."""
 

@@ -87,9 +87,36 @@ def endorsement(certificate: X509) -> Endorsement:
     return _endorsement(tuple((oid, row.value) for oid, row in rows if oid.startswith(ARC)))
 
 
+def endorsement_parts(certificate: X509) -> tuple[Endorsement, dict[str, CertificateError]]:
+    """Return what can be read of AMD's extensions, and by identifier what is wrong with others.
+
+    To show a certificate, not to rely on it: ``endorsement`` refuses one that is not read whole.
+    """
+    found = _read_endorsement({})
+    problems: dict[str, CertificateError] = {}
+    for oid, row in certificate.extensions.items():
+        if oid.startswith(ARC):
+            try:
+                part = _read_endorsement({oid: row.value})
+            except CertificateError as exc:
+                problems[oid] = exc
+            else:
+                found = _joined(found, part)
+    return found, problems
+
+
+def _joined(found: Endorsement, part: Endorsement) -> Endorsement:
+    """Return *found* with what *part* has."""
+    given = {name: value for name, value in part._asdict().items() if value is not None}
+    return found._replace(**given | {"spls": found.spls | part.spls})
+
+
 @lru_cache(maxsize=8)
 def _endorsement(extensions: tuple[tuple[str, bytes], ...]) -> Endorsement:
-    values = dict(extensions)
+    return _read_endorsement(dict(extensions))
+
+
+def _read_endorsement(values: dict[str, bytes]) -> Endorsement:
     for oid in values:
         if oid not in NAMES:
             raise CertificateError(f"extension {shown(oid)} of AMD's is not known")

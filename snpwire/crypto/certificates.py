@@ -7,25 +7,19 @@ that no certificate has to be shipped. All CA keys are RSA, all signatures RSASS
 
 from __future__ import annotations
 
-import re
-from binascii import Error as BadBase64
-from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA384 as SHA384_HASH
-
 from ..errors import CertificateError, SignatureError, named, shown
 from ..wire.certs import CertTable, certificates
 from . import x509
+from .pem import documents
 from .x509 import SHA384, X509, Crl, Pss, RsaKey, Signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 AMD_ROOTS: Mapping[str, str] = {
     "9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9": "AMD's ARK-Milan",
@@ -39,7 +33,6 @@ serial 010000, from go-sev-guest; Genoa, 020000, and Turin, 030000, from
 microsoft/TEE-Attestation-Verification, the same certificates as in go-sev-guest's VLEK chains.
 """
 AMD_PSS = Pss(SHA384, SHA384, 48, 1)
-BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 class CertificateKind(StrEnum):
@@ -95,15 +88,15 @@ def load(data: bytes) -> list[X509]:
 
     Between PEM's blocks any text may stand (RFC 7468); inside it may not.
     """
-    return [x509.parse_certificate(der) for der in _documents(data, b"CERTIFICATE")]
+    return [x509.parse_certificate(der) for der in documents(data, b"CERTIFICATE")]
 
 
 def load_crl(data: bytes) -> Crl:
     """Read one revocation list, DER or PEM. Raises CertificateError."""
-    documents = _documents(data, b"X509 CRL")
-    if len(documents) != 1:
-        raise CertificateError(f"expected one revocation list, got {len(documents)}")
-    return x509.parse_crl(documents[0])
+    found = documents(data, b"X509 CRL")
+    if len(found) != 1:
+        raise CertificateError(f"expected one revocation list, got {len(found)}")
+    return x509.parse_crl(found[0])
 
 
 class TableContents(NamedTuple):
@@ -148,46 +141,6 @@ def load_table(data: bytes | CertTable) -> TableContents:
     return TableContents(found, crl, notes)
 
 
-def _documents(data: bytes, label: bytes) -> list[bytes]:
-    """Return the DER documents of a file that is DER or PEM."""
-    if data[:1] == b"\x30" and b"-----BEGIN " not in data:  # a SEQUENCE, not the digit 0
-        return [bytes(data)]
-    found = [_base64(text, line) for kind, text, line in _blocks(data) if kind == label]
-    if not found:
-        wanted = label.decode().lower().replace("x509 crl", "revocation list")
-        raise CertificateError(f"there is no {wanted}: neither DER nor PEM")
-    return found
-
-
-def _blocks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
-    """Yield label, text and line of each PEM block; the time is linear in the size.
-
-    A block ends at its own end, whatever stands in it: blocks within blocks are read once.
-    """
-    at, line = 0, 1
-    while begin := BEGIN.search(data, at):
-        line += data.count(b"\n", at, begin.start())
-        end = data.find(b"-----END " + begin[1] + b"-----", begin.end())
-        if end < 0:
-            raise CertificateError(f"the PEM block that starts in line {line} has no end")
-        yield begin[1], data[begin.end() : end], line
-        line += data.count(b"\n", begin.start(), end)
-        at = end
-
-
-def _base64(text: bytes, line: int) -> bytes:
-    """Decode strict base64: bits of the last digit that belong to no byte are zero."""
-    digits = b"".join(text.split())
-    where = f"the PEM block that starts in line {line}"
-    try:
-        data = a2b_base64(digits, strict_mode=True)
-    except BadBase64:
-        raise CertificateError(f"{where} has more than base64 in it") from None
-    if b2a_base64(data, newline=False) != digits:
-        raise CertificateError(f"{where} has bits set in its last digit that belong to no byte")
-    return data
-
-
 def pin(certificate: X509) -> str:
     """Return the SHA-256 of the public key, in hex, by which a root is trusted."""
     return sha256(certificate.spki).hexdigest()
@@ -211,12 +164,6 @@ def check_issued(certificate: X509, issuer: X509) -> None:
     check_signed(certificate.signed, issuer)
 
 
-@lru_cache(maxsize=16)
-def _public_key(key: RsaKey) -> rsa.RSAPublicKey:
-    """Return the key as the library has it; those of AMD's CAs are few. Raises ValueError."""
-    return rsa.RSAPublicNumbers(key.e, key.n).public_key()
-
-
 def check_signed(signed: Signed, issuer: X509) -> None:
     """Verify an RSASSA-PSS signature by the key of *issuer*. Raises SignatureError."""
     if signed.pss != AMD_PSS:
@@ -225,11 +172,6 @@ def check_signed(signed: Signed, issuer: X509) -> None:
         raise SignatureError("the signed part names another algorithm than the signature")
     if not isinstance(issuer.key, RsaKey):
         raise SignatureError(f"{shown(issuer.subject_name)} has no RSA key")
-    try:
-        key = _public_key(issuer.key)
-        scheme = padding.PSS(padding.MGF1(SHA384_HASH()), AMD_PSS.salt)
-        key.verify(signed.signature, signed.tbs, scheme, SHA384_HASH())
-    except InvalidSignature:
-        raise SignatureError("the signature does not fit") from None
-    except (ValueError, OverflowError, UnsupportedAlgorithm):
-        raise SignatureError(f"the RSA key of {shown(issuer.subject_name)} cannot be") from None
+    from .pss import check_pss  # slow to load
+
+    check_pss(signed, issuer.key, shown(issuer.subject_name))

@@ -145,15 +145,18 @@ def check_revoked(crl: Crl, certificate: X509, root: X509, at: datetime) -> None
         raise SignatureError(f"the list: {exc}") from None
     if usage is not None and CRL_SIGN not in usage:
         raise SignatureError("the list's issuer may not sign lists: its key usage lacks cRLSign")
-    _check_whole(crl)
-    _check_fresh(crl, at)
+    check_whole(crl)
+    check_fresh(crl, at)
     for row in (certificate, root):
         if row.serial in crl.revoked:
             raise SignatureError(f"serial {row.serial:#x} is revoked")
 
 
-def _check_whole(crl: Crl) -> None:
-    """Check that the list is about every certificate of its issuer, and read to its end."""
+def check_whole(crl: Crl) -> None:
+    """Check that the list is about every certificate of its issuer, and read to its end.
+
+    Raises SignatureError.
+    """
     if (crl.extensions or crl.entry_extensions) and crl.version != 2:
         raise SignatureError(f"the list is of version {crl.version} and has extensions")
     if DELTA_CRL_INDICATOR in crl.extensions:
@@ -166,7 +169,8 @@ def _check_whole(crl: Crl) -> None:
                 raise SignatureError(f"the list's critical extension {name} is not known")
 
 
-def _check_fresh(crl: Crl, at: datetime) -> None:
+def check_fresh(crl: Crl, at: datetime) -> None:
+    """Check that the list is of *at*, not later and not outdated. Raises SignatureError."""
     if at < crl.this_update:
         raise SignatureError(f"the list is of {crl.this_update:%Y-%m-%d}, later than asked for")
     if crl.next_update is None:

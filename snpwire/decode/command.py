@@ -75,7 +75,17 @@ def parse_buffer(number: CommandId, data: bytes) -> tuple[Kind, Any, tuple[Decis
 
     Raises DecodeError.
     """
-    found = buffer_kind(number, len(data))
+    found, decisions = layout(number, len(data))
+    value = found.type.parse(data) if found.chapter else Undeclared(data)
+    return found, value, decisions
+
+
+def layout(number: CommandId, size: int) -> tuple[Kind, tuple[Decision, ...]]:
+    """Return the kind that a command and a size choose, with the reasons; it may be of no chapter.
+
+    A size that fits none is for the caller to refuse.
+    """
+    found = buffer_kind(number, size)
     title = f"{titled(number)}: {number.doc}"
     decisions: tuple[Decision, ...] = (
         Decision(COMMAND, number.name, f"{int(number):#04x}, as asked for"),
@@ -83,10 +93,9 @@ def parse_buffer(number: CommandId, data: bytes) -> tuple[Kind, Any, tuple[Decis
     if found is None:
         reason = "the buffers of SEV-TIO are not declared, so that this is shown as bytes"
         unread = Decision("layout", "unknown", reason)
-        return Kind(COMMAND, "", title), Undeclared(data), (*decisions, unread)
-    value = found.type.parse(data)
+        return Kind(COMMAND, "", title), (*decisions, unread)
     if found.name in OTHER_LAYOUTS.get(number, ()):
         packed = kind(layouts(number)[0]).type.SIZE
-        reason = f"{len(data)} bytes: AMD-ASPFW reads so many, Linux packs it into {packed}"
+        reason = f"{size} bytes: AMD-ASPFW reads so many, Linux packs it into {packed}"
         decisions = (*decisions, Decision("layout", found.name, reason))
-    return found._replace(title=f"command {title}"), value, decisions
+    return found._replace(title=f"command {title}"), decisions

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import Context, Decision
+from ..errors import AbsentError
 from ..product import decide
+from ..rules.record import empty
 from ..rules.report import LAST_VERSION
 from ..view.document import Mark
 from ..view.report import report_meanings
@@ -25,13 +27,18 @@ def report(value: Report, hints: Hints) -> Interpretation:
 
 def report_response(value: ReportRsp, hints: Hints) -> Interpretation:
     """Decide which product made the report in a response, if there is one."""
-    if any(value.report.build()):
-        return _report(value.report, hints, "report.")
-    return Interpretation(hints.context())
+    if empty(value.report):
+        return Interpretation(hints.context())
+    return _report(value.report, hints, "report.")
 
 
 def _report(value: Report, hints: Hints, prefix: str) -> Interpretation:
-    decision = decide(value, product=hints.product)
+    try:
+        decision = decide(value, product=hints.product)
+    except AbsentError:
+        reason = "what tells the product is not there; --product does"
+        context = Context(decisions=(Decision(LAYOUT, "unknown", reason),))
+        return Interpretation(context, report_meanings(value, None, prefix))
     decisions = [Decision(LAYOUT, decision.layout, decision.reason)]
     if value.version > LAST_VERSION:
         known = LAST_VERSION

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import Context, Decision, Direction
+from ..fragment import is_whole
 from ..product import entry_layout
 from ..view.topics.rmp import read_meanings, rmp_meanings, segment_meanings
 from ..wire.rmp import HIDDEN, RmpEntry, RmpOperand, RmpReadEntry, SegmentTable, states_of
@@ -27,6 +28,8 @@ def entry(value: RmpEntry, hints: Hints) -> Interpretation:
 
 def rmpread(value: RmpReadEntry, hints: Hints) -> Interpretation:
     """Decide which states the entry may have that RMPREAD wrote."""
+    if not is_whole(value):
+        return Interpretation(Context(Direction.RESPONSE), unknown=NOT_READ)
     states = states_of(value)
     names = " or ".join(state.name for state in states)
     reason = "RMPREAD does not tell which" if len(states) > 1 else "what RMPREAD tells is enough"

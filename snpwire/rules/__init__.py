@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..context import BARE, Context
 from ..errors import UsageError, shown
+from ..finding import as_far
+from ..fragment import type_of
 from ..wire import chapter_of
 from . import record
 
@@ -35,18 +37,19 @@ __all__ = ["findings", "refusal", "rules_of"]
 def findings(value: Any, context: Context = BARE) -> list[Finding]:
     """Return what the rules say about *value*, a record or a block, by offset, the worst first.
 
-    What *context* leaves open is decided from the value. Raises UsageError for any other context.
+    Of a fragment, a rule says what it can before it needs a field that is not there. What *context*
+    leaves open is decided from the value. Raises UsageError for any other context.
     """
     if not isinstance(context, Context):
         hint = "snpwire.context.Context(direction=...) has what is known besides the bytes"
         raise UsageError(f"{shown(context)} is no Context", help=hint)
-    found = [finding for rule in rules_of(value) for finding in rule(value, context)]
+    found = [finding for rule in rules_of(value) for finding in as_far(rule, value, context)]
     return sorted(found, key=lambda finding: (finding.offset, -finding.severity))
 
 
 def rules_of(value: Any) -> tuple[RuleFunction, ...]:
     """Return the rules of the class of *value*, those of its chapter or of every record."""
-    return _chapter_rules(chapter_of(value)).get(type(value), record.RULES)
+    return _chapter_rules(chapter_of(value)).get(type_of(value), record.RULES)
 
 
 def refusal(value: Any) -> FailedCheck | None:

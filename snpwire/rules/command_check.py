@@ -14,7 +14,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..finding import Finding, Findings, Severity
+from ..finding import Finding, Findings, Severity, as_far
 from ..wire.address import ASEG, C_BIT, MAX_ADDRESS, PAGE
 from ..wire.status import Status
 from . import record
@@ -84,9 +84,10 @@ class BufferRules(NamedTuple):
 
     def __call__(self, value: Any, context: Context) -> Findings:
         """Yield what is wrong with a buffer."""
-        yield from (failed.finding for failed in self.failures(value))
+        for check in self.checks:
+            yield from (failed.finding for failed in as_far(check.failures, value))
         for remark in self.remarks:
-            yield from remark(value)
+            yield from as_far(remark, value)
 
 
 def rule(checks: tuple[CommandCheck, ...], *remarks: BufferCheck) -> tuple[BufferRules]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..context import BARE, Direction, completed
-from ..finding import Finding, Findings, Severity, bit_list
+from ..finding import Finding, Findings, Severity, as_far, bit_list
 from ..wire.ghcb import SPEC, HypervPage, Page, Usage
 from . import record
 from .ghcb_page import INVALID_USAGE, VALIDATE, GhcbCheck, GhcbRule
@@ -113,11 +113,11 @@ def _rules(direction: Direction | None) -> tuple[GhcbRule, ...]:
 def judge(page: Page, context: Context = BARE) -> Findings:
     """Yield the findings of a page in the order in which KVM makes its checks."""
     check = GhcbCheck(page, completed(page, context))
-    yield from usage(check)
+    yield from as_far(usage, check)
     if check.known("ghcb_usage") and page.ghcb_usage in VENDOR_LAYOUT:
         return
     for rule in _rules(check.context.direction):
-        yield from rule(check)
+        yield from as_far(rule, check)
 
 
 def refusal(page: Page, context: Context = BARE) -> Finding | None:

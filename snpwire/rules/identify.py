@@ -2,7 +2,8 @@
 
 Scores only order the candidates. Some kinds have so little shape (a doorbell page, a calling area,
 a list of ids, a jump table, command buffers, an entry of the reverse map table) that the evidence
-for them weighs little. A candidate always decodes as its kind.
+for them weighs little. A candidate always decodes as its kind; one that says how many of its bytes
+are there does where it need not be whole.
 
 A larger image is not searched: to identify one of several pages, cut it out.
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..wire.address import PAGE
 from . import probes, probes_guest, probes_host
+from .prefix import prefixes
 from .probes import empty
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def candidates(data: bytes) -> list[Candidate]:
     data = bytes(data)
     probes = () if empty(data) else PROBES.items()
     found = [candidate for name, probe in probes for candidate in _ask(name, probe, data)]
+    if probes:
+        found += [_candidate(name, evidence) for name, evidence in prefixes(data)]
     if not found or (len(data) > PAGE and len(data) % PAGE == 0):
         found.append(Candidate(UNKNOWN, 0.0, (_reason(data),)))
     return sorted(found, key=lambda candidate: -candidate.score)
@@ -51,8 +55,12 @@ def _ask(
 ) -> Iterator[Candidate]:
     evidence = list(probe(data))
     if evidence:
-        score = min(sum(weight for weight, _ in evidence), 1.0)
-        yield Candidate(name, round(score, 2), tuple(text for _, text in evidence))
+        yield _candidate(name, evidence)
+
+
+def _candidate(name: str, evidence: list[Evidence]) -> Candidate:
+    score = min(sum(weight for weight, _ in evidence), 1.0)
+    return Candidate(name, round(score, 2), tuple(text for _, text in evidence))
 
 
 def _reason(data: bytes) -> str:

@@ -62,7 +62,7 @@ def refusal(page: wire.MessagePage) -> MessageRefusal | None:
 def checks(page: wire.MessagePage) -> Iterator[MessageRefusal]:
     """Yield each check that the firmware makes and a request fails, in the firmware's order."""
     header = page.header
-    if not any(page.build()):
+    if record.empty(page):
         text = "all of the page is zero: no message was written"
         yield _refused("message-empty", "hdr_version", text)
         return
@@ -179,7 +179,7 @@ def response(page: wire.MessagePage, context: Context) -> Findings:
     if _way(page, context) is Direction.REQUEST:
         return
     header = page.header
-    if not any(page.build()):
+    if record.empty(page):
         text = "all of the page is zero: the firmware wrote no answer"
         yield _finding("message-empty", Severity.ERROR, "hdr_version", text, LINUX)
         return
@@ -212,11 +212,18 @@ def payload(page: wire.MessagePage, context: Context) -> Findings:
     """Expect a tag and a payload that look sealed, and a size that holds the payload's fields."""
     header = page.header
     size = min(header.msg_size, wire.PAYLOAD_MAX)
-    if not any(page.build()):
+    if record.empty(page):
         return
     if not any(header.auth_tag[: wire.TAG_SIZE]):
         text = "auth_tag is zero: the message is not sealed"
         yield _finding("message-no-tag", Severity.WARNING, "auth_tag", text, header.SPEC)
+    kind = payload_type(header.msg_type, header.msg_version)
+    if kind and 0 < size < kind.SIZE:
+        text = (
+            f"msg_size is {size:#x}, the payload of {header.msg_type.name} has {kind.SIZE:#x};"
+            " AMD-ASPFW does not look and reads on in its memory"
+        )
+        yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
     if size and not any(page.payload[:size]):
         text = f"all {size} bytes of the payload are zero: it is not encrypted"
         code, place = "message-no-payload", wire.HEADER_SIZE
@@ -225,13 +232,6 @@ def payload(page: wire.MessagePage, context: Context) -> Findings:
         place = wire.HEADER_SIZE + size
         text = f"payload has bytes behind msg_size, from {place:#05x}: nobody looks at them"
         yield Finding("message-behind", Severity.NOTE, "payload", place, text, FIRMWARE)
-    kind = payload_type(header.msg_type, header.msg_version)
-    if kind and 0 < size < kind.SIZE:
-        text = (
-            f"msg_size is {size:#x}, the payload of {header.msg_type.name} has {kind.SIZE:#x};"
-            " AMD-ASPFW does not look and reads on in its memory"
-        )
-        yield _finding("message-short", Severity.WARNING, "msg_size", text, FIRMWARE)
 
 
 def unused_bytes(page: wire.MessagePage, context: Context) -> Findings:
@@ -257,7 +257,7 @@ def unused_bytes(page: wire.MessagePage, context: Context) -> Findings:
 
 def header_alone(header: wire.Header, context: Context) -> Findings:
     """Check a header without its page."""
-    page = wire.MessagePage(header=header)
+    page = wire.MessagePage.parse(header.build().ljust(wire.MessagePage.SIZE, b"\0"))
     for rule in (request, response, unused_bytes):
         for found in rule(page, context):
             yield found._replace(path=found.path.removeprefix("header."))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..bits import OpenEnum, Word
 from ..context import BARE, Context
 from ..finding import Finding, Findings, Severity, nameless_bits
+from ..layout import any_bit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,6 +102,11 @@ def cut_short(value: Any, context: Context = BARE) -> Findings:
             f" the bytes hold {len(value.elements)} of them"
         )
         yield Finding("cut-short", Severity.WARNING, value.COUNT, tile.offset, text, value.SPEC)
+
+
+def empty(value: Any) -> bool:
+    """Return whether every byte is zero. Raises AbsentError where nothing tells."""
+    return not any(any_bit(leaf.value) for leaf in value.leaves()) and not any(value.build())
 
 
 RULES = (reserved, unknown)

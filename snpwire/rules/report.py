@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import advisory
-from ..finding import Finding, Findings, Severity, bit_list
+from ..finding import Finding, Findings, Severity, as_far, bit_list
 from ..product import decide
 from ..wire.report import (
     REPORT_SIZE,
@@ -215,12 +215,12 @@ def advisories(report: Report, context: Context) -> Findings:
 
 def empty(report: Report, context: Context) -> Findings:
     """Find a report that was never written, and then nothing else."""
-    if not any(report.build()):
+    if record.empty(report):
         text = "all of the report is zero: none was written"
         yield _error("report-empty", "version", text, FIRMWARE)
         return
     for rule in STANDING_ALONE:
-        yield from rule(report, context)
+        yield from as_far(rule, report, context)
 
 
 def report_request(request: ReportReq, context: Context) -> Findings:
@@ -238,7 +238,7 @@ def report_response(response: ReportRsp, context: Context) -> Findings:
     if not response.status:
         for found in empty(response.report, context):
             yield found._replace(path=f"report.{found.path}", offset=place + found.offset)
-    elif any(response.report.build()):
+    elif not record.empty(response.report):
         text = f"report is not zero, and status is {response.status.name}"
         yield remark(response, "payload-report", Severity.WARNING, "report", text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Findings, Severity
+from ..finding import Finding, Findings, Severity, as_far
 from ..wire.address import PAGE
 from ..wire.secrets import SecretsPage
 from . import record
@@ -94,12 +94,12 @@ def svsm(page: SecretsPage, context: Context) -> Findings:
 
 def empty(page: SecretsPage, context: Context) -> Findings:
     """Find a page that was never written, and then nothing else."""
-    if not any(page.build()):
+    if record.empty(page):
         text = "all of the page is zero: the firmware did not write it"
         yield _finding("secrets-empty", Severity.ERROR, "version", text)
         return
     for rule in (version, keys, counts, svsm, *record.RULES):
-        yield from rule(page, context)
+        yield from as_far(rule, page, context)
 
 
 RULES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..finding import Finding, Findings, Severity
+from ..finding import Finding, Findings, Severity, as_far
 from ..wire.vmsa import Vmsa
 from . import record
 
@@ -71,12 +71,12 @@ def snp(vmsa: Vmsa, context: Context) -> Findings:
 
 def empty(vmsa: Vmsa, context: Context) -> Findings:
     """Find a page that was never written, and then nothing else."""
-    if not any(vmsa.build()):
+    if record.empty(vmsa):
         text = "all of the page is zero: no save area"
         yield _finding("vmsa-empty", Severity.ERROR, "efer", text)
         return
     for rule in (state, snp, *record.RULES):
-        yield from rule(vmsa, context)
+        yield from as_far(rule, vmsa, context)
 
 
 RULES = {

@@ -29,7 +29,10 @@ def pairs(left: Document, right: Document) -> list[FieldChange]:
     """Return the fields of both, in offset order; only common ones if a document is partial."""
     ours = {leaf.path: leaf for leaf in left.leaves()}
     theirs = {leaf.path: leaf for leaf in right.leaves()}
-    paths = ours.keys() & theirs if left.absent or right.absent else ours | theirs
+    one, other = left.cut(), right.cut()
+    if one and other and left.missing == right.missing:
+        ours[one.path], theirs[other.path] = one, other
+    paths = ours.keys() & theirs if left.is_partial or right.is_partial else ours | theirs
     offsets = {path: leaf.offset for leaves in (theirs, ours) for path, leaf in leaves.items()}
     rows = [FieldChange(path, offsets[path], ours.get(path), theirs.get(path)) for path in paths]
     return sorted(rows, key=lambda change: change.offset)

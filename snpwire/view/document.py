@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from construct import Bytes
+
+from ..codec import codec_of
 from ..context import BARE, Context
 from .meaning import Meaning, plain_meaning
 from .secret import redacted_leaf, secret_fields
@@ -39,6 +42,24 @@ class Mark(NamedTuple):
     text: str
 
 
+class Missing(NamedTuple):
+    """How far the bytes of a value go."""
+
+    start: int
+    """Offset of the first byte that is not there."""
+    of: int
+    """How many bytes the whole value has."""
+
+    def has(self, leaf: Leaf) -> bool:
+        """Return whether *leaf* is there whole."""
+        return leaf.offset + leaf.size <= self.start
+
+    @property
+    def text(self) -> str:
+        """Return what is not there, in words."""
+        return f"{self.start} of {self.of} bytes: what is from {self.start:#05x} on is not there"
+
+
 class Document(NamedTuple):
     """One decoded value, how it was interpreted, and the findings about it."""
 
@@ -60,6 +81,8 @@ class Document(NamedTuple):
     """Paths of fields whose values are not shown."""
     unknown: tuple[str, ...] = ()
     """Facts that the value does not hold, and that were not given."""
+    missing: Missing | None = None
+    """How far the bytes go, where they end before the value does."""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -70,6 +93,11 @@ class Document(NamedTuple):
     def absent(self) -> frozenset[str]:
         """Return the fields whose value is unknown."""
         return self.context.absent
+
+    @property
+    def is_partial(self) -> bool:
+        """Return whether fields are unknown, or not there."""
+        return bool(self.absent or self.missing)
 
     @property
     def product(self) -> ProductDecision | None:
@@ -83,12 +111,27 @@ class Document(NamedTuple):
 
     def leaves(self) -> Iterator[Leaf]:
         """Yield every known value; a redacted field has its place and no value."""
-        absent = self.absent
+        absent, missing = self.absent, self.missing
         return (
             self.shown(leaf)
             for leaf in self.value.leaves()
-            if leaf.path not in absent and not (absent and leaf.gap)
+            if leaf.path not in absent
+            and not (absent and leaf.gap)
+            and (missing is None or missing.has(leaf))
         )
+
+    def cut(self) -> Leaf | None:
+        """Return the bytes that are there of the field in which they end, if they end in one."""
+        if self.missing is None:
+            return None
+        end = self.missing.start
+        leaf = next(x for x in self.value.leaves() if x.offset + x.size > end)
+        size = end - leaf.offset
+        if not size:
+            return None
+        data = self.value.build()[leaf.offset : end]
+        doc, codec = f"the first {size} of {leaf.size} bytes", codec_of(Bytes(size))
+        return self.shown(leaf._replace(size=size, doc=doc, value=data, codec=codec))
 
     def shown(self, leaf: Leaf) -> Leaf:
         """Return *leaf*, without its value if it is redacted."""

@@ -26,21 +26,25 @@ def annotated(
     """
     data = doc.value.build()
     leaves = list(doc.leaves() if only is None else only)
+    cut = doc.cut() if only is None else None
+    leaves += [cut] if cut else []
     width = max((len(leaf.path) for leaf in leaves), default=0)
     for leaf in leaves:
         name = leaf.path if leaf.size else ""
         for offset, row, mark in _rows(doc, leaf, data):
             head = style.mark(style.faint, f"{offset:#05x}")
             label = style.mark(style.strong, f"{name:<{width}}")
-            role = style.mark(style.faint, f"  {mark}") if mark else ""
+            part = f"  {leaf.doc}" if leaf is cut and name else ""
+            role = style.mark(style.faint, f"{part}  {mark}" if mark else part)
             yield f"{head}  {row:<{3 * ROW - 1}}  {label}{role}".rstrip()
             name = ""
 
 
 def legend(doc: Document) -> Iterator[str]:
     """Yield a line for each mark: its name, its bytes, its role."""
-    width = max((len(mark.name) for mark in doc.marks), default=0)
-    for mark in doc.marks:
+    marks = [mark for mark in doc.marks if mark.start < doc.size]
+    width = max((len(mark.name) for mark in marks), default=0)
+    for mark in marks:
         yield f"{mark.name:<{width}}  {mark.start:#05x}..{mark.end - 1:#05x}  {mark.text}"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..finding import Finding
     from ..layout import Leaf
-    from .document import Document
+    from .document import Document, Missing
     from .meaning import Meaning
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,9})\]")
@@ -29,6 +29,7 @@ def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None =
     return {
         "schema": f"{doc.kind.name}/1",
         "fields": _fields(doc, full, only),
+        **({"missing": _missing(doc, doc.missing)} if doc.missing else {}),
         "decisions": [decision._asdict() for decision in doc.decisions],
         **_exit(doc),
         **{key: value for key, value in _optional(doc).items() if value},
@@ -37,7 +38,7 @@ def document(doc: Document, *, full: bool = False, only: Iterable[Leaf] | None =
 
 
 def _fields(doc: Document, full: bool, only: Iterable[Leaf] | None) -> Any:
-    if not (full or only is not None or doc.absent or doc.redacted):
+    if not (full or only is not None or doc.absent or doc.redacted or doc.missing):
         return doc.value.to_plain()
     leaves = doc.leaves() if only is None else only
     # zeros may be left out of a record, whose size is fixed, but not after a block
@@ -45,11 +46,22 @@ def _fields(doc: Document, full: bool, only: Iterable[Leaf] | None) -> Any:
     return shape(shown, _full(doc) if full else _plain)
 
 
+def _missing(doc: Document, missing: Missing) -> dict[str, Any]:
+    """Return how far the bytes go, and those that are there of a field that is not whole."""
+    out: dict[str, Any] = {"from": missing.start, "of": missing.of}
+    if cut := doc.cut():
+        value = cut.codec.to_plain(cut.value)
+        out["cut"] = {"path": cut.path, "offset": cut.offset, "hex": value}
+    return out
+
+
 def _exit(doc: Document) -> dict[str, Any]:
     """Return the event and operands of a GHCB page, nothing for other kinds."""
     if not doc.is_ghcb:
         return {}
     event = doc.context.event
+    if doc.context.direction is None:
+        return {"event": None, "operands": {}}
     return {"event": event.name if event else None, "operands": _operands(doc.meanings)}
 
 
@@ -117,6 +129,11 @@ def fields_of(plain: Any, kind: str) -> Any:
         schema, absent = plain["schema"], plain.get("absent")
         if schema != f"{kind}/1":
             raise InputError(f'"schema" is {shown(schema)}, expected "{kind}/1"')
+        if missing := plain.get("missing"):
+            raise InputError(
+                f"this JSON is no whole {kind}: missing are {shown(missing)}",
+                help='give "fields" alone to build it with zeros in their place',
+            )
         if absent:
             raise InputError(
                 f"this JSON is no whole {kind}: absent are {shown(absent)}",

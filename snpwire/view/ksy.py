@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..bits import Bits, Flags, OpenEnum, Word
 from ..layout import Record
 from ..wire.certs import CertTable
+from ..wire.hcl import HclBlob
 from ..wire.psc import PscBuffer
 from ..wire.rmp import SegmentTable
 
@@ -62,6 +63,7 @@ COUNTERS: dict[type[Block], Counter] = {
             "  doc: Entries up to the first that is all zero",
         ),
     ),
+    HclBlob: Counter("request_version >= 2 and data_size - variable_data_size >= 24 ? 1 : 0"),
     SegmentTable: Counter(
         "(segments_used.length + {size} - 1) / {size}",
         (

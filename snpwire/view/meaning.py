@@ -118,11 +118,15 @@ def operand_meaning(operand: Operand, raw: int) -> Meaning:
 def page_meanings(page: Page, context: Context) -> dict[str, Meaning]:
     """Return the meaning of each field of a GHCB page in its direction and for its exit."""
     from ..context import operands
+    from ..wire.ghcb import ValidBitmap
 
     roles = operands(page, context)
-    valid = page.valid_bitmap
+    marks = "valid_bitmap" not in context.absent
+    valid = page.valid_bitmap if marks else ValidBitmap(0)
     meanings = {}
     for name in (*valid.BITS, "x87_state_gpa"):
+        if name in context.absent:
+            continue
         raw = int(getattr(page, name))
         if name == "sw_exit_code":
             base = Meaning(_exit_text(page, context), page.sw_exit_code)
@@ -130,7 +134,7 @@ def page_meanings(page: Page, context: Context) -> dict[str, Meaning]:
             base = operand_meaning(roles[name], raw)._replace(operand=True)
         else:
             base = Meaning(_role(page, name))
-        marked = name in valid.BITS and "valid_bitmap" not in context.absent
+        marked = marks and name in valid.BITS
         meanings[name] = base._replace(valid=valid.has(name) if marked else None)
     return meanings
 

@@ -19,6 +19,7 @@ from .meaning import Meaning, code_text
 
 if TYPE_CHECKING:
     from ..wire.message import MessagePage
+    from .document import Missing
 
 SEQNO = Header.place("msg_seqno")
 
@@ -43,6 +44,18 @@ def message_meanings(page: MessagePage) -> dict[str, Meaning]:
         "header.msg_size": Meaning(sized),
         "payload": Meaning("encrypted; open shows it with the key" if header.msg_size else "empty"),
     }
+
+
+def extent_text(page: MessagePage, missing: Missing) -> str:
+    """Return what is missing of a page: nothing of its message, if that is whole."""
+    size = page.header.msg_size
+    end = HEADER_SIZE + size
+    if missing.start < HEADER_SIZE or not 0 < size <= PAYLOAD_MAX or end > missing.start:
+        return missing.text
+    return (
+        f"{missing.start} of {missing.of} bytes: the message is whole, its {size} sealed bytes end"
+        f" at {end:#05x}; only what a page has behind them is not there"
+    )
 
 
 def message_marks(page: MessagePage) -> tuple[Mark, ...]:

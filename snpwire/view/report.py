@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..finding import as_far
 from ..wire.report import SigningKey
 from .meaning import Meaning
 from .table import Row
@@ -35,28 +36,37 @@ def tcb_meanings(value: Any, decision: ProductDecision) -> dict[str, Meaning]:
 
 
 def report_meanings(
-    report: Report, decision: ProductDecision, prefix: str = ""
+    report: Report, decision: ProductDecision | None, prefix: str = ""
 ) -> dict[str, Meaning]:
-    """Return the meanings of the fields of a report, read together."""
-    meanings = tcb_meanings(report, decision)
-    meanings["policy"] = Meaning("guest policy", report.policy, bits=True)
-    meanings["key_info"] = Meaning(_signed(report.key_info), report.key_info, bits=True)
-    for which in ("current", "committed"):
-        dotted = ".".join(
-            str(getattr(report, f"{which}_{part}")) for part in ("major", "minor", "build")
-        )
-        meanings[f"{which}_major"] = Meaning(f"of {which} firmware {dotted}")
-    if report.report_id_ma == NO_AGENT:
-        meanings["report_id_ma"] = Meaning("no migration agent")
-    if decision.product and report.version >= 3:
-        name = decision.product.name
-        meanings["cpuid_fam_id"] = Meaning(f"CPUID family, combined; with the model: {name}")
-    if not any(report.chip_id):
-        meanings["chip_id"] = Meaning("masked, or the report of a VLEK")
-    elif decision.product and decision.product.chip_id_size:
-        size = decision.product.chip_id_size
-        meanings["chip_id"] = Meaning(f"chip ID: {decision.product.name} uses {size} bytes")
+    """Return the meanings of the fields of a report, read together; of those that are there."""
+    meanings = tcb_meanings(report, decision) if decision else {}
+    meanings |= dict(as_far(_field_meanings, report))
+    if decision:
+        meanings |= dict(as_far(_product_meanings, report, decision))
     return {f"{prefix}{path}": meaning for path, meaning in meanings.items()}
+
+
+def _field_meanings(report: Report) -> Iterator[tuple[str, Meaning]]:
+    """Yield what fields mean on any product, in the order of the fields that it takes."""
+    yield "policy", Meaning("guest policy", report.policy, bits=True)
+    yield "key_info", Meaning(_signed(report.key_info), report.key_info, bits=True)
+    if report.report_id_ma == NO_AGENT:
+        yield "report_id_ma", Meaning("no migration agent")
+    if not any(report.chip_id):
+        yield "chip_id", Meaning("masked, or the report of a VLEK")
+    for which in ("current", "committed"):
+        parts = (getattr(report, f"{which}_{part}") for part in ("major", "minor", "build"))
+        yield f"{which}_major", Meaning(f"of {which} firmware {'.'.join(map(str, parts))}")
+
+
+def _product_meanings(report: Report, decision: ProductDecision) -> Iterator[tuple[str, Meaning]]:
+    """Yield what fields mean on a product that is known."""
+    row = decision.product
+    if row and report.version >= 3:
+        text = f"CPUID family, combined; with the model: {row.name}"
+        yield "cpuid_fam_id", Meaning(text)
+    if row and row.chip_id_size and any(report.chip_id):
+        yield "chip_id", Meaning(f"chip ID: {row.name} uses {row.chip_id_size} bytes")
 
 
 def _signed(info: KeyInfo) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..bits import Flags, Word
@@ -14,7 +15,7 @@ from .table import Row, table
 from .text import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..context import Context
     from ..finding import Finding
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..wire.ghcb import Page
     from .document import Document, Inner
 
+ALIKE = 16
+"""Findings of one code that are printed; JSON has all."""
 MANY = 64
 """A record with more fields than this shows only those that are not zero."""
 
@@ -44,8 +47,7 @@ def tree(doc: Document, *, everything: bool = False, style: Style = PLAIN) -> It
         yield f"unknown, not given: {' '.join(doc.unknown)}"
     if doc.absent:
         yield f"not in this input: {' '.join(sorted(doc.absent))}"
-    for finding in doc.findings:
-        yield finding_text(finding, style)
+    yield from finding_lines(doc.findings, style)
     if doc.refused:
         yield refusal_text(doc.refused, doc.status)
 
@@ -71,17 +73,25 @@ def refusal_text(finding: Finding, status: str = "") -> str:
 def heading(doc: Document) -> str:
     """Return the first line: kind, size, context."""
     where = f" at {doc.base:#x}" if doc.base else ""
-    if not doc.is_ghcb:
-        return f"{doc.kind.name}  {doc.size} bytes{where}  {doc.kind.title}"
+    size = size_text(doc)
+    if not doc.is_ghcb or doc.context.direction is None:
+        return f"{doc.kind.name}  {size}{where}  {doc.kind.title}"
     value = doc.value
     usage = value.ghcb_usage  # type: ignore[union-attr]
     name = usage.name.lower() if usage.known else "unknown"
     version = value.protocol_version  # type: ignore[union-attr]
     title = _title(value, doc.context)  # type: ignore[arg-type]
-    known = "" if "ghcb_usage" in doc.absent else f"  protocol {version}  usage {usage:d} ({name})"
-    size = f"{doc.size} bytes" if not doc.absent else "partial"
+    hidden = doc.missing or "ghcb_usage" in doc.absent
+    known = "" if hidden else f"  protocol {version}  usage {usage:d} ({name})"
     page = "" if doc.context.gpa is None else f"  gpa {doc.context.gpa:#x}"
     return f"{doc.kind.name}  {size}{where}{page}  {doc.context.direction}: {title}{known}"
+
+
+def size_text(doc: Document) -> str:
+    """Return how many bytes a document is about, and of how many."""
+    if doc.missing:
+        return f"{doc.missing.start} of {doc.missing.of} bytes"
+    return "partial" if doc.absent else f"{doc.size} bytes"
 
 
 def _title(page: Page, context: Context) -> str:
@@ -103,6 +113,8 @@ def _rows(doc: Document, everything: bool) -> Iterator[Row]:
             for inner in doc.inner:
                 if inner.path == leaf.path:
                     yield from _inner_rows(inner)
+    if cut := doc.cut():
+        yield cut_row(cut)
 
 
 def _zero_groups(doc: Document) -> frozenset[str]:
@@ -142,12 +154,29 @@ def leaf_rows(leaf: Leaf, meaning: Meaning) -> Iterator[Row]:
         yield Row("", "", "", " ".join(meaning.value.names()) or "none", "")
 
 
+def cut_row(leaf: Leaf) -> Row:
+    """Return the line of the field in which the bytes end."""
+    return Row(f"{leaf.offset:#05x}", str(leaf.size), leaf.path, value_text(leaf), leaf.doc, "cut")
+
+
 def _inner_rows(inner: Inner) -> Iterator[Row]:
     for leaf in inner.value.leaves():
         if any_bit(leaf.value) or not leaf.gap:
             path = f"  {inner.kind}.{leaf.path}"
             moved = leaf._replace(path=path, offset=inner.offset + leaf.offset)
             yield from leaf_rows(moved, plain_meaning(leaf.value))
+
+
+def finding_lines(findings: Iterable[Finding], style: Style) -> Iterator[str]:
+    """Yield a line for each finding; of one code no more than ALIKE, and how many more."""
+    counts: Counter[str] = Counter()
+    for finding in findings:
+        counts[finding.code] += 1
+        if counts[finding.code] <= ALIKE:
+            yield finding_text(finding, style)
+    for code, number in counts.items():
+        if number > ALIKE:
+            yield f"... and {number - ALIKE} more  [{code}]"
 
 
 def finding_text(finding: Finding, style: Style) -> str:

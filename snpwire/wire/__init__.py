@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..layout import Record
 
 __all__ = [
+    "CERTIFICATES",
     "COMMAND",
     "RECORDS",
     "Kind",
@@ -29,6 +30,10 @@ __all__ = [
 
 COMMAND = "command"
 """What stands for a kind where the number of a firmware command chooses it."""
+CERTIFICATES = frozenset(
+    {"cert", "certificate", "vcek", "vlek", "ask", "asvk", "ark", "crl", "pem", "cert-chain"}
+)
+"""What a person may call certificates and revocation lists, which are ASN.1 and no record."""
 
 
 class Kind(NamedTuple):
@@ -70,6 +75,7 @@ RECORDS: dict[str, Kind] = {
         ("svsm-vtpm-rsp", "svsm", "SVSM vTPM response"),
         ("message", "message", "guest message: header and sealed payload"),
         ("report", "report", "attestation report"),
+        ("hcl", "hcl", "report and runtime claims of a guest on Hyper-V (HCL blob)"),
         ("secrets", "secrets", "secrets page"),
         ("cpuid", "cpuid", "CPUID page"),
         ("vmsa", "vmsa", "save area of a virtual processor"),
@@ -193,6 +199,11 @@ def kind(name: str) -> Kind:
         if name == COMMAND:
             hint = "decode, encode and diff take it with --id; each buffer is a kind, cmd-..., too"
             raise UsageError("a command is of many kinds", help=hint) from None
+        if name in CERTIFICATES:
+            raise UsageError(
+                f"a {name} is ASN.1, not a record: it has no layout here and is not encoded",
+                help="decode, diff and explain kds read it",
+            ) from None
         some = " ".join(list(RECORDS)[:20])
         hint = nearest(name, RECORDS) or f"kinds are: {some} and more; decode --help has all"
         raise UsageError(f"there is no kind {name!r}", help=hint) from None
@@ -200,7 +211,9 @@ def kind(name: str) -> Kind:
 
 def chapter_of(value: object) -> str:
     """Return the chapter that declares the class of a value; empty for a class of elsewhere."""
-    package, _, chapter = type(value).__module__.rpartition(".")
+    from ..fragment import type_of  # which imports construct, as help has no need to
+
+    package, _, chapter = type_of(value).__module__.rpartition(".")
     return chapter if package == __name__ else ""
 
 

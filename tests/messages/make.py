@@ -1,4 +1,4 @@
-"""Make the files here anew: a TEST key, and a TEST report with its chain, none of them AMD's.
+"""Make the files here anew: a TEST key, a TEST report with its chain, evidence; none is AMD's.
 
     python tests/messages/make.py
 
@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 import authority  # noqa: E402
+import wrappings  # noqa: E402
 
 from snpwire.wire.certs import build_table  # noqa: E402
 from snpwire.wire.report import PlatformInfo  # noqa: E402
@@ -54,6 +55,7 @@ files = {
     "ark.der": ark,
     "table.bin": build_table([("VCEK", vcek), ("ASK", ask), ("ARK", ark)], pages=True),
     "policy.toml": POLICY.encode(),
+    **wrappings.samples(report, vcek, ask, ark),
 }
 for name, data in files.items():
     (HERE / name).write_bytes(data)

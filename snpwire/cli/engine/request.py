@@ -9,8 +9,9 @@ from ...errors import InputError, UsageError, shown
 from ...wire import kind
 from ...wire.message import NAMED, PAYLOAD_MAX, MsgType, padded
 from ...wire.report import REPORT_SIZE, Report, ReportRsp, SigningKey
+from ..bytefile import payload_bytes
 from ..encode import build_value
-from ..input import SourceError, contents, shown_name
+from ..input import SourceError, shown_name
 from ..output import write_file, write_lines, write_note
 from .config_files import load_cpuid, load_policy, load_profile
 
@@ -210,7 +211,7 @@ def _payload(name: str, options: PayloadOptions, vmpck: int) -> bytes:
     if options.payload is not None:
         if options.file is not None or options.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")
-        return _file(options.payload)
+        return _file(options.payload, name)
     settings = options.settings
     if options.file is None and hasattr(kind(name).type, "vmpl"):
         settings = (f"vmpl={vmpck}", *settings)  # a key may not ask for a more privileged level
@@ -227,9 +228,9 @@ def _raw(options: PayloadOptions, version: int) -> Request:
     return Request(options.msg_type, _file(options.payload), version)
 
 
-def _file(name: str) -> bytes:
+def _file(name: str, form: str = "") -> bytes:
     """Return the payload in a file. Raises SourceError and OSError, which name it."""
-    payload = contents(name)
+    payload = payload_bytes(name, form)
     if len(payload) > PAYLOAD_MAX:
         reason = InputError(f"a payload has at most {PAYLOAD_MAX} bytes, got {len(payload)}")
         raise SourceError(shown_name(name), reason)

@@ -23,7 +23,8 @@ VERIFY = """Example: snpwire verify report.bin vcek.der ask_ark.pem --policy pol
 
 \b
 These checks fail unless --allow names them, each once:
-  debug, migration, policy-bits, vmpl, tcb-order, report-version, key-info, measurement
+  debug, migration, policy-bits, vmpl, tcb-order, report-version, key-info, measurement,
+  claims
 
 \b
 A policy, in TOML or JSON; --policy list prints all of its rules:
@@ -75,7 +76,10 @@ def verify(
     json: Json = False,
     piece: PieceOptions,
 ) -> int:
-    """Verify an attestation report against its certificate chain and a policy."""
+    """Verify an attestation report against its certificate chain and a policy.
+
+    REPORT may be evidence that has a report in it, and its own certificates.
+    """
     from .verify import verify as run
 
     return run(report, options, appraisal, piece, json=json)

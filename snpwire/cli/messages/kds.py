@@ -1,32 +1,111 @@
-"""``snpwire explain kds``: addresses of a report's certificates at AMD's key server."""
+"""``snpwire explain kds``: addresses at AMD's key server, of reports and certificates, and back."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ...errors import UsageError
+from ...finding import reaches
 from ...wire.report import Report
+from ..certificate import certificates_in
+from ..input import contents, shown_name
 from ..options import PieceOptions
-from ..output import terminal_style, write_json, write_lines
+from ..output import terminal_style, write_json, write_lines, write_note
+
+if TYPE_CHECKING:
+    from ...crypto.kds import Address
+    from ...crypto.kds_url import KdsUrl
 
 
-def addresses(file: str, *, product: str | None, json: bool) -> int:
-    """Print the addresses of a report's certificates. Nothing is fetched."""
+def addresses(value: str, *, product: str | None, json: bool) -> int:
+    """Print the addresses that belong to a report or a certificate, or the parts of an address.
+
+    Nothing is fetched. Returns 1 if an address is wrong.
+    """
+    from ...crypto.kds_url import kds_url, kds_url_text
+
+    if text := kds_url_text(value):
+        return _explain_url(kds_url(text), json=json)
+    raw = contents(value)
+    if b"\0" not in raw and (text := kds_url_text(raw.decode("utf-8", "replace"))):
+        return _explain_url(kds_url(text), json=json)
+    _write_addresses(_addresses(value, raw, product), json=json)
+    return 0
+
+
+def _addresses(file: str, raw: bytes, product: str | None) -> list[Address]:
+    from ...crypto.certificate_form import certificate_form
+
+    if certificate_form(raw) is None:
+        return _report_addresses(file, raw, product)
+    if product:
+        raise UsageError("a certificate says its product itself", help="leave --product out")
+    return _certificate_addresses(file, raw)
+
+
+def _report_addresses(file: str, raw: bytes, product: str | None) -> list[Address]:
     from ...crypto.kds import addresses as run
-    from ...view.table import Row, table
-    from .verify import report_of
+    from .report_input import report_input
 
-    report = Report.parse(report_of(file, PieceOptions()).data)
+    source = report_input(file, PieceOptions(), raw).source
+    report = Report.parse(source.data)
+    write_note(*source.notes)
     try:
-        found = run(report, product=product)
+        return run(report, product=product)
     except UsageError as exc:
         named = exc.help if product else "--product milan, genoa or turin"
         raise UsageError(str(exc), help=named if exc.help else "") from None
+
+
+def _certificate_addresses(file: str, raw: bytes) -> list[Address]:
+    """Return the addresses of each certificate of a file, each once."""
+    from ...crypto.kds import document_addresses
+
+    found = certificates_in(shown_name(file), raw, PieceOptions())
+    write_note(*found.notes)
+    rows = [row.document for row in found.entries if row.document]
+    return list(dict.fromkeys(address for row in rows for address in document_addresses(row)))
+
+
+def _write_addresses(found: list[Address], *, json: bool) -> None:
+    from ...view.table import Row, table
+
     if json:
         write_json({"explain": "kds", "addresses": [row._asdict() for row in found]})
     else:
-        write_lines(
-            table(
-                [Row("", "", row.name, row.url or "none", row.reason) for row in found],
-                terminal_style(),
-            )
-        )
-    return 0
+        rows = [Row("", "", row.name, row.url or "none", row.reason) for row in found]
+        write_lines(table(rows, terminal_style()))
+
+
+def _explain_url(url: KdsUrl, *, json: bool) -> int:
+    """Print the parts of an address; return 1 if it is wrong."""
+    from ...view.json import finding
+    from ...view.table import Row, table
+
+    parts = list(_parts(url))
+    if json:
+        plain = {name.strip(): text for name, text, _ in parts}
+        found = [finding(row) for row in url.findings]
+        write_json({"explain": "kds", "parts": plain, "url": url.url, "findings": found})
+    else:
+        write_lines(table([Row("", "", *part) for part in parts], terminal_style()))
+        write_lines(f"{row.severity.name.lower():<7}  {row.text}" for row in url.findings)
+        if url.findings and url.url:
+            write_lines([f"meant    {url.url}"])
+    return int(reaches(url.findings, "error"))
+
+
+def _parts(url: KdsUrl) -> list[tuple[str, str, str]]:
+    """Return name, value and meaning of each part."""
+    from ...crypto.kds_url import PARTS
+
+    rows: list[tuple[str, str, Any]] = [
+        ("gives", url.gives, ""),
+        ("product", url.product or "none", ""),
+    ]
+    if url.hwid is not None:
+        rows.append(("hwid", url.hwid.hex(), f"{len(url.hwid)} bytes: chip_id of the report"))
+    if word := url.tcb:
+        rows.append(("tcb", word, "reported_tcb of the report"))
+    rows += [(f"  {name}", str(level), PARTS[name]) for name, level in url.spls.items()]
+    return rows

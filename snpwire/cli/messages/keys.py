@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import InputError, KeyFormatError, UsageError
 from ...wire.address import PAGE
+from ...wire.message import KEY_SIZE
 from ..input import SourceError, file_name, shown_name
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from .options import KeyOptions
 
+MOST = 1 << 17
+"""Most bytes of text that spells a page of keys."""
 KEY_HELP = "--key-file FILE, --key-env NAME or --key-stdin; a key is never an argument itself"
 
 
@@ -47,7 +50,7 @@ def load_key(options: KeyOptions, slot: int) -> Key:
     """
     name, text = _text(options)
     try:
-        return _from_page(text, slot) if len(text) == PAGE else Key(_from_text(text))
+        return _from_page(text, slot) if len(text) == PAGE else _from_text(name, text, slot)
     except KeyFormatError as exc:
         raise SourceError(name, exc) from None
 
@@ -57,7 +60,7 @@ def other_keys(file: str) -> dict[str, bytes]:
     from ...crypto.diagnosis import slots
 
     try:
-        return slots(_contents(file))
+        return slots(_page(shown_name(file), _contents(file)))
     except KeyFormatError as exc:
         raise SourceError(shown_name(file), exc) from None
 
@@ -82,20 +85,42 @@ def _text(options: KeyOptions) -> tuple[str, bytes]:
 
 
 def _contents(file: str) -> bytes:
-    """Return the start of a file: anything longer than a page is not a key."""
+    """Return the start of a file: anything longer than a page, as text, is not a key."""
     try:
         if file == "-":
-            return sys.stdin.buffer.read(PAGE + 1)
+            return sys.stdin.buffer.read(MOST)
         with Path(file).open("rb") as stream:
-            return stream.read(PAGE + 1)
+            return stream.read(MOST)
     except OSError as exc:
         raise OSError(exc.errno, exc.strerror, file_name(file)) from None
 
 
-def _from_text(text: bytes) -> bytes:
+def _from_text(name: str, text: bytes, slot: int) -> Key:
+    """Read a key, or a page of them, in any form. Raises KeyFormatError, and InputError."""
     from ...crypto.sealing import key_bytes
 
-    return key_bytes(text)
+    try:
+        return Key(key_bytes(text))
+    except KeyFormatError as exc:
+        try:
+            data = _page(name, text)
+        except SourceError as broken:
+            raise (broken if broken.help else exc) from None
+        if len(data) == PAGE:
+            return _from_page(data, slot)
+        if len(data) != KEY_SIZE or len(text) == KEY_SIZE:
+            raise exc from None
+        return Key(key_bytes(data))
+
+
+def _page(name: str, text: bytes) -> bytes:
+    """Return the bytes that *text* spells, or itself. Raises SourceError, which shows nothing."""
+    from ..bytefile import meant, of_size
+
+    try:
+        return meant(text, of_size("a key", KEY_SIZE, PAGE, secret=True), name)
+    except InputError as exc:
+        raise SourceError(name, exc) from None
 
 
 def _from_page(page: bytes, slot: int) -> Key:

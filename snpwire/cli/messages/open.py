@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...decode import Hints, document
 from ...errors import AuthError, DecodeError, MessageError, UsageError
+from ...finding import summary
 from ...rules.plaintext import plaintext_findings, tail_findings
 from ...wire import RECORDS
 from ...wire.address import PAGE
 from ...wire.message import HEADER_SIZE, payload_kind
-from ..decode import summary
 from ..encode import write_bytes
 from ..input import SourceError, cut, load
 from ..output import terminal_style, write_file, write_json, write_lines, write_note
@@ -84,10 +84,10 @@ def _print(source: Source, header: Header, payload: bytes, options: OpenOptions)
         }
         write_json(whole)
     else:
-        from ...view.tree import finding_text
+        from ...view.tree import finding_lines
 
         _show(page._replace(value=header), inner, _hex_lines(name, payload, redact=options.redact))
-        write_lines(finding_text(f, terminal_style()) for f in found)
+        write_lines(finding_lines(found, terminal_style()))
     write_note(f"findings: {summary((*page.findings, *(inner.findings if inner else ()), *found))}")
 
 

@@ -15,7 +15,9 @@ class PayloadOptions(NamedTuple):
         typer.Argument(metavar="[JSON]", help="fields of the payload; - is standard input"),
     ] = None
     settings: Fields = ()
-    payload: Annotated[str | None, text("FILE", "raw payload, instead of fields")] = None
+    payload: Annotated[str | None, text("FILE", "payload, raw or as text, instead of fields")] = (
+        None
+    )
     msg_type: Annotated[int | None, numeric("N", "message type of raw", "--type")] = None
 
 
@@ -23,7 +25,7 @@ class KeyOptions(NamedTuple):
     """Where to read the key."""
 
     key_file: Annotated[
-        str | None, text("FILE", "key: 32 bytes, 64 hex digits, or a secrets page")
+        str | None, text("FILE", "key: 32 bytes or a secrets page, raw or as text")
     ] = None
     key_env: Annotated[
         str | None, text("NAME", "environment variable that has the key, in hex")
@@ -96,9 +98,15 @@ class AppraisalOptions(NamedTuple):
     policy: Annotated[
         str | None, text("FILE", "policy, in TOML or JSON; list prints its rules")
     ] = None
-    measurement: Annotated[str | None, text("HEX", "expected launch digest, 48 bytes")] = None
-    report_data: Annotated[str | None, text("HEX", "expected data of the guest, 64 bytes")] = None
-    host_data: Annotated[str | None, text("HEX", "expected data of the host, 32 bytes")] = None
+    measurement: Annotated[
+        str | None, text("HEX", "expected launch digest, 48 bytes, or @FILE")
+    ] = None
+    report_data: Annotated[
+        str | None, text("HEX", "expected data of the guest, 64 bytes, or @FILE")
+    ] = None
+    host_data: Annotated[
+        str | None, text("HEX", "expected data of the host, 32 bytes, or @FILE")
+    ] = None
     min_tcb: Annotated[
         tuple[str, ...],
         text("PART=N,..", "least reported and committed TCB version: snp=27,.."),

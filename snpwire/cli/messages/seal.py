@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...bits import integer, nearest
 from ...errors import EncodeError, MessageError, UsageError, shown
 from ...wire.message import MESSAGES, REQUEST_OF, Aead, Header, MsgType, padded
+from ..bytefile import payload_bytes
 from ..encode import build_value, write_bytes
-from ..input import SourceError, contents, shown_name
+from ..input import SourceError, shown_name
 from ..output import write_note
 from .corrupt import LIST, corruptions_of, note_corruptions, sealed_page, write_catalogue
 from .keys import claims_stdin, load_key
@@ -149,7 +150,7 @@ def _body(target: Target, options: PayloadOptions) -> bytes:
     if options.payload is not None:
         if options.file is not None or options.settings:
             raise UsageError("--payload is the whole payload", help="give it, or JSON and --set")
-        return contents(options.payload)
+        return payload_bytes(options.payload, target.kind)
     if not target.kind:
         raise UsageError(
             f"the payload of {target.msg_type.name} is not known", help="--payload FILE gives it"

@@ -10,15 +10,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, UsageError
-from ...wire.report import REPORT_SIZE
-from ..input import SourceError, cut, load
+from ..input import SourceError
 from ..output import terminal_style, write_json, write_lines, write_note
+from .report_input import report_input
 
 if TYPE_CHECKING:
     from ...crypto.check import Check, Verification
+    from ...crypto.policy import AppraisalPolicy
+    from ...evidence import EvidenceContent
     from ..input import Source
     from ..options import PieceOptions
     from .options import AppraisalOptions, VerifyOptions
+    from .verify_input import ChainFiles
 
 LIST = "list"
 """What ``--policy`` takes to print the rules that there are."""
@@ -37,7 +40,7 @@ def verify(
 ) -> int:
     """Print every check and the verdict; return 1 unless the report is verified."""
     from ...crypto.verify import verify as run
-    from .verify_input import appraisal_policy, chain_files, check_stdin, moment
+    from .verify_input import appraisal_policy, check_stdin, moment
 
     if appraisal.policy == LIST:
         return _list(json=json)
@@ -48,8 +51,10 @@ def verify(
         raise UsageError("--json prints, and --quiet does not", help="give one of them")
     check_stdin(file, options, appraisal)
     policy = appraisal_policy(appraisal)
-    source = report_of(file, piece, quiet=options.quiet)
-    files = chain_files(options, appraisal)
+    source, wrapped = report_input(file, piece)
+    if not options.quiet:
+        write_note(*source.notes)
+    files = _chain_files(source, options, appraisal, wrapped)
     found = run(
         source.data,
         files.certificates,
@@ -60,17 +65,60 @@ def verify(
         policy=policy,
         owner=files.owner,
     )
+    found = _with_claims(found, wrapped, policy)
     if not options.quiet:
         compared = bool(policy.fields or appraisal.id_key or appraisal.author_key)
         verdict = (VERIFIED if compared else UNCOMPARED) if found.verified else REFUSED
-        _write(source.name, found, verdict, json=json)
+        _write(source.name, found, wrapped, verdict, json=json)
     return int(not found.verified)
 
 
-def _write(name: str, found: Verification, verdict: str, *, json: bool) -> None:
+def _chain_files(
+    source: Source,
+    options: VerifyOptions,
+    appraisal: AppraisalOptions,
+    wrapped: EvidenceContent | None,
+) -> ChainFiles:
+    """Read what the report is verified with. Raises SourceError and OSError."""
+    from .verify_input import chain_files
+
+    try:
+        return chain_files(options, appraisal, wrapped)
+    except SourceError:
+        raise
+    except InputError as exc:
+        raise SourceError(source.name, exc) from None
+
+
+def _with_claims(
+    found: Verification, wrapped: EvidenceContent | None, policy: AppraisalPolicy
+) -> Verification:
+    """Return *found* with the check of the claims that the evidence has."""
+    if wrapped is None:
+        return found
+    from dataclasses import replace
+
+    from ...crypto.check import allowed
+    from ...evidence.claims import claims_checks
+
+    return replace(found, checks=(*found.checks, *allowed(claims_checks(wrapped), policy.allow)))
+
+
+def _write(
+    name: str,
+    found: Verification,
+    wrapped: EvidenceContent | None,
+    verdict: str,
+    *,
+    json: bool,
+) -> None:
     if json:
-        write_json(_document(found, verdict))
+        write_json(_document(found, wrapped, verdict))
     else:
+        if wrapped:
+            from ...evidence import evidence_lines
+
+            write_lines(evidence_lines(wrapped))
         write_lines(_lines(found.checks))
         write_lines([f"{name}: {_sentence(found, verdict)}"])
     if any(row.name == "certificates" and row.state == "failed" for row in found.checks):
@@ -78,12 +126,13 @@ def _write(name: str, found: Verification, verdict: str, *, json: bool) -> None:
         _write_help(f"snpwire explain kds {report} prints where AMD publishes them")
 
 
-def _document(found: Verification, verdict: str) -> dict[str, Any]:
+def _document(found: Verification, wrapped: EvidenceContent | None, verdict: str) -> dict[str, Any]:
     rows = [row._asdict() for row in found.checks]
     return {
         "schema": "verify/2",
         "verified": found.verified,
         "verdict": verdict,
+        **({"evidence": wrapped.to_plain()} if wrapped else {}),
         "checks": [{key: cell for key, cell in row.items() if cell != ""} for row in rows],
     }
 
@@ -134,15 +183,8 @@ def _list(*, json: bool) -> int:
 
 
 def report_of(file: str, options: PieceOptions, *, quiet: bool = False) -> Source:
-    """Read the bytes of a report. Raises SourceError and OSError."""
-    piece = cut(options.offset, options.length, options.page, REPORT_SIZE)
-    source = load(file, form=options.form, piece=piece, fits=lambda size: size == REPORT_SIZE)
-    if len(source.data) != REPORT_SIZE:
-        reason = f"a report has {REPORT_SIZE} bytes, got {len(source.data)}"
-        hint = "--offset and --length cut it out of a larger file"
-        raise SourceError(
-            source.name, InputError(reason, help=hint if len(source.data) > REPORT_SIZE else "")
-        )
+    """Read the bytes of a report, also from evidence. Raises SourceError and OSError."""
+    source = report_input(file, options).source
     if not quiet:
         write_note(*source.notes)
     return source

@@ -14,6 +14,7 @@ from ...bits import integer, nearest
 from ...errors import (
     CertificateError,
     DecodeError,
+    InputError,
     KeyFormatError,
     SnpwireError,
     UsageError,
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from ...crypto.id_keys import OwnerKeys
     from ...crypto.policy import AppraisalPolicy
     from ...crypto.x509 import X509, Crl
+    from ...evidence import EvidenceContent
     from .options import AppraisalOptions, VerifyOptions
 
+JSON_STARTS = (b"ey", b"ew")
+"""What base64 of a JSON object begins with."""
 DIGESTS = ("measurement", "report_data", "host_data")
 """Fields that an option compares."""
 
@@ -47,7 +51,7 @@ class VerifyFiles:
             self._known[file] = contents(file)
         try:
             return load_as(self._known[file])
-        except (CertificateError, DecodeError, KeyFormatError) as exc:
+        except (CertificateError, DecodeError, InputError, KeyFormatError) as exc:
             raise SourceError(shown_name(file), exc) from None
 
 
@@ -69,26 +73,31 @@ def check_stdin(file: str, options: VerifyOptions, appraisal: AppraisalOptions) 
         raise UsageError("standard input can be only one of the inputs", help="give files")
 
 
-def chain_files(options: VerifyOptions, appraisal: AppraisalOptions) -> ChainFiles:
-    """Read all certificates, the revocation list and keys. Raises SourceError and OSError."""
+def chain_files(
+    options: VerifyOptions, appraisal: AppraisalOptions, found: EvidenceContent | None = None
+) -> ChainFiles:
+    """Read all certificates, the revocation list and keys; those of the evidence come first.
+
+    Raises SourceError and OSError.
+    """
     from ...crypto.certificates import AMD_ROOTS, load, load_crl, load_table, name_of, pin
     from ...crypto.id_keys import OwnerKeys, digest_of
 
     files = VerifyFiles()
-    found: list[X509] = []
-    crl = None
+    own, crl = _brought(found) if found else ([], None)
+    rows: list[X509] = own
     for file in options.certificates:
-        found += files.read(file, load)
+        rows += files.read(file, _loaded)
     if options.certs is not None:
         more, crl, notes = files.read(options.certs, load_table)
-        found += more
+        rows += more
         if not options.quiet:
             write_note(*notes)
     roots = {}
     for file in options.root:
-        own = files.read(file, load)
-        found += own
-        for row in own:
+        trusted = files.read(file, load)
+        rows += trusted
+        for row in trusted:
             name = name_of(row) or "a certificate without a name"
             roots[pin(row)] = f"{name} of {shown_name(file)}"
     if options.crl is not None:
@@ -98,7 +107,39 @@ def chain_files(options: VerifyOptions, appraisal: AppraisalOptions) -> ChainFil
         [files.read(file, digest_of) for file in appraisal.id_key] or None,
         [files.read(file, author) for file in appraisal.author_key] or None,
     )
-    return ChainFiles(found, crl, roots or dict(AMD_ROOTS), owner)
+    return ChainFiles(rows, crl, roots or dict(AMD_ROOTS), owner)
+
+
+def _brought(found: EvidenceContent) -> tuple[list[X509], Crl | None]:
+    """Return the certificates that evidence has, and the latest of its revocation lists.
+
+    Raises InputError, which names the place of one that cannot be read.
+    """
+    from ...crypto.certificates import load, load_crl
+
+    rows: list[X509] = []
+    lists: list[Crl] = []
+    for each in found.certificates:
+        try:
+            if each.name == "CRL":
+                lists.append(load_crl(each.der))
+            else:
+                rows += load(each.der)
+        except CertificateError as exc:
+            raise InputError(f"{each.place}: {exc}") from None
+    return rows, max(lists, key=lambda row: row.this_update, default=None)
+
+
+def _loaded(data: bytes) -> list[X509]:
+    """Read a file of certificates: DER, PEM, or JSON that has them. Raises CertificateError."""
+    from ...crypto.certificates import load
+
+    if data.lstrip()[:2] in JSON_STARTS or data.lstrip()[:1] == b"{":
+        from ...evidence import certificates_in
+
+        if found := certificates_in(data):
+            return [row for each in found if each.name != "CRL" for row in load(each.der)]
+    return load(data)
 
 
 def moment(text: str | None) -> datetime:
@@ -128,7 +169,8 @@ def appraisal_policy(options: AppraisalOptions) -> AppraisalPolicy:
     for field in DIGESTS:
         value = getattr(options, field)
         if value is not None:
-            policy = policy.joined(_option_policy(field, value, {field: value}))
+            plain = {field: _digits(field, value)}
+            policy = policy.joined(_option_policy(field, value, plain))
     if options.min_tcb:
         least = {"minimum": {field: _least(options.min_tcb) for field in REPORTED}}
         policy = policy.joined(_option_policy("min_tcb", ",".join(options.min_tcb), least))
@@ -164,6 +206,16 @@ def _least(texts: tuple[str, ...]) -> dict[str, int]:
             raise UsageError(f"--min-tcb names {part} twice")
         least[part] = value
     return least
+
+
+def _digits(field: str, value: str) -> str:
+    """Return the hex digits of what an option compares with a field. Raises SourceError."""
+    from ...wire.report import Report
+    from ..bytefile import of_size, value_text
+
+    tile = Report.tile(field)
+    option = f"--{field.replace('_', '-')}"
+    return value_text(option, value, of_size(option, tile.size if tile else 0))
 
 
 def _option_policy(field: str, value: str, plain: dict[str, Any]) -> AppraisalPolicy:
