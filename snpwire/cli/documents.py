@@ -80,13 +80,14 @@ def _inner(source: Source, target: _Target) -> Source | None:
         return None
     from .container import contained_as
 
+    fits = target.kind.type.fits(len(source.data))
     try:
         found = contained_as(target.kind, source.raw, source.data)
     except InputError as exc:
-        if not source.prose and _begins(target.kind, source.data):
+        if fits or (not source.prose and _begins(target.kind, source.data)):
             return None
         raise SourceError(source.name, exc) from None
-    if found is None and issubclass(target.kind.type, Record) and OBJECT.match(source.raw):
+    if found is None and not fits and OBJECT.match(source.raw):
         reason = f"this is JSON, and nothing in it has the size of a {target.kind.name}"
         raise SourceError(source.name, InputError(reason))
     return found and inner_source(source, found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..bits import OpenEnum, Word
 from ..context import BARE, Context
 from ..finding import Finding, Findings, Severity, nameless_bits
+from ..fragment import is_whole
 from ..layout import any_bit
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ def cut_short(value: Any, context: Context = BARE) -> Findings:
 
 def empty(value: Any) -> bool:
     """Return whether every byte is zero. Raises AbsentError where nothing tells."""
-    return not any(any_bit(leaf.value) for leaf in value.leaves()) and not any(value.build())
+    if not is_whole(value) and any(any_bit(leaf.value) for leaf in value.leaves()):
+        return False
+    return not any(value.build())
 
 
 RULES = (reserved, unknown)
