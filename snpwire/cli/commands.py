@@ -61,10 +61,10 @@ def decode(
     demands: DemandOptions,
 ) -> int:
     """Decode bytes to fields, with findings."""
-    from .decode import Reading
+    from .decode import DecodeOptions
     from .decode import decode as run
 
-    return run(kind, file, piece, Reading(context, view, *demands))
+    return run(kind, file, piece, DecodeOptions(context, view, *demands))
 
 
 @COMMANDS.command(

@@ -25,7 +25,7 @@ AUTO = "auto"
 """In the place of a kind: whatever the input is."""
 
 
-class Reading(NamedTuple):
+class DecodeOptions(NamedTuple):
     """What is done with the values that are read."""
 
     context: ContextOptions
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
         return self.strict or self.fail_on is not None
 
 
-def decode(word: str, file: str | None, piece: PieceOptions, reading: Reading) -> int:
+def decode(word: str, file: str | None, piece: PieceOptions, reading: DecodeOptions) -> int:
     """Print what an input holds; return 1 if a finding reaches the threshold."""
     name, file = _subject(word, file)
     if (name == AUTO or name in RECORDS) and begins_with_pages(file, piece):
@@ -72,7 +72,7 @@ def _subject(word: str, file: str | None) -> tuple[str, str]:
         raise UsageError(f"{exc}{also}", help=hint) from None
 
 
-def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
+def _print_content(file: str, piece: PieceOptions, reading: DecodeOptions) -> int:
     """Print what an input holds that is not named."""
     from .content import CERTIFICATE, LOG, contents
 
@@ -96,7 +96,7 @@ def _print_content(file: str, piece: PieceOptions, reading: Reading) -> int:
     raise InputError(reason, help="name a KIND; decode --help lists them")
 
 
-def _print_pages(name: str, file: str, reading: Reading) -> int:
+def _print_pages(name: str, file: str, reading: DecodeOptions) -> int:
     """Print the pages of a stream as they come."""
     from .pages import StreamOptions, run
 
@@ -106,7 +106,7 @@ def _print_pages(name: str, file: str, reading: Reading) -> int:
 
 
 def _print_certificates(
-    name: str, file: str, given: bytes | None, piece: PieceOptions, reading: Reading
+    name: str, file: str, given: bytes | None, piece: PieceOptions, reading: DecodeOptions
 ) -> int:
     """Print certificates, those of *file* or what was *given* of it. Raises UsageError."""
     from .certificate import (
@@ -127,12 +127,12 @@ def _print_certificates(
     return print_certificates(certificates_in(shown_name(file), given, piece), shown)
 
 
-def _refuse_fit(name: str, reading: Reading) -> None:
+def _refuse_fit(name: str, reading: DecodeOptions) -> None:
     if reading.report is not None:
         raise UsageError(f"--report is for a certificate, not for {name}")
 
 
-def _print(doc: Document, source: Source, reading: Reading) -> int:
+def _print(doc: Document, source: Source, reading: DecodeOptions) -> int:
     """Print one decoded value; return 1 if a finding reaches the threshold."""
     doc = doc.without_secrets() if reading.redact else doc
     hexdump, json, fields, everything = reading.view
@@ -169,7 +169,7 @@ def _print(doc: Document, source: Source, reading: Reading) -> int:
     return int(reading.fail_on is not None and reaches(doc.findings, reading.fail_on))
 
 
-def _print_log(file: str, given: bytes | None, reading: Reading) -> int:
+def _print_log(file: str, given: bytes | None, reading: DecodeOptions) -> int:
     """Print the records of a log. Raises UsageError for options that a log has no use for."""
     from .log import run
 

@@ -24,7 +24,7 @@ _KVM_BITS = (1 << 18) - 1 | 1 << 19 | 1 << 20
 _FIRST_NEWER = 21
 
 
-class Fit(NamedTuple):
+class ReasonFit(NamedTuple):
     """Whether a reason is the one, as far as the log tells."""
 
     text: str
@@ -100,22 +100,22 @@ class LaunchVerdict:
         self._cpuid = record.text
 
     @property
-    def fits(self) -> list[Fit]:
+    def fits(self) -> list[ReasonFit]:
         """Return the reasons, those first that fit."""
         rows = [self._fit(text) for text in self._failed.fields["reasons"]] if self._failed else []
         return sorted(rows, key=lambda row: (YES, OPEN, NO).index(row.fits))
 
-    def _fit(self, text: str) -> Fit:
+    def _fit(self, text: str) -> ReasonFit:
         if self._policy is not None and text in POLICY_FITS:
             why = POLICY_FITS[text](self._policy[1])
-            return Fit(text, YES if why else NO, why or f"the policy is {self._policy[1]:#x}")
+            return ReasonFit(text, YES if why else NO, why or f"the policy is {self._policy[1]:#x}")
         if text == reasons.CPUID_ENTRY and self._cpuid:
-            return Fit(text, YES, self._cpuid)
+            return ReasonFit(text, YES, self._cpuid)
         if text == reasons.AUTHOR_KEY and self._given.get("author_key") is False:
-            return Fit(text, NO, "no author key is announced")
+            return ReasonFit(text, NO, "no author key is announced")
         if "ID block" in text and self._given.get("id_block") is False:
-            return Fit(text, NO, "no ID block was given")
-        return Fit(text)
+            return ReasonFit(text, NO, "no ID block was given")
+        return ReasonFit(text)
 
     def lines(self) -> list[str]:
         """Return which step failed, then the reasons; nothing for a log without a launch."""
