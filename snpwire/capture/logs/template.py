@@ -93,7 +93,9 @@ class Template:
         """Return whether *text* ends within the format."""
         first = self.literals[0]
         start = text.rfind(first) if first else -1
-        return start >= 0 and len(text) - start >= _LEAST and self._within(text, start)
+        if start < 0:
+            return _begins(first, text)
+        return len(text) - start >= _LEAST and self._within(text, start)
 
     def _within(self, text: str, at: int) -> bool:
         for literal, conversion in zip(self.literals, [*self._conversions, None], strict=True):
@@ -130,6 +132,12 @@ class Template:
 def _literal(text: str) -> str:
     """Return an expression of a piece of a format; any quotation mark stands for all."""
     return _QUOTES.sub(lambda _: _QUOTES.pattern, re.escape(text))
+
+
+def _begins(literal: str, text: str) -> bool:
+    """Return whether *text* ends with what *literal* begins with, and with enough of it."""
+    place = literal.find(text[-_LEAST:]) if len(text) >= _LEAST else -1
+    return place >= 0 and text.endswith(literal[: place + _LEAST])
 
 
 def _shortened(conversion: Conversion, rest: str) -> bool:
