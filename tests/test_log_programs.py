@@ -50,6 +50,22 @@ def said(record):
 # QEMU: launches
 
 
+def test_a_question_of_the_monitor_that_is_refused_stops_no_guest():
+    record = one("SEV: Failed to get attestation report ret=-22 fw_err=0 ()")
+
+    assert record.consequence == ""
+    assert record.cause.startswith("the kernel is older than 5.12")
+    assert "/dev/sev-guest" in record.remedy
+
+
+def test_a_number_that_is_no_error_of_the_kernel_has_no_name():
+    record = one("sev_guest_init: failed to get platform status ret=-1fw_error='0: '")
+
+    assert record.text == "PLATFORM_STATUS  ret -1  fw_error 0"
+    assert record.fields["errno"] == ""
+    assert "ccp" in record.cause
+
+
 @pytest.mark.parametrize(
     ("line", "command", "errno", "words"),
     [
@@ -648,6 +664,34 @@ def test_checks_have_their_result_and_what_a_failure_means():
     assert "SNP_INIT" in failed.meaning
     assert failed.fields["value"] == "not so"
     assert number.text.endswith("C-bit location  51")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "SEV firmware version: Failed to get SEV Platform Status unable to open /dev/sev",
+        "SNP: MSR read failed: Error Reading MSR",
+        "SNP initialized: Failed to get SNP Platform status unable to open /dev/sev",
+        "KVM supported: Error reading /dev/kvm: (Permission denied (os error 13))",
+    ],
+)
+def test_a_check_that_could_not_look_tells_nothing_of_what_it_asks(value):
+    record = one(f"[ FAIL ]   - {value}")
+
+    assert "could not look" in record.meaning
+    assert "root" in record.remedy
+    assert record.fields["seen"] is False
+
+
+def test_checks_without_blanks_are_read():
+    on, off = read("[PASS] - SEV-ES: ENABLED", "[FAIL] - SNP: DISABLED")
+
+    assert (on.text, on.meaning) == ("PASS  SEV-ES  ENABLED", "")
+    assert "SEV_STATUS" in off.meaning
+
+
+def test_a_sentence_about_a_tcb_is_no_tcb_version():
+    assert not read("Reported TCB TEE is the one that was expected")
 
 
 def test_tcb_versions_below_each_other_are_compared_and_who_sets_them_is_said():
