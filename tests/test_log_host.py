@@ -64,6 +64,28 @@ CASES = {
         "no",
         "SNP_INIT",
     ),
+    "checks of a tool that pass": (
+        ["[ PASS ]   - Secure Nested Paging (SEV-SNP)", "[ PASS ]     - SNP initialized",
+         "[ PASS ]   - SEV-SNP enabled in KVM: enabled"],
+        "yes",
+        "",
+    ),
+    "a check of the processor that fails": (
+        ["[ FAIL ]   - Secure Nested Paging (SEV-SNP)", "[ SKIP ]     - SNP initialized"],
+        "no",
+        "processor",
+    ),
+    "a check of INIT that fails": (
+        ["[ FAIL ]   - SNP INIT: Failed to get SNP Platform status unable to retrieve it",
+         "[ FAIL ]   - SEV-SNP enabled in KVM: disabled"],
+        "no",
+        "SNP_INIT",
+    ),
+    "a check that could not look": (
+        [RMP, "[ FAIL ]   - SNP initialized: unable to open /dev/sev"],
+        "not told",
+        "",
+    ),
     "a timeout": ([TIMEOUT], "no", "SNP_INIT"),
     "a timeout after all was well": ([UP, KVM, TIMEOUT], "no", "SNP_INIT"),
     "a failed command in a dump": (
