@@ -58,6 +58,9 @@ TEXT = {
     "code": st.sampled_from(["CPUID", "SevExitCode(0x4af)"]),
     "url": st.sampled_from(["https://docs.example"]),
     "answer": st.sampled_from(["yes", "no"]),
+    "wanted": st.sampled_from(["uint64", "a boolean"]),
+    "blob": st.sampled_from(["kernel", "initrd", "cmdline"]),
+    "guid": st.sampled_from(["4DE79437-ABD2-427F-B835-D5B172D2045B"]),
     "result": st.sampled_from(["PASS", "FAIL", "SKIP"]),
 }
 MOVED = {

@@ -50,6 +50,38 @@ def said(record):
 # QEMU: launches
 
 
+@pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        ("SEV information block/Firmware GUID Table block not found in pflash rom",
+         "qemu_reset_block", "AmdSev"),
+        ("../target/i386/sev.c:9: snp_launch_update_kernel_hashes: Assertion"
+         " `sev_snp->kernel_hashes_data' failed.", "qemu_no_hashes", "bzImage"),
+        ("vfio 0000:21:00.0: failed to setup container for group 4: Cannot set discarding of RAM"
+         " broken: Device or resource busy", "qemu_passthrough", "9.2"),
+        ("-object sev-snp-guest,id=s,kernel-hashes=on: Invalid parameter 'kernel-hashes'",
+         "qemu_property", "no option kernel-hashes"),
+        ("-object sev-snp-guest,id=s,policy=0xzz: Parameter 'policy' expects uint64",
+         "qemu_value", "has to be uint64"),
+    ],
+)  # fmt: skip
+def test_what_qemu_refuses_before_a_launch_is_explained(line, key, words):
+    record = one(QEMU + line)
+
+    assert record.format == key
+    assert words in said(record)
+
+
+def test_a_refused_object_is_told_beside_its_options():
+    options, refused = read(
+        f"{QEMU}-object sev-snp-guest,id=sev0,policy=0xb0000: Parameter 'qom-type' does not accept"
+        " value 'sev-snp-guest'"
+    )
+
+    assert options.fields["policy"] == 0xB0000
+    assert "9.1" in refused.meaning
+
+
 def test_a_question_of_the_monitor_that_is_refused_stops_no_guest():
     record = one("SEV: Failed to get attestation report ret=-22 fw_err=0 ()")
 
@@ -636,6 +668,22 @@ def test_a_line_of_a_tool_is_explained(line, words):
 )  # fmt: skip
 def test_a_line_of_a_verifier_says_what_stands_where_it_looked(line, words):
     assert words in said(one(line))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('VerifyBlob: Hash comparison failed for "initrd"', "the initrd is not the one"),
+        ("VerifyBlob: Hash GUID 97D02DD8-BD20-4C94-AA78-E7714D36AB2A not found in table",
+         "kernel-hashes=on"),
+        ("VerifyBlob: Verifier called but no hashes table discoverd in MEMFD", "kernel-hashes=on"),
+    ],
+)  # fmt: skip
+def test_a_kernel_that_ovmf_does_not_start_is_explained(line, words):
+    record = one(line)
+
+    assert record.kind == "ovmf-hashes"
+    assert words in said(record)
 
 
 # snphost

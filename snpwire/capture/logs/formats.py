@@ -58,6 +58,7 @@ ANCHORS = (
     "Required features", "Unsupported features", "Unhandled exit", "Fatal error h", "Soft error h",
     "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as", "X64 Exception",
     "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
+    "VerifyBlob: ", "discarding of RAM",
     "/dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
     "mbz range [0x", "info bit(s)", "Expected between", "QEMU binary", "sev supported=",
     "Command Unsuccessful",
@@ -118,8 +119,8 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
         "QEMU: launches that failed, and guests that it stopped",
         qemu_cpuid.FORMATS
         + qemu.FORMATS
-        + qemu_options.FORMATS
         + qemu_setup.FORMATS
+        + qemu_options.FORMATS
         + qemu_run.FORMATS
         + libvirt.FORMATS,
     ),

@@ -287,9 +287,9 @@ def _format(row: HostCheck) -> Format:
     return form(
         f"check_{row.key}",
         "host-check",
-        f"[ {{result:o}} ] {shown}",
+        f"[ {{result:c}} ] {shown}",
         _check(row),
-        f"[{{result:o}}] {shown}",
+        f"[{{result:c}}] {shown}",
     )
 
 

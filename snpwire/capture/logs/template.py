@@ -50,6 +50,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "v": Conversion(r"[0-9a-f]{4}: ?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", str),  # the same, whole
     "o": Conversion(r"\S{1,200}", str),
     "r": Conversion(".{0,400}", str),
+    "c": Conversion("[A-Z]{2,8}", str),  # a word in capitals
     "m": Conversion("(?:[-*] )?", str),  # the mark of a list, if there is one
 }
 """Each conversion by the letter that templates use."""
