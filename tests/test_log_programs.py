@@ -82,6 +82,24 @@ def test_a_refused_object_is_told_beside_its_options():
     assert "9.1" in refused.meaning
 
 
+@pytest.mark.parametrize(
+    ("shown", "command", "word"),
+    [
+        ("CreateLauncher(Custom { kind: Other, error: IoError(Os { code: 22, kind: InvalidInput",
+         "INIT", "EINVAL"),
+        ("LaunchStart(Os { code: 25, kind: X }))", "SNP_LAUNCH_START", "ENOTTY"),
+        ("LaunchFinish(FirmwareError(KnownSevError(BadMeasurement))))", "SNP_LAUNCH_FINISH",
+         "BAD_MEASUREMENT"),
+        ("LaunchUpdate", "SNP_LAUNCH_UPDATE", "EIO"),
+    ],
+)  # fmt: skip
+def test_a_launch_of_libkrun_is_explained_as_one_of_qemu(shown, command, word):
+    record = one(f"Building the microVM failed: SecureVirtPrepare(SnpSecVirtPrepare({shown}")
+
+    assert (record.kind, record.fields["command"]) == ("launch-failed", command)
+    assert word in said(record)
+
+
 def test_a_question_of_the_monitor_that_is_refused_stops_no_guest():
     record = one("SEV: Failed to get attestation report ret=-22 fw_err=0 ()")
 
@@ -684,6 +702,79 @@ def test_a_kernel_that_ovmf_does_not_start_is_explained(line, words):
 
     assert record.kind == "ovmf-hashes"
     assert words in said(record)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(404, "reported_tcb"), (429, "wait"), (400, "address"), (503, "by itself"), (302, "302")],
+)
+def test_an_answer_of_the_key_server_says_what_to_do(code, words):
+    record = one(f"ERROR: Unable to fetch VCEK from URL: {code}")
+
+    assert words in said(record)
+    assert record.text == f"AMD's key server answers {code}"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ERROR: The VCEK was not signed by the AMD ASK!", "another product"),
+        ("The AMD ASK was not signed by the AMD ARK!", "the ASK is not signed by the ARK"),
+        ("The AMD ARK is not self-signed!", "no root of AMD's"),
+        ("Error: VCEK did NOT sign the Attestation Report!", "reported_tcb"),
+        ("report signature verification error: x509: ECDSA verification failure", "another chip"),
+        ("Report TCB Boot Loader and Certificate Boot Loader mismatch encountered.",
+         "differ in Boot Loader"),
+        ("VCEK could not be verified by any trusted roots. Last error: x", "no trusted root"),
+        ('unknown product name (new stepping published?): "Genoa"', "names the product Genoa"),
+        ("expected product name SEV_PRODUCT_MILAN, got SEV_PRODUCT_TURIN", "a TURIN, the verifier"),
+        ("policy minimum TCB {2 0 8} is not component-wise less than or equal to it", "minimum"),
+        ("the policy minimum TCB 0x1 is lower than the report's REPORTED_TCB 0x2 in at least one"
+         " component", "by component"),
+        ("error querying certificate length: invalid argument", "/dev/sev-guest"),
+        ("Error: Can't find SEV_ES_RESET_BLOCK_GUID entry in OVMF table", "AmdSev"),
+    ],
+)  # fmt: skip
+def test_a_check_of_certificates_that_fails_says_what_differs(line, words):
+    assert words in said(one(line))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "FirmwareError(KnownSevError(InvalidParam))",
+        "0: Status Code: 0x16: Given parameter",
+        "UnknownSevError(22)",
+    ],
+)
+def test_a_configuration_that_the_firmware_refuses_is_the_hosts_and_no_guests_request(shown):
+    record, after = read(
+        "ERROR: Error setting a new snp config",
+        "Error: Error setting a new snp config",
+        "",
+        "Caused by:",
+        f"    {shown}",
+        "[PASS] - SEV: ENABLED",
+    )
+
+    assert record.text == "SNP_CONFIG refused by the firmware  INVALID_PARAM"
+    assert "committed" in record.cause
+    assert "explain command SNP_CONFIG" in record.remedy
+    assert after.kind == "host-check"
+
+
+def test_a_request_of_the_host_without_a_status_says_so():
+    record = one("Error loading VLEK hashshtick", "and nothing else")
+
+    assert record.text == "SNP_VLEK_LOAD failed"
+    assert "does not show" in record.meaning
+
+
+def test_a_status_without_a_name_is_shown_as_its_number():
+    record = one("Error resetting SEV-SNP configuration", "Status Code: 0x7777: x")
+
+    assert record.text.endswith("0x7777")
+    assert record.cause == ""
 
 
 # snphost

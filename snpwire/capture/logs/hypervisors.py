@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ...wire.msr import MsrInfo
 from ...wire.operands import DoorbellRequest, TermSet, term_reason
 from ...wire.status import Status
+from .host_tools import status_in
 from .launch_reasons import firmware_reasons, shortened
 from .operands import code_words, exit_name, status_words
-from .qemu import COMMANDS
+from .qemu import COMMANDS, launch_failure
 from .record import Fact
 from .statement import Statement, statement
 from .template import form
@@ -93,6 +94,25 @@ def _paravisor(fields: dict[str, Any], log: LogState) -> Fact:
         consequence=_PANIC,
         fields={"name": name, "side": "hypervisor"},
     )
+
+
+_STEPS = {
+    "start": "SNP_LAUNCH_START",
+    "update": "SNP_LAUNCH_UPDATE",
+    "measure": "SNP_LAUNCH_UPDATE",
+    "finish": "SNP_LAUNCH_FINISH",
+}
+_OS_CODE = re.compile(r"\bcode: (\d{1,3})\b")
+
+
+def _prepared(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret the error of a launch that libkrun prints as Rust shows it."""
+    text = f"{fields.pop('rest')} KnownSevError({fields.pop('name', '')})"
+    step = text.partition("(")[0].lower()
+    command = next((name for word, name in _STEPS.items() if word in step), "INIT")
+    found, status = _OS_CODE.search(text), status_in(text)
+    ret = -int(found[1]) if found else -5
+    return launch_failure({"what": command, "ret": ret, "fw_error": int(status or 0)})
 
 
 def _command(fields: dict[str, Any], log: LogState) -> Fact:
@@ -202,6 +222,14 @@ _DETAILED = (
         "Received unexpected SEV exit code {code:o}",
         _paravisor,
         "SEV exit code {code:o} sev features",
+        "SEV error exit code {code:o}",
+    ),
+    form(
+        "vmm_prepared",
+        "launch-failed",
+        "SnpSecVirtPrepare({rest:r}KnownSevError({name:s})",
+        _prepared,
+        "SnpSecVirtPrepare({rest:r}",
     ),
     form(
         "vmm_command",

@@ -103,10 +103,10 @@ class _Failure:
 
 def _launch(fields: dict[str, Any], log: LogState) -> _Failure:
     """Report a failure, with the lines in which QEMU gives up."""
-    return _Failure(_failure(fields))
+    return _Failure(launch_failure(fields))
 
 
-def _failure(fields: dict[str, Any]) -> Fact:
+def launch_failure(fields: dict[str, Any]) -> Fact:
     """Report who refused: the firmware where it gave a status, else the kernel."""
     what = command_of(fields.get("what", ""))
     error = fields["fw_error"] & NO_FW_CALL
