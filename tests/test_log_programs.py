@@ -100,6 +100,48 @@ def test_a_launch_of_libkrun_is_explained_as_one_of_qemu(shown, command, word):
     assert word in said(record)
 
 
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ("SystemEvent(6, [256])", "termination 0x0:0x0"),
+        ("SystemEvent(6, [135424])", "termination 0x1:0x2"),
+        ("SystemEvent(2, [0])", "system event 2"),
+    ],
+)
+def test_a_system_event_has_the_reason_that_is_in_it(shown, words):
+    record = one(f"ERROR vmm::linux::vstate] Unexpected exit reason on vcpu run: {shown}")
+
+    assert record.kind == "termination"
+    assert words in said(record)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("kvm_amd: SEV-SNP requires restricted memory.", "memory-backend-memfd-private"),
+        ("kvm_amd: unknown parameter 'sev-snp' ignored", "has no parameter sev-snp"),
+        (QEMU + "sev_kvm_init: kernel does not support restricted guest memory", "guest_memfd"),
+    ],
+)
+def test_a_kernel_of_another_series_is_told(line, words):
+    assert words in said(one(line))
+
+
+@pytest.mark.parametrize(
+    ("line", "features"),
+    [
+        ("AMD Memory Encryption Features active: SEV SEV-ES SEV-SNP", "SEV SEV-ES SEV-SNP"),
+        ("AMD Memory Encryption Features active: SEV", "SEV"),
+        ("AMD Secure Encrypted Virtualization (SEV) active", "SEV"),
+    ],
+)
+def test_features_of_an_older_guest_are_read(line, features):
+    record = one(line)
+
+    assert record.kind == "guest-features"
+    assert record.text == f"features {features}"
+
+
 def test_a_question_of_the_monitor_that_is_refused_stops_no_guest():
     record = one("SEV: Failed to get attestation report ret=-22 fw_err=0 ()")
 

@@ -102,7 +102,18 @@ _STEPS = {
     "measure": "SNP_LAUNCH_UPDATE",
     "finish": "SNP_LAUNCH_FINISH",
 }
+_SEV_TERM = 6
+"""KVM_SYSTEM_EVENT_SEV_TERM."""
 _OS_CODE = re.compile(r"\bcode: (\d{1,3})\b")
+
+
+def _event(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a system event of KVM, as firecracker, libkrun and others show it."""
+    msr = int(fields["msr"])
+    if fields["event"] != _SEV_TERM or msr & 0xFFF != _ENDING:
+        return Fact(f"system event {fields['event']} of KVM", "KVM hands the guest's end over")
+    fact = _termination({"set": msr >> 12 & 0xF, "code": msr >> 16 & 0xFF}, log)
+    return fact._replace(remedy=f"{_GUEST}; the host's dmesg has set and code, too")
 
 
 def _prepared(fields: dict[str, Any], log: LogState) -> Fact:
@@ -216,6 +227,7 @@ _DETAILED = (
         _termination,
         "GHCB_MSR_TERM_REQ (reason_set={set:d}, reason_val={code:d})",
     ),
+    form("vmm_event", "termination", "SystemEvent({event:d}, [{msr:n}", _event),
     form(
         "vmm_paravisor",
         "vmm-exit",

@@ -178,6 +178,7 @@ ROWS = (
             "KVM doesn't support KVM_CAP_USER_MEMORY2",
             "KVM doesn't support PRIVATE memory attribute",
             "KVM_CAP_UNMAPPED_PRIVATE_MEM not supported",
+            "sev_kvm_init: kernel does not support restricted guest memory",
         ),
         "the kernel has no private memory (guest_memfd)",
         "an SNP guest needs it",
