@@ -172,12 +172,20 @@ _NO_KVM = (
 
 def _steps(record: LogRecord) -> Iterator[Step]:
     """Yield what a record tells of steps."""
-    text = record.text.replace("  ", ", ")
+    text = _words(record)
     for name, state in _told(record):
         firm = state == FAILED and name not in (INIT, KVM) and record.kind not in TOLD
         yield Step(name, state, record.line, text, record.remedy, firm)
     if record.kind.startswith("rmp-") or record.kind == "kvm-snp":
         yield Step(PROCESSOR, OK, record.line, "has SNP, or the kernel would not print this")
+
+
+def _words(record: LogRecord) -> str:
+    """Return what a record says, as part of a sentence."""
+    if record.kind == "host-check":
+        passed = "passed" if record.fields["result"] == "PASS" else "failed"
+        return f"the check '{record.fields['check']}' {passed}"
+    return record.text.replace("  ", ", ")
 
 
 def _barred(record: LogRecord) -> dict[str, Step]:
