@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from snpwire.capture.kernel_log import FAMILIES, records
 from snpwire.capture.logs.formats import breaks_off, match
+from snpwire.capture.logs.template import Template
 
 SPEC = Path(__file__).parents[1] / "specs" / "log.toml"
 ROWS = tomllib.loads(SPEC.read_text())["log_format"]
@@ -173,6 +174,14 @@ def test_a_line_that_mail_has_broken_is_joined(row, data):
     for name, value in zip(row["fields"], put, strict=True):
         if name not in MOVED and not isinstance(value, str):
             assert record.fields[name] == value
+
+
+def test_a_wording_that_is_whole_is_not_broken_off():
+    template = Template("SEV is ready to begin")
+
+    assert template.broken("SEV is ready to")
+    assert not template.broken("SEV is ready to begin, it says")
+    assert not template.broken("is ready")
 
 
 def test_every_wording_is_specified():

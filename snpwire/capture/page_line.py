@@ -27,7 +27,7 @@ PAYLOAD = "payload"
 """A message's plain payload: its type and version say of which kind."""
 _NAME = re.compile(r"(\w{1,20})=([^\s:]{1,40})")
 _BODY = re.compile(r'(?::|$)\s*(?P<body>.*?)(?:\\+n)?"?\}?\s*$')
-_PAIRS = re.compile(r"(?:\s*[0-9a-fA-F]{2})*")
+_PAIRS = re.compile(r"(?:\s*[0-9a-fA-F]{2})*", re.ASCII)
 _PIECE = re.compile(r"\b(\w{1,20})=(?:\{([0-9a-fA-FxX,\s]*)(\})?|(0x[0-9a-fA-F]{1,16}))")
 _ARRAY = re.compile(r"at_([0-9a-f]{1,3})")
 _QUADWORD = 8
