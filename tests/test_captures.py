@@ -223,6 +223,14 @@ def test_a_page_that_is_cut_ends_with_the_page_behind_it():
     assert (whole.fields["size"], whole.line) == (4096, 2)
 
 
+@pytest.mark.parametrize("blank", ["\x1c", "\x1f", "\x85", "\u2003"])
+def test_a_blank_that_is_none_of_ascii_ends_the_bytes_of_a_page(blank):
+    found = page_line("ghcb", "in", f"vcpu=1: 00 11{blank}22")
+
+    assert found.data == bytes.fromhex("0011")
+    assert "behind its first 2 bytes" in found.problem
+
+
 @given(st.text(max_size=200), st.sampled_from(["ghcb", "payload", "msr", "psc", "page"]))
 def test_any_text_behind_the_head_is_a_page_or_a_problem(text, kind):
     found = page_line(kind, "in", text)

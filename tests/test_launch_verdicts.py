@@ -41,6 +41,16 @@ def test_the_step_its_side_and_its_error_are_in_the_first_line():
     assert len(reasons) > 3
 
 
+def test_a_refused_question_of_the_monitor_is_no_failed_launch():
+    assert answers("SEV: Failed to query the attestation report length ret=-22 fw_err=0 ()") == {}
+
+
+def test_an_error_that_is_not_told_is_said_not_to_be():
+    first, _ = launch("sev_kvm_init: failed to get platform status ret=-1 fw_error='0: '")
+
+    assert first.endswith("it is not told by whom: no error shown")
+
+
 @pytest.mark.parametrize(
     ("policy", "fitting", "why"),
     [

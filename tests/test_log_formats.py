@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from snpwire.capture.kernel_log import FAMILIES, records
 from snpwire.capture.logs.formats import breaks_off, match
+from snpwire.capture.logs.template import Template
 
 SPEC = Path(__file__).parents[1] / "specs" / "log.toml"
 ROWS = tomllib.loads(SPEC.read_text())["log_format"]
@@ -58,6 +59,18 @@ TEXT = {
     "code": st.sampled_from(["CPUID", "SevExitCode(0x4af)"]),
     "url": st.sampled_from(["https://docs.example"]),
     "answer": st.sampled_from(["yes", "no"]),
+    "found": st.sampled_from(["GENOA", "TURIN"]),
+    "key": st.sampled_from(["VCEK", "ASK", "VLEK"]),
+    "issuer": st.sampled_from(["ASK", "ASVK"]),
+    "part": st.sampled_from(["Boot Loader", "SNP", "ID"]),
+    "other": st.sampled_from(["Boot Loader", "SNP", "ID"]),
+    "product": st.sampled_from(["Genoa", "Milan"]),
+    "lower": st.sampled_from(["{2 0 8 115}", "0x7308000000000003"]),
+    "higher": st.sampled_from(["policy minimum", "report's"]),
+    "entry": st.sampled_from(["ES_RESET_BLOCK_GUID"]),
+    "wanted": st.sampled_from(["MILAN", "UINT"]),
+    "blob": st.sampled_from(["kernel", "initrd", "cmdline"]),
+    "guid": st.sampled_from(["4DE79437-ABD2-427F-B835-D5B172D2045B"]),
     "result": st.sampled_from(["PASS", "FAIL", "SKIP"]),
 }
 MOVED = {
@@ -161,6 +174,14 @@ def test_a_line_that_mail_has_broken_is_joined(row, data):
     for name, value in zip(row["fields"], put, strict=True):
         if name not in MOVED and not isinstance(value, str):
             assert record.fields[name] == value
+
+
+def test_a_wording_that_is_whole_is_not_broken_off():
+    template = Template("SEV is ready to begin")
+
+    assert template.broken("SEV is ready to")
+    assert not template.broken("SEV is ready to begin, it says")
+    assert not template.broken("is ready")
 
 
 def test_every_wording_is_specified():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transcripts import call
 
-from snpwire.capture.kernel_log import FAMILIES, Reader
+from snpwire.capture.kernel_log import FAMILIES, Reader, records
 from snpwire.capture.logs.host_verdict import STEPS, HostVerdict
 from snpwire.capture.logs.verdicts import VERDICTS, Verdicts
 
@@ -63,6 +63,28 @@ CASES = {
         [f"{CCP}SEV-SNP: failed to INIT error 0x3", "SEV-ES and SEV-SNP supported: 99 ASIDs"],
         "no",
         "SNP_INIT",
+    ),
+    "checks of a tool that pass": (
+        ["[ PASS ]   - Secure Nested Paging (SEV-SNP)", "[ PASS ]     - SNP initialized",
+         "[ PASS ]   - SEV-SNP enabled in KVM: enabled"],
+        "yes",
+        "",
+    ),
+    "a check of the processor that fails": (
+        ["[ FAIL ]   - Secure Nested Paging (SEV-SNP)", "[ SKIP ]     - SNP initialized"],
+        "no",
+        "processor",
+    ),
+    "a check of INIT that fails": (
+        ["[ FAIL ]   - SNP INIT: Failed to get SNP Platform status unable to retrieve it",
+         "[ FAIL ]   - SEV-SNP enabled in KVM: disabled"],
+        "no",
+        "SNP_INIT",
+    ),
+    "a check that could not look": (
+        [RMP, "[ FAIL ]   - SNP initialized: unable to open /dev/sev"],
+        "not told",
+        "",
     ),
     "a timeout": ([TIMEOUT], "no", "SNP_INIT"),
     "a timeout after all was well": ([UP, KVM, TIMEOUT], "no", "SNP_INIT"),
@@ -294,3 +316,27 @@ def test_each_verdict_has_a_family_and_a_name_of_its_own():
     assert all(verdict.family in FAMILIES for verdict in made)
     assert len({verdict.kind for verdict in made}) == len(made)
     assert list(Verdicts().blocks(FAMILIES)) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [("0x13", "SMEE"), ("0x8004", "update the BIOS"), ("0x9005", "update the BIOS")],
+)
+@pytest.mark.parametrize("kind", ["SEV", "SEV-SNP"])
+def test_a_status_from_below_the_firmware_has_the_remedy_that_the_bios_is(kind, error, remedy):
+    (record,) = records([f"{CCP}{kind}: failed to INIT error {error}".encode()])
+
+    assert remedy in record.remedy
+
+
+def test_the_driver_without_its_cryptographic_engine_is_no_failure_of_sev():
+    (record,) = records([f"{CCP}ccp initialization failed".encode()])
+
+    assert "do without it" in record.meaning
+    assert told(f"{CCP}ccp initialization failed", UP) == ("yes", "")
+
+
+def test_an_iommu_that_does_not_answer_is_told_with_the_kernel_before_it():
+    (record,) = records([b"AMD-Vi: Completion-Wait loop timed out"])
+
+    assert "kdump" in record.cause

@@ -120,6 +120,41 @@ def test_a_quotation_mark_is_read_as_what_it_was(text):
     assert record.fields["fw_error"] == 11
 
 
+def test_quotation_marks_and_hyphens_of_windows_1252_are_read():
+    line = f"qemu: {FINISH}\u2018Bad measurement\u2019".encode("cp1252")
+    dash = leak(5).replace("-0x", "\u20130x").encode("cp1252")
+
+    found = list(records([line + b"\n" + dash]))
+
+    assert found[0].fields["text"] == "Bad measurement"
+    assert found[1].fields["first"] == 5
+
+
+def test_underlines_and_brackets_that_markdown_escaped_are_read():
+    (record,) = read("qemu: SNP\\_LAUNCH\\_FINISH ret=-5 fw\\_error=11 ''")
+
+    assert record.fields["command"] == "SNP_LAUNCH_FINISH"
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        (("> kvm_amd: SEV-SNP requires private memory support", "> via guest_memfd."),
+         "kvm_private_memory"),
+        (("SEV-SNP: Reserving start/end of RMP table on a 2MB", "boundary [0x0000000011400000]"),
+         "rmp_aligned"),
+        (("ccp 0000:22:00.1: SEV-SNP support requires firmware version", ">= 1:51"),
+         "snp_old_firmware"),
+        (("SEV-SNP: Reserving start/end of RMP table on a 2MB bou", "ndary [0x0000000011400000]"),
+         "rmp_aligned"),
+    ],
+)  # fmt: skip
+def test_a_line_that_was_cut_before_its_first_field_is_joined(lines, key):
+    (record,) = read(*lines)
+
+    assert (record.format, record.line, record.last) == (key, 1, 2)
+
+
 def test_signs_that_mail_wrote_in_hex_are_read():
     (record,) = read(f"qemu: {FINISH}'Bad measurement'".replace("=", "=3D"))
 

@@ -51,6 +51,114 @@ def said(record):
 
 
 @pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        ("SEV information block/Firmware GUID Table block not found in pflash rom",
+         "qemu_reset_block", "AmdSev"),
+        ("../target/i386/sev.c:9: snp_launch_update_kernel_hashes: Assertion"
+         " `sev_snp->kernel_hashes_data' failed.", "qemu_no_hashes", "bzImage"),
+        ("vfio 0000:21:00.0: failed to setup container for group 4: Cannot set discarding of RAM"
+         " broken: Device or resource busy", "qemu_passthrough", "9.2"),
+        ("-object sev-snp-guest,id=s,kernel-hashes=on: Invalid parameter 'kernel-hashes'",
+         "qemu_property", "no option kernel-hashes"),
+        ("-object sev-snp-guest,id=s,policy=0xzz: Parameter 'policy' expects uint64",
+         "qemu_value", "has to be uint64"),
+    ],
+)  # fmt: skip
+def test_what_qemu_refuses_before_a_launch_is_explained(line, key, words):
+    record = one(QEMU + line)
+
+    assert record.format == key
+    assert words in said(record)
+
+
+def test_a_refused_object_is_told_beside_its_options():
+    options, refused = read(
+        f"{QEMU}-object sev-snp-guest,id=sev0,policy=0xb0000: Parameter 'qom-type' does not accept"
+        " value 'sev-snp-guest'"
+    )
+
+    assert options.fields["policy"] == 0xB0000
+    assert "9.1" in refused.meaning
+
+
+@pytest.mark.parametrize(
+    ("shown", "command", "word"),
+    [
+        ("CreateLauncher(Custom { kind: Other, error: IoError(Os { code: 22, kind: InvalidInput",
+         "INIT", "EINVAL"),
+        ("LaunchStart(Os { code: 25, kind: X }))", "SNP_LAUNCH_START", "ENOTTY"),
+        ("LaunchFinish(FirmwareError(KnownSevError(BadMeasurement))))", "SNP_LAUNCH_FINISH",
+         "BAD_MEASUREMENT"),
+        ("LaunchUpdate", "SNP_LAUNCH_UPDATE", "EIO"),
+    ],
+)  # fmt: skip
+def test_a_launch_of_libkrun_is_explained_as_one_of_qemu(shown, command, word):
+    record = one(f"Building the microVM failed: SecureVirtPrepare(SnpSecVirtPrepare({shown}")
+
+    assert (record.kind, record.fields["command"]) == ("launch-failed", command)
+    assert word in said(record)
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ("SystemEvent(6, [256])", "termination 0x0:0x0"),
+        ("SystemEvent(6, [135424])", "termination 0x1:0x2"),
+        ("SystemEvent(2, [0])", "system event 2"),
+    ],
+)
+def test_a_system_event_has_the_reason_that_is_in_it(shown, words):
+    record = one(f"ERROR vmm::linux::vstate] Unexpected exit reason on vcpu run: {shown}")
+
+    assert record.kind == "termination"
+    assert words in said(record)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("kvm_amd: SEV-SNP requires restricted memory.", "memory-backend-memfd-private"),
+        ("kvm_amd: unknown parameter 'sev-snp' ignored", "has no parameter sev-snp"),
+        (QEMU + "sev_kvm_init: kernel does not support restricted guest memory", "guest_memfd"),
+    ],
+)
+def test_a_kernel_of_another_series_is_told(line, words):
+    assert words in said(one(line))
+
+
+@pytest.mark.parametrize(
+    ("line", "features"),
+    [
+        ("AMD Memory Encryption Features active: SEV SEV-ES SEV-SNP", "SEV SEV-ES SEV-SNP"),
+        ("AMD Memory Encryption Features active: SEV", "SEV"),
+        ("AMD Secure Encrypted Virtualization (SEV) active", "SEV"),
+    ],
+)
+def test_features_of_an_older_guest_are_read(line, features):
+    record = one(line)
+
+    assert record.kind == "guest-features"
+    assert record.text == f"features {features}"
+
+
+def test_a_question_of_the_monitor_that_is_refused_stops_no_guest():
+    record = one("SEV: Failed to get attestation report ret=-22 fw_err=0 ()")
+
+    assert record.consequence == ""
+    assert record.cause.startswith("the kernel is older than 5.12")
+    assert "/dev/sev-guest" in record.remedy
+
+
+def test_a_number_that_is_no_error_of_the_kernel_has_no_name():
+    record = one("sev_guest_init: failed to get platform status ret=-1fw_error='0: '")
+
+    assert record.text == "PLATFORM_STATUS  ret -1  fw_error 0"
+    assert record.fields["errno"] == ""
+    assert "ccp" in record.cause
+
+
+@pytest.mark.parametrize(
     ("line", "command", "errno", "words"),
     [
         ("sev_snp_launch_start: SNP_LAUNCH_START ret=-22 fw_error=0 ''", "SNP_LAUNCH_START",
@@ -622,6 +730,95 @@ def test_a_line_of_a_verifier_says_what_stands_where_it_looked(line, words):
     assert words in said(one(line))
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('VerifyBlob: Hash comparison failed for "initrd"', "the initrd is not the one"),
+        ("VerifyBlob: Hash GUID 97D02DD8-BD20-4C94-AA78-E7714D36AB2A not found in table",
+         "kernel-hashes=on"),
+        ("VerifyBlob: Verifier called but no hashes table discoverd in MEMFD", "kernel-hashes=on"),
+    ],
+)  # fmt: skip
+def test_a_kernel_that_ovmf_does_not_start_is_explained(line, words):
+    record = one(line)
+
+    assert record.kind == "ovmf-hashes"
+    assert words in said(record)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(404, "reported_tcb"), (429, "wait"), (400, "address"), (503, "by itself"), (302, "302")],
+)
+def test_an_answer_of_the_key_server_says_what_to_do(code, words):
+    record = one(f"ERROR: Unable to fetch VCEK from URL: {code}")
+
+    assert words in said(record)
+    assert record.text == f"AMD's key server answers {code}"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ERROR: The VCEK was not signed by the AMD ASK!", "another product"),
+        ("The AMD ASK was not signed by the AMD ARK!", "the ASK is not signed by the ARK"),
+        ("The AMD ARK is not self-signed!", "no root of AMD's"),
+        ("Error: VCEK did NOT sign the Attestation Report!", "reported_tcb"),
+        ("report signature verification error: x509: ECDSA verification failure", "another chip"),
+        ("Report TCB Boot Loader and Certificate Boot Loader mismatch encountered.",
+         "differ in Boot Loader"),
+        ("VCEK could not be verified by any trusted roots. Last error: x", "no trusted root"),
+        ('unknown product name (new stepping published?): "Genoa"', "names the product Genoa"),
+        ("expected product name SEV_PRODUCT_MILAN, got SEV_PRODUCT_TURIN", "a TURIN, the verifier"),
+        ("policy minimum TCB {2 0 8} is not component-wise less than or equal to it", "minimum"),
+        ("the policy minimum TCB 0x1 is lower than the report's REPORTED_TCB 0x2 in at least one"
+         " component", "by component"),
+        ("error querying certificate length: invalid argument", "/dev/sev-guest"),
+        ("Error: Can't find SEV_ES_RESET_BLOCK_GUID entry in OVMF table", "AmdSev"),
+    ],
+)  # fmt: skip
+def test_a_check_of_certificates_that_fails_says_what_differs(line, words):
+    assert words in said(one(line))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "FirmwareError(KnownSevError(InvalidParam))",
+        "0: Status Code: 0x16: Given parameter",
+        "UnknownSevError(22)",
+    ],
+)
+def test_a_configuration_that_the_firmware_refuses_is_the_hosts_and_no_guests_request(shown):
+    record, after = read(
+        "ERROR: Error setting a new snp config",
+        "Error: Error setting a new snp config",
+        "",
+        "Caused by:",
+        f"    {shown}",
+        "[PASS] - SEV: ENABLED",
+    )
+
+    assert record.text == "SNP_CONFIG refused by the firmware  INVALID_PARAM"
+    assert "committed" in record.cause
+    assert "explain command SNP_CONFIG" in record.remedy
+    assert after.kind == "host-check"
+
+
+def test_a_request_of_the_host_without_a_status_says_so():
+    record = one("Error loading VLEK hashshtick", "and nothing else")
+
+    assert record.text == "SNP_VLEK_LOAD failed"
+    assert "does not show" in record.meaning
+
+
+def test_a_status_without_a_name_is_shown_as_its_number():
+    record = one("Error resetting SEV-SNP configuration", "Status Code: 0x7777: x")
+
+    assert record.text.endswith("0x7777")
+    assert record.cause == ""
+
+
 # snphost
 
 
@@ -648,6 +845,34 @@ def test_checks_have_their_result_and_what_a_failure_means():
     assert "SNP_INIT" in failed.meaning
     assert failed.fields["value"] == "not so"
     assert number.text.endswith("C-bit location  51")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "SEV firmware version: Failed to get SEV Platform Status unable to open /dev/sev",
+        "SNP: MSR read failed: Error Reading MSR",
+        "SNP initialized: Failed to get SNP Platform status unable to open /dev/sev",
+        "KVM supported: Error reading /dev/kvm: (Permission denied (os error 13))",
+    ],
+)
+def test_a_check_that_could_not_look_tells_nothing_of_what_it_asks(value):
+    record = one(f"[ FAIL ]   - {value}")
+
+    assert "could not look" in record.meaning
+    assert "root" in record.remedy
+    assert record.fields["seen"] is False
+
+
+def test_checks_without_blanks_are_read():
+    on, off = read("[PASS] - SEV-ES: ENABLED", "[FAIL] - SNP: DISABLED")
+
+    assert (on.text, on.meaning) == ("PASS  SEV-ES  ENABLED", "")
+    assert "SEV_STATUS" in off.meaning
+
+
+def test_a_sentence_about_a_tcb_is_no_tcb_version():
+    assert not read("Reported TCB TEE is the one that was expected")
 
 
 def test_tcb_versions_below_each_other_are_compared_and_who_sets_them_is_said():

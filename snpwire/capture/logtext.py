@@ -19,7 +19,7 @@ from typing import Protocol
 
 _SNIFF = 64  # bytes, or the first line: what tells UTF-16
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
-_QUOTE = re.compile(r" {0,8}(?:> ?)+")
+_QUOTE = re.compile(r" {0,8}(?:>(?!=) ?)+")
 _LEADERS = frozenset("|*`+#-0123456789")
 _LEADER = re.compile(r"(?:[|*`+# -]{1,8}|[0-9]{1,8}[:-] ?)(?=[\[<])")
 """What lists, tables, differences and ``grep -n`` put before a line."""
@@ -31,10 +31,17 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000", " "),
         **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
         "\u2026": "...",
+        **dict.fromkeys("\x91\x92\x82", "'"),
+        **dict.fromkeys("\x93\x94\x84\x8b\x9b", '"'),
+        **dict.fromkeys("\x96\x97", "-"),
+        "\x85": "...",
     }
 )
-"""What an editor makes of quotation marks, hyphens, blanks and full stops."""
-_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+([^\w\s\\])")
+"""What an editor makes of quotation marks, hyphens, blanks and full stops.
+
+Those below U+00A0 are Windows-1252's, in a line that was read as Latin-1.
+"""
+_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+([^\w\s\\]|_)")
 _BREAK = re.compile(r"(?:\\+[rn])+|(?<=[}\"]), ?(?=\{ {0,3}\\*\")")
 _STAMP = re.compile(r"\[ {0,11}[0-9]{1,7}\.[0-9]{6}\]")
 _OBJECT = re.compile(r'.{0,600}"(?:msg|message|log|line|text)" ?: ?"', re.IGNORECASE)

@@ -15,8 +15,10 @@ from . import (
     guest_kernel,
     guest_tools,
     host_checks,
+    host_tools,
     hypervisors,
     iommu,
+    key_server,
     kvm,
     kvm_module,
     kvm_pages,
@@ -58,6 +60,9 @@ ANCHORS = (
     "Required features", "Unsupported features", "Unhandled exit", "Fatal error h", "Soft error h",
     "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as", "X64 Exception",
     "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
+    "VerifyBlob: ", "discarding of RAM", "SecVirtPrepare(", "SystemEvent(", "kvm_amd: unk",
+    "OVMF table", "Error setting a new snp", "VLEK", "VCEK", "VEK did", "by the AMD ", "AMD ARK is",
+    "Unable to fetch cert", "ECDSA ver", "product name (", "querying cert",
     "/dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
     "mbz range [0x", "info bit(s)", "Expected between", "QEMU binary", "sev supported=",
     "Command Unsuccessful",
@@ -118,8 +123,8 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
         "QEMU: launches that failed, and guests that it stopped",
         qemu_cpuid.FORMATS
         + qemu.FORMATS
-        + qemu_options.FORMATS
         + qemu_setup.FORMATS
+        + qemu_options.FORMATS
         + qemu_run.FORMATS
         + libvirt.FORMATS,
     ),
@@ -130,7 +135,12 @@ FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", hypervisors.FORMATS),
     "tools": (
         "tools of guests and hosts, and verifiers",
-        guest_tools.FORMATS + verifiers.FORMATS + tcb_versions.FORMATS + host_checks.FORMATS,
+        host_tools.FORMATS
+        + guest_tools.FORMATS
+        + verifiers.FORMATS
+        + key_server.FORMATS
+        + tcb_versions.FORMATS
+        + host_checks.FORMATS,
     ),
 }
 """Title and formats of each family."""

@@ -197,5 +197,7 @@ FORMATS = (
         "Status: SEV{features:r}",
         _status,
         "Memory Encryption Features active: AMD SEV{features:r}",
+        "Memory Encryption Features active: SEV{features:r}",
+        "AMD Secure Encrypted Virtualization (SEV) active{features:r}",
     ),
 )

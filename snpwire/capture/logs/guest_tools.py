@@ -274,7 +274,14 @@ FORMATS = (
         "could not open AMD SEV guest device at /dev/sev-guest (see {url:o}): {reason:r}",
         "failed to open SEV firmware device.",
     ),
-    form("tool_host_device", "device-missing", "unable to open /dev/sev", _host_device),
+    form(
+        "tool_host_device",
+        "device-missing",
+        "ERROR: unable to open /dev/sev",
+        _host_device,
+        "Error: unable to open /dev/sev",
+        "because: unable to open /dev/sev",
+    ),
     form("tool_sevtool", "tool-status", "Command Unsuccessful: 0x{status:x}", _sev_tool),
     form("tool_skipped", "tool-report", "Skipped bytes were expected to be zeroed.", _skipped),
 )

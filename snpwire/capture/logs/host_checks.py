@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .record import Fact
@@ -14,6 +15,15 @@ _DMESG = "the lines of ccp and kvm_amd in the host's dmesg have why"
 _NO_INIT = "the secure processor has not been started for it, or its start failed"
 _MODULE = "kvm_amd has it off"
 _ROOT = "as root, and with modprobe msr"
+
+
+_UNSEEN = re.compile(
+    r"(?:MSR )?read failed|Error Reading|Permission denied|unable to (?:open|read)"
+    r"|Failed to read|cannot open|Error opening",
+    re.IGNORECASE,
+)
+"""What a check says that could not look, which is no answer to what it asks."""
+_NOT_SEEN = "the tool could not look, so nothing is told of it"
 
 
 class HostCheck(NamedTuple):
@@ -250,21 +260,36 @@ def _check(row: HostCheck) -> Any:
     def interpret(fields: dict[str, Any], log: LogState) -> Fact:
         result = str(fields["result"]).upper()
         more = log.line.text.rpartition(row.name)[2].strip(" :")
-        failed, passed_by = result == "FAIL", result == "SKIP"
         fields.pop("mark", None)
+        unseen = result == "FAIL" and _UNSEEN.search(log.line.text) is not None
+        meaning, remedy = _said(row, result, unseen=unseen)
         return Fact(
             f"{result:<4}  {row.name}  {more}".rstrip(),
-            row.meaning if failed else "what it needs failed before it" if passed_by else "",
-            remedy=row.remedy if failed else "",
-            fields={"result": result, "check": row.name, "value": more},
+            meaning,
+            remedy=remedy,
+            fields={"result": result, "check": row.name, "value": more, "seen": not unseen},
         )
 
     return interpret
 
 
+def _said(row: HostCheck, result: str, *, unseen: bool) -> tuple[str, str]:
+    """Return what a result means, and what mends it."""
+    if unseen and not row.key.endswith("able"):
+        return _NOT_SEEN, f"{_ROOT}; ccp loaded, for what /dev/sev answers"
+    if result == "FAIL":
+        return row.meaning, row.remedy
+    return ("what it needs failed before it" if result == "SKIP" else ""), ""
+
+
 def _format(row: HostCheck) -> Format:
+    shown = f"{{mark:m}}{row.name}"
     return form(
-        f"check_{row.key}", "host-check", f"[ {{result:o}} ] {{mark:m}}{row.name}", _check(row)
+        f"check_{row.key}",
+        "host-check",
+        f"[ {{result:c}} ] {shown}",
+        _check(row),
+        f"[{{result:c}}] {shown}",
     )
 
 

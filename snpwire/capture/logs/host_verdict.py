@@ -1,10 +1,10 @@
 """The verdict on a host: whether SNP is up there, and if it is not, at which step it stopped.
 
 Yes needs a line that says so and none that says otherwise: the firmware's version under SNP's
-name, which the driver prints after SNP_INIT alone, or KVM's word where nothing failed. KVM's word
-does not outweigh a failure: before Linux 6.12 it has no regard to SNP_INIT. A KVM that tells of SEV
-and of no SNP offers none. What a log does not hold is said to be missing; lines that contradict
-each other decide nothing.
+name, which the driver prints after SNP_INIT alone, a check of snphost, or KVM's word where nothing
+failed. KVM's word does not outweigh a failure: before Linux 6.12 it has no regard to SNP_INIT. A
+KVM that tells of SEV and of no SNP offers none. What a log does not hold, and what a tool could not
+look at, is said to be missing; lines that contradict each other decide nothing.
 
 Of several boots the last one counts that is no guest's. A boot begins at the kernel's first line,
 or where time went back and a message came again with another time.
@@ -50,8 +50,27 @@ BEARING: dict[str, tuple[str, str]] = {
     "init-failed": (INIT, FAILED),
 }
 """The step and the state that a kind of record tells of, whatever its fields."""
-TOLD = frozenset({"iommu-features", "firmware-version", "kvm-snp", "kvm-parameter", "ccp-command"})
+TOLD = frozenset(
+    {
+        "iommu-features",
+        "firmware-version",
+        "kvm-snp",
+        "kvm-parameter",
+        "ccp-command",
+        "host-check",
+    }
+)
 """Kinds of records of which the fields decide."""
+CHECKED = {
+    "Secure Nested Paging (SEV-SNP)": PROCESSOR,
+    "RMP table addresses": RMP,
+    "RMP table initialized": RMP,
+    "RMP INIT": RMP,
+    "SNP initialized": INIT,
+    "SNP INIT": INIT,
+    "SEV-SNP enabled in KVM": KVM,
+}
+"""The step that a check of snphost asks about."""
 ASIDE = frozenset(
     {"kernel-start", "kernel-options", "sev-init-failed", "kvm-sev", "guest-features"}
 )
@@ -153,12 +172,20 @@ _NO_KVM = (
 
 def _steps(record: LogRecord) -> Iterator[Step]:
     """Yield what a record tells of steps."""
-    text = record.text.replace("  ", ", ")
+    text = _words(record)
     for name, state in _told(record):
         firm = state == FAILED and name not in (INIT, KVM) and record.kind not in TOLD
         yield Step(name, state, record.line, text, record.remedy, firm)
     if record.kind.startswith("rmp-") or record.kind == "kvm-snp":
         yield Step(PROCESSOR, OK, record.line, "has SNP, or the kernel would not print this")
+
+
+def _words(record: LogRecord) -> str:
+    """Return what a record says, as part of a sentence."""
+    if record.kind == "host-check":
+        passed = "passed" if record.fields["result"] == "PASS" else "failed"
+        return f"the check '{record.fields['check']}' {passed}"
+    return record.text.replace("  ", ", ")
 
 
 def _barred(record: LogRecord) -> dict[str, Step]:
@@ -190,6 +217,13 @@ def _told(record: LogRecord) -> Iterator[tuple[str, str]]:
             yield KVM, OK if fields["on"] else FAILED
     elif record.kind == "ccp-command" and _gave_up(fields):
         yield INIT, FAILED
+    elif record.kind == "host-check" and _answered(fields):
+        yield CHECKED[fields["check"]], OK if fields["result"] == "PASS" else FAILED
+
+
+def _answered(fields: Any) -> bool:
+    """Return whether a check asked about a step, and got an answer."""
+    return fields["check"] in CHECKED and fields["seen"] and fields["result"] != "SKIP"
 
 
 def _gave_up(fields: Any) -> bool:

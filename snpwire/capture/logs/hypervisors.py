@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ...wire.msr import MsrInfo
 from ...wire.operands import DoorbellRequest, TermSet, term_reason
 from ...wire.status import Status
+from .host_tools import status_in
 from .launch_reasons import firmware_reasons, shortened
 from .operands import code_words, exit_name, status_words
-from .qemu import COMMANDS
+from .qemu import COMMANDS, launch_failure
 from .record import Fact
 from .statement import Statement, statement
 from .template import form
@@ -93,6 +94,36 @@ def _paravisor(fields: dict[str, Any], log: LogState) -> Fact:
         consequence=_PANIC,
         fields={"name": name, "side": "hypervisor"},
     )
+
+
+_STEPS = {
+    "start": "SNP_LAUNCH_START",
+    "update": "SNP_LAUNCH_UPDATE",
+    "measure": "SNP_LAUNCH_UPDATE",
+    "finish": "SNP_LAUNCH_FINISH",
+}
+_SEV_TERM = 6
+"""KVM_SYSTEM_EVENT_SEV_TERM."""
+_OS_CODE = re.compile(r"\bcode: (\d{1,3})\b")
+
+
+def _event(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret a system event of KVM, as firecracker, libkrun and others show it."""
+    msr = int(fields["msr"])
+    if fields["event"] != _SEV_TERM or msr & 0xFFF != _ENDING:
+        return Fact(f"system event {fields['event']} of KVM", "KVM hands the guest's end over")
+    fact = _termination({"set": msr >> 12 & 0xF, "code": msr >> 16 & 0xFF}, log)
+    return fact._replace(remedy=f"{_GUEST}; the host's dmesg has set and code, too")
+
+
+def _prepared(fields: dict[str, Any], log: LogState) -> Fact:
+    """Interpret the error of a launch that libkrun prints as Rust shows it."""
+    text = f"{fields.pop('rest')} KnownSevError({fields.pop('name', '')})"
+    step = text.partition("(")[0].lower()
+    command = next((name for word, name in _STEPS.items() if word in step), "INIT")
+    found, status = _OS_CODE.search(text), status_in(text)
+    ret = -int(found[1]) if found else -5
+    return launch_failure({"what": command, "ret": ret, "fw_error": int(status or 0)})
 
 
 def _command(fields: dict[str, Any], log: LogState) -> Fact:
@@ -196,12 +227,21 @@ _DETAILED = (
         _termination,
         "GHCB_MSR_TERM_REQ (reason_set={set:d}, reason_val={code:d})",
     ),
+    form("vmm_event", "termination", "SystemEvent({event:d}, [{msr:n}", _event),
     form(
         "vmm_paravisor",
         "vmm-exit",
         "Received unexpected SEV exit code {code:o}",
         _paravisor,
         "SEV exit code {code:o} sev features",
+        "SEV error exit code {code:o}",
+    ),
+    form(
+        "vmm_prepared",
+        "launch-failed",
+        "SnpSecVirtPrepare({rest:r}KnownSevError({name:s})",
+        _prepared,
+        "SnpSecVirtPrepare({rest:r}",
     ),
     form(
         "vmm_command",

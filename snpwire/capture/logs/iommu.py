@@ -203,6 +203,18 @@ FORMATS = (
         phrase("IOMMU off", "this kernel or processor has no IOMMU beside SME"),
     ),
     form(
+        "iommu_silent",
+        "iommu-silent",
+        "AMD-Vi: Completion-Wait loop timed out",
+        phrase(
+            "IOMMU does not answer",
+            "a command of its driver was never completed",
+            cause="in a kexec or kdump kernel: SNP was up in the kernel before, which did not end"
+            " it (SNP_SHUTDOWN_EX, iommu_snp_shutdown); else a fault of the device or the BIOS",
+            remedy="a kernel that shuts SNP down before it hands over, with firmware 1.53 or newer",
+        ),
+    ),
+    form(
         "iommu_page_lookup",
         "iommu-reclaim-failed",
         "IOMMU PFN {pfn:x} RMP lookup failed, ret {rc:d}",

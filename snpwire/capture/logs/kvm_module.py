@@ -142,9 +142,22 @@ FORMATS = (
         "SEV-SNP requires private memory support via guest_memfd.",
         phrase(
             "guest without private memory",
-            "QEMU and KVM are of different series of patches",
+            "KVM was asked for an SNP guest whose memory has no guest_memfd",
+            cause="QEMU and KVM are of different series of patches; or of AMD's trees of 2023, and"
+            " QEMU was given no -object memory-backend-memfd-private",
             consequence="the launch fails",
             remedy="take QEMU and kernel of one release",
+        ),
+        "SEV-SNP requires restricted memory.",
+    ),
+    form(
+        "kvm_no_parameter",
+        "kvm-no-parameter",
+        "kvm_amd: unknown parameter '{name:s}' ignored",
+        phrase(
+            "kvm_amd has no parameter {name}",
+            "this kernel's KVM does not know it: without sev_snp it has no SNP",
+            remedy="for SNP, Linux 6.11 or newer with CONFIG_KVM_AMD_SEV, or a tree of AMD's",
         ),
     ),
     form(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...wire.kvm_sev import POLICY_BIT_17, POLICY_MASK
 from ...wire.report import GuestPolicy
 from . import launch_reasons as reasons
+from .qemu import QUERIES
 from .record import Hex
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class LaunchVerdict:
         getattr(self, f"_feed_{record.kind.replace('-', '_')}")(record)
 
     def _feed_launch_failed(self, record: LogRecord) -> None:
+        if record.fields["command"] in QUERIES:
+            return
         self._failed, self._ended = record, 0
         self._failures += 1
 
@@ -138,7 +141,7 @@ class LaunchVerdict:
         status = fields.get("status")
         if fields.get("refused_by") == "firmware" and status is not None:
             return status.name if getattr(status, "known", False) else f"{int(status):#x}"
-        return str(fields.get("errno", "no error shown"))
+        return str(fields.get("errno") or "no error shown")
 
     def to_plain(self) -> dict[str, Any]:
         """Return step, side, error, policy and reasons."""

@@ -91,6 +91,32 @@ ROWS = (
         side="guest",
     ),
     Statement(
+        "ovmf_hash",
+        "ovmf-hashes",
+        ("VerifyBlob: Hash comparison failed for '{blob:s}'",),
+        "the {blob} is not the one that was measured",
+        "OVMF hashes what fw_cfg gives it, and compares that with QEMU's table of hashes",
+        cause="kernel, initrd or command line was exchanged after QEMU had hashed it; or QEMU hands"
+        " it over otherwise than it hashed it, as 7.2 does for new machine types",
+        consequence="OVMF does not start the kernel",
+        remedy="another release of QEMU, or an older machine type: -machine pc-q35-7.1",
+        side="guest",
+    ),
+    Statement(
+        "ovmf_hash_missing",
+        "ovmf-hashes",
+        (
+            "VerifyBlob: Hash GUID {guid:o} not found in table",
+            "VerifyBlob: Verifier called but no hashes table discoverd in MEMFD",
+        ),
+        "no hash to compare a kernel, initrd or command line with",
+        "the table of hashes, or its entry, is not there",
+        cause="kernel-hashes=on was not given to QEMU",
+        consequence="OVMF does not start the kernel",
+        remedy="-object sev-snp-guest,...,kernel-hashes=on with -kernel",
+        side="guest",
+    ),
+    Statement(
         "ovmf_apic",
         "ovmf-mmio",
         ("Failed to map APIC MMIO region as unencrypted: {status:d}",),

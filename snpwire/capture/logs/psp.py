@@ -23,6 +23,9 @@ NO_SNP = "no SNP guest can be launched on this host"
 NO_SEV = "no SEV or SEV-ES guest can be launched; SNP has an INIT of its own"
 _UPDATE = "update the BIOS, or put AMD's newest SEV firmware below /lib/firmware/amd"
 _NEWER = "update the BIOS and the firmware"
+_SMEE = "in the BIOS, set SMEE to Enabled, not to Auto, and update the BIOS"
+_BOOTLOADER = 0x8000
+"""From here on a status is one of the secure processor's boot loader, not of SEV's firmware."""
 
 REMEDIES: dict[tuple[bool, int], str] = {
     (True, 0x3): "in the BIOS, boot by UEFI, turn on SNP memory coverage and the IOMMU's SNP"
@@ -30,6 +33,8 @@ REMEDIES: dict[tuple[bool, int], str] = {
     (True, 0x1): "something initialised the firmware before: unload kvm_amd and ccp, load ccp anew",
     (False, 0x1): "SNP_INIT failed first, or the firmware is initialised already: see the lines"
     " before",
+    (True, 0x13): _SMEE,
+    (False, 0x13): _SMEE,
     (False, 0xE): "update the kernel, which has to flush the caches first, and the firmware",
 }
 """What helps against a status of the INIT of SNP, or of SEV."""
@@ -72,11 +77,16 @@ def _failed(snp: bool, default: str) -> Interpreter:
             f"{named} failed{shown}  error {error:#x}",
             answer_words(error, rc or 0) + errno,
             consequence=NO_SNP if snp else NO_SEV,
-            remedy=REMEDIES.get((snp, int(error)), ""),
+            remedy=REMEDIES.get((snp, int(error)), _NEWER if _early(error) else ""),
             fields={"status": answer_status(error)},
         )
 
     return interpret
+
+
+def _early(error: int) -> bool:
+    """Return whether a status comes from before SEV's firmware."""
+    return _BOOTLOADER <= error < 1 << 16
 
 
 def _updated(fields: dict[str, Any], log: LogState) -> Fact:
@@ -247,6 +257,16 @@ FORMATS = (
         "psp-device",
         "ccp {ccp:v}: psp enabled",
         phrase("PSP device", "the driver found a secure processor"),
+    ),
+    form(
+        "ccp_device_failed",
+        "ccp-device",
+        "ccp {ccp:v}: ccp initialization failed",
+        phrase(
+            "no CCP device",
+            "the cryptographic engine beside the secure processor has no queue for this system: SEV"
+            " and SNP do without it",
+        ),
     ),
     form(
         "psp_device_failed",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ...wire.kvm_sev import Errno
 from ...wire.kvm_sev import KvmSevCommand as Command
 from ...wire.status import NO_FW_CALL, Status
 from .errnos import errno_name, errno_text
@@ -37,6 +38,17 @@ _EXPLAIN = "snpwire explain kvm-sev {}"
 _FAILED = ("Failed", "failed")
 PLATFORM = ("PLATFORM_STATUS", "PDH_CERT_EXPORT", "GET_ID")
 """Commands that QEMU gives to /dev/sev; what ioctl() returns for them is -1, and no error."""
+QUERIES = ("GET_ATTESTATION_REPORT", "PDH_CERT_EXPORT", "GET_ID")
+"""Commands by which QEMU answers a question of its monitor: no step of a launch."""
+_ANSWERS = {
+    "GET_ATTESTATION_REPORT": (
+        "the kernel is older than 5.12, which has no such command",
+        "reports of this kind are those of SEV and SEV-ES; an SNP guest asks for its own, by"
+        " /dev/sev-guest",
+    ),
+}
+"""What else may be the cause of a failed query, and what to know about it."""
+_NOT_INIT = "the firmware of SEV is not initialised: ccp says at its start why"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "SNP_LAUNCH_START": (Command.SNP_LAUNCH_START,),
@@ -91,10 +103,10 @@ class _Failure:
 
 def _launch(fields: dict[str, Any], log: LogState) -> _Failure:
     """Report a failure, with the lines in which QEMU gives up."""
-    return _Failure(_failure(fields))
+    return _Failure(launch_failure(fields))
 
 
-def _failure(fields: dict[str, Any]) -> Fact:
+def launch_failure(fields: dict[str, Any]) -> Fact:
     """Report who refused: the firmware where it gave a status, else the kernel."""
     what = command_of(fields.get("what", ""))
     error = fields["fw_error"] & NO_FW_CALL
@@ -106,7 +118,8 @@ def _failure(fields: dict[str, Any]) -> Fact:
 
 def _summary(fields: dict[str, Any], what: str, errno: int, refused: Fact) -> Fact:
     status, ret = Status(fields["fw_error"] & NO_FW_CALL), fields["ret"]
-    name = f" {errno_name(errno)}" if errno < 0 or "number" in fields else ""
+    told = refused.fields["refused_by"] != "unknown"
+    name = f" {errno_name(errno)}" if told and (errno < 0 or "number" in fields) else ""
     known = status.name if status.known else "unknown"
     shown = f" {known}" if refused.fields["refused_by"] == "firmware" else ""
     title = "making the guest an SEV one (INIT)" if what == "INIT" else what
@@ -115,7 +128,7 @@ def _summary(fields: dict[str, Any], what: str, errno: int, refused: Fact) -> Fa
         fields={
             "what": fields.get("what", what),
             "command": what,
-            "errno": errno_name(errno),
+            "errno": errno_name(errno) if told else "",
             "status": status,
             **refused.fields,
         },
@@ -136,19 +149,29 @@ def _firmware(what: str, error: int) -> Fact:
 
 def _kernel(what: str, errno: int) -> Fact:
     if errno > 0 or (what in PLATFORM and errno == -1):
-        meaning = "the number is QEMU's own: it does not print the kernel's error here"
-        return Fact("", meaning, remedy=_HOST_LOG, fields={"refused_by": "unknown", "reasons": []})
+        return Fact(
+            "",
+            "the number is QEMU's own: it does not print the kernel's error here",
+            cause=_NOT_INIT if what == "PLATFORM_STATUS" else "",
+            remedy=_HOST_LOG,
+            fields={"refused_by": "unknown", "reasons": []},
+        )
     rows = kernel_reasons(COMMANDS.get(what, ()), errno)
+    older, known = _ANSWERS.get(what, ("", ""))
+    causes = (older if abs(errno) == Errno.EINVAL else "", shortened(rows))
     return Fact(
         "",
         f"the kernel refused, the firmware was not asked: {errno_text(errno)}",
-        cause=shortened(rows),
-        consequence="the guest does not start" if what in COMMANDS else "",
-        remedy=f"{_HOST_LOG}; all checks: {_EXPLAIN.format(COMMANDS[what][0].name)}"
-        if rows
-        else "",
+        cause="; or ".join(filter(None, causes)),
+        consequence="" if what in QUERIES or what not in COMMANDS else "the guest does not start",
+        remedy="; ".join(filter(None, (_checks(what) if rows else "", known))),
         fields={"refused_by": "kernel", "reasons": [row.text for row in rows]},
     )
+
+
+def _checks(what: str) -> str:
+    """Return where the kernel's checks of a command are told."""
+    return f"{_HOST_LOG}; all checks: {_EXPLAIN.format(COMMANDS[what][0].name)}"
 
 
 def _named(command: str) -> Any:

@@ -144,7 +144,14 @@ FORMATS = (
         "TCB versions match",
     ),
     *(
-        form(f"tcb_{heading.lower()}", "host-tcb", f"{heading} TCB", _tcbs(heading.lower()))
+        form(
+            f"tcb_{heading.lower()}",
+            "host-tcb",
+            f"{heading} TCB:",
+            _tcbs(heading.lower()),
+            f"{heading} TCB version",
+            f"{heading} TCB Version",
+        )
         for heading in ("Platform", "Reported", "Current", "Committed", "Launch")
     ),
 )

@@ -50,6 +50,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "v": Conversion(r"[0-9a-f]{4}: ?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", str),  # the same, whole
     "o": Conversion(r"\S{1,200}", str),
     "r": Conversion(".{0,400}", str),
+    "c": Conversion("[A-Z]{2,8}", str),  # a word in capitals
     "m": Conversion("(?:[-*] )?", str),  # the mark of a list, if there is one
 }
 """Each conversion by the letter that templates use."""
@@ -93,7 +94,9 @@ class Template:
         """Return whether *text* ends within the format."""
         first = self.literals[0]
         start = text.rfind(first) if first else -1
-        return start >= 0 and len(text) - start >= _LEAST and self._within(text, start)
+        if start < 0:
+            return _begins(first, text)
+        return len(text) - start >= _LEAST and self._within(text, start)
 
     def _within(self, text: str, at: int) -> bool:
         for literal, conversion in zip(self.literals, [*self._conversions, None], strict=True):
@@ -130,6 +133,12 @@ class Template:
 def _literal(text: str) -> str:
     """Return an expression of a piece of a format; any quotation mark stands for all."""
     return _QUOTES.sub(lambda _: _QUOTES.pattern, re.escape(text))
+
+
+def _begins(literal: str, text: str) -> bool:
+    """Return whether *text* ends with what *literal* begins with, and with enough of it."""
+    place = literal.find(text[-_LEAST:]) if len(text) >= _LEAST else -1
+    return place >= 0 and text.endswith(literal[: place + _LEAST])
 
 
 def _shortened(conversion: Conversion, rest: str) -> bool:
