@@ -69,32 +69,33 @@ ANCHORS = (
 _LONGER = {"ccp ": "ccp 0000:", "snp-command ": " t="}
 """What the lines of an anchor have in its place: a longer word is found faster."""
 _WORDS = [_LONGER.get(word, word) for word in ANCHORS]
-_PIVOTS = "qzQXZJVKGYHWLUFNDOBIREM_(=CTPAS"
-"""Characters at which one expression looks for most of the words, those first that are rarest."""
+_PIVOTS = "jLqGFM(=C_vSca"
+"""Characters at which one expression looks for the words: each has one of them, and a log few."""
 
 
 def _pivot(word: str) -> int:
-    """Return where the rarest character of *word* is, or -1."""
-    return next((word.index(char) for char in _PIVOTS if char in word), -1)
+    """Return where the first of the rare characters is in *word*."""
+    for char in _PIVOTS:
+        if (place := word.find(char)) >= 0:
+            return place
+    raise LayoutError(f"none of {_PIVOTS!r} is in the word {word!r}")
 
 
 def _search(places: dict[str, int]) -> str:
     """Return an expression that finds words, each by its character at a place.
 
     One of all words as they are would stop at every second character of a log to try them. This
-    one stops at those characters, and looks at what is around them.
+    one stops at those characters, and looks at what is behind them, and then before them.
     """
     around: dict[str, list[str]] = {}
     for word, place in places.items():
-        before = f"(?<={re.escape(word[: place + 1])})" if place else ""
-        around.setdefault(word[place], []).append(before + re.escape(word[place + 1 :]))
+        before = f"(?<={re.escape(word)})" if place else ""
+        around.setdefault(word[place], []).append(re.escape(word[place + 1 :]) + before)
     return "|".join(f"{re.escape(char)}(?:{'|'.join(rest)})" for char, rest in around.items())
 
 
 _TEXT = re.compile(_search(dict.fromkeys(ANCHORS, 0)))
-_RARE = re.compile(_search({w: _pivot(w) for w in _WORDS if _pivot(w) >= 0}).encode())
-_OTHERS = [word.encode() for word in _WORDS if _pivot(word) < 0]
-"""Words without such a character; each is found fastest by itself, and the faster the longer."""
+_BYTES = re.compile(_search({word: _pivot(word) for word in _WORDS}).encode())
 
 FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
     "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
@@ -232,20 +233,11 @@ class Hits:
 
     def __init__(self, block: bytes) -> None:
         self._block = block
-        self._rare = -1
-        self._others = [-1] * len(_OTHERS)
-        self._other = -1  # the first of them
+        self._place = -1
 
     def after(self, at: int) -> int:
         """Return the place of the first anchor from *at* on, or the block's size."""
-        block, size = self._block, len(self._block)
-        if self._rare < at:
-            found = _RARE.search(block, at)
-            self._rare = found.start() if found else size
-        if self._other < at:
-            for number, place in enumerate(self._others):
-                if place < at:
-                    further = block.find(_OTHERS[number], at)
-                    self._others[number] = size if further < 0 else further
-            self._other = min(self._others)
-        return min(self._rare, self._other)
+        if self._place < at:
+            found = _BYTES.search(self._block, at)
+            self._place = found.start() if found else len(self._block)
+        return self._place
