@@ -17,10 +17,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .loglines import caller_of, split_prefix
-from .logs.entries import run
 from .logs.formats import FAMILIES, Hits, IndexEntry, Occurrence, breaks_off, occurrences
 from .logs.record import Fact, LogBlock, LogLine, LogRecord, LogState
-from .logs.rmp import KIND as ENTRY
 from .logtext import Decoder, is_plain, line_text, messages, split_object, undecorated
 
 if TYPE_CHECKING:
@@ -34,6 +32,7 @@ UNKNOWN = "unknown"
 
 LIMIT = 1 << 15
 """Bytes of one line that are looked at: a page takes four characters a byte, and what is before."""
+_ENTRY = "rmp-entry"  # the kind whose records come in runs
 _JOINED = 4  # lines that a mailer may have made of one
 _REMEMBERED = 20
 _HELD = 256
@@ -173,7 +172,9 @@ class Reader:
             if done:
                 yield from self._ordered(done)
             at = end + 1
-            if done and done[-1].kind == ENTRY and not self._open:
+            if done and done[-1].kind == _ENTRY and not self._open:
+                from .logs.entries import run
+
                 text = text or block.decode("latin-1")
                 for record, end in run(text, at, self.lines + 1):
                     at, self.lines = end, record.line

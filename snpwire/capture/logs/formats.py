@@ -1,48 +1,19 @@
-"""Every format that is known, filed under a word by which its lines are found."""
+"""Every format that is known, filed under a word by which its lines are found.
+
+A log has few of the formats, so a module of them is imported once a word of its own is found.
+"""
 
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import LayoutError
-from . import (
-    boot,
-    ccp,
-    dumps,
-    ftrace,
-    guest,
-    guest_kernel,
-    guest_tools,
-    host_checks,
-    hypervisors,
-    iommu,
-    kvm,
-    kvm_module,
-    kvm_pages,
-    libvirt,
-    ovmf,
-    pages,
-    psp,
-    qemu,
-    qemu_cpuid,
-    qemu_options,
-    qemu_run,
-    qemu_setup,
-    qemu_trace,
-    rmp,
-    svsm,
-    svsm_statements,
-    tcb_versions,
-    termination,
-    tio,
-    trace_loss,
-    trace_members,
-    verifiers,
-    vmcb,
-)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from .template import Format, Template
 
 ANCHORS = (
@@ -68,70 +39,151 @@ ANCHORS = (
 
 _LONGER = {"ccp ": "ccp 0000:", "snp-command ": " t="}
 """What the lines of an anchor have in its place: a longer word is found faster."""
-_WORDS = [_LONGER.get(word, word) for word in ANCHORS]
 _PIVOTS = "jLqGFM(=C_vSca"
 """Characters at which one expression looks for the words: each has one of them, and a log few."""
 
 
 def _pivot(word: str) -> int:
-    """Return where the first of the rare characters is in *word*."""
-    for char in _PIVOTS:
-        if (place := word.find(char)) >= 0:
-            return place
-    raise LayoutError(f"none of {_PIVOTS!r} is in the word {word!r}")
+    """Return where one of those characters is in *word*, at best before others of the word."""
+    places = [word.index(char) for char in _PIVOTS if char in word]
+    if not places:
+        raise LayoutError(f"none of {_PIVOTS!r} is in the word {word!r}")
+    return next((place for place in places if place < len(word) - 1), places[0])
 
 
-def _search(places: dict[str, int]) -> str:
+def _search(words: Iterable[str]) -> str:
     """Return an expression that finds words, each by its character at a place.
 
     One of all words as they are would stop at every second character of a log to try them. This
     one stops at those characters, and looks at what is behind them, and then before them.
     """
     around: dict[str, list[str]] = {}
-    for word, place in places.items():
+    for word in words:
+        place = _pivot(word)
         before = f"(?<={re.escape(word)})" if place else ""
         around.setdefault(word[place], []).append(re.escape(word[place + 1 :]) + before)
     return "|".join(f"{re.escape(char)}(?:{'|'.join(rest)})" for char, rest in around.items())
 
 
-_TEXT = re.compile(_search(dict.fromkeys(ANCHORS, 0)))
-_BYTES = re.compile(_search({word: _pivot(word) for word in _WORDS}).encode())
+_TEXT = re.compile(_search(ANCHORS))
+_BYTES = re.compile(_search(_LONGER.get(word, word) for word in ANCHORS).encode())
 
-FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
-    "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
-    "boot": (
-        "SNP initialisation of a host",
-        boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
+WORDS: dict[str, tuple[str, ...]] = {
+    "rmp": ("RMP", "PFN", "SNP", "rmpupdate failed"),
+    "boot": ("RMP", "SNP", "SME", "Linux version ", "ommand line: "),
+    "psp": ("SNP", "SEV", "SME", "ccp "),
+    "psp.OPERATIONS": ("SNP", "SEV", "ccp "),
+    "kvm_module": ("SNP", "SEV", "kvm_amd/param"),
+    "ccp": ("sev command", "(in):", "(out):", "cmdbuff"),
+    "tio": ("SEV", "SFS", "ccp ", "TSM ", "SSESSION", "Stream for class", "CFG/TEE"),
+    "kvm": (
+        *("vmgexit", "GHCB", "KVM", "VMSA", "SNP", "SEV", "RMP", "PFN"),
+        *("sev_", "fw_err", "gmem_p"),
     ),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + psp.OPERATIONS + tio.FORMATS),
+    "kvm_pages": ("PFN", "GPA 0x", "psmash"),
+    "dumps": ("GHCB", "VMSA"),
+    "vmcb": ("VMCB",),
+    "termination": ("SEV",),
+    "ftrace": ("exit_reason ", "ghcb_gpa ", "psmash"),
+    "trace_members": ("vmgexit", "kvm_rmp_fault"),
+    "trace_loss": ("LOST ", "Lost ", "EVENTS DROPPED]"),
+    "pages": ("snp-page ", "snp-command ", "vmgexit", "sev_"),
+    "guest": (
+        *("VMPCK", "vmpck", "ASP", "fw_err", "[seqno"),
+        *("sequence counter", "slots conveyed", "data truncated"),
+    ),
+    "guest_kernel": (
+        *("SEV", "SNP", "#VC", "PSC", "CPUID", "VMPL", "PVALIDATE"),
+        *("exit-code 0x", "change page state", "reserved=0x"),
+    ),
+    "qemu_cpuid": ("CPUID", "ed: eax:0x"),
+    "qemu": ("fw_err",),
+    "qemu_options": ("/dev/sev", "sev-snp-guest"),
+    "qemu_setup": ("SEV", "SNP", "KVM", "CPUID", "sev_", "sev-snp-guest", "RAM discard"),
+    "qemu_run": ("KVM", "GPA 0x", "vmgexit", "kvm run failed"),
+    "libvirt": ("QEMU binary", "sev supported="),
+    "iommu": ("RMP", "SNP", "SME", "AMD-Vi"),
+    "qemu_trace": ("sev_",),
+    "svsm": (
+        *("SVSM", "GHCB", "SNP", "#VC", "Required features", "Unsupported features"),
+        *("Fatal error h", "Soft error h"),
+    ),
+    "svsm_statements": (
+        *("SVSM", "COCONUT", "SEV", "SNP", "RMP", "GHCB", "CPUID", "PVALIDATE"),
+        "Alternate inj",
+    ),
+    "svsm.OTHERS": ("SVSM",),
+    "ovmf": (
+        *("SEV", "SNP", "VMSA", "SVSM", "MMIO using", "MMIO opcode", "MMIO region as"),
+        *("X64 Exception", "Failed to Val", "Failed to Inv"),
+    ),
+    "hypervisors": ("SEV", "SNP", "GHCB", "VMGEXIT", "vmgexit", "/dev/sev", "Unhandled exit"),
+    "guest_tools": (
+        *("SEV", "/dev/sev", "firmware error", "Status Code", "Command Unsuccessful"),
+        *("Error Encountered", "KnownSevError", "Skipped bytes"),
+    ),
+    "verifiers": (
+        *("SEV", "SNP", "range policy[0x", "mbz range [0x", "info bit(s)", "Expected between"),
+    ),
+    "tcb_versions": ("TCB",),
+    "host_checks": (
+        *("SEV", "SNP", "SME", "RMP", "KVM", "VMPL", "VMSA", "/dev/sev", "C-bit loc"),
+        *("Alias check", "Physical address bit", "Permission Levels"),
+    ),
+}
+"""The formats of each module, here or under another name than ``FORMATS``, and their words.
+
+The word of a wording is the last one in it. A module is imported once one of its words is found.
+"""
+
+
+class Formats:
+    """The formats of a family; those of each module are there once they are asked for."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __iter__(self) -> Iterator[Format]:
+        """Yield each of them, importing the modules."""
+        for name in self.names:
+            yield from _declared(name)
+
+
+def _declared(name: str) -> tuple[Format, ...]:
+    """Return the formats that a module declares, importing it."""
+    module, _, variable = name.partition(".")
+    formats: tuple[Format, ...]
+    formats = getattr(import_module(f".{module}", __package__), variable or "FORMATS")
+    return formats
+
+
+FAMILIES: dict[str, tuple[str, Formats]] = {
+    "rmp": ("RMP entries, and failures on them", Formats("rmp")),
+    "boot": ("SNP initialisation of a host", Formats("boot", "psp", "kvm_module")),
+    "ccp": (
+        "firmware commands, with their buffers",
+        Formats("ccp", "psp.OPERATIONS", "tio"),
+    ),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
-        kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS + vmcb.FORMATS,
+        Formats("kvm", "kvm_pages", "dumps", "vmcb"),
     ),
-    "term": ("guests that terminated themselves", termination.FORMATS),
-    "trace": (
-        "KVM tracepoints",
-        ftrace.FORMATS + trace_members.FORMATS + trace_loss.FORMATS,
-    ),
-    "page": ("pages that a capture script prints", pages.FORMATS),
-    "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
+    "term": ("guests that terminated themselves", Formats("termination")),
+    "trace": ("KVM tracepoints", Formats("ftrace", "trace_members", "trace_loss")),
+    "page": ("pages that a capture script prints", Formats("pages")),
+    "guest": ("guest kernel and guest driver", Formats("guest", "guest_kernel")),
     "qemu": (
         "QEMU: launches that failed, and guests that it stopped",
-        qemu_cpuid.FORMATS
-        + qemu.FORMATS
-        + qemu_options.FORMATS
-        + qemu_setup.FORMATS
-        + qemu_run.FORMATS
-        + libvirt.FORMATS,
+        Formats("qemu_cpuid", "qemu", "qemu_options", "qemu_setup", "qemu_run", "libvirt"),
     ),
-    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", iommu.FORMATS),
-    "launch": ("QEMU's trace of a launch: what was measured", qemu_trace.FORMATS),
-    "svsm": ("an SVSM at VMPL 0", svsm.FORMATS + svsm_statements.FORMATS + svsm.OTHERS),
-    "ovmf": ("OVMF, the guest's firmware", ovmf.FORMATS),
-    "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", hypervisors.FORMATS),
+    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", Formats("iommu")),
+    "launch": ("QEMU's trace of a launch: what was measured", Formats("qemu_trace")),
+    "svsm": ("an SVSM at VMPL 0", Formats("svsm", "svsm_statements", "svsm.OTHERS")),
+    "ovmf": ("OVMF, the guest's firmware", Formats("ovmf")),
+    "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", Formats("hypervisors")),
     "tools": (
         "tools of guests and hosts, and verifiers",
-        guest_tools.FORMATS + verifiers.FORMATS + tcb_versions.FORMATS + host_checks.FORMATS,
+        Formats("guest_tools", "verifiers", "tcb_versions", "host_checks"),
     ),
 }
 """Title and formats of each family."""
@@ -147,26 +199,49 @@ class IndexEntry(NamedTuple):
     """How many anchors are in it."""
 
 
-_Index = dict[str, list[tuple[str, IndexEntry]]]
+_Rows = list[tuple[str, IndexEntry]]
+"""Wordings, each with its longest word."""
 
 
-def _index() -> _Index:
-    """Return the wordings, each with its longest word, under the last anchor in it."""
-    index: _Index = {word: [] for word in ANCHORS}
-    for family, (_, formats) in FAMILIES.items():
-        for fmt in formats:
-            for wording in fmt.wordings:
-                found = _TEXT.findall("\0".join(wording.literals))
-                if not found:
-                    raise LayoutError(f"no anchor finds {wording.text!r}")
-                entry = IndexEntry(family, fmt, wording, len(found))
-                index[found[-1]].append((wording.key, entry))
-    return index
+class _Index(dict[str, _Rows]):
+    """The wordings under the last anchor in them, as ``_TEXT`` finds it."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, dict[str, _Rows]] = {}
+        self.places = [
+            (family, name) for family, (_, formats) in FAMILIES.items() for name in formats.names
+        ]
+        """Where wordings come from, in the order in which they are tried."""
+
+    def __missing__(self, piece: str) -> _Rows:
+        """Return the wordings of an anchor, importing the modules that have some."""
+        rows: _Rows = []
+        for family, name in self.places:
+            if any(piece in _TEXT.findall(word) for word in WORDS[name]):
+                rows += self.module(family, name).get(piece, [])
+        self[piece] = rows
+        return rows
+
+    def module(self, family: str, name: str) -> dict[str, _Rows]:
+        """Return the wordings of a module by their anchors. Raises LayoutError if one has none."""
+        if name not in self._modules:
+            self._modules[name] = _rows(family, name)
+        return self._modules[name]
 
 
-_INDEX = _index()
-_LEAST = min(entry.wording.least for row in _INDEX.values() for _, entry in row)
-"""Characters of the shortest format."""
+def _rows(family: str, name: str) -> dict[str, _Rows]:
+    rows: dict[str, _Rows] = {_TEXT.findall(word)[-1]: [] for word in WORDS[name]}
+    for fmt in _declared(name):
+        for wording in fmt.wordings:
+            found = _TEXT.findall("\0".join(wording.literals))
+            if not found or found[-1] not in rows:
+                raise LayoutError(f"no anchor of {name} finds {wording.text!r}: {found}")
+            entry = IndexEntry(family, fmt, wording, len(found))
+            rows[found[-1]].append((wording.key, entry))
+    return rows
+
+
+_INDEX = _Index()
 
 
 class Occurrence(NamedTuple):
@@ -205,9 +280,9 @@ def occurrences(text: str) -> list[Occurrence]:
         return [first]
     before, after = text[: first.start], text[first.end :]
     found = [first]
-    if len(before) >= _LEAST and _TEXT.search(before):
+    if _TEXT.search(before):
         found = [*occurrences(before), first]
-    if len(after) >= _LEAST and _TEXT.search(after):
+    if _TEXT.search(after):
         end = first.end
         found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
     return found

@@ -1,13 +1,14 @@
-"""The verdicts on a log: every question that a log as a whole can answer, in their order."""
+"""The verdicts on a log: every question that a log as a whole can answer, in their order.
+
+Their modules are imported with the first record: without any, none has an answer.
+"""
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .guest_verdict import GuestVerdict
-from .host_verdict import HostVerdict
-from .launch_pages import LaunchPages
-from .launch_verdict import LaunchVerdict
 from .record import plain
 
 if TYPE_CHECKING:
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
     from .record import LogRecord
     from .verdict import Verdict
 
+
+def _verdict(module: str, name: str) -> Verdict:
+    """Return a new verdict of a class, importing its module."""
+    made: Verdict = getattr(import_module(f".{module}", __package__), name)()
+    return made
+
+
 VERDICTS: tuple[Callable[[], Verdict], ...] = (
-    HostVerdict,
-    GuestVerdict,
-    LaunchPages,
-    LaunchVerdict,
+    partial(_verdict, "host_verdict", "HostVerdict"),
+    partial(_verdict, "guest_verdict", "GuestVerdict"),
+    partial(_verdict, "launch_pages", "LaunchPages"),
+    partial(_verdict, "launch_verdict", "LaunchVerdict"),
 )
 """What makes each of them, for one log."""
 
@@ -29,16 +37,21 @@ class Verdicts:
     """The verdicts on one log while it comes in."""
 
     def __init__(self) -> None:
-        self._all = [make() for make in VERDICTS]
+        self._all: list[Verdict] = []
         self._by_kind: dict[str, list[Verdict]] = {}
-        for verdict in self._all:
-            for kind in verdict.kinds:
-                self._by_kind.setdefault(kind, []).append(verdict)
 
     def feed(self, record: LogRecord) -> None:
         """Take the next record."""
+        if not self._all:
+            self._begin()
         for verdict in self._by_kind.get(record.kind, ()):
             verdict.feed(record)
+
+    def _begin(self) -> None:
+        self._all = [make() for make in VERDICTS]
+        for verdict in self._all:
+            for kind in verdict.kinds:
+                self._by_kind.setdefault(kind, []).append(verdict)
 
     def blocks(self, families: Container[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """Yield each answer that the log has, of these families: as lines, and in JSON's terms."""
