@@ -6,6 +6,7 @@ A log has few of the formats, so a module of them is imported once a word of its
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,6 +67,12 @@ def _search(words: Iterable[str]) -> str:
 
 
 _TEXT = re.compile(_search(ANCHORS))
+_NEXT = 3  # characters next to an anchor, which tell its wordings apart
+_FIXED = re.compile(rf"[^\0'\"`]{{{_NEXT}}}")
+_FEW = 8  # wordings that are told apart as fast without
+_REMEMBERED = 64
+_LEAST = 10
+"""Characters of the shortest format, at most."""
 _BYTES = re.compile(_search(_LONGER.get(word, word) for word in ANCHORS).encode())
 
 WORDS: dict[str, tuple[str, ...]] = {
@@ -197,48 +204,89 @@ class IndexEntry(NamedTuple):
     wording: Template
     anchors: int
     """How many anchors are in it."""
+    mark: str
+    """What must follow the last of them, or else precede it: empty if both may vary."""
 
 
-_Rows = list[tuple[str, IndexEntry]]
-"""Wordings, each with its longest word."""
+_Row = tuple[str, IndexEntry]
+"""The longest word of a wording, and the wording."""
 
 
-class _Index(dict[str, _Rows]):
+class _Wordings:
+    """The wordings under one anchor, in the order in which they are tried."""
+
+    def __init__(self, word: str, entries: list[IndexEntry]) -> None:
+        self.broken: dict[str, list[Template]] = {}
+        """Those that begin with a text, by that: a line may break off within them."""
+        self._word = word
+        self._all = [(entry.wording.key, entry) for entry in entries]
+        self._marks = frozenset(entry.mark for entry in entries)
+        self._chosen = lru_cache(maxsize=_REMEMBERED)(self._with)
+        for entry in entries:
+            if first := entry.wording.literals[0]:
+                self.broken.setdefault(first, []).append(entry.wording)
+
+    def within(self, text: str) -> list[_Row]:
+        """Return those that may be in *text*, by what is next to the anchor there."""
+        if len(self._all) < _FEW:
+            return self._all
+        parts = text.split(self._word)
+        marks = [part[:_NEXT] for part in parts]
+        marks += [part[-_NEXT:] for part in parts]
+        return self._chosen(self._marks.intersection(marks))
+
+    def _with(self, marks: frozenset[str]) -> list[_Row]:
+        return [row for row in self._all if not row[1].mark or row[1].mark in marks]
+
+
+class _Index(dict[str, _Wordings]):
     """The wordings under the last anchor in them, as ``_TEXT`` finds it."""
 
     def __init__(self) -> None:
-        self._modules: dict[str, dict[str, _Rows]] = {}
+        self._modules: dict[str, dict[str, list[IndexEntry]]] = {}
         self.places = [
             (family, name) for family, (_, formats) in FAMILIES.items() for name in formats.names
         ]
         """Where wordings come from, in the order in which they are tried."""
 
-    def __missing__(self, piece: str) -> _Rows:
+    def __missing__(self, piece: str) -> _Wordings:
         """Return the wordings of an anchor, importing the modules that have some."""
-        rows: _Rows = []
+        entries: list[IndexEntry] = []
         for family, name in self.places:
             if any(piece in _TEXT.findall(word) for word in WORDS[name]):
-                rows += self.module(family, name).get(piece, [])
-        self[piece] = rows
-        return rows
+                entries += self.module(family, name).get(piece, [])
+        self[piece] = _Wordings(_word_of(piece), entries)
+        return self[piece]
 
-    def module(self, family: str, name: str) -> dict[str, _Rows]:
+    def module(self, family: str, name: str) -> dict[str, list[IndexEntry]]:
         """Return the wordings of a module by their anchors. Raises LayoutError if one has none."""
         if name not in self._modules:
-            self._modules[name] = _rows(family, name)
+            self._modules[name] = _entries(family, name)
         return self._modules[name]
 
 
-def _rows(family: str, name: str) -> dict[str, _Rows]:
-    rows: dict[str, _Rows] = {_TEXT.findall(word)[-1]: [] for word in WORDS[name]}
+def _word_of(piece: str) -> str:
+    """Return the anchor that ``_TEXT`` finds as *piece*."""
+    return next(word for word in ANCHORS if piece in _TEXT.findall(word))
+
+
+def _entries(family: str, name: str) -> dict[str, list[IndexEntry]]:
+    entries: dict[str, list[IndexEntry]] = {_TEXT.findall(word)[-1]: [] for word in WORDS[name]}
     for fmt in _declared(name):
         for wording in fmt.wordings:
-            found = _TEXT.findall("\0".join(wording.literals))
-            if not found or found[-1] not in rows:
-                raise LayoutError(f"no anchor of {name} finds {wording.text!r}: {found}")
-            entry = IndexEntry(family, fmt, wording, len(found))
-            rows[found[-1]].append((wording.key, entry))
-    return rows
+            text = "\0".join(wording.literals)
+            found = list(_TEXT.finditer(text))
+            if not found or (piece := found[-1][0]) not in entries:
+                raise LayoutError(f"no anchor of {name} finds {wording.text!r}")
+            mark = _mark(text, found[-1].end(), _word_of(piece))
+            entries[piece].append(IndexEntry(family, fmt, wording, len(found), mark))
+    return entries
+
+
+def _mark(text: str, end: int, word: str) -> str:
+    """Return what is always behind a word of a format that ends there, or else before it."""
+    near = text[end : end + _NEXT], text[: end - len(word)][-_NEXT:]
+    return next(filter(_FIXED.fullmatch, near), "")
 
 
 _INDEX = _Index()
@@ -263,7 +311,7 @@ def _occurrence(text: str) -> Occurrence | None:
     words = _TEXT.findall(text)
     words.reverse()
     for word in dict.fromkeys(words):
-        for key, entry in _INDEX[word]:
+        for key, entry in _INDEX[word].within(text):
             if key in text and (found := entry.wording.find(text)):
                 start, end = found.span()
                 alone = len(words) <= entry.anchors
@@ -280,9 +328,9 @@ def occurrences(text: str) -> list[Occurrence]:
         return [first]
     before, after = text[: first.start], text[first.end :]
     found = [first]
-    if _TEXT.search(before):
+    if len(before) >= _LEAST and _TEXT.search(before):
         found = [*occurrences(before), first]
-    if _TEXT.search(after):
+    if len(after) >= _LEAST and _TEXT.search(after):
         end = first.end
         found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
     return found
@@ -296,11 +344,11 @@ def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
 
 def breaks_off(text: str) -> bool:
     """Return whether *text* ends within a known wording."""
-    return any(
-        entry.wording.broken(text)
-        for word in dict.fromkeys(_TEXT.findall(text))
-        for _, entry in _INDEX[word]
-    )
+    for word in dict.fromkeys(_TEXT.findall(text)):
+        for first, wordings in _INDEX[word].broken.items():
+            if first in text and any(wording.broken(text) for wording in wordings):
+                return True
+    return False
 
 
 class Hits:
