@@ -327,7 +327,7 @@ class Reader:
         self._give_up()
         if begins:
             self._head = [line]
-        return _readings(line, found)
+        return _readings(line, found) if found else []
 
     def _ended(self, waiting: _OpenBlock) -> LogRecord:
         """Return the record of a block, which no further line can change."""
@@ -354,8 +354,8 @@ _Reading = tuple[IndexEntry, LogLine, dict[str, Any]]
 
 def _readings(line: LogLine, found: list[Occurrence]) -> list[_Reading]:
     """Return each format of a line with its own part of the line."""
-    if len(found) < 2:
-        return [(place.entry, line, place.fields) for place in found]
+    if len(found) == 1:
+        return [(found[0].entry, line, found[0].fields)]
     starts = [0, *(place.end for place in found[:-1])]
     ends = [*(place.start for place in found[1:]), len(line.text)]
     return [

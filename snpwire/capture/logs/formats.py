@@ -6,7 +6,7 @@ A log has few of the formats, so a module of them is imported once a word of its
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -231,6 +231,8 @@ class _Wordings:
         if len(self._all) < _FEW:
             return self._all
         parts = text.split(self._word)
+        if len(parts) == 2:
+            return self._chosen(self._marks.intersection((parts[0][-_NEXT:], parts[1][:_NEXT])))
         marks = [part[:_NEXT] for part in parts]
         marks += [part[-_NEXT:] for part in parts]
         return self._chosen(self._marks.intersection(marks))
@@ -265,6 +267,7 @@ class _Index(dict[str, _Wordings]):
         return self._modules[name]
 
 
+@cache
 def _word_of(piece: str) -> str:
     """Return the anchor that ``_TEXT`` finds as *piece*."""
     return next(word for word in ANCHORS if piece in _TEXT.findall(word))
@@ -310,7 +313,7 @@ def _occurrence(text: str) -> Occurrence | None:
     """
     words = _TEXT.findall(text)
     words.reverse()
-    for word in dict.fromkeys(words):
+    for word in dict.fromkeys(words) if len(words) > 1 else words:
         for key, entry in _INDEX[word].within(text):
             if key in text and (found := entry.wording.find(text)):
                 start, end = found.span()
@@ -328,9 +331,9 @@ def occurrences(text: str) -> list[Occurrence]:
         return [first]
     before, after = text[: first.start], text[first.end :]
     found = [first]
-    if len(before) >= _LEAST and _TEXT.search(before):
+    if len(before) >= _LEAST:
         found = [*occurrences(before), first]
-    if len(after) >= _LEAST and _TEXT.search(after):
+    if len(after) >= _LEAST:
         end = first.end
         found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
     return found
