@@ -220,6 +220,7 @@ class _Wordings:
         """Those that begin with a text, by that: a line may break off within them."""
         self._word = word
         self._all = [(entry.wording.key, entry) for entry in entries]
+        self._least = min((entry.wording.least for entry in entries), default=0)
         self._marks = frozenset(entry.mark for entry in entries)
         self._chosen = lru_cache(maxsize=_REMEMBERED)(self._with)
         for entry in entries:
@@ -228,6 +229,8 @@ class _Wordings:
 
     def within(self, text: str) -> list[_Row]:
         """Return those that may be in *text*, by what is next to the anchor there."""
+        if len(text) < self._least:
+            return []
         if len(self._all) < _FEW:
             return self._all
         parts = text.split(self._word)
