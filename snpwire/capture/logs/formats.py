@@ -362,11 +362,8 @@ class Hits:
 
     def __init__(self, block: bytes) -> None:
         self._block = block
-        self._place = -1
 
     def after(self, at: int) -> int:
         """Return the place of the first anchor from *at* on, or the block's size."""
-        if self._place < at:
-            found = _BYTES.search(self._block, at)
-            self._place = found.start() if found else len(self._block)
-        return self._place
+        found = _BYTES.search(self._block, at)
+        return found.start() if found else len(self._block)

@@ -5,8 +5,6 @@ Their modules are imported with the first record: without any, none has an answe
 
 from __future__ import annotations
 
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .record import plain
@@ -18,18 +16,31 @@ if TYPE_CHECKING:
     from .verdict import Verdict
 
 
-def _verdict(module: str, name: str) -> Verdict:
-    """Return a new verdict of a class, importing its module."""
-    made: Verdict = getattr(import_module(f".{module}", __package__), name)()
-    return made
+def _host() -> Verdict:
+    from .host_verdict import HostVerdict
+
+    return HostVerdict()
 
 
-VERDICTS: tuple[Callable[[], Verdict], ...] = (
-    partial(_verdict, "host_verdict", "HostVerdict"),
-    partial(_verdict, "guest_verdict", "GuestVerdict"),
-    partial(_verdict, "launch_pages", "LaunchPages"),
-    partial(_verdict, "launch_verdict", "LaunchVerdict"),
-)
+def _guest() -> Verdict:
+    from .guest_verdict import GuestVerdict
+
+    return GuestVerdict()
+
+
+def _pages() -> Verdict:
+    from .launch_pages import LaunchPages
+
+    return LaunchPages()
+
+
+def _launch() -> Verdict:
+    from .launch_verdict import LaunchVerdict
+
+    return LaunchVerdict()
+
+
+VERDICTS: tuple[Callable[[], Verdict], ...] = (_host, _guest, _pages, _launch)
 """What makes each of them, for one log."""
 
 
