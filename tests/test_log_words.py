@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_startup import imported
 
-from snpwire.capture import kernel_log
+from snpwire.capture import kernel_log, loglines
 from snpwire.capture.logs import formats, rmp
 from snpwire.capture.logs.formats import ANCHORS, FAMILIES, WORDS, match
 from snpwire.capture.logs.phrase import phrase
@@ -107,6 +107,18 @@ def test_a_text_that_is_not_decorated_is_left_as_it_is(text):
     single = " ".join(part for part in text.split(" ") if part)
 
     assert is_decorated(single) or undecorated(single) == single
+
+
+@given(st.text(st.sampled_from("[] 019.TC+<>ax"), max_size=24))
+@example("[   12.345678] [ T4616] x")
+@example("[   12.345678][ T4616] x")
+@example("[   12.345678] [   12.345678] x")
+@example("[ 1.5]  [T1]")
+def test_the_usual_prefix_is_removed_as_any_is(text):
+    found = loglines._PREFIX.match(text)
+
+    expected = text[found.end() :] if found[0].strip(" ") else text
+    assert loglines.strip_prefix(text) == expected
 
 
 @pytest.mark.parametrize(
