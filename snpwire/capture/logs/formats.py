@@ -40,7 +40,7 @@ ANCHORS = (
 
 _LONGER = {"ccp ": "ccp 0000:", "snp-command ": " t="}
 """What the lines of an anchor have in its place: a longer word is found faster."""
-_PIVOTS = "jLqGFM(=C_vSca"
+_PIVOTS = "LqGFM(=C_vSca"
 """Characters at which one expression looks for the words: each has one of them, and a log few."""
 
 
