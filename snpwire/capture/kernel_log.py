@@ -14,17 +14,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .loglines import caller_of, split_prefix
-from .logs.entries import run
 from .logs.formats import FAMILIES, Hits, IndexEntry, Occurrence, breaks_off, occurrences
 from .logs.record import Fact, LogBlock, LogLine, LogRecord, LogState
-from .logs.rmp import KIND as ENTRY
-from .logtext import Decoder, is_plain, line_text, messages, split_object, undecorated
+from .logtext import Decoder, is_decorated, is_plain, line_text, messages, split_object, undecorated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 __all__ = ["FAMILIES", "LIMIT", "UNKNOWN", "Reader", "records"]
@@ -34,16 +33,21 @@ UNKNOWN = "unknown"
 
 LIMIT = 1 << 15
 """Bytes of one line that are looked at: a page takes four characters a byte, and what is before."""
+_ENTRY = "rmp-entry"  # the kind whose records come in runs
 _JOINED = 4  # lines that a mailer may have made of one
 _REMEMBERED = 20
 _HELD = 256
 """Records that wait for the end of a block that began before them."""
-_BLANKS = re.compile("^ |[\t\xa0]| $")
 _TOPIC = re.compile(
     r"(?<![A-Za-z0-9_+/])(?:ccp [0-9a-f]{4}:|(?:SEV|SNP|RMP|GHCB|VMSA|VMPCK[0-3]?|VMPL[0-3]?|PSP"
     r"|RMPUPDATE|PVALIDATE|PSMASH|SVSM)(?![A-Za-z0-9+/]))"
 )
 """What a message speaks of that is listed though its format is not known."""
+_OTHERS = (
+    *("# ", "$ ", "grep", "amdgpu", "[drm]", "no command queues available", "enabling device ("),
+    *("registered SEV device", " enabled", "does not support TEE"),
+)
+"""What one of the next has."""
 _OTHER = re.compile(
     r"^[#$] |\b[ef]?grep\b|\bamdgpu\b|\[drm\]|no command queues available|enabling device \("
     r"|registered SEV device|(?:tee|ccp) enabled|does not support TEE"
@@ -57,6 +61,14 @@ def records(chunks: Iterable[bytes]) -> Iterator[LogRecord]:
     for chunk in chunks:
         yield from reader.feed(chunk)
     yield from reader.close()
+
+
+@cache
+def _run() -> Callable[[str, int, int], Iterator[tuple[LogRecord, int]]]:
+    """Return what reads entries in a row, importing it."""
+    from .logs.entries import run
+
+    return run
 
 
 class _OpenBlock:
@@ -160,7 +172,7 @@ class Reader:
         hits, text = Hits(block), ""
         while at < size:
             start = at
-            if not self._watching():
+            if not (self._head or (self._open and self._watching())):
                 found = hits.after(at)
                 if found == size:
                     break
@@ -170,25 +182,27 @@ class Reader:
             counted = start
             self.lines = before + 1
             done = self._line(block[start : min(end, start + LIMIT)])
-            if done:
+            if done and (len(done) > 1 or self._open or self._held):
                 yield from self._ordered(done)
+            elif done:
+                yield done[0]
             at = end + 1
-            if done and done[-1].kind == ENTRY and not self._open:
+            if done and done[-1].kind == _ENTRY and not self._open:
                 text = text or block.decode("latin-1")
-                for record, end in run(text, at, self.lines + 1):
+                for record, end in _run()(text, at, self.lines + 1):
                     at, self.lines = end, record.line
                     self.known += 1
                     yield record
         self.lines = before + block.count(b"\n", counted)
 
     def _watching(self) -> bool:
-        """Return whether the next line counts, whatever is in it."""
-        return bool(self._head) or any(waiting.block.watches for waiting in self._open)
+        """Return whether an open block counts the next line, whatever is in it."""
+        return any(waiting.block.watches for waiting in self._open)
 
     def _ordered(self, done: list[LogRecord]) -> list[LogRecord]:
         """Return the records that no open block comes before; hold the others."""
         if not self._open and not self._held:
-            return sorted(done, key=_line_of) if len(done) > 1 else done
+            return sorted(done, key=_line_of)
         self._held += done
         if not self._open or len(self._held) > _HELD:
             first = self.lines + 1
@@ -233,7 +247,7 @@ class Reader:
 
     def _message(self, prefix: str, text: str, done: list[LogRecord]) -> bool:
         """Read one message: part of an open block, formats, the rest of a broken line, or none."""
-        if "  " in text or _BLANKS.search(text):
+        if "  " in text or "\t" in text or "\xa0" in text or text.strip(" ") != text:
             text = " ".join(text.split())
         line = LogLine(self.lines, self.lines, prefix, text)
         if self._open and self._taken(line, done):
@@ -247,7 +261,7 @@ class Reader:
 
     def _note_unknown(self, line: LogLine, done: list[LogRecord]) -> None:
         """Count a message of no known format, unless it only seems to speak of SEV or SNP."""
-        if _OTHER.search(line.text):
+        if any(word in line.text for word in _OTHERS) and _OTHER.search(line.text):
             return
         self.unknown_count += 1
         if len(self.unknown) < _REMEMBERED and line.number not in self.unknown[-1:]:
@@ -292,6 +306,7 @@ class Reader:
         found = occurrences(line.text)
         if (
             not found
+            and is_decorated(line.text)
             and (bare := undecorated(line.text)) != line.text
             and (found := occurrences(bare))
         ):
@@ -312,7 +327,7 @@ class Reader:
         self._give_up()
         if begins:
             self._head = [line]
-        return _readings(line, found)
+        return _readings(line, found) if found else []
 
     def _ended(self, waiting: _OpenBlock) -> LogRecord:
         """Return the record of a block, which no further line can change."""
@@ -339,8 +354,8 @@ _Reading = tuple[IndexEntry, LogLine, dict[str, Any]]
 
 def _readings(line: LogLine, found: list[Occurrence]) -> list[_Reading]:
     """Return each format of a line with its own part of the line."""
-    if len(found) < 2:
-        return [(place.entry, line, place.fields) for place in found]
+    if len(found) == 1:
+        return [(found[0].entry, line, found[0].fields)]
     starts = [0, *(place.end for place in found[:-1])]
     ends = [*(place.start for place in found[1:]), len(line.text)]
     return [

@@ -32,10 +32,14 @@ PREFIX = r"""\ {0,8}
     """
 """What may stand before a message, as a verbose expression of ASCII."""
 _PREFIX = re.compile(PREFIX, re.VERBOSE | re.ASCII)
+_SECONDS = re.compile(r"\[ {0,12}[0-9]{1,12}\.[0-9]{1,9}\] ?+(?!\[)")
+"""The prefix that most lines have, if no caller follows."""
 
 
 def strip_prefix(line: str) -> str:
     """Return *line* from where the kernel's message starts; blanks alone are no prefix."""
+    if found := _SECONDS.match(line):
+        return line[found.end() :]
     found = _PREFIX.match(line)
     if found is None or not found[0].strip(" "):
         return line

@@ -189,6 +189,13 @@ def split_object(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
+def is_decorated(text: str) -> bool:
+    """Return whether ``undecorated`` may change *text*, whose blanks are single."""
+    if "<" in text or "*" in text or "`" in text or "~~" in text or "=3D" in text:
+        return True
+    return not text.isprintable() or ("_" in text and _EMPHASIS.search(text) is not None)
+
+
 def undecorated(text: str) -> str:
     """Return *text* without tags, and without the marks by which people emphasise a part of it."""
     return " ".join(_EMPHASIS.sub("", _TAG.sub("", text.replace("=3D", "="))).split())

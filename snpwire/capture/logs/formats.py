@@ -1,50 +1,20 @@
-"""Every format that is known, filed under a word by which its lines are found."""
+"""Every format that is known, filed under a word by which its lines are found.
+
+A log has few of the formats, so a module of them is imported once a word of its own is found.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import LayoutError
-from . import (
-    boot,
-    ccp,
-    dumps,
-    ftrace,
-    guest,
-    guest_kernel,
-    guest_tools,
-    host_checks,
-    host_tools,
-    hypervisors,
-    iommu,
-    key_server,
-    kvm,
-    kvm_module,
-    kvm_pages,
-    libvirt,
-    ovmf,
-    pages,
-    psp,
-    qemu,
-    qemu_cpuid,
-    qemu_options,
-    qemu_run,
-    qemu_setup,
-    qemu_trace,
-    rmp,
-    svsm,
-    svsm_statements,
-    tcb_versions,
-    termination,
-    tio,
-    trace_loss,
-    trace_members,
-    verifiers,
-    vmcb,
-)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from .template import Format, Template
 
 ANCHORS = (
@@ -60,9 +30,10 @@ ANCHORS = (
     "Required features", "Unsupported features", "Unhandled exit", "Fatal error h", "Soft error h",
     "Alternate inj", "MMIO using", "MMIO opcode", "MMIO region as", "X64 Exception",
     "Failed to Val", "Failed to Inv", "Error Encountered", "KnownSevError", "Skipped bytes",
-    "VerifyBlob: ", "discarding of RAM", "SecVirtPrepare(", "SystemEvent(", "kvm_amd: unk",
-    "OVMF table", "Error setting a new snp", "VLEK", "VCEK", "VEK did", "by the AMD ", "AMD ARK is",
-    "Unable to fetch cert", "ECDSA ver", "product name (", "querying cert",
+    "Hash comp", "Hash GUID", "in MEMFD", "discarding of RAM", "SecVirtPrepare(",
+    "SystemEvent(", "kvm_amd: unk", "OVMF table", "Error setting a new snp", "VLEK", "VCEK",
+    "the Attestat", "by the AMD ", "AMD ARK is", "Unable to fetch cert", "ECDSA ver",
+    "product name (", "querying cert",
     "/dev/sev", "sev_", "sev-snp-guest", "kvm run failed", "firmware error", "range policy[0x",
     "mbz range [0x", "info bit(s)", "Expected between", "QEMU binary", "sev supported=",
     "Command Unsuccessful",
@@ -73,74 +44,180 @@ ANCHORS = (
 
 _LONGER = {"ccp ": "ccp 0000:", "snp-command ": " t="}
 """What the lines of an anchor have in its place: a longer word is found faster."""
-_WORDS = [_LONGER.get(word, word) for word in ANCHORS]
-_PIVOTS = "qzQXZJVKGYHWLUFNDOBIREM_(=CTPAS"
-"""Characters at which one expression looks for most of the words, those first that are rarest."""
+_PIVOTS = "LqGFM(=C_vSca"
+"""Characters at which one expression looks for the words: each has one of them, and a log few."""
 
 
 def _pivot(word: str) -> int:
-    """Return where the rarest character of *word* is, or -1."""
-    return next((word.index(char) for char in _PIVOTS if char in word), -1)
+    """Return where one of those characters is in *word*, at best before others of the word."""
+    places = [word.index(char) for char in _PIVOTS if char in word]
+    if not places:
+        raise LayoutError(f"none of {_PIVOTS!r} is in the word {word!r}")
+    return next((place for place in places if place < len(word) - 1), places[0])
 
 
-def _search(places: dict[str, int]) -> str:
+def _search(words: Iterable[str]) -> str:
     """Return an expression that finds words, each by its character at a place.
 
     One of all words as they are would stop at every second character of a log to try them. This
-    one stops at those characters, and looks at what is around them.
+    one stops at those characters, and looks at what is behind them, and then before them.
     """
     around: dict[str, list[str]] = {}
-    for word, place in places.items():
-        before = f"(?<={re.escape(word[: place + 1])})" if place else ""
-        around.setdefault(word[place], []).append(before + re.escape(word[place + 1 :]))
+    for word in words:
+        place = _pivot(word)
+        before = f"(?<={re.escape(word)})" if place else ""
+        around.setdefault(word[place], []).append(re.escape(word[place + 1 :]) + before)
     return "|".join(f"{re.escape(char)}(?:{'|'.join(rest)})" for char, rest in around.items())
 
 
-_TEXT = re.compile(_search(dict.fromkeys(ANCHORS, 0)))
-_RARE = re.compile(_search({w: _pivot(w) for w in _WORDS if _pivot(w) >= 0}).encode())
-_OTHERS = [word.encode() for word in _WORDS if _pivot(word) < 0]
-"""Words without such a character; each is found fastest by itself, and the faster the longer."""
+_TEXT = re.compile(_search(ANCHORS))
+_NEXT = 3  # characters next to an anchor, which tell its wordings apart
+_FIXED = re.compile(rf"[^\0'\"`]{{{_NEXT}}}")
+_FEW = 8  # wordings that are told apart as fast without
+_REMEMBERED = 64
+_LEAST = 8
+"""Characters of the shortest format, at most."""
+_BYTES = re.compile(_search(_LONGER.get(word, word) for word in ANCHORS).encode())
 
-FAMILIES: dict[str, tuple[str, tuple[Format, ...]]] = {
-    "rmp": ("RMP entries, and failures on them", rmp.FORMATS),
-    "boot": (
-        "SNP initialisation of a host",
-        boot.FORMATS + psp.FORMATS + kvm_module.FORMATS,
+WORDS: dict[str, tuple[str, ...]] = {
+    "rmp": ("RMP", "PFN", "SNP", "rmpupdate failed"),
+    "boot": ("RMP", "SNP", "SME", "Linux version ", "ommand line: "),
+    "psp": ("SNP", "SEV", "SME", "ccp "),
+    "psp.OPERATIONS": ("SNP", "SEV", "ccp "),
+    "kvm_module": ("SNP", "SEV", "kvm_amd/param", "kvm_amd: unk"),
+    "ccp": ("sev command", "(in):", "(out):", "cmdbuff"),
+    "tio": ("SEV", "SFS", "ccp ", "TSM ", "SSESSION", "Stream for class", "CFG/TEE"),
+    "kvm": (
+        *("vmgexit", "GHCB", "KVM", "VMSA", "SNP", "SEV", "RMP", "PFN"),
+        *("sev_", "fw_err", "gmem_p"),
     ),
-    "ccp": ("firmware commands, with their buffers", ccp.FORMATS + psp.OPERATIONS + tio.FORMATS),
+    "kvm_pages": ("PFN", "GPA 0x", "psmash"),
+    "dumps": ("GHCB", "VMSA"),
+    "vmcb": ("VMCB",),
+    "termination": ("SEV",),
+    "ftrace": ("exit_reason ", "ghcb_gpa ", "psmash"),
+    "trace_members": ("vmgexit", "kvm_rmp_fault"),
+    "trace_loss": ("LOST ", "Lost ", "EVENTS DROPPED]"),
+    "pages": ("snp-page ", "snp-command ", "vmgexit", "sev_"),
+    "guest": (
+        *("VMPCK", "vmpck", "ASP", "fw_err", "[seqno"),
+        *("sequence counter", "slots conveyed", "data truncated"),
+    ),
+    "guest_kernel": (
+        *("SEV", "SNP", "#VC", "PSC", "CPUID", "VMPL", "PVALIDATE"),
+        *("exit-code 0x", "change page state", "reserved=0x"),
+    ),
+    "qemu_cpuid": ("CPUID", "ed: eax:0x"),
+    "qemu": ("fw_err",),
+    "qemu_options": ("/dev/sev", "sev-snp-guest"),
+    "qemu_setup": (
+        *("SEV", "SNP", "KVM", "CPUID", "sev_", "sev-snp-guest", "RAM discard"),
+        "discarding of RAM",
+    ),
+    "qemu_run": ("KVM", "GPA 0x", "vmgexit", "kvm run failed"),
+    "libvirt": ("QEMU binary", "sev supported="),
+    "iommu": ("RMP", "SNP", "SME", "AMD-Vi"),
+    "qemu_trace": ("sev_",),
+    "svsm": (
+        *("SVSM", "GHCB", "SNP", "#VC", "Required features", "Unsupported features"),
+        *("Fatal error h", "Soft error h"),
+    ),
+    "svsm_statements": (
+        *("SVSM", "COCONUT", "SEV", "SNP", "RMP", "GHCB", "CPUID", "PVALIDATE"),
+        "Alternate inj",
+    ),
+    "svsm.OTHERS": ("SVSM",),
+    "ovmf": (
+        *("SEV", "SNP", "VMSA", "SVSM", "MMIO using", "MMIO opcode", "MMIO region as"),
+        *("X64 Exception", "Failed to Val", "Failed to Inv", "Hash comp", "Hash GUID", "in MEMFD"),
+    ),
+    "hypervisors": (
+        *("SEV", "SNP", "GHCB", "VMGEXIT", "vmgexit", "/dev/sev", "Unhandled exit"),
+        *("SystemEvent(", "SecVirtPrepare(", "KnownSevError"),
+    ),
+    "host_tools": ("SNP", "VLEK", "Error setting a new snp"),
+    "key_server": (
+        *(
+            "SEV",
+            "VCEK",
+            "VLEK",
+            "TCB",
+            "AMD ARK is",
+            "by the AMD ",
+            "product name (",
+            "OVMF table",
+        ),
+        *("Unable to fetch cert", "ECDSA ver", "querying cert", "the Attestat"),
+    ),
+    "guest_tools": (
+        *("SEV", "/dev/sev", "firmware error", "Status Code", "Command Unsuccessful"),
+        *("Error Encountered", "KnownSevError", "Skipped bytes"),
+    ),
+    "verifiers": (
+        *("SEV", "SNP", "range policy[0x", "mbz range [0x", "info bit(s)", "Expected between"),
+    ),
+    "tcb_versions": ("TCB",),
+    "host_checks": (
+        *("SEV", "SNP", "SME", "RMP", "KVM", "VMPL", "VMSA", "/dev/sev", "C-bit loc"),
+        *("Alias check", "Physical address bit", "Permission Levels"),
+    ),
+}
+"""The formats of each module, here or under another name than ``FORMATS``, and their words.
+
+The word of a wording is the last one in it. A module is imported once one of its words is found.
+"""
+
+
+class Formats:
+    """The formats of a family; those of each module are there once they are asked for."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __iter__(self) -> Iterator[Format]:
+        """Yield each of them, importing the modules."""
+        for name in self.names:
+            yield from _declared(name)
+
+
+def _declared(name: str) -> tuple[Format, ...]:
+    """Return the formats that a module declares, importing it."""
+    module, _, variable = name.partition(".")
+    formats: tuple[Format, ...]
+    formats = getattr(import_module(f".{module}", __package__), variable or "FORMATS")
+    return formats
+
+
+FAMILIES: dict[str, tuple[str, Formats]] = {
+    "rmp": ("RMP entries, and failures on them", Formats("rmp")),
+    "boot": ("SNP initialisation of a host", Formats("boot", "psp", "kvm_module")),
+    "ccp": (
+        "firmware commands, with their buffers",
+        Formats("ccp", "psp.OPERATIONS", "tio"),
+    ),
     "kvm": (
         "requests that KVM refused, and pages that it dumps",
-        kvm.FORMATS + kvm_pages.FORMATS + dumps.FORMATS + vmcb.FORMATS,
+        Formats("kvm", "kvm_pages", "dumps", "vmcb"),
     ),
-    "term": ("guests that terminated themselves", termination.FORMATS),
-    "trace": (
-        "KVM tracepoints",
-        ftrace.FORMATS + trace_members.FORMATS + trace_loss.FORMATS,
-    ),
-    "page": ("pages that a capture script prints", pages.FORMATS),
-    "guest": ("guest kernel and guest driver", guest.FORMATS + guest_kernel.FORMATS),
+    "term": ("guests that terminated themselves", Formats("termination")),
+    "trace": ("KVM tracepoints", Formats("ftrace", "trace_members", "trace_loss")),
+    "page": ("pages that a capture script prints", Formats("pages")),
+    "guest": ("guest kernel and guest driver", Formats("guest", "guest_kernel")),
     "qemu": (
         "QEMU: launches that failed, and guests that it stopped",
-        qemu_cpuid.FORMATS
-        + qemu.FORMATS
-        + qemu_setup.FORMATS
-        + qemu_options.FORMATS
-        + qemu_run.FORMATS
-        + libvirt.FORMATS,
+        Formats("qemu_cpuid", "qemu", "qemu_setup", "qemu_options", "qemu_run", "libvirt"),
     ),
-    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", iommu.FORMATS),
-    "launch": ("QEMU's trace of a launch: what was measured", qemu_trace.FORMATS),
-    "svsm": ("an SVSM at VMPL 0", svsm.FORMATS + svsm_statements.FORMATS + svsm.OTHERS),
-    "ovmf": ("OVMF, the guest's firmware", ovmf.FORMATS),
-    "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", hypervisors.FORMATS),
+    "iommu": ("the IOMMU's part in SNP, and its events about the RMP", Formats("iommu")),
+    "launch": ("QEMU's trace of a launch: what was measured", Formats("qemu_trace")),
+    "svsm": ("an SVSM at VMPL 0", Formats("svsm", "svsm_statements", "svsm.OTHERS")),
+    "ovmf": ("OVMF, the guest's firmware", Formats("ovmf")),
+    "vmm": ("Cloud Hypervisor, OpenVMM and OpenHCL", Formats("hypervisors")),
     "tools": (
         "tools of guests and hosts, and verifiers",
-        host_tools.FORMATS
-        + guest_tools.FORMATS
-        + verifiers.FORMATS
-        + key_server.FORMATS
-        + tcb_versions.FORMATS
-        + host_checks.FORMATS,
+        Formats(
+            *("host_tools", "guest_tools", "verifiers", "key_server"),
+            *("tcb_versions", "host_checks"),
+        ),
     ),
 }
 """Title and formats of each family."""
@@ -154,28 +231,98 @@ class IndexEntry(NamedTuple):
     wording: Template
     anchors: int
     """How many anchors are in it."""
+    mark: str
+    """What must follow the last of them, or else precede it: empty if both may vary."""
 
 
-_Index = dict[str, list[tuple[str, IndexEntry]]]
+_Row = tuple[str, IndexEntry]
+"""The longest word of a wording, and the wording."""
 
 
-def _index() -> _Index:
-    """Return the wordings, each with its longest word, under the last anchor in it."""
-    index: _Index = {word: [] for word in ANCHORS}
-    for family, (_, formats) in FAMILIES.items():
-        for fmt in formats:
-            for wording in fmt.wordings:
-                found = _TEXT.findall("\0".join(wording.literals))
-                if not found:
-                    raise LayoutError(f"no anchor finds {wording.text!r}")
-                entry = IndexEntry(family, fmt, wording, len(found))
-                index[found[-1]].append((wording.key, entry))
-    return index
+class _Wordings:
+    """The wordings under one anchor, in the order in which they are tried."""
+
+    def __init__(self, word: str, entries: list[IndexEntry]) -> None:
+        self.broken: dict[str, list[Template]] = {}
+        """Those that begin with a text, by that: a line may break off within them."""
+        self._word = word
+        self._all = [(entry.wording.key, entry) for entry in entries]
+        self._least = min((entry.wording.least for entry in entries), default=0)
+        self._marks = frozenset(entry.mark for entry in entries)
+        self._chosen = lru_cache(maxsize=_REMEMBERED)(self._with)
+        for entry in entries:
+            if first := entry.wording.literals[0]:
+                self.broken.setdefault(first, []).append(entry.wording)
+
+    def within(self, text: str) -> list[_Row]:
+        """Return those that may be in *text*, by what is next to the anchor there."""
+        if len(text) < self._least:
+            return []
+        if len(self._all) < _FEW:
+            return self._all
+        parts = text.split(self._word)
+        if len(parts) == 2:
+            return self._chosen(self._marks.intersection((parts[0][-_NEXT:], parts[1][:_NEXT])))
+        marks = [part[:_NEXT] for part in parts]
+        marks += [part[-_NEXT:] for part in parts]
+        return self._chosen(self._marks.intersection(marks))
+
+    def _with(self, marks: frozenset[str]) -> list[_Row]:
+        return [row for row in self._all if not row[1].mark or row[1].mark in marks]
 
 
-_INDEX = _index()
-_LEAST = min(entry.wording.least for row in _INDEX.values() for _, entry in row)
-"""Characters of the shortest format."""
+class _Index(dict[str, _Wordings]):
+    """The wordings under the last anchor in them, as ``_TEXT`` finds it."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, dict[str, list[IndexEntry]]] = {}
+        self.places = [
+            (family, name) for family, (_, formats) in FAMILIES.items() for name in formats.names
+        ]
+        """Where wordings come from, in the order in which they are tried."""
+
+    def __missing__(self, piece: str) -> _Wordings:
+        """Return the wordings of an anchor, importing the modules that have some."""
+        entries: list[IndexEntry] = []
+        for family, name in self.places:
+            if any(piece in _TEXT.findall(word) for word in WORDS[name]):
+                entries += self.module(family, name).get(piece, [])
+        self[piece] = _Wordings(_word_of(piece), entries)
+        return self[piece]
+
+    def module(self, family: str, name: str) -> dict[str, list[IndexEntry]]:
+        """Return the wordings of a module by their anchors. Raises LayoutError if one has none."""
+        if name not in self._modules:
+            self._modules[name] = _entries(family, name)
+        return self._modules[name]
+
+
+@cache
+def _word_of(piece: str) -> str:
+    """Return the anchor that ``_TEXT`` finds as *piece*."""
+    return next(word for word in ANCHORS if piece in _TEXT.findall(word))
+
+
+def _entries(family: str, name: str) -> dict[str, list[IndexEntry]]:
+    entries: dict[str, list[IndexEntry]] = {_TEXT.findall(word)[-1]: [] for word in WORDS[name]}
+    for fmt in _declared(name):
+        for wording in fmt.wordings:
+            text = "\0".join(wording.literals)
+            found = list(_TEXT.finditer(text))
+            if not found or (piece := found[-1][0]) not in entries:
+                raise LayoutError(f"no anchor of {name} finds {wording.text!r}")
+            mark = _mark(text, found[-1].end(), _word_of(piece))
+            entries[piece].append(IndexEntry(family, fmt, wording, len(found), mark))
+    return entries
+
+
+def _mark(text: str, end: int, word: str) -> str:
+    """Return what is always behind a word of a format that ends there, or else before it."""
+    near = text[end : end + _NEXT], text[: end - len(word)][-_NEXT:]
+    return next(filter(_FIXED.fullmatch, near), "")
+
+
+_INDEX = _Index()
 
 
 class Occurrence(NamedTuple):
@@ -196,8 +343,8 @@ def _occurrence(text: str) -> Occurrence | None:
     """
     words = _TEXT.findall(text)
     words.reverse()
-    for word in dict.fromkeys(words):
-        for key, entry in _INDEX[word]:
+    for word in dict.fromkeys(words) if len(words) > 1 else words:
+        for key, entry in _INDEX[word].within(text):
             if key in text and (found := entry.wording.find(text)):
                 start, end = found.span()
                 alone = len(words) <= entry.anchors
@@ -214,9 +361,9 @@ def occurrences(text: str) -> list[Occurrence]:
         return [first]
     before, after = text[: first.start], text[first.end :]
     found = [first]
-    if len(before) >= _LEAST and _TEXT.search(before):
+    if len(before) >= _LEAST:
         found = [*occurrences(before), first]
-    if len(after) >= _LEAST and _TEXT.search(after):
+    if len(after) >= _LEAST:
         end = first.end
         found += [p._replace(start=p.start + end, end=p.end + end) for p in occurrences(after)]
     return found
@@ -230,11 +377,15 @@ def match(text: str) -> tuple[IndexEntry, dict[str, Any]] | None:
 
 def breaks_off(text: str) -> bool:
     """Return whether *text* ends within a known wording."""
-    return any(
-        entry.wording.broken(text)
-        for word in dict.fromkeys(_TEXT.findall(text))
-        for _, entry in _INDEX[word]
-    )
+    from .template import BEGUN  # not before there is a line
+
+    tail = text[-BEGUN:]
+    for word in dict.fromkeys(_TEXT.findall(text)):
+        for first, wordings in _INDEX[word].broken.items():
+            begun = first in text or tail in first
+            if begun and any(wording.broken(text) for wording in wordings):
+                return True
+    return False
 
 
 class Hits:
@@ -242,20 +393,8 @@ class Hits:
 
     def __init__(self, block: bytes) -> None:
         self._block = block
-        self._rare = -1
-        self._others = [-1] * len(_OTHERS)
-        self._other = -1  # the first of them
 
     def after(self, at: int) -> int:
         """Return the place of the first anchor from *at* on, or the block's size."""
-        block, size = self._block, len(self._block)
-        if self._rare < at:
-            found = _RARE.search(block, at)
-            self._rare = found.start() if found else size
-        if self._other < at:
-            for number, place in enumerate(self._others):
-                if place < at:
-                    further = block.find(_OTHERS[number], at)
-                    self._others[number] = size if further < 0 else further
-            self._other = min(self._others)
-        return min(self._rare, self._other)
+        found = _BYTES.search(self._block, at)
+        return found.start() if found else len(self._block)

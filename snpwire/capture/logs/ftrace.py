@@ -57,8 +57,9 @@ def msr_word(fields: dict[str, Any], log: LogState) -> Fact:
     result = fields.get("result")
     arrow = "->" if result is None else "<-"
     summary = f"{arrow} vcpu {fields['vcpu']}  msr {fields['ghcb_msr']:#018x}"
-    meaning = f"{enum_words(info)}: {info.doc}" if info.known else "no message that is known"
-    rest = word_words(word).partition(f"info {enum_words(info)}")
+    name = enum_words(info)
+    meaning = f"{name}: {info.doc}" if info.known else "no message that is known"
+    rest = word_words(word).partition(f"info {name}")
     if values := " ".join(f"{rest[0]} {rest[2]}".split()):
         meaning += f" ({values})"
     if result is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ...bits import Flags, OpenEnum, Word
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ...wire.event import Operand
 
 
+@lru_cache(maxsize=256)
 def exit_name(code: int) -> str:
     """Return the name of an exit code, or that it has none."""
     found = ExitCode(code)

@@ -19,7 +19,7 @@ from .record import Fact, Hex, LogBlock, LogState, Quad
 
 _FIELD = re.compile(r"\{(\w+):(\w+)\}")
 _QUOTES = re.compile("['\"`]")
-_LEAST = 12  # characters of a format that a broken line must have
+BEGUN = 12  # characters of a format that a broken line must have
 
 
 class Conversion(NamedTuple):
@@ -96,7 +96,7 @@ class Template:
         start = text.rfind(first) if first else -1
         if start < 0:
             return _begins(first, text)
-        return len(text) - start >= _LEAST and self._within(text, start)
+        return len(text) - start >= BEGUN and self._within(text, start)
 
     def _within(self, text: str, at: int) -> bool:
         for literal, conversion in zip(self.literals, [*self._conversions, None], strict=True):
@@ -137,8 +137,8 @@ def _literal(text: str) -> str:
 
 def _begins(literal: str, text: str) -> bool:
     """Return whether *text* ends with what *literal* begins with, and with enough of it."""
-    place = literal.find(text[-_LEAST:]) if len(text) >= _LEAST else -1
-    return place >= 0 and text.endswith(literal[: place + _LEAST])
+    place = literal.find(text[-BEGUN:]) if len(text) >= BEGUN else -1
+    return place >= 0 and text.endswith(literal[: place + BEGUN])
 
 
 def _shortened(conversion: Conversion, rest: str) -> bool:

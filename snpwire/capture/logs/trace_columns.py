@@ -15,8 +15,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .record import Fact
+
 if TYPE_CHECKING:
-    from .record import Fact, LogState
+    from .record import LogState
 
 _BEFORE = re.compile(
     r"(\S.{0,63}?)[- ] ?([0-9]{1,10})(?:/[0-9]{1,10})? "
@@ -47,4 +49,4 @@ def with_columns(fact: Fact, log: LogState) -> Fact:
     if cpu or core:
         more["cpu"] = int(cpu or core)
     more["flags"] = flags or marks or raw or ""
-    return fact._replace(fields={**more, **fact.fields}, columns=(time, f"{task}-{pid}"))
+    return Fact(*fact[:5], {**more, **fact.fields}, (time, f"{task}-{pid}"))

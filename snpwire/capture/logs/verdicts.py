@@ -1,13 +1,12 @@
-"""The verdicts on a log: every question that a log as a whole can answer, in their order."""
+"""The verdicts on a log: every question that a log as a whole can answer, in their order.
+
+Their modules are imported with the first record: without any, none has an answer.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .guest_verdict import GuestVerdict
-from .host_verdict import HostVerdict
-from .launch_pages import LaunchPages
-from .launch_verdict import LaunchVerdict
 from .record import plain
 
 if TYPE_CHECKING:
@@ -16,12 +15,32 @@ if TYPE_CHECKING:
     from .record import LogRecord
     from .verdict import Verdict
 
-VERDICTS: tuple[Callable[[], Verdict], ...] = (
-    HostVerdict,
-    GuestVerdict,
-    LaunchPages,
-    LaunchVerdict,
-)
+
+def _host() -> Verdict:
+    from .host_verdict import HostVerdict
+
+    return HostVerdict()
+
+
+def _guest() -> Verdict:
+    from .guest_verdict import GuestVerdict
+
+    return GuestVerdict()
+
+
+def _pages() -> Verdict:
+    from .launch_pages import LaunchPages
+
+    return LaunchPages()
+
+
+def _launch() -> Verdict:
+    from .launch_verdict import LaunchVerdict
+
+    return LaunchVerdict()
+
+
+VERDICTS: tuple[Callable[[], Verdict], ...] = (_host, _guest, _pages, _launch)
 """What makes each of them, for one log."""
 
 
@@ -29,16 +48,21 @@ class Verdicts:
     """The verdicts on one log while it comes in."""
 
     def __init__(self) -> None:
-        self._all = [make() for make in VERDICTS]
+        self._all: list[Verdict] = []
         self._by_kind: dict[str, list[Verdict]] = {}
-        for verdict in self._all:
-            for kind in verdict.kinds:
-                self._by_kind.setdefault(kind, []).append(verdict)
 
     def feed(self, record: LogRecord) -> None:
         """Take the next record."""
+        if not self._all:
+            self._begin()
         for verdict in self._by_kind.get(record.kind, ()):
             verdict.feed(record)
+
+    def _begin(self) -> None:
+        self._all = [make() for make in VERDICTS]
+        for verdict in self._all:
+            for kind in verdict.kinds:
+                self._by_kind.setdefault(kind, []).append(verdict)
 
     def blocks(self, families: Container[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """Yield each answer that the log has, of these families: as lines, and in JSON's terms."""
