@@ -159,12 +159,89 @@ def test_a_number_alone_is_looked_for_in_every_topic_the_likeliest_first():
 
 def test_digits_alone_are_looked_for_in_both_readings():
     rows = [*candidates("22")]
-    texts = [row.text for row in rows]
+    found = [(row.name, row.value) for row in rows]
 
-    assert any("[0x16: decimal]" in text for text in texts)
-    assert any("[0x22: hex, without 0x]" in text for text in texts)
-    assert len(rows) == MOST + 1
-    assert "topics more" in texts[-1]
+    assert found[0] == ("read as", "0x22 (hex, without 0x) or 0x16 (decimal)")
+    assert found[1] == ("status 0x16", "INVALID_PARAM")
+    assert ("status 0x22", "BAD_VERSION") in found
+    assert len(rows) == MOST + 2
+    assert "topics more" in rows[-1].text
+
+
+LIKELIEST = [
+    ("0x80000011", "exit", "SNP_GUEST_REQUEST"),
+    ("80000011", "exit 0x80000011", "SNP_GUEST_REQUEST"),
+    ("0x30000", "policy", "smt reserved_must_be_one"),
+    ("0xb0000", "policy", "smt reserved_must_be_one debug"),
+    ("0x16", "status", "INVALID_PARAM"),
+    ("0x7", "status", "POLICY_FAILURE"),
+    ("0x1f", "status", "EXIT_RING_BUFFER"),
+    ("0x27", "status", "INVALID_KEY"),
+    ("27", "status 0x1b", "INVALID_MDATA_ENTRY"),
+    ("0x72", "exit", "CPUID"),
+    ("0x7b", "exit", "IOIO"),
+    ("0x81", "exit", "VMMCALL"),
+    ("0x400", "exit", "NPF"),
+    ("0xa0", "command", "SNP_LAUNCH_START"),
+    ("0xffffffffffffffff", "exit", "INVALID_VMCB"),
+    ("0x200000000", "exitinfo2", "vmm_error=BUSY"),
+    ("0x100000000", "exitinfo2", "vmm_error=INVALID_LEN"),
+    ("0x7a014", "msr", "PSC_REQ"),
+    ("-22", "errno", "-22 EINVAL"),
+    ("-5", "errno", "-5 EIO"),
+    ("0xffffffea", "errno", "-22 EINVAL"),
+    ("0xc0010131", "sev-status", "register"),
+    ("0x80001006", "svsm-result", "PVALIDATE_FAIL_SIZE_MISMATCH"),
+]
+
+
+@pytest.mark.parametrize(("text", "topic", "value"), LIKELIEST)
+def test_the_likeliest_topic_of_a_number_is_the_first(text, topic, value):
+    rows = [row for row in candidates(text) if row.name != "read as"]
+
+    assert (rows[0].name, rows[0].value) == (topic, value)
+
+
+@pytest.mark.parametrize("text", ["24", "0x18"])
+def test_an_exit_of_kvm_is_among_the_first(text):
+    names = [row.value for row in candidates(text)]
+
+    assert "SYSTEM_EVENT" in names[:4]
+
+
+def test_what_fits_any_number_is_listed_only_if_little_else_does():
+    assert "svsm" not in [row.name for row in candidates("0x16")]
+    assert "svsm" not in [row.name for row in candidates("-22")]
+    assert "svsm" in [row.name for row in candidates("0x200000000123")]
+
+
+def test_a_summary_of_many_fields_ends_with_their_number():
+    values = {row.name: row.value for row in candidates("0x1f")}
+
+    assert values["features"] == "snp snp_ap_creation and 3 more"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("SEV_STATE_WORKING", "State of SEV without SNP", "WORKING"),
+        ("VMGEXIT_PSC_OP_PRIVATE", "Operation of a page state change", "PRIVATE"),
+    ],
+)
+def test_a_name_of_no_topic_is_looked_for_in_all_enumerations(text, name, value):
+    assert [(row.name, row.value) for row in candidates(text)] == [(name, value)]
+
+
+@pytest.mark.parametrize("text", ["-22", "22", "EINVAL", "-EINVAL", "0xffffffea", "0x16", "-0x16"])
+def test_an_error_number_is_explained_in_either_sign(text):
+    rows = rows_of("errno", text)
+
+    assert ("-22", "EINVAL") in [(name, value) for name, value, _ in rows]
+    assert ("INIT2", "7 checks", "explain kvm-sev INIT2:-22") in rows
+
+
+def test_an_error_number_that_no_ioctl_returns_is_unknown():
+    assert rows_of("errno", "-71") == [("-71", "unknown", "")]
 
 
 def test_a_name_alone_is_looked_for_in_every_enumeration():

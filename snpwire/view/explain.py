@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..bits import nearest
+from ..bits import Word, nearest
 from ..errors import UsageError
 from ..numeral import HEX, readings
 from .table import Row
-from .topics import OTHER_NAMES, REGISTERS, TOPICS, topic_named
+from .topics import OTHER_NAMES, REGISTERS, TOPICS, topic_named, topic_of_source
 from .topics.topic import Question, note_rows
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def subject(what: str, question: Question) -> Inquiry:
     name, value = _topic_name(what)
     if not name:
         if not question.text and what:
-            return Inquiry("", question._replace(text=what))
+            return _of_name(what, question)
         hint = nearest(what, TOPICS) or LISTED
         if readings(what):
             hint = f"registers that are known by number: {' '.join(map(hex, REGISTERS))}"
@@ -77,6 +77,20 @@ def subject(what: str, question: Question) -> Inquiry:
         return Inquiry(name, question, register)
     notes = (*register, *note_rows(found))
     return Inquiry(name, question._replace(text=hex(found.value)), notes)
+
+
+def _of_name(text: str, question: Question) -> Inquiry:
+    """Return the topic of a name as its source spells it; else none: it is looked for in all."""
+    question = question._replace(text=text)
+    name = topic_of_source(text)
+    topic = topic_named(name) if name else None
+    if topic is None or (topic.kind and issubclass(topic.kind, Word)):
+        return Inquiry("", question)
+    try:
+        known = any(topic.explain(question))
+    except UsageError:
+        known = False
+    return Inquiry(name if known else "", question)
 
 
 _CORE = re.compile(r"(?:0x)?[0-9a-f]{1,16}")
