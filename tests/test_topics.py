@@ -191,6 +191,10 @@ LIKELIEST = [
     ("-5", "errno", "-5 EIO"),
     ("0xffffffea", "errno", "-22 EINVAL"),
     ("0xc0010131", "sev-status", "register"),
+    ("720896", "policy 0xb0000", "smt reserved_must_be_one debug"),
+    ("0x7308000000000003", "tcb", "0x7308000000000003"),
+    ("0xd315000000000004", "tcb", "0xd315000000000004"),
+    ("0x25", "status", "RESTORE_REQUIRED"),
     ("0x80001006", "svsm-result", "PVALIDATE_FAIL_SIZE_MISMATCH"),
 ]
 
