@@ -529,3 +529,40 @@ def test_bits_by_name_are_a_word_and_no_number(kind):
     )
     assert topic.reading("face").value == 0xFACE
     assert not topic.names("face")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("[3, 0, 0, 0, 0, 0, 8, 115]", 0x7308000000000003),
+        ("TCB: bootloader 3 tee 0 snp 8 microcode 115", 0x7308000000000003),
+        ("bootloader svn 3 microcode SVN 115", 0x7300000000000003),
+        ("8288875114175397891", 0x7308000000000003),
+    ],
+)
+def test_a_tcb_version_is_read_as_lists_and_words(text, number):
+    assert spelt(text, None).value == number
+
+
+@pytest.mark.parametrize("text", ["[3, 0, 0, 0, 0, 0, 8, 256]", "hello 5", "1 2 3"])
+def test_what_is_neither_list_nor_words_of_a_tcb_version_is_refused(text):
+    with pytest.raises(UsageError):
+        spelt(text, None)
+
+
+@pytest.mark.parametrize("topic", ["exit", "status", "command"])
+def test_a_negative_number_that_is_no_code_is_an_error_number(topic):
+    with pytest.raises(UsageError, match="-5 is none of its codes") as caught:
+        subject(topic, Question("-5"))
+
+    assert "explain errno -5" in str(caught.value.help)
+
+
+def test_the_status_of_the_mailbox_is_no_guest_requests():
+    text = values_of("cmdresp", "0x80000016")["[15:0] status"][1]
+
+    assert text == "INVALID_PARAM: An argument is wrong."
+
+
+def test_minus_one_beside_a_hypervisor_error_is_no_status():
+    assert "not called" in values_of("exitinfo2", "0x2ffffffff")["[31:0] fw_error"][1]

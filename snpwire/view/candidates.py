@@ -117,7 +117,7 @@ def _numbered(found: Reading) -> Iterator[Possibility]:
         topic = topic_named(name)
         if topic.guess is not None:
             if known := topic.guess(value):
-                rank = SPECIAL if value >> 31 else LIKELY
+                rank = SPECIAL if value >> 31 and name != "msr" else LIKELY
                 yield _row(rank, found, name, known, topic.doc)
         elif topic.bits and not value >> topic.bits and topic.has(value):
             yield from _possibility(name, topic, found)

@@ -229,7 +229,8 @@ def failure(value: int) -> str:
 def message(value: int) -> str:
     """Return the name of a message with data, if the low 12 bits are those of one."""
     info = MsrInfo(value & 0xFFF)
-    return info.name if info and info.known and value >> 12 else ""
+    possible = info.known and info not in (MsrInfo.GHCB_GPA, MsrInfo.RESERVED_AP_JUMP_TABLE)
+    return info.name if possible and value >> 12 else ""
 
 
 def messages() -> Iterator[Row]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bits import Flags, OpenEnum, Word
-from ...errors import UsageError
+from ...errors import UsageError, cut
 from ...numeral import ascii_text, reading, readings
 from ..meaning import word_fields
 from ..table import Row
@@ -138,6 +138,10 @@ class Topic(NamedTuple):
         """
         if not self.bits or self.names(text) or not readings(text):
             return None
+        is_code = self.kind is not None and issubclass(self.kind, OpenEnum)
+        if is_code and text[:1] == "-" and not any(self.has(row.value) for row in readings(text)):
+            hint = f"the error numbers of Linux are negative: explain errno {cut(text)}"
+            raise UsageError(f"{cut(text)} is none of its codes", help=hint)
         return reading(text, width=self.bits, base=self.base, possible=self.has, name=self.summary)
 
     def summary(self, value: int) -> str:
