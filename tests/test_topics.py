@@ -566,3 +566,47 @@ def test_the_status_of_the_mailbox_is_no_guest_requests():
 
 def test_minus_one_beside_a_hypervisor_error_is_no_status():
     assert "not called" in values_of("exitinfo2", "0x2ffffffff")["[31:0] fw_error"][1]
+
+
+@pytest.mark.parametrize(
+    ("topic", "text", "number"),
+    [
+        ("exit", "exit_code: 0x80000013", "0x80000013"),
+        ("exit", "code=0x400;", "0x400"),
+        ("exit", "Error code: 0x404", "0x404"),
+        ("platform-info", "PLATFORM_INFO: 0x25", "0x25"),
+        ("msr", "GHCB MSR: 0x0000000000001002", "0x1002"),
+        ("iommu-efr", "EFR 0x246577efa2254afa", "0x246577efa2254afa"),
+        ("sev-status", "0xc0010131 0x7", "0x7"),
+        ("sev-status", "c0010131 7", "0x7"),
+    ],
+)
+def test_a_number_is_taken_from_behind_its_label(topic, text, number):
+    assert subject(topic, Question(text)).question.text == number
+
+
+@pytest.mark.parametrize("text", ["a: 0x1 b: 0x2", "label 17", "0x1: label"])
+def test_what_is_not_one_labelled_number_is_left_as_it_is(text):
+    assert subject("exit", Question(text)).question.text == text
+
+
+def test_a_word_of_the_msr_is_no_reason_of_a_termination():
+    with pytest.raises(UsageError, match="is no SET:CODE") as caught:
+        rows_of("term", "0x21100")
+
+    assert "explain msr 0x21100" in str(caught.value.help)
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "number"),
+    [
+        ("exit_code: 0x72", "exit", "0x72"),
+        ("fw_error=0x16", "status", "0x16"),
+        ("sev_status = 7", "sev-status", "0x7"),
+        ("guest_policy: 30000", "policy", "0x30000"),
+    ],
+)
+def test_a_label_alone_names_the_topic_of_the_number_behind_it(text, topic, number):
+    found = subject(text, Question(""))
+
+    assert (found.topic, found.question.text) == (topic, number)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...bits import OpenEnum, Word
 from ...errors import UsageError
-from ...numeral import reading
+from ...numeral import reading, readings
 from ...wire.exits import ExitCode
 from ...wire.msr import MsrInfo
 from ...wire.operands import (
@@ -160,7 +160,9 @@ def termination(question: Question) -> Iterator[Row]:
         yield Row("", "", f"{whole:#x}", whole.name, whole.doc)
         return
     if not colon:
-        raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
+        whole_word = f"; a word of the MSR: explain msr {question.text}"
+        hint = f"explain term 0x1:0x2{whole_word if readings(question.text) else ''}"
+        raise UsageError(f"{question.text!r} is no SET:CODE", help=hint)
     found = reading(first, possible=lambda value: TermSet(value).known)
     yield from note_rows(found)
     owner = TermSet(found.value)
