@@ -160,8 +160,8 @@ def termination(question: Question) -> Iterator[Row]:
         yield Row("", "", f"{whole:#x}", whole.name, whole.doc)
         return
     if not colon:
-        whole_word = f"; a word of the MSR: explain msr {question.text}"
-        hint = f"explain term 0x1:0x2{whole_word if readings(question.text) else ''}"
+        word_of_msr = any(row.value & 0xFFF == MsrInfo.TERM_REQ for row in readings(question.text))
+        hint = f"explain msr {question.text}" if word_of_msr else "explain term 0x1:0x2"
         raise UsageError(f"{question.text!r} is no SET:CODE", help=hint)
     found = reading(first, possible=lambda value: TermSet(value).known)
     yield from note_rows(found)
