@@ -610,3 +610,30 @@ def test_a_label_alone_names_the_topic_of_the_number_behind_it(text, topic, numb
     found = subject(text, Question(""))
 
     assert (found.topic, found.question.text) == (topic, number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CPU 0: 0x8000001f 0x00: eax=0x0000001b ebx=0x00004173 ecx=0x1fd edx=0x64",
+        "0x8000001F: 0x0000001B 0x00004173 0x1FD 0x64",
+        "0x8000001f 0x00: 0x0000001b 0x00004173 0x000001fd 0x00000064",
+    ],
+)
+def test_a_leaf_is_read_with_its_registers_named_or_in_their_order(text):
+    found = values_of("cpuid", text)
+
+    assert found["SevLeafEax"][0] == "0x0000001b"
+    assert found["SevLeafEdx"][0] == "0x00000064"
+
+
+@pytest.mark.parametrize("text", ["8000001f 1", "eax=0x1", "0x8000001f"])
+def test_a_leaf_without_its_registers_is_refused(text):
+    with pytest.raises(UsageError, match="is no leaf"):
+        rows_of("cpuid", text)
+
+
+def test_the_features_of_an_iommu_are_read_from_the_line_of_the_kernel():
+    line = "AMD-Vi: Extended features (0x246577efa2254afa, 0x10): PPR NX GT IA GA PC GA_vAPIC"
+
+    assert rows_of("iommu-efr", line) == rows_of("iommu-efr", "(0x246577efa2254afa, 0x10)")
