@@ -307,12 +307,18 @@ class Word(int):
         raise ValueError(f"{shown(name)} is no bit of {cls.__name__}; {hint}".rstrip("; "))
 
     @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return names that other sources give to bits, where no rule finds them."""
+        return {}
+
+    @classmethod
     def _spelt(cls, text: str) -> int | None:
         """Return the bit that *text* names as another source would, or None."""
         from .spelling import spelt
 
         single = {field.name: field.low for field in cls.BITS.values() if field.width == 1}
-        name = spelt(text.removesuffix("_ENABLED").removesuffix("_BIT"), single)
+        bare = text.upper().removesuffix("_BIT").removesuffix("_ENABLED")
+        name = spelt(text[: len(bare)], single, cls.spellings())
         return None if name is None else single[name]
 
     def __setattr__(self, name: str, value: object) -> None:

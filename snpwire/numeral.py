@@ -61,7 +61,9 @@ def readings(text: str) -> tuple[Reading, ...]:
     if mark in ("0b", "0o") and not set(marked) <= set("01234567"[: _BASES[mark]]):
         digits, marked = (mark + marked, "") if mark == "0b" else ("", "")
     if found["sign"] == "-":
-        return _negative(int(marked or digits, _BASES.get(mark, DECIMAL if digits else HEX)))
+        if not (digits or marked) or (digits and not digits.isdecimal()):
+            return ()  # hex is printed without a sign
+        return _negative(int(marked or digits, DECIMAL if digits else _BASES.get(mark, HEX)))
     if marked:
         return (Reading(int(marked, _BASES.get(mark, HEX)), "" if mark else "hex, by its h"),)
     return _unmarked(digits) if digits else ()

@@ -2,7 +2,8 @@
 
 One rule: case, underscores and hyphens do not count, nor does the path before ``::`` or ``.``.
 Words that only say whose name it is (``SVM_VMGEXIT_``, ``SEV_RET_``, ``KVM_SEV_``) may stand
-before, and ``SNP_`` may be missing. What the rule cannot do is in a table beside the codes.
+before, ``SNP_`` may be missing, and some words may be short or in full. What the rule cannot do is
+in a table beside the codes.
 """
 
 from __future__ import annotations
@@ -19,10 +20,22 @@ OWNERS = {
     *("SEV", "ES", "SNP", "SVSM", "GHCB", "PSP", "AMD", "AMD64", "MSR", "RMP", "FW", "VMM", "HV"),
     *("RET", "STATUS", "ERROR", "ERR", "CODE", "CMD", "CMDID", "MSG", "TYPE", "REQUEST", "REQ"),
     *("GUEST", "PLATFORM", "REPORT", "POLICY", "MASK", "FEATURE", "FEATURES", "FEAT", "FLAG"),
-    *("CONTROL", "TERM", "RESP", "FT", "INFO"),
+    *("CONTROL", "TERM", "RESP", "FT", "INFO", "STATE", "PAGE", "PSC", "OP"),
+    *("SYSCFG", "CORE", "ATTEST", "VTPM"),
     *("RMPUPDATE", "PSMASH", "PVALIDATE", "RMPADJUST", "VMGEXIT"),
 }
 """Words that name the owner of a code when they stand before it."""
+SHORT = {
+    "REQUEST": "REQ",
+    "RESPONSE": "RESP",
+    "RSP": "RESP",
+    "INJECTION": "INJ",
+    "PROTECTION": "PROT",
+    "LENGTH": "LEN",
+    "FEATURES": "FT",
+    "FEATURE": "FT",
+}
+"""Words that some sources write in full and others do not."""
 OPTIONAL = {"SNP"}
 """Those that may be missing where our name has them."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
@@ -48,7 +61,10 @@ def spelt(text: str, names: Iterable[str], others: Mapping[str, str] | None = No
 def _forms(name: str, owners: AbstractSet[str]) -> Iterator[tuple[int, str]]:
     """Yield a name in capitals and without marks: whole, then without each owner before it."""
     words = [word.upper() for word in _WORD.findall(name)]
+    short = [SHORT.get(word, word) for word in words]
     for start in range(len(words)):
         yield start, "".join(words[start:])
+        if short[start:] != words[start:]:
+            yield start, "".join(short[start:])
         if words[start] not in owners:
             return

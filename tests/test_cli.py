@@ -195,6 +195,12 @@ class TestEncode:
 
         assert (Page.parse(output).rax, Page.parse(output).rcx) == (2, 3)
 
+    def test_digits_that_a_register_is_set_to_are_decimal_which_is_said(self):
+        output, errors, code = call(["encode", "ghcb", "--set", "rax=100", "--set", "rcx=7"])
+
+        assert (Page.parse(output).rax, Page.parse(output).rcx, code) == (100, 7, 0)
+        assert errors == b"note: --set rax=100 is read as decimal, 0x64\n"
+
     def test_a_setting_takes_the_bytes_of_a_file(self, tmp_path):
         (tmp_path / "held").write_bytes(b"\1\2\3")
 

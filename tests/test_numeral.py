@@ -134,3 +134,14 @@ def test_a_number_too_wide_is_refused_and_not_read_otherwise():
 )
 def test_a_number_all_of_whose_bytes_are_text_spells_it(value, text):
     assert ascii_text(value) == text
+
+
+@pytest.mark.parametrize("text", ["-1f", "-c0010131", "-0b", "-0b22", "-0o7b", "-0o9", "`-1f22ULL"])
+def test_letters_or_wrong_digits_behind_a_sign_are_no_number(text):
+    assert readings(text) == ()
+
+
+@given(st.text(alphabet="-+0123456789abcdefxohul_ `',()=", max_size=12))
+def test_any_text_is_read_or_is_no_number(text):
+    for row in readings(text):
+        assert row.value >= 0

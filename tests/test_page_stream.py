@@ -15,6 +15,7 @@ from conftest import COMMAND, heeds_interrupts, surroundings
 from transcripts import call
 
 from snpwire.capture.kernel_log import Reader
+from snpwire.capture.page_line import page_line
 from snpwire.cli import page_head
 
 ROOT = Path(__file__).parents[1]
@@ -253,3 +254,13 @@ def test_an_interrupt_ends_a_stream_with_its_count(pipe):
 
     assert child.returncode in (130, -signal.SIGINT)
     assert b"note: 1 line: 1 page (ghcb 1); findings:" in errors
+
+
+@pytest.mark.parametrize(
+    "rest", ["vcpu=0: 00 01 0", "vcpu=0: \\x00\\x01\\x0", "vcpu=0: \\x00\\x01\\"]
+)
+def test_a_line_that_ends_within_a_byte_is_cut_off_and_not_of_another_form(rest):
+    page = page_line("ghcb", "in", rest)
+
+    assert (page.data, page.is_cut) == (b"\0\1", True)
+    assert page.problem == "cut off: 2 bytes of 4096"

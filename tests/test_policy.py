@@ -224,6 +224,8 @@ def test_a_policy_that_says_nothing_is_refused(text):
         ("[policy]\nminimum = 3", "there is no rule 'minimum'", "flags have no order"),
         ("[policy]\nrequire = 1e3", "expected a list of bits, or a mask, got 1000.0", ""),
         ("[policy]\nrequire = -1", "expected a list of bits, or a mask, got -1", ""),
+        ('[policy]\nforbid = "80000"', "'80000' can be two numbers", "write 0x80000 (hex"),
+        ('[policy]\nforbid = "x"', "expected a list of bits, or a mask, got 'x'", ""),
         ("[key_info]\nrequire = 4", "signing_key (bit 2) is a number", 'signing_key = "VCEK"'),
         ("[key_info]\nrequire = 0x100000000", "0x100000000 does not fit 32 bits", ""),
         (f"[launch_mit_vector]\nrequire = {HUGE}", "does not fit 64 bits", ""),

@@ -296,6 +296,7 @@ class TestRefusals:
         ("words", "expected"),
         [
             ([], "no TYPE of message given\nhelp: one of: raw cpuid-req"),
+            (["999"], "a message type has 8 bits, got 0x3e7"),
             (["report-rq"], "there is no message 'report-rq'\nhelp: did you mean report-req?"),
             (["zzzzzz"], "TYPE is a number, raw, or one of: "),
             (["256"], "a message type has 8 bits, got 0x100"),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from snpwire.spelling import spelt
+from snpwire.view.explain import Question, explain
 from snpwire.wire.command import CommandId
 from snpwire.wire.exits import ExitCode
 from snpwire.wire.kvm_exits import KvmExit, SystemEvent
@@ -101,3 +106,27 @@ def test_a_bit_is_found_by_the_name_of_its_source():
     assert SevStatus.from_plain("MSR_AMD64_SEV_SNP_ENABLED") == 4
     with pytest.raises(ValueError, match="no bit of GuestPolicy"):
         GuestPolicy.from_plain("SNP_POLICY_MASK_NOTHING")
+
+
+NAMES = tomllib.loads((Path(__file__).parent / "source_names.toml").read_text())
+PAIRS = [
+    (source, name, number) for source, names in NAMES.items() for name, number in names.items()
+]
+
+
+def numbers_of(rows):
+    """Return the numbers that are a row's name or value, or begin its text; a bit is its place."""
+    cells = [cell.strip() for row in rows for cell in (row.name, row.value, row.text)]
+    found = [
+        re.match(r"(?:bit |\[|0x\w+:(?=0x))?(-?(?:0x[0-9a-f]+|\d+))\b", cell) for cell in cells
+    ]
+    return {int(match[1], 0 if "x" in match[1] else 10) for match in found if match}
+
+
+@pytest.mark.parametrize(("source", "name", "number"), PAIRS, ids=str)
+def test_a_name_alone_is_explained_as_the_number_that_its_source_gives_it(source, name, number):
+    signed = number - (1 << 64) if number >> 63 else number
+
+    found = numbers_of([*explain(name, Question(""))][:2])
+
+    assert found & {number, signed, number.bit_length() - 1}

@@ -159,12 +159,93 @@ def test_a_number_alone_is_looked_for_in_every_topic_the_likeliest_first():
 
 def test_digits_alone_are_looked_for_in_both_readings():
     rows = [*candidates("22")]
-    texts = [row.text for row in rows]
+    found = [(row.name, row.value) for row in rows]
 
-    assert any("[0x16: decimal]" in text for text in texts)
-    assert any("[0x22: hex, without 0x]" in text for text in texts)
-    assert len(rows) == MOST + 1
-    assert "topics more" in texts[-1]
+    assert found[0] == ("read as", "0x22 (hex, without 0x) or 0x16 (decimal)")
+    assert found[1] == ("status 0x16", "INVALID_PARAM")
+    assert ("status 0x22", "BAD_VERSION") in found
+    assert len(rows) == MOST + 2
+    assert "topics more" in rows[-1].text
+
+
+LIKELIEST = [
+    ("0x80000011", "exit", "SNP_GUEST_REQUEST"),
+    ("80000011", "exit 0x80000011", "SNP_GUEST_REQUEST"),
+    ("0x30000", "policy", "smt reserved_must_be_one"),
+    ("0xb0000", "policy", "smt reserved_must_be_one debug"),
+    ("0x16", "status", "INVALID_PARAM"),
+    ("0x7", "status", "POLICY_FAILURE"),
+    ("0x1f", "status", "EXIT_RING_BUFFER"),
+    ("0x27", "status", "INVALID_KEY"),
+    ("27", "status 0x1b", "INVALID_MDATA_ENTRY"),
+    ("0x72", "exit", "CPUID"),
+    ("0x7b", "exit", "IOIO"),
+    ("0x81", "exit", "VMMCALL"),
+    ("0x400", "exit", "NPF"),
+    ("0xa0", "command", "SNP_LAUNCH_START"),
+    ("0xffffffffffffffff", "exit", "INVALID_VMCB"),
+    ("0x200000000", "exitinfo2", "vmm_error=BUSY"),
+    ("0x100000000", "exitinfo2", "vmm_error=INVALID_LEN"),
+    ("0x7a014", "msr", "PSC_REQ"),
+    ("-22", "errno", "-22 EINVAL"),
+    ("-5", "errno", "-5 EIO"),
+    ("0xffffffea", "errno", "-22 EINVAL"),
+    ("0xc0010131", "sev-status", "register"),
+    ("720896", "policy 0xb0000", "smt reserved_must_be_one debug"),
+    ("0x7308000000000003", "tcb", "0x7308000000000003"),
+    ("0xd315000000000004", "tcb", "0xd315000000000004"),
+    ("0x25", "status", "RESTORE_REQUIRED"),
+    ("0x80001006", "svsm-result", "PVALIDATE_FAIL_SIZE_MISMATCH"),
+]
+
+
+@pytest.mark.parametrize(("text", "topic", "value"), LIKELIEST)
+def test_the_likeliest_topic_of_a_number_is_the_first(text, topic, value):
+    rows = [row for row in candidates(text) if row.name != "read as"]
+
+    assert (rows[0].name, rows[0].value) == (topic, value)
+
+
+@pytest.mark.parametrize("text", ["24", "0x18"])
+def test_an_exit_of_kvm_is_among_the_first(text):
+    names = [row.value for row in candidates(text)]
+
+    assert "SYSTEM_EVENT" in names[:4]
+
+
+def test_what_fits_any_number_is_listed_only_if_little_else_does():
+    assert "svsm" not in [row.name for row in candidates("0x16")]
+    assert "svsm" not in [row.name for row in candidates("-22")]
+    assert "svsm" in [row.name for row in candidates("0x200000000123")]
+
+
+def test_a_summary_of_many_fields_ends_with_their_number():
+    values = {row.name: row.value for row in candidates("0x1f")}
+
+    assert values["features"] == "snp snp_ap_creation and 3 more"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("SEV_STATE_WORKING", "State of SEV without SNP", "WORKING"),
+        ("VMGEXIT_PSC_OP_PRIVATE", "Operation of a page state change", "PRIVATE"),
+    ],
+)
+def test_a_name_of_no_topic_is_looked_for_in_all_enumerations(text, name, value):
+    assert [(row.name, row.value) for row in candidates(text)] == [(name, value)]
+
+
+@pytest.mark.parametrize("text", ["-22", "22", "EINVAL", "-EINVAL", "0xffffffea", "0x16", "-0x16"])
+def test_an_error_number_is_explained_in_either_sign(text):
+    rows = rows_of("errno", text)
+
+    assert ("-22", "EINVAL") in [(name, value) for name, value, _ in rows]
+    assert ("INIT2", "7 checks", "explain kvm-sev INIT2:-22") in rows
+
+
+def test_an_error_number_that_no_ioctl_returns_is_unknown():
+    assert rows_of("errno", "-71") == [("-71", "unknown", "")]
 
 
 def test_a_name_alone_is_looked_for_in_every_enumeration():
@@ -448,3 +529,111 @@ def test_bits_by_name_are_a_word_and_no_number(kind):
     )
     assert topic.reading("face").value == 0xFACE
     assert not topic.names("face")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("[3, 0, 0, 0, 0, 0, 8, 115]", 0x7308000000000003),
+        ("TCB: bootloader 3 tee 0 snp 8 microcode 115", 0x7308000000000003),
+        ("bootloader svn 3 microcode SVN 115", 0x7300000000000003),
+        ("8288875114175397891", 0x7308000000000003),
+    ],
+)
+def test_a_tcb_version_is_read_as_lists_and_words(text, number):
+    assert spelt(text, None).value == number
+
+
+@pytest.mark.parametrize("text", ["[3, 0, 0, 0, 0, 0, 8, 256]", "hello 5", "1 2 3"])
+def test_what_is_neither_list_nor_words_of_a_tcb_version_is_refused(text):
+    with pytest.raises(UsageError):
+        spelt(text, None)
+
+
+@pytest.mark.parametrize("topic", ["exit", "status", "command"])
+def test_a_negative_number_that_is_no_code_is_an_error_number(topic):
+    with pytest.raises(UsageError, match="-5 is none of its codes") as caught:
+        subject(topic, Question("-5"))
+
+    assert "explain errno -5" in str(caught.value.help)
+
+
+def test_the_status_of_the_mailbox_is_no_guest_requests():
+    text = values_of("cmdresp", "0x80000016")["[15:0] status"][1]
+
+    assert text == "INVALID_PARAM: An argument is wrong."
+
+
+def test_minus_one_beside_a_hypervisor_error_is_no_status():
+    assert "not called" in values_of("exitinfo2", "0x2ffffffff")["[31:0] fw_error"][1]
+
+
+@pytest.mark.parametrize(
+    ("topic", "text", "number"),
+    [
+        ("exit", "exit_code: 0x80000013", "0x80000013"),
+        ("exit", "code=0x400;", "0x400"),
+        ("exit", "Error code: 0x404", "0x404"),
+        ("platform-info", "PLATFORM_INFO: 0x25", "0x25"),
+        ("msr", "GHCB MSR: 0x0000000000001002", "0x1002"),
+        ("iommu-efr", "EFR 0x246577efa2254afa", "0x246577efa2254afa"),
+        ("sev-status", "0xc0010131 0x7", "0x7"),
+        ("sev-status", "c0010131 7", "0x7"),
+    ],
+)
+def test_a_number_is_taken_from_behind_its_label(topic, text, number):
+    assert subject(topic, Question(text)).question.text == number
+
+
+@pytest.mark.parametrize("text", ["a: 0x1 b: 0x2", "label 17", "0x1: label"])
+def test_what_is_not_one_labelled_number_is_left_as_it_is(text):
+    assert subject("exit", Question(text)).question.text == text
+
+
+def test_a_word_of_the_msr_is_no_reason_of_a_termination():
+    with pytest.raises(UsageError, match="is no SET:CODE") as caught:
+        rows_of("term", "0x21100")
+
+    assert "explain msr 0x21100" in str(caught.value.help)
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "number"),
+    [
+        ("exit_code: 0x72", "exit", "0x72"),
+        ("fw_error=0x16", "status", "0x16"),
+        ("sev_status = 7", "sev-status", "0x7"),
+        ("guest_policy: 30000", "policy", "0x30000"),
+    ],
+)
+def test_a_label_alone_names_the_topic_of_the_number_behind_it(text, topic, number):
+    found = subject(text, Question(""))
+
+    assert (found.topic, found.question.text) == (topic, number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CPU 0: 0x8000001f 0x00: eax=0x0000001b ebx=0x00004173 ecx=0x1fd edx=0x64",
+        "0x8000001F: 0x0000001B 0x00004173 0x1FD 0x64",
+        "0x8000001f 0x00: 0x0000001b 0x00004173 0x000001fd 0x00000064",
+    ],
+)
+def test_a_leaf_is_read_with_its_registers_named_or_in_their_order(text):
+    found = values_of("cpuid", text)
+
+    assert found["SevLeafEax"][0] == "0x0000001b"
+    assert found["SevLeafEdx"][0] == "0x00000064"
+
+
+@pytest.mark.parametrize("text", ["8000001f 1", "eax=0x1", "0x8000001f"])
+def test_a_leaf_without_its_registers_is_refused(text):
+    with pytest.raises(UsageError, match="is no leaf"):
+        rows_of("cpuid", text)
+
+
+def test_the_features_of_an_iommu_are_read_from_the_line_of_the_kernel():
+    line = "AMD-Vi: Extended features (0x246577efa2254afa, 0x10): PPR NX GT IA GA PC GA_vAPIC"
+
+    assert rows_of("iommu-efr", line) == rows_of("iommu-efr", "(0x246577efa2254afa, 0x10)")

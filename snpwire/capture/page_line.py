@@ -29,6 +29,8 @@ PAYLOAD = "payload"
 """A message's plain payload: its type and version say of which kind."""
 _NAME = re.compile(r"(\w{1,20})=([^\s:]{1,40})")
 _BODY = re.compile(r'(?::|$)\s*(?P<body>.*?)(?:\\+n)?"?\}?\s*$')
+_CUT = re.compile(r"[0-9a-fA-F]|\\")
+"""What is left of a pair where a line ends early."""
 _PAIRS = re.compile(r"(?:\s*[0-9a-fA-F]{2})*", re.ASCII)
 _MIXED = re.compile(r"\\x([0-9a-f]{2})|([ -~])")
 _NUMBER = re.compile("(?:0[xX])?[0-9a-fA-F]{1,16}")
@@ -106,6 +108,8 @@ def _bytes(body: str) -> tuple[bytes, str]:
     except ValueError:
         pairs = _PAIRS.match(body)
         data = bytes.fromhex(pairs[0]) if pairs else b""
+        if pairs and _CUT.fullmatch(body[pairs.end() :].strip()):
+            return data, ""  # its size says that it is cut
         return data, f"no hex behind its first {len(data)} bytes: print it with %rh"
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EncodeError, InputError, SnpwireError, UsageError, shown
 from ..layout import SECRETS
+from ..numeral import DECIMAL, readings
 from ..view.json import fields_of, loads, place
 from ..view.secret import secret_fields
 from ..wire import COMMAND, kind
 from .input import SourceError, contents, shown_name
 from .messages.corrupt import LIST, corrupt_bytes, write_catalogue
-from .output import write_file, write_lines
+from .output import write_file, write_lines, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +125,10 @@ def _value(record: Any, path: str, text: str) -> Any:
     if text.startswith("@"):
         return _field_bytes(record, path, text[1:]).hex()
     value: Any = text
+    if text.isdecimal() and _size(record, path) == REGISTER:
+        for row in readings(text):
+            if row.base == DECIMAL:
+                write_note(f"--set {path}={text} is read as decimal, {row.value:#x}")
     if text.startswith(("[", "{")):
         try:
             value = loads(text)
@@ -135,15 +140,24 @@ def _value(record: Any, path: str, text: str) -> Any:
     return value
 
 
-def _field_bytes(record: Any, path: str, file: str) -> bytes:
-    """Return the bytes in *file* for the field at *path*; its codec refuses a wrong size."""
-    from .bytefile import Wanted, meant
+REGISTER = 8
+"""Bytes of a register, which programs print in hex; what is shorter is mostly a count."""
 
+
+def _size(record: Any, path: str) -> int:
+    """Return the size of the field at *path*, or 0 if there is none."""
     tile = None
     for name in path.split("."):
         tile = record.tile(name) if hasattr(record, "tile") else None
         record = getattr(tile and tile.con, "record", None)
-    size = tile.size if tile else 0
+    return tile.size if tile else 0
+
+
+def _field_bytes(record: Any, path: str, file: str) -> bytes:
+    """Return the bytes in *file* for the field at *path*; its codec refuses a wrong size."""
+    from .bytefile import Wanted, meant
+
+    size = _size(record, path)
     wanted = Wanted(path, fits=size.__eq__ if size else None, secret=bool(SECRETS & {path}))
     return meant(contents(file), wanted, shown_name(file))
 

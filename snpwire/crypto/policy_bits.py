@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..bits import integer, nearest
 from ..errors import UsageError, cut, shown
 from ..finding import bit_list
+from ..numeral import readings
 from .policy_rule import FLAGS, PolicyRule, bits, whole_word
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ def _check_size(rule: str, field: str, word: int) -> None:
 
 def _mask_number(rule: str, value: object) -> int:
     try:
+        if isinstance(value, str) and len(readings(value)) > 1:
+            hint = " or ".join(f"{row.value:#x} ({row.form})" for row in readings(value))
+            raise UsageError(f"{rule}: {shown(value)} can be two numbers", help=f"write {hint}")
         if isinstance(value, int | str) and not isinstance(value, bool):
             number = integer(value)
             if number >= 0:

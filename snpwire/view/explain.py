@@ -10,15 +10,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..bits import nearest
+from ..bits import Word, nearest
 from ..errors import UsageError
 from ..numeral import HEX, readings
 from .table import Row
-from .topics import OTHER_NAMES, REGISTERS, TOPICS, topic_named
+from .topics import OTHER_NAMES, REGISTERS, TOPICS, topic_named, topic_of_source
 from .topics.topic import Question, note_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .topics.topic import Topic
 
 __all__ = ["TOPICS", "Inquiry", "Question", "explain", "subject"]
 
@@ -57,8 +59,11 @@ def subject(what: str, question: Question) -> Inquiry:
         return Inquiry(what, question)
     name, value = _topic_name(what)
     if not name:
+        pair = None if question.text else _PAIR.fullmatch(what.strip())
+        if pair and _topic_name(pair[1])[0]:
+            return subject(pair[1], question._replace(text=pair[2]))
         if not question.text and what:
-            return Inquiry("", question._replace(text=what))
+            return _of_name(what, question)
         hint = nearest(what, TOPICS) or LISTED
         if readings(what):
             hint = f"registers that are known by number: {' '.join(map(hex, REGISTERS))}"
@@ -70,13 +75,51 @@ def subject(what: str, question: Question) -> Inquiry:
     if not question.text:
         return Inquiry(name, question, register)
     if name in REGISTERS.values():
-        question, alike = _of_cores(question)
+        question, alike = _of_cores(_after_number(name, question))
         register += alike
+    question, label = _without_label(topic, question)
+    register += label
     found = topic.reading(question.text)
     if found is None:
         return Inquiry(name, question, register)
     notes = (*register, *note_rows(found))
     return Inquiry(name, question._replace(text=hex(found.value)), notes)
+
+
+def _of_name(text: str, question: Question) -> Inquiry:
+    """Return the topic of a name as its source spells it; else none: it is looked for in all."""
+    question = question._replace(text=text)
+    name = topic_of_source(text)
+    topic = topic_named(name) if name else None
+    if topic is None or (topic.kind and issubclass(topic.kind, Word)):
+        return Inquiry("", question)
+    try:
+        known = any(topic.explain(question))
+    except UsageError:
+        known = False
+    return Inquiry(name if known else "", question)
+
+
+_PAIR = re.compile(r"([A-Za-z][\w-]{1,40})\s{0,8}[:=]\s{0,8}([^\s:=].{0,200})")
+"""A topic and its value, as programs print them."""
+_LABELLED = re.compile(r"[A-Za-z][\w /.-]{0,60}[\s:=(\[]\s{0,8}(0x[0-9a-fA-F]{1,32})\W{0,8}")
+
+
+def _without_label(topic: Topic, question: Question) -> tuple[Question, tuple[Row, ...]]:
+    """Return the number behind a label as in ``exit_code: 0x72``, where nothing else is there."""
+    text = question.text.strip()
+    found = _LABELLED.fullmatch(text) if topic.bits and not topic.names(text) else None
+    if found is None:
+        return question, ()
+    note = (Row("", "", "read as", found[1], "the number behind its label"),)
+    return question._replace(text=found[1]), note
+
+
+def _after_number(name: str, question: Question) -> Question:
+    """Return the value without the register's number before it, as in ``0xc0010131 0x7``."""
+    first, _, rest = question.text.strip().partition(" ")
+    ours = any(REGISTERS.get(row.value) == name for row in readings(first))
+    return question._replace(text=rest.strip()) if ours and rest.strip() else question
 
 
 _CORE = re.compile(r"(?:0x)?[0-9a-f]{1,16}")

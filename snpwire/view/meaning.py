@@ -52,7 +52,7 @@ class WordField(NamedTuple):
 def code_text(code: OpenEnum) -> str:
     """Return the name of a code and its meaning, or ``unknown``."""
     if not code.known:
-        return "unknown"
+        return code.doc or "unknown"
     return f"{code.name}: {code.doc}" if code.doc not in ("", code.name) else code.name
 
 

@@ -13,6 +13,9 @@ from ..bits import nearest
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..bits import OpenEnum
     from ..block import Block
     from ..layout import Record
 
@@ -23,6 +26,7 @@ __all__ = [
     "Kind",
     "buffer_kind",
     "chapter_of",
+    "enumerations",
     "kind",
     "name_of",
     "payload_type",
@@ -251,3 +255,20 @@ def payload_type(msg_type: int, msg_version: int = 1) -> type[Record] | type[Blo
 
     name = payload_kind(msg_type, msg_version)
     return kind(name).type if name else None
+
+
+def enumerations() -> Iterator[type[OpenEnum]]:
+    """Return every enumeration of every chapter, importing them all."""
+    from pkgutil import iter_modules
+
+    from ..bits import OpenEnum
+
+    for chapter in iter_modules(__path__):
+        module = import_module(f".{chapter.name}", __name__)
+        for value in vars(module).values():
+            if (
+                isinstance(value, type)
+                and issubclass(value, OpenEnum)
+                and value.__module__ == module.__name__
+            ):
+                yield value

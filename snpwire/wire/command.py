@@ -94,6 +94,7 @@ class CommandId(OpenEnum):
             "FACTORY_RESET": "PLATFORM_RESET",
             "SNP_LAUNCH_UPDATE_DATA": "SNP_LAUNCH_UPDATE",
             "LAUNCH_MEASUREMENT": "LAUNCH_MEASURE",
+            "LAUNCH_UPDATE_SECRET": "LAUNCH_SECRET",
         }
 
     INIT = 0x01, "start SEV"

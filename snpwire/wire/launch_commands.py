@@ -5,6 +5,8 @@ The physical address of its context page, aligned to 4 KiB, names a guest.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Int64ul
 
 from ..bits import Flags, OpenEnum, Word, bit, bits
@@ -14,6 +16,9 @@ from .migration import GuestState
 from .operands import PscPageSize
 from .report import GuestPolicy
 from .rmp_words import VmplMask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MCMD = "56860 (AMD-ASPFW sev_mcmd.h)"
 CONTEXT = "Physical address of the guest context page"
@@ -114,6 +119,11 @@ class LaunchPageType(OpenEnum):
     UNMEASURED = 4, "data page of which only the address is measured"
     SECRETS = 5, "secrets page, filled by the firmware"
     CPUID = 6, "CPUID page, checked by the firmware"
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux and QEMU."""
+        return {"SECRET": "SECRETS"}
 
 
 LAUNCH_PAGES = {

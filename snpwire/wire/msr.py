@@ -7,11 +7,16 @@ the guest.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from construct import Int64ul
 
 from ..bits import OpenEnum, Word, bits
 from ..layout import Record, at
 from .operands import CpuidRegister, HvFeatures, PscOperation, TermSet, term_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SPEC = "56421, GHCB MSR protocol"
 
@@ -50,6 +55,45 @@ class MsrInfo(OpenEnum):
     HYPERV_SPECIAL_FAST_CALL = 0xF01, "Hyper-V: fast call"
     HYPERV_HYPERCALL_OUTPUT = 0xF02, "Hyper-V: output of a hypercall"
     HYPERV_SPECIAL_DBGPRINT = 0xF03, "Hyper-V: debug print"
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of other sources: Linux, edk2, coconut-svsm, OpenVMM."""
+        return SPELLINGS
+
+
+SPELLINGS = {
+    "SEV_INFO": "SEV_INFO_RESP",
+    "SEV_INFO_GET": "SEV_INFO_REQ",
+    "AP_JUMP_TABLE": "RESERVED_AP_JUMP_TABLE",
+    "TERMINATE_REQ": "TERM_REQ",
+    "SHUTDOWN_REQ": "TERM_REQ",
+    "NORMAL": "GHCB_GPA",
+    "PAGE_STATE_CHANGE": "PSC_REQ",
+    "PAGE_STATE_UPDATED": "PSC_RESP",
+    "HYPERCALL_OUTPUT": "HYPERV_HYPERCALL_OUTPUT",
+    "SPECIAL_HYPERCALL": "HYPERV_SPECIAL_HYPERCALL",
+    "SPECIAL_FAST_CALL": "HYPERV_SPECIAL_FAST_CALL",
+    "SPECIAL_DBGPRINT": "HYPERV_SPECIAL_DBGPRINT",
+    **{
+        f"{spelling}_{way}": f"{name}_{way}"
+        for way in ("REQ", "RESP")
+        for spelling, name in (
+            ("HV_FT", "HV_FEATURES"),
+            ("HYP_FT", "HV_FEATURES"),
+            ("HYPERVISOR_FEATURES", "HV_FEATURES"),
+            ("VMPL", "RUN_VMPL"),
+            ("REG_GPA", "REG_GHCB_GPA"),
+            ("REGISTER", "REG_GHCB_GPA"),
+            ("GHCB_GPA_REGISTER", "REG_GHCB_GPA"),
+            ("PREF_GPA", "PREF_GHCB_GPA"),
+            ("PREFERRED", "PREF_GHCB_GPA"),
+            ("PAGE_STATE_CHANGE", "PSC"),
+            ("STATE_CHANGE", "PSC"),
+        )
+    },
+}
+"""Names that sources give to messages, where they are not those here with an owner before them."""
 
 
 INFO = bits(0, 12, "Message code of the MSR protocol", MsrInfo)

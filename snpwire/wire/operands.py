@@ -81,6 +81,15 @@ class VmmError(OpenEnum):
         "certificate buffer too small; rbx gives the pages needed, the firmware was not called",
     )
     BUSY = 2, "busy; send the same message again, its sequence number is not used up"
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of virtee/sev."""
+        return {
+            "INVALID_CERTIFICATE_PAGE_LENGTH": "INVALID_LEN",
+            "RATE_LIMIT_RETRY_REQUEST": "BUSY",
+        }
+
     KVM_GENERIC = 0xFFFF_FFFF, "newer KVM: certificates could not be fetched"
 
 
@@ -267,6 +276,17 @@ class HvFeatures(Flags, width=64, spec="56421, hypervisor features"):
     ghcb_gpa_unregister = bit(8, "GHCB unregistration (revision 2.04)")
     ext_interrupts = bit(9, "Alternate injection (draft, only coconut-svsm)")
 
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of edk2 and coconut-svsm."""
+        return {
+            "SNP_AP_CREATE": "snp_ap_creation",
+            "SNP_RESTR_INJ": "snp_restricted_injection",
+            "SNP_RESTR_INJ_TIMER": "snp_restricted_injection_timer",
+            "PAGE_STATE_CHANGE": "sev_es_page_state_change",
+            "SNP_EXT_INTERRUPTS": "ext_interrupts",
+        }
+
 
 class SevFeatures(Flags, width=64, spec="APM volume 2, SEV_FEATURES of the VMSA"):
     """Features of a VMSA, as ``rax`` gives them to AP creation: SEV_STATUS shifted right by 2."""
@@ -301,6 +321,11 @@ class TermSet(OpenEnum):
     GHCB_SPEC = 0, "56421; coconut-svsm always sends code 0 of it"
     LINUX = 1, "the Linux guest"
     AMDESE_SVSM = 15, "AMD's linux-svsm"
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux."""
+        return {"SET_GEN": "GHCB_SPEC", "SET_LINUX": "LINUX"}
 
 
 class TermSpec(OpenEnum):

@@ -6,7 +6,12 @@ the GHCB MSR in ``msr``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..bits import Flags, Word, bit, bits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MSR_INDEX = "Linux 7.3 msr-index.h"
 CPUID_LEAF = "CPUID 0x8000001F (Linux 7.3 cpufeatures.h, OpenVMM cpuid.rs)"
@@ -36,6 +41,16 @@ class SevStatus(Flags, width=64, spec=f"MSR C001_0131, SEV_STATUS ({MSR_INDEX})"
     secure_avic = bit(18, "Secure AVIC is enabled")
     ibpb_on_entry = bit(23, "Indirect branch prediction barrier (IBPB) on entry")
 
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux and coconut-svsm."""
+        return {
+            "ALT_INJ": "alternate_injection",
+            "REST_INJ": "restricted_injection",
+            "DBGSWP": "debug_swap",
+            "PREV_HOST_IBS": "prevent_host_ibs",
+        }
+
 
 class Syscfg(Word, width=64, spec=f"MSR C001_0010, SYSCFG ({MSR_INDEX}; APM volume 2)"):
     """System configuration of a core. SNP wants bits 19, 23, 24 and 25 alike on all cores."""
@@ -48,6 +63,11 @@ class Syscfg(Word, width=64, spec=f"MSR C001_0010, SYSCFG ({MSR_INDEX}; APM volu
     mem_encryption_mod_en = bit(23, "MemEncryptionModEn: memory encryption (SME, SEV) is on")
     snp_en = bit(24, "SecureNestedPagingEn: the RMP is checked")
     snp_vmpl_en = bit(25, "VMPLEn: VMPL permissions are checked")
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux."""
+        return {"MEM_ENCRYPT": "mem_encryption_mod_en", "MFDM": "mtrr_fix_dram_mod_en"}
 
 
 class Hwcr(Word, width=64, spec=f"MSR C001_0015, HWCR ({MSR_INDEX})"):
@@ -119,6 +139,15 @@ class SevLeafEax(Flags, width=32, spec=f"{CPUID_LEAF}, EAX"):
     svsm_present = bit(28, "SVSM present: for a guest, an SVSM runs above it")
     nested_virt_snp_msr = bit(29, "RMPUPDATE and PSMASH by MSR for nested hypervisors")
     hv_in_use_write_allowed = bit(30, "The hypervisor may write pages beside those in use")
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux."""
+        return {
+            "VM_PAGE_FLUSH": "page_flush_msr",
+            "V_TSC_AUX": "tsc_aux_virt",
+            "SME_COHERENT": "coherency_enforced",
+        }
 
 
 class SevLeafEbx(Word, width=32, spec=f"{CPUID_LEAF}, EBX"):

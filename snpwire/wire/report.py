@@ -14,7 +14,7 @@ with reserved bytes zeroed, and so refuses a genuine report with a reserved bit 
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from construct import Bytes, Int8ul, Int32ul, Int64ul
 
@@ -24,6 +24,9 @@ from ..errors import EncodeError
 from ..layout import Record, at, nested
 from .key import KeySel
 from .status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SPEC = "56860, ATTESTATION_REPORT (AMD-ASPFW sev_rmp.h:410, go-sev-guest, virtee/sev)"
 REPORT_SIZE = 0x4A0
@@ -61,6 +64,22 @@ class GuestPolicy(Word, width=64, spec="56860, GUEST_POLICY (AMD-ASPFW sev_guest
     rapl_dis = bit(23, "Power reporting (RAPL) must be disabled")
     ciphertext_hiding_dram = bit(24, "Ciphertext hiding of memory must be enabled")
     page_swap_disable = bit(25, "The page move and swap commands are refused (ABI 1.58)")
+
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of Linux, virtee/sev and go-sev-guest."""
+        return {
+            "RSVD_MBO": "reserved_must_be_one",
+            "RESERVED_1BIT": "reserved_must_be_one",
+            "SMT_ALLOWED": "smt",
+            "MIGRATE_MA_ALLOWED": "migrate_ma",
+            "DEBUG_ALLOWED": "debug",
+            "SINGLE_SOCKET_REQUIRED": "single_socket",
+            "CXL_ALLOWED": "cxl_allow",
+            "CIPHERTEXT_HIDING": "ciphertext_hiding_dram",
+            "CIPHER_TEXT_HIDING_DRAM": "ciphertext_hiding_dram",
+            "PAGE_SWAP_DISABLED": "page_swap_disable",
+        }
 
 
 class PlatformInfo(Flags, width=64, spec="56860, PLATFORM_INFO (virtee/sev, go-sev-guest)"):

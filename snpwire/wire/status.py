@@ -11,7 +11,7 @@ numbered as any other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ..bits import OpenEnum
 
@@ -53,6 +53,13 @@ class Status(OpenEnum):
             "RMP_INIT_FAILED": "RMP_INITIALIZATION_FAILED",
             "SNP_UPDATE_FAILED": "UPDATE_FAILED",
         }
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        member = super()._missing_(value)
+        if member is not None and member == NO_FW_CALL:
+            member.doc = "NO_FW_CALL of Linux: the firmware was not called"
+        return member
 
     @property
     def of_command(self) -> str:

@@ -105,6 +105,14 @@ class SvsmResult(OpenEnum):
     PVALIDATE_FAIL_SIZE_MISMATCH = 0x8000_1006, "PVALIDATE: page size mismatch"
     PVALIDATE_FAIL_NO_CHANGE = 0x8000_1010, "PVALIDATE: no change of the validated state"
 
+    @classmethod
+    def spellings(cls) -> Mapping[str, str]:
+        """Return the names of linux-svsm, Linux and coconut-svsm."""
+        return {
+            "UNSUPPORTED_CALLID": "UNSUPPORTED_CALL",
+            "PVALIDATE_FAIL_SIZEMISMATCH": "PVALIDATE_FAIL_SIZE_MISMATCH",
+        }
+
 
 class SvsmCall(Word, width=64, spec=SPEC):
     """Protocol and call number in RAX on entry."""

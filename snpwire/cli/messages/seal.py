@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...bits import integer, nearest
+from ...bits import nearest
 from ...errors import EncodeError, MessageError, UsageError, shown
+from ...numeral import DECIMAL, reading, readings
 from ...wire.message import MESSAGES, REQUEST_OF, Aead, Header, MsgType, padded
 from ..bytefile import payload_bytes
 from ..encode import build_value, write_bytes
@@ -106,7 +107,10 @@ def _by_name(name: str) -> Target:
     if several:
         raise UsageError(f"{name} is {FIRST_RESPONSE}{' '.join(several)}")
     try:
-        number = _type(integer(name))
+        if not readings(name):
+            raise ValueError
+        known = reading(name, base=DECIMAL, possible=lambda value: MsgType(value).known)
+        number = _type(known.value)
     except ValueError:
         hint = nearest(name, table) or f"TYPE is a number, raw, or one of: {' '.join(table)}"
         raise UsageError(f"there is no message {shown(name)}", help=hint) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ...bits import integer, nearest
+from ...bits import nearest
 from ...errors import EncodeError, UsageError, shown
 from ...numeral import DECIMAL, readings
 from ...rmp.page_ranges import PAGE_LIMIT, PageRanges
@@ -55,11 +55,11 @@ def search_filter(options: FindOptions) -> tuple[SearchFilter, PageRanges | None
         fields["asid"] = options.asid
     if options.size is not None:
         fields["page_size"] = int(options.size == "2m")
-    gpa = _range("--gpa", options.gpa, PAGE_LIMIT << 12)
+    frames = _frames(options.gpa, fields.pop("gpa", None))
     try:
         wanted = SearchFilter(
             state=[_state(name) for name in options.state] or None,
-            gpa=gpa and range(gpa[0] >> 12, (gpa[1] >> 12) + 1),
+            gpa=frames,
             rights=dict(_right(text) for text in options.rights),
             **fields,
         )
@@ -67,6 +67,18 @@ def search_filter(options: FindOptions) -> tuple[SearchFilter, PageRanges | None
         raise UsageError(str(exc)) from None
     pages = _range("--pages", options.pages, PAGE_LIMIT)
     return wanted, None if pages is None else PageRanges.of([(pages[0], pages[1] + 1)])
+
+
+def _frames(text: str | None, frame: int | None) -> int | range | None:
+    """Return the guest frames of ``--gpa``, or of ``--where gpa=N``, whose field has a frame."""
+    ends = _range("--gpa", text, PAGE_LIMIT << 12)
+    if ends is None:
+        if frame is not None and frame >= PAGE_LIMIT:
+            raise UsageError(f"--where gpa: the last frame is {PAGE_LIMIT - 1:#x}")
+        return frame
+    if frame is not None:
+        raise UsageError("--gpa and --where gpa say the same", help="give one of them")
+    return range(ends[0] >> 12, (ends[1] >> 12) + 1)
 
 
 def _state(name: str) -> RmpState:
@@ -113,9 +125,10 @@ def _field(text: str) -> tuple[str, int]:
     name, found, value = text.partition("=")
     try:
         if found and name in RmpLo.BITS:
-            return name, integer(value)
-    except ValueError:
-        pass
+            base = DECIMAL if name in ("asid", "subpage_count") else 0
+            return name, number_of(value, base=base)
+    except UsageError as exc:
+        raise UsageError(f"--where {name}: {exc}", help=exc.help) from None
     hint = nearest(name, RmpLo.BITS) if name not in RmpLo.BITS else "--where vmsa=1"
     raise UsageError(f"--where {shown(text)} is no FIELD=N of an entry", help=hint)
 

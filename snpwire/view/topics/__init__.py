@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .topic import Topic
 
-__all__ = ["FAMILIES", "OTHER_NAMES", "REGISTERS", "TOPICS", "topic_named"]
+__all__ = ["FAMILIES", "OTHER_NAMES", "REGISTERS", "TOPICS", "topic_named", "topic_of_source"]
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "ghcb": (
@@ -28,11 +28,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "key": ("guest-fields", "key-select"),
     "advisory": ("advisory",),
     "command": ("command",),
+    "launch": ("page-type",),
     "mailbox": (
         *("cmdresp", "cmdbuf", "error-stack"),
         *("mailbox", "rb-control", "rb-head", "rb-tail"),
     ),
-    "kvm": ("kvm-exit", "system-event", "kvm-sev"),
+    "kvm": ("kvm-exit", "system-event", "kvm-sev", "errno"),
     "host": (
         *("sev-status", "syscfg", "hwcr", "vm-cr"),
         *("guest-tsc-freq", "savic-control", "rmpopt-base"),
@@ -93,6 +94,64 @@ OTHER_NAMES = {
     "launch-mit-vector": "mit-vector",
 }
 """Names that programs print for the number of a topic."""
+
+
+PREFIXES = {
+    "SVM_EXIT_": "exit",
+    "SVM_VMGEXIT_": "exit",
+    "VMGEXIT_": "exit",
+    "VMEXIT_": "exit",
+    "GHCBEXITCODE::": "exit",
+    "SEVEXITCODE::": "exit",
+    "SEV_RET_": "status",
+    "SEVERROR::": "status",
+    "SEV_CMD_": "command",
+    "KVM_SEV_": "kvm-sev",
+    "KVM_SEV_SNP_PAGE_TYPE_": "page-type",
+    "SNP_PAGE_TYPE_": "page-type",
+    "SNPPAGETYPE::": "page-type",
+    "KVM_EXIT_": "kvm-exit",
+    "KVM_SYSTEM_EVENT_": "system-event",
+    "GHCB_MSR_": "msr-info",
+    "GHCB_INFO_": "msr-info",
+    "GHCB_HYPERVISOR_FEATURES_": "msr-info",
+    "GHCBINFO::": "msr-info",
+    "GHCBMSR::": "msr-info",
+    "GHCB_HV_FT_": "features",
+    "GHCB_HV_FEATURES_": "features",
+    "GHCBHVFEATURES::": "features",
+    "GHCB_ERR_": "reason",
+    "SEV_TERM_": "term",
+    "GHCB_TERM_": "term",
+    "GHCB_TERMINATE_": "term",
+    "GHCB_SEV_ES_": "term",
+    "GHCB_SNP_": "term",
+    "SNP_MSG_": "msg-type",
+    "SNP_GUEST_VMM_ERR_": "vmm-error",
+    "VMMERROR::": "vmm-error",
+    "SVSM_ERR_": "svsm-result",
+    "SVSM_PVALIDATE_": "svsm-result",
+    "SVSMRESULTCODE::": "svsm-result",
+    "SVM_SEV_FEAT_": "sev-features",
+    "MSR_AMD64_SEV_": "sev-status",
+    "MSR_AMD64_SNP_": "sev-status",
+    "SEVSTATUSFLAGS::": "sev-status",
+    "MSR_AMD64_SYSCFG_": "syscfg",
+    "X86_FEATURE_": "cpuid-8000001f-eax",
+    "SNP_POLICY_": "policy",
+    "GUESTPOLICY::": "policy",
+    "RMPUPDATE_": "rmpupdate-result",
+    "PSMASH_": "psmash-result",
+    "PVALIDATE_": "pvalidate-result",
+}
+"""The topic of a name by what it begins with in the source that defines it."""
+
+
+def topic_of_source(text: str) -> str:
+    """Return the topic of a name as its source spells it, or nothing where that does not tell."""
+    whole = text.strip().upper().replace("-", "_").replace(".", "::")
+    found = [prefix for prefix in PREFIXES if whole.startswith(prefix)]
+    return PREFIXES[max(found, key=len)] if found else ""
 
 
 def topic_named(name: str) -> Topic:

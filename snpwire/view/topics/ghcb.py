@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 from ...bits import OpenEnum, Word
 from ...errors import UsageError
-from ...numeral import reading
+from ...numeral import reading, readings
 from ...wire.exits import ExitCode
 from ...wire.msr import MsrInfo
 from ...wire.operands import (
+    TERM_CODES,
     Action,
     EventInject,
     HvFeatures,
     MalformedReason,
     SevFeatures,
+    TermSet,
     VmmError,
+    term_reason,
 )
 from ...wire.psc import PscEntry
 from ...wire.status import NO_FW_CALL, WRITE_BACK_MARK, Status
@@ -143,8 +146,6 @@ def bitmap(question: Question) -> Iterator[Row]:
 
 def termination(question: Question) -> Iterator[Row]:
     """Explain the reason of a termination: ``SET:CODE`` as KVM logs it."""
-    from ...wire.operands import TERM_CODES, TermSet, term_reason
-
     first, colon, second = question.text.partition(":")
     named = [
         code for kind in TERM_CODES.values() if (code := kind.spelt(question.text)) is not None
@@ -155,8 +156,13 @@ def termination(question: Question) -> Iterator[Row]:
                 if isinstance(member, kind):
                     yield Row("", "", f"{owner:#x}:{member:#x}", member.name, member.doc)
         return
+    if (whole := TermSet.spelt(question.text)) is not None:
+        yield Row("", "", f"{whole:#x}", whole.name, whole.doc)
+        return
     if not colon:
-        raise UsageError(f"{question.text!r} is no SET:CODE", help="explain term 0x1:0x2")
+        word_of_msr = any(row.value & 0xFFF == MsrInfo.TERM_REQ for row in readings(question.text))
+        hint = f"explain msr {question.text}" if word_of_msr else "explain term 0x1:0x2"
+        raise UsageError(f"{question.text!r} is no SET:CODE", help=hint)
     found = reading(first, possible=lambda value: TermSet(value).known)
     yield from note_rows(found)
     owner = TermSet(found.value)
@@ -171,7 +177,8 @@ def termination(question: Question) -> Iterator[Row]:
 
 def status(question: Question) -> Iterator[Row]:
     """Explain a status of the firmware."""
-    if question.text in ("-1", hex(NO_FW_CALL)):
+    bare = question.text.upper().removeprefix("SEV_RET_")
+    if bare in ("-1", "NO_FW_CALL", hex(NO_FW_CALL).upper()):
         yield Row("", "", "-1", "NO_FW_CALL", "Linux: the firmware was not called")
         return
     member = member_of(Status, question)
@@ -215,6 +222,19 @@ def is_status(value: int) -> bool:
     return Status(value).known or value in (NO_FW_CALL, marked)
 
 
+def failure(value: int) -> str:
+    """Return the hypervisor's error of a guest request, if the word has one."""
+    error, low = VmmError(value >> 32), value & 0xFFFF_FFFF
+    return f"vmm_error={error.name}" if error and error.known and is_status(low) else ""
+
+
+def message(value: int) -> str:
+    """Return the name of a message with data, if the low 12 bits are those of one."""
+    info = MsrInfo(value & 0xFFF)
+    possible = info.known and info not in (MsrInfo.GHCB_GPA, MsrInfo.RESERVED_AP_JUMP_TABLE)
+    return info.name if possible and value >> 12 else ""
+
+
 def messages() -> Iterator[Row]:
     """Yield the messages of the GHCB MSR."""
     return kind_rows(MsrInfo)
@@ -229,8 +249,6 @@ def fields() -> Iterator[Row]:
 
 def reasons() -> Iterator[Row]:
     """Yield every set of reasons, and its codes."""
-    from ...wire.operands import TERM_CODES, TermSet
-
     for owner, kind in TERM_CODES.items():
         yield Row("", "", f"{owner:#x}", TermSet(owner).name, TermSet(owner).doc)
         for row in kind_rows(kind):
@@ -253,9 +271,12 @@ TOPICS = {
         exitinfo1, "sw_exit_info_1 of the exit --exit names, or of a response", width=64
     ),
     "exitinfo2": Topic(
-        exitinfo2, "sw_exit_info_2, of a guest request unless --exit says", width=64
+        exitinfo2,
+        "sw_exit_info_2, of a guest request unless --exit says",
+        width=64,
+        guess=failure,
     ),
-    "msr": Topic(msr, "a value of the GHCB MSR", width=64, base=16, rows=messages),
+    "msr": Topic(msr, "a value of the GHCB MSR", width=64, base=16, guess=message, rows=messages),
     "msr-info": Topic(codes(MsrInfo), "the message of a GHCB MSR value: its low 12 bits", base=16),
     "vmm-error": Topic(
         codes(VmmError),
@@ -270,6 +291,11 @@ TOPICS = {
     "psc": Topic(word(PscEntry), "a page state change entry"),
     "features": Topic(word(HvFeatures), "hypervisor features"),
     "sev-features": Topic(word(SevFeatures), "SEV_FEATURES of a VMSA"),
-    "term": Topic(termination, "a termination, as SET:CODE", rows=reasons),
+    "term": Topic(
+        termination,
+        "a termination, as SET:CODE",
+        rows=reasons,
+        named=(*TERM_CODES.values(), TermSet),
+    ),
     "guid": Topic(guid, "a GUID of a certificate or service, by text or name", rows=guids),
 }

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 WANTED = ("mtrr_fix_dram_mod_en", "mem_encryption_mod_en", "snp_en", "snp_vmpl_en")
 """Bits of SYSCFG that SNP_INIT wants set on all cores."""
+_ORDER = ("eax", "ebx", "ecx", "edx")
+_LONG = re.compile(r"\b0x[0-9a-fA-F]{1,16}\b")
 _REGISTER = re.compile(r"\b(e[abcd]x)\s{0,8}[=:]?\s{0,8}(?:0x)?([0-9a-fA-F]{1,8})\b", re.IGNORECASE)
 LINUX_LACKS = (
     *("vtom", "reflect_vc", "restricted_injection", "alternate_injection", "vmpl_sss"),
@@ -141,8 +143,13 @@ def _segments(value: RmpLeafEax) -> Iterator[tuple[str, str, str]]:
 def cpuid(question: Question) -> Iterator[Row]:
     """Explain a leaf as ``cpuid -r`` prints it: its number, and ``eax=`` to ``edx=``."""
     registers = {name.lower(): f"0x{digits}" for name, digits in _REGISTER.findall(question.text)}
-    found = re.match(r"\W*(?:0x)?([0-9a-fA-F]{8})\b", question.text)
+    found = re.search(r"\b(?:0x)?([48][0-9a-fA-F]{7})\b", question.text)
     leaf = int(found[1], 16) if found else 0
+    if found and not registers:
+        words = re.findall(r"\b(?:0x)?([0-9a-fA-F]{1,8})\b", question.text[found.end() :])
+        inner = words[1:] if len(words) == len(_ORDER) + 1 else words  # a subleaf comes first
+        if len(inner) == len(_ORDER):
+            registers = {name: f"0x{digits}" for name, digits in zip(_ORDER, inner, strict=True)}
     known = {name: explain for (number, name), explain in LEAVES.items() if number == leaf}
     if not known or not registers:
         reason = f"{shown(question.text)} is no leaf as cpuid -r prints it, or none of SEV"
@@ -161,6 +168,8 @@ def leaves() -> Iterator[Row]:
 def iommu(question: Question) -> Iterator[Row]:
     """Explain the extended features, one word or both as Linux prints them."""
     words = re.split(r"[\s,():]+", question.text.strip(" (),:"))
+    if question.text[:1].isalpha() and len(marked := _LONG.findall(question.text)) == 2:
+        words = marked  # a line of the kernel: AMD-Vi: Extended features (0x..., 0x...): PPR
     pair = len(words) == 2
     first = _marked(words[0]) if pair else question.text
     yield from judged(IommuEfr, _iommu)(question._replace(text=first))

@@ -6,14 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError, shown
+from ...finding import counted
+from ...numeral import reading
 from ...wire.kvm_exits import KvmExit, SystemEvent
+from ...wire.kvm_sev import Errno, KvmSevCommand
 from ..table import Row
 from .topic import Question, Topic, codes, kind_rows, member_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...wire.kvm_sev import Errno, KvmSevCommand
+    from ...wire.kvm_sev import KvmRefusal
 
 HELP = "explain kvm-sev SNP_LAUNCH_START:-22, or the command alone"
 WHERE = {
@@ -67,8 +70,6 @@ def kvm_sev(question: Question) -> Iterator[Row]:
 
 def _call(text: str) -> tuple[KvmSevCommand, Errno | None]:
     """Return the command and the error number that *text* names. Raises UsageError."""
-    from ...wire.kvm_sev import Errno, KvmSevCommand
-
     words = re.sub(r"\b(?:ret|errno|error|rc)\b|[:=,;()]", " ", text).split()
     first, rest = words[0] if words else "", words[1:]
     try:
@@ -90,14 +91,70 @@ def _call(text: str) -> tuple[KvmSevCommand, Errno | None]:
 
 def commands() -> Iterator[Row]:
     """Yield the commands of KVM's SEV interface."""
-    from ...wire.kvm_sev import KvmSevCommand
-
     for member in KvmSevCommand:
         yield Row("", "", str(int(member)), member.name, member.doc)
+
+
+def errnos() -> Iterator[Row]:
+    """Yield every error number that an ioctl of SEV returns."""
+    for member in Errno:
+        yield Row("", "", f"-{int(member)}", member.name, member.doc)
+
+
+def errno(question: Question) -> Iterator[Row]:
+    """Explain an error number, and which commands of KVM's SEV interface return it."""
+    from ...wire.kvm_sev import REFUSALS
+
+    member = errno_named(question.text)
+    yield Row("", "", f"-{int(member)}", member.name if member.known else "unknown", member.doc)
+    for name in REFUSALS:
+        count = len(own_refusals(name, member))
+        if count:
+            text = f"explain kvm-sev {name.name}:-{int(member)}"
+            yield Row("", "", f"  {name.name}", counted(count, "check"), text)
+
+
+def own_refusals(name: KvmSevCommand, errno: int) -> list[KvmRefusal]:
+    """Return the checks that give *errno*, without those of every command."""
+    from ...wire.kvm_sev import REFUSALS
+
+    return [row for row in REFUSALS.get(name, ()) if row.errno == errno]
+
+
+def errno_named(text: str) -> Errno:
+    """Return the error number that *text* is, of either sign or by name. Raises UsageError."""
+    bare = text.strip().removeprefix("-")
+    if bare[:1].isalpha() and (member := Errno.spelt(bare)) is not None:
+        return member
+    value = reading(bare, base=10, possible=lambda number: Errno(number).known).value
+    return Errno(value if value < 1 << 31 else negated(value))
+
+
+def negated(value: int) -> int:
+    """Return the size of a negative number of 32 or 64 bits."""
+    return (1 << (64 if value >> 32 else 32)) - value
+
+
+def negative(value: int) -> str:
+    """Return the name of an error number, if a register holds one, which has a sign there."""
+    member = Errno(negated(value)) if value >> 31 else None
+    return f"-{int(member)} {member.name}" if member is not None and member.known else ""
 
 
 TOPICS = {
     "kvm-exit": Topic(kvm_exit, "an exit_reason of KVM_RUN", of=KvmExit, base=10),
     "system-event": Topic(system_event, "a type of KVM_EXIT_SYSTEM_EVENT", of=SystemEvent, base=10),
-    "kvm-sev": Topic(kvm_sev, "what KVM refuses of an ioctl, as COMMAND:ERRNO", rows=commands),
+    "kvm-sev": Topic(
+        kvm_sev,
+        "what KVM refuses of an ioctl, as COMMAND:ERRNO",
+        rows=commands,
+        named=(KvmSevCommand,),
+    ),
+    "errno": Topic(
+        errno,
+        "an error number, and which ioctls of KVM give it",
+        guess=negative,
+        rows=errnos,
+        named=(Errno,),
+    ),
 }

@@ -8,6 +8,7 @@ from ...bits import nearest
 from ...errors import UsageError, shown
 from ...wire import mailbox
 from ...wire.mailbox import CommandRequest, CommandResponse, RbControl, RbHead, RbTail, causes
+from ...wire.status import Status
 from ..table import Row
 from ..text import int_text
 from .topic import Question, Topic, kind_rows, word
@@ -26,7 +27,10 @@ def response(question: Question) -> Iterator[Row]:
     why = "as asked for" if question.response else f"bit 31 is {'set' if completed else 'clear'}"
     way = "a command that ended" if kind is CommandResponse else "a command as it is written"
     yield Row("", "", "read as", way, why)
-    yield from word(kind)(question)
+    status = Status(CommandResponse(number).status)
+    for row in word(kind)(question):
+        whole = row.text.startswith(f"{status.name}: ")  # no guest request: the mailbox is a host's
+        yield row._replace(text=f"{status.name}: {status.of_command}") if whole else row
     if kind is CommandResponse and not completed:
         text = "bit 31 is clear: the command has not completed, and the status is meaningless"
         yield Row("", "", "not done", "", text)

@@ -107,8 +107,9 @@ def _bits(mask: int) -> str:
 
 
 def possible(value: int) -> bool:
-    """Return whether a launch could take this policy: bit 17, and no bit without a name."""
-    return bool(value >> 17 & 1) and not value & ~GuestPolicy.KNOWN
+    """Return whether a launch could take this policy: bit 17, no bit without a name, ABI 0 or 1."""
+    major, minor = value >> 8 & 0xFF, value & 0xFF
+    return bool(value >> 17 & 1) and not value & ~GuestPolicy.KNOWN and major < 2 and minor < 100
 
 
 TOPICS = {

@@ -141,6 +141,8 @@ def pvalidate(question: Question) -> Iterator[Row]:
     """Explain the result of PVALIDATE, and numbers that software has for the carry flag."""
     from ...errors import UsageError
 
+    if question.text.upper().endswith("FAIL_NOUPDATE"):
+        question = question._replace(text=hex(min(CARRY, key=lambda code: CARRY[code] != "Linux")))
     try:
         number = question.number(32)
     except UsageError:

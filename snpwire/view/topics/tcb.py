@@ -41,6 +41,7 @@ _PART = re.compile(
     r"([A-Za-z][A-Za-z_ -]{0,24}?)\"?\s{0,24}[:=]\s{0,24}(?:Some\()?"
     r"\"?(0x[0-9a-fA-F]{1,16}|\d{1,20}|[Nn]one|null)\b"
 )
+_WORDS = re.compile(r"\b([A-Za-z]{2,12}(?:[ _-](?i:svn|spl))?) +(0x[0-9a-fA-F]{1,4}|\d{1,5})\b")
 SETTERS = {
     "current": "what runs: firmware of BIOS or DOWNLOAD_FIRMWARE_EX, and the microcode",
     "committed": "the floor: SNP_COMMIT makes it the current one, and nothing lowers it",
@@ -105,7 +106,8 @@ def _tcb(number: int, layout: TcbLayout, reason: str) -> Iterator[Row]:
 
 def spelt(text: str, layout: TcbLayout | None) -> Spelling:
     """Return the TCB version that *text* spells. Raises UsageError."""
-    named = {_plain(name): value for name, value in _PART.findall(text)}
+    found_parts = _PART.findall(text) or _WORDS.findall(text)
+    named = {_plain(name): value for name, value in found_parts}
     parts = {NAMES[name]: value for name, value in named.items() if name in NAMES}
     if parts:
         return _of_parts(parts, layout, "by the names of its components")
@@ -114,6 +116,10 @@ def spelt(text: str, layout: TcbLayout | None) -> Spelling:
         value = int.from_bytes(bytes.fromhex("".join(pairs)), "little")
         return Spelling(value, None, (Row("", "", "read as", hex(value), "8 bytes, lowest first"),))
     numbers = re.findall(r"\d+", text)
+    if len(numbers) == 8 and re.fullmatch(r"[\s\d,()\[\]]+", text) and max(map(int, numbers)) < 256:
+        value = int.from_bytes(bytes(map(int, numbers)), "little")
+        note = Row("", "", "read as", hex(value), "8 decimal bytes, lowest first")
+        return Spelling(value, None, (note,))
     if len(numbers) in (4, 5) and re.fullmatch(r"[\s\d,./;:()\[\]-]+", text):
         order = ORDER[-len(numbers) :]
         how = f"decimals, in the order {' '.join(order)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...bits import Flags, OpenEnum, Word
-from ...errors import UsageError
+from ...errors import UsageError, cut
 from ...numeral import ascii_text, reading, readings
 from ..meaning import word_fields
 from ..table import Row
@@ -88,6 +88,10 @@ class Topic(NamedTuple):
     """Whether there is such a number: by default, whether the type names it or all its bits."""
     rows: Callable[[], Iterator[Row]] | None = None
     """All that there is, where that is not the type's names."""
+    guess: Callable[[int], str] | None = None
+    """What a number alone is if it is of the topic, else nothing; where the type does not tell."""
+    named: tuple[type[OpenEnum], ...] = ()
+    """Enumerations whose names it takes, where it is of no single one."""
 
     @property
     def kind(self) -> type[Word] | type[OpenEnum] | None:
@@ -118,6 +122,8 @@ class Topic(NamedTuple):
         """Return whether *text* is a name: of a code, or of bits."""
         if not text[:1].isalpha():
             return False
+        if any(kind.spelt(text) is not None for kind in self.named):
+            return True
         if self.kind is None or issubclass(self.kind, OpenEnum):
             return self.kind is not None and self.kind.spelt(text) is not None
         try:
@@ -132,6 +138,10 @@ class Topic(NamedTuple):
         """
         if not self.bits or self.names(text) or not readings(text):
             return None
+        is_code = self.kind is not None and issubclass(self.kind, OpenEnum)
+        if is_code and text[:1] == "-" and not any(self.has(row.value) for row in readings(text)):
+            hint = f"the error numbers of Linux are negative: explain errno {cut(text)}"
+            raise UsageError(f"{cut(text)} is none of its codes", help=hint)
         return reading(text, width=self.bits, base=self.base, possible=self.has, name=self.summary)
 
     def summary(self, value: int) -> str:
