@@ -16,8 +16,8 @@ from json import JSONDecodeError
 from json import loads as json_loads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InputError
-from .cbor import cbor_strings
+from ..errors import InputError, shown
+from .cbor import CborBytes, cbor_value, is_cbor
 from .path import INSIDE, child
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ MAX_INSIDE = 8
 LEAST = 16
 """Fewest digits that are taken for bytes; a shorter text is more often a word."""
 _HEX = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
+_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
 _BASE64 = re.compile(r"([A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}")
 _TOKEN = re.compile(r"\s*[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){2,4}\s*")
 _OPTION = re.compile(
@@ -70,7 +71,7 @@ def members(data: bytes) -> Iterator[Member]:
 
 def nodes(data: bytes) -> Iterator[tuple[str, Node]]:
     """Yield objects of JSON (``dict``) and bytes (``Member``) of *data*, each with its path."""
-    if data[:1] and data[0] >> 5 in (4, 5, 6) and (found := _cbor(data, "$", 0)):
+    if is_cbor(data) and (found := _cbor(data, "$", 0)):
         yield from found
         return
     if not is_text(data):
@@ -113,7 +114,7 @@ def parse(text: str) -> object:
     if body[:1] not in ("{", "[", '"'):
         return None
     try:
-        return json_loads(text)
+        return json_loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise InputError(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
     except JSONDecodeError as exc:
@@ -123,6 +124,16 @@ def parse(text: str) -> object:
     except ValueError:  # a number of more digits than Python converts
         raise InputError("the JSON has a number of too many digits") from None
     return None
+
+
+def _object(rows: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object of *rows*. Raises InputError for a name that stands for two values."""
+    found: dict[str, object] = dict(rows)
+    if len(found) < len(rows):
+        for name, value in rows:
+            if found[name] != value:
+                raise InputError(f"the JSON has two members {shown(name)} in one object")
+    return found
 
 
 def _walk(root: object, path: str, inside: int) -> Iterator[tuple[str, Node]]:
@@ -141,6 +152,9 @@ def _walk(root: object, path: str, inside: int) -> Iterator[tuple[str, Node]]:
             raise InputError(f"the JSON is nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, str):
             yield from _string(value, place, inside)
+        elif isinstance(value, CborBytes):
+            offset = value.offset if inside == 0 else None
+            yield from _bytes(Member(place, bytes(value), "bytes", offset), inside)
         elif isinstance(value, dict):
             yield place, value
             stack.append(_children(place, value))
@@ -182,10 +196,15 @@ def _string(text: str, path: str, inside: int) -> Iterator[tuple[str, Node]]:
         yield from _bytes(member, inside)
 
 
-def decoded(text: str, path: str) -> Member | None:
-    """Return the bytes that the digits of *text* stand for; None if it was not meant as bytes."""
+def decoded(text: str, path: str, size: int | None = None) -> Member | None:
+    """Return the bytes that the digits of *text* stand for; None if it was not meant as bytes.
+
+    Digits that may be hex and base64 are hex, unless only the other has the *size* wanted.
+    """
     digits = "".join(text.split()) if len(text) >= LEAST else ""
-    if found := _HEX.fullmatch(digits):
+    if _PAIRS.fullmatch(digits):
+        digits = digits.replace(":", "")
+    if (found := _HEX.fullmatch(digits)) and (size is None or 4 * size != 3 * len(digits)):
         return Member(path, bytes.fromhex(found[1]), "hex")
     if len(digits) < LEAST or not _BASE64.fullmatch(digits):
         return None
@@ -209,7 +228,7 @@ def _bytes(member: Member, inside: int) -> Iterator[tuple[str, Node]]:
     if inside < MAX_INSIDE and len(data) >= LEAST:
         if data.lstrip()[:1] in (b"{", b"[") and is_text(data):
             yield from _inner_text(data, member.path + INSIDE, inside + 1)
-        elif data[0] >> 5 in (4, 5, 6):
+        elif is_cbor(data):
             yield from _cbor(data, member.path + INSIDE, inside + 1)
     yield member.path, member
 
@@ -223,15 +242,12 @@ def _inner_text(data: bytes, path: str, inside: int) -> Iterator[tuple[str, Node
 
 
 def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, Node]]:
-    found: list[tuple[str, Node]] = []
-    for row in cbor_strings(data, path):
-        if row.text:
-            found += _string(row.data.decode(errors="replace"), row.path, inside)
-            continue
-        offset = row.offset if inside == 0 else None
-        member = Member(row.path, row.data, "bytes", offset)
-        found += _bytes(member, inside)
-    return found
+    """Return the objects and bytes of CBOR; whoever has too many values has none."""
+    value = cbor_value(data)
+    try:
+        return list(_walk(value, path, inside)) if value is not None else []
+    except InputError:
+        return []
 
 
 def _options(text: str) -> Iterator[tuple[str, Node]]:

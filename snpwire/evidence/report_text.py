@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import InputError, named
 from ..wire.report import GuestPolicy, KeyInfo, PlatformInfo, Report, SignatureAlgo
 from .fields import KNOWN, LEAVES, OPTIONAL, PARTS, normal, report_values, with_values
+from .prototext import proto_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,11 +93,12 @@ def report_text(data: bytes) -> ReportText | None:
     rows = list(_rows(data.decode("utf-8", "replace")))
     keys = {row.key for row in rows}
     known = {KNOWN.get(key) or ALIASES.get(key, "") for key in keys}
-    if not keys & SIGN or len(known - {""}) < LEAST:
+    if not keys & SIGN or len(known - {""}) < LEAST or proto_text(data):
         return None
     notes: list[str] = []
     values = _values(rows, notes)
     kept = _kept(values, notes)
+    notes += _misnamed(values, kept)
     if len(kept) < LEAST - 1:
         return None
     notes += _remarks(rows, kept)
@@ -205,6 +207,31 @@ def _key_info(rows: list[_Row]) -> dict[str, int]:
         author_key_en=int(author in YES), mask_chip_key=int(mask in YES), signing_key=signer
     )
     return {"key_info": int(word)}
+
+
+def _misnamed(values: Mapping[str, Any], kept: dict[str, Any]) -> list[str]:
+    """Take out TCB versions of Turin that a program printed in the order of Milan; say so.
+
+    Turin's chip id has 8 bytes. Such a program shows bytes 0, 1, 6 and 7 of eight: FMC and boot
+    loader under the names of the next, and no TEE and SNP.
+    """
+    chip = kept.get("chip_id", b"")
+    rows = {name: row for name, row in values.items() if name in TCBS and isinstance(row, dict)}
+    if kept.get("version", 0) < 3 or any(chip[8:]) or not any(chip) or not rows:
+        return []
+    if any("fmc" in row for row in rows.values()):
+        return []
+    for name in rows:
+        kept.pop(KNOWN[name], None)
+    shown = "; ".join(
+        f"{KNOWN[name]} fmc {row.get('boot_loader')}, boot_loader {row.get('tee')},"
+        f" microcode {row.get('microcode')}"
+        for name, row in rows.items()
+    )
+    return [
+        "the chip id is Turin's, the program prints its TCB versions as those of Milan: its boot"
+        f" loader is the FMC, its TEE the boot loader, TEE and SNP are not printed: {shown}"
+    ]
 
 
 def _kept(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, shown
 from ..wire.report import REPORT_SIZE
+from .cbor import is_cbor
 from .certificate_search import (
     der_certificates,
     pem_certificates,
@@ -66,6 +67,7 @@ class _Search:
         self.hits: list[Hit] = []
         self.certificates: list[EvidenceCertificate] = []
         self.form = ""
+        self.encoding = "CBOR" if is_cbor(data) else "JSON"
         self.known = False
         """An object of evidence was met: where no report is, that is an error."""
         self.cut = ""
@@ -112,7 +114,7 @@ class _Search:
     def named(self, path: str, value: dict[str, object]) -> None:
         """Look at the names of an object."""
         if name := next((name for name, keys in FORMS if value.keys() >= set(keys)), ""):
-            self.form = self.form or name + self._version(name, value)
+            self.form = self.form or name.replace("JSON", self.encoding) + _version(name, value)
             self.known = True
         provider = str(value.get("provider", PROVIDER)).strip()
         if self.form.startswith("TSM") and provider != PROVIDER:
@@ -123,13 +125,13 @@ class _Search:
         if is_report(value):
             report = assembled(value, path)
             note = "put together from its fields; its reserved bytes are taken as zero"
-            self.form = self.form or "report as JSON of its fields"
+            self.form = self.form or f"report as {self.encoding} of its fields"
             self.hits.append(Hit(report, path, path, None, True, notes=(note,)))
 
-    @staticmethod
-    def _version(name: str, value: dict[str, object]) -> str:
-        version = value.get("version")
-        return f", version {version}" if name == FORMS[0][0] and version in (1, 2) else ""
+
+def _version(name: str, value: dict[str, object]) -> str:
+    version = value.get("version")
+    return f", version {version}" if name == FORMS[0][0] and version in (1, 2) else ""
 
 
 def evidence(data: bytes) -> EvidenceContent | None:
@@ -147,8 +149,6 @@ def evidence(data: bytes) -> EvidenceContent | None:
     for path, node in nodes(data):
         if isinstance(node, Member):
             search.member(node)
-            if node.offset is not None or node.form == "bytes":
-                search.form = search.form or _cbor_form(path)
         else:
             search.named(path, node)
     if not search.hits and not search.known:
@@ -166,10 +166,6 @@ def certificates_in(data: bytes) -> tuple[EvidenceCertificate, ...]:
         if isinstance(node, Member):
             search.look(node.data, node.path, None)
     return tuple(_distinct(search.certificates))
-
-
-def _cbor_form(path: str) -> str:
-    return "TSM report, CBOR" if path.endswith((".outblob", ".auxblob")) else "CBOR"
 
 
 def _unnamed(search: _Search) -> None:
@@ -248,7 +244,7 @@ def _evidence(
     others = [row for row in search.hits if row.report == hit.report and row is not hit]
     again = [row.place for row in others if not hit.path.startswith(f"{row.path}{INSIDE}")]
     notes = (f"the same report is at {', '.join(again[:3])} too",) if again else ()
-    text = "JSON" if hit.path.startswith("$") else "a line of YAML"
+    text = search.encoding if hit.path.startswith("$") else "a line of YAML"
     default = hit.form or (text if hit.path else "bytes with a report in them")
     return EvidenceContent(
         search.form or default,
