@@ -260,6 +260,14 @@ def test_the_layout_of_virtee_sev_before_its_version_6_makes_the_same_bytes(repo
     assert found.form == f"report as {spelling} of its fields"
 
 
+def test_the_layout_before_version_6_needs_no_reserved_bytes():
+    report = authority.report(version=2, cpuid_fam_id=0, cpuid_mod_id=0, cpuid_step=0)
+    plain = wrappings.older_fields(report)
+    del plain["_reserved_1"], plain["_reserved_4"]
+
+    assert evidence(json.dumps(plain).encode()).report == report
+
+
 def test_base64_that_could_be_hex_is_read_by_the_size_of_its_field():
     report = authority.report(id_key_digest=bytes(48), author_key_digest=bytes(48))
     plain = {
@@ -807,6 +815,103 @@ def test_what_is_nested_in_texts_ends_somewhere():
         inner = text(a=base64.b64encode(inner).decode())
 
     assert evidence(inner) is None
+
+
+LINES = base64.encodebytes(REPORT).decode().splitlines()
+TOKEN = ".".join(map(wrappings.url, (b'{"alg":"RS256"}', text(evidence=B64), bytes(64))))
+TEXTS = {
+    "JSON Lines": (text(a=1) + b"\n" + text(report=B64) + b"\n", "line 2 > $.report"),
+    "request": (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n" + text(report=B64), "line 4 > $.report"),
+    "argument": (
+        b'curl -d "%s" x\n' % text(report=B64).replace(b'"', b'\\"'),
+        "line 1 > $.report",
+    ),
+    "header": (b"Authorization: Bearer " + TOKEN.encode(), "token in line 1 part 1 > $.evidence"),
+    "comments": (b'{ // why\n  "report": "%s",\n}' % B64.encode(), "report in line 2"),
+    "attributes": (b'<a>\n<b c="d">%s</b></a>' % B64.encode(), "<b>"),
+    "TOML": (b'[a]\nreport = "%s"\n' % B64.encode(), "report="),
+    "TOML, list": (b"[a]\nreport = %s\n[b]\n" % text(a=list(REPORT))[6:-1], "report in line 2"),
+    "list of lines": (
+        "\n".join(["a:", "  report:", *(f"  - {byte}" for byte in REPORT), "b: 1"]).encode(),
+        "report in line 2",
+    ),
+    "list of hex": (
+        "\n".join(["report:", *(f"- {byte:#x}" for byte in REPORT)]).encode(),
+        "report in line 1",
+    ),
+    "digits further in": ("\n  ".join(["report:", *LINES, "\nb: 1"]).encode(), "report in line 1"),
+    "quoted lines": (("report: '" + "\n  ".join(LINES) + "'\n").encode(), "report in line 1"),
+    "block": ("report: |\n  " + "\n\n  ".join(LINES)).encode(),
+}
+TEXTS["block"] = (TEXTS["block"], "report in line 1")
+SPELLED = {
+    "data URL": f"data:application/octet-stream;base64,{B64}",
+    "hex with colons": REPORT.hex(":"),
+    "signed numbers": [byte - 256 if byte > 127 else byte for byte in REPORT],
+    "texts of hex": [f"{byte:#04x}" for byte in REPORT],
+    "indices": {str(index): byte for index, byte in enumerate(REPORT)},
+    "Buffer of Node": {"type": "Buffer", "data": list(REPORT)},
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_report_is_found_in_other_texts(name):
+    data, path = TEXTS[name]
+
+    found = evidence(data)
+
+    assert found.report == REPORT
+    assert found.path == path
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_bytes_of_json_have_many_spellings(name):
+    found = evidence(text(other=[1], report=SPELLED[name]))
+
+    assert found.report == REPORT
+    assert found.path.startswith("$.report")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        text(a=[-129] * 20),
+        text(a=[-1, 200] * 20),
+        text(a=["0x100"] * 20),
+        text(a={"0": 1, "2": 2} | {str(n): 3 for n in range(3, 30)}),
+        b"a: 'AAAAAAAAAAAAAAAAAAAA\n b c\n",
+        b"a: 'AAAAAAAAAAAAAAAAAAAA\n",
+        b"a: [1, 2\n",
+        b'x {"a": {"b' * 40,
+    ],
+    ids=range(8),
+)
+def test_what_only_resembles_bytes_is_none(data):
+    assert evidence(data) is None
+
+
+@pytest.mark.parametrize("line", [b'a: "\n', b"a:\n- 7\n", b"a:\n AAAA\n", b"a: |\n", b'x{"a": "'])
+def test_texts_of_megabytes_that_go_nowhere_take_no_time(line):
+    begun = time.process_time()
+
+    assert evidence(line * (1_000_000 // len(line))) is None
+    assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"x-ms-sevsnpvm-launchmeasurement": "00"}, "claims of Azure's attestation service"),
+        ({"measurement": "00", "reported_tcb_bootloader": 3}, "claims of trustee on a report"),
+    ],
+)
+def test_claims_on_a_report_are_no_report(members, said):
+    token = ".".join(
+        [wrappings.url(b'{"alg":"RS256"}'), wrappings.url(text(**members)), "AAAAAAAA"]
+    )
+
+    with pytest.raises(InputError, match=f"{said}: there is no report in it"):
+        evidence(token.encode())
 
 
 def test_options_and_elements_have_bytes():

@@ -9,6 +9,7 @@ from ..wire.report import REPORT_SIZE
 from .cbor import is_cbor
 from .certificate_search import (
     der_certificates,
+    embedded_certificates,
     pem_certificates,
     table_certificates,
     table_offsets,
@@ -38,6 +39,8 @@ FORMS = (
     ("TSM report, JSON", ("provider", "outblob")),
     ("TSM report, JSON", ("outblob",)),
     ("certificates of the host (THIM), JSON", ("vcekCert", "certificateChain", "tcbm")),
+    ("claims of Azure's attestation service", ("x-ms-sevsnpvm-launchmeasurement",)),
+    ("claims of trustee on a report", ("measurement", "reported_tcb_bootloader")),
 )
 """Forms of JSON, by members of one object; the first that fits names it."""
 HOLDERS = ("hcl_report", "attestation_report", "outblob")
@@ -100,7 +103,9 @@ class _Search:
         for start in table_offsets(data):
             place = f"{path}, offset {start:#x}" if path and start else path or f"offset {start:#x}"
             self.certificates += table_certificates(data[start:], place)
-        if path and any(mark in data for mark in AMD_KEYS):
+        if not path:
+            self.certificates += embedded_certificates(data)
+        elif any(mark in data for mark in AMD_KEYS):
             self.certificates += [*pem_certificates(data, where), *der_certificates(data, where)]
 
     def member(self, member: Member) -> None:
@@ -244,8 +249,7 @@ def _evidence(
     others = [row for row in search.hits if row.report == hit.report and row is not hit]
     again = [row.place for row in others if not hit.path.startswith(f"{row.path}{INSIDE}")]
     notes = (f"the same report is at {', '.join(again[:3])} too",) if again else ()
-    text = search.encoding if hit.path.startswith("$") else "a line of YAML"
-    default = hit.form or (text if hit.path else "bytes with a report in them")
+    default = hit.form or _text_form(hit.path, search.encoding)
     return EvidenceContent(
         search.form or default,
         len(search.data),
@@ -260,6 +264,15 @@ def _evidence(
         hit.parts,
         (*hit.notes, *notes),
     )
+
+
+def _text_form(path: str, encoding: str) -> str:
+    """Return what has bytes at *path*."""
+    if not path:
+        return "bytes with a report in them"
+    begins = {"$": encoding, "<": "XML", "line ": "JSON in a text", "token ": "token in a text"}
+    named = next((form for start, form in begins.items() if path.startswith(start)), "")
+    return named or ("NAME=value" if path.endswith("=") else "a line of YAML")
 
 
 def _distinct(rows: list[EvidenceCertificate]) -> Iterator[EvidenceCertificate]:
