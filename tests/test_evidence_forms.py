@@ -24,6 +24,7 @@ from snpwire.evidence import (
     folder,
     members,
     protobuf,
+    report_members,
     report_text,
 )
 from snpwire.evidence.cbor import cbor_value
@@ -279,6 +280,37 @@ def test_base64_that_could_be_hex_is_read_by_the_size_of_its_field():
 
     assert plain["id_key_digest"] == "A" * 64
     assert evidence(json.dumps({"report": plain}).encode()).report == report
+
+
+def test_a_blob_in_base64_is_read_and_a_report_in_base64_is_none_by_itself():
+    found = evidence(base64.encodebytes(BLOB))
+
+    assert (found.form, found.place, found.claims.fits) == ("HCL blob", "$, offset 0x20", True)
+    assert evidence(base64.b64encode(REPORT)) is None
+
+
+def test_fields_that_do_not_make_a_report_are_shown_as_far_as_they_go():
+    plain = wrappings.fields(REPORT)
+    del plain["signature"]
+    plain["policy"] = {"abi_major": 0}
+
+    found = report_members(text(evidence=plain))
+
+    assert {"policy", "signature.r", "signature.s"} <= found.absent
+    assert "measurement" not in found.absent
+    assert found.report.measurement == Report.parse(REPORT).measurement
+    assert found.notes == ("not taken: policy: expected a number, got {'abi_major': 0}",)
+    assert report_members(text(a=1)) is None
+
+
+def test_components_that_do_not_fit_the_product_are_left_out():
+    plain = wrappings.fields(TURIN, turin=True) | {"signature": None}
+    plain["launch_tcb"]["fmc"] = None
+
+    found = report_members(text(evidence=plain))
+
+    assert "launch_tcb" in found.absent
+    assert found.notes == ("not taken: launch_tcb.fmc: expected a number, got None",)
 
 
 def test_a_message_of_a_report_alone_is_read():
@@ -841,6 +873,11 @@ TEXTS = {
     ),
     "digits further in": ("\n  ".join(["report:", *LINES, "\nb: 1"]).encode(), "report in line 1"),
     "quoted lines": (("report: '" + "\n  ".join(LINES) + "'\n").encode(), "report in line 1"),
+    "CSV": (b"id,report,x\n1,%s,y\n" % B64.encode(), "digits in line 2"),
+    "escaped for a URL": (
+        b"a=1&report=%s" % B64.encode().replace(b"+", b"%2B").replace(b"/", b"%2F"),
+        "report=",
+    ),
     "block": ("report: |\n  " + "\n\n  ".join(LINES)).encode(),
 }
 TEXTS["block"] = (TEXTS["block"], "report in line 1")
@@ -890,7 +927,9 @@ def test_what_only_resembles_bytes_is_none(data):
     assert evidence(data) is None
 
 
-@pytest.mark.parametrize("line", [b'a: "\n', b"a:\n- 7\n", b"a:\n AAAA\n", b"a: |\n", b'x{"a": "'])
+@pytest.mark.parametrize(
+    "line", [b'a: "\n', b"a:\n- 7\n", b"a:\n AAAA\n", b"a: |\n", b'x{"a": "', b"eyAAAAAAAA.A\n"]
+)
 def test_texts_of_megabytes_that_go_nowhere_take_no_time(line):
     begun = time.process_time()
 

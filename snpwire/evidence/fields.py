@@ -63,6 +63,10 @@ _UNSAID = {path: 0 for path, leaf in LEAVES.items() if not isinstance(leaf.value
 KNOWN = {re.sub("_", "", path): path for path in LEAVES} | NAMES
 
 
+class ReportFieldsError(InputError):
+    """Fields of a report are there, and do not make its bytes."""
+
+
 def normal(name: object) -> str:
     """Return a name as it is compared: in lower case, letters and digits alone."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
@@ -120,17 +124,20 @@ def _older(value: Mapping[Any, object], path: str) -> dict[str, int]:
 
 
 def assembled(value: Mapping[Any, object], path: str) -> bytes:
-    """Return the report that the fields of *value* are. Raises InputError.
+    """Return the report that the fields of *value* are. Raises ReportFieldsError.
 
     Where none is an object, they are of protocol buffers, which leave out numbers that are zero.
     """
-    found = report_values(value, path)
+    try:
+        found = report_values(value, path)
+    except InputError as exc:
+        raise ReportFieldsError(exc.reason) from None
     if not any(isinstance(each, dict) for each in value.values()):
         found = _UNSAID | found
     missing = [name for name in LEAVES if name not in found and name not in OPTIONAL]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(
+        raise ReportFieldsError(
             f"{path}: fields of a report without {', '.join(missing[:3])}{more}:"
             " they do not make the 1184 bytes"
         )

@@ -14,8 +14,10 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from ..errors import InputError
+from ..wire.report import REPORT_SIZE
 from .cbor import CborBytes, cbor_value, is_cbor
 from .json_text import MAX_DEPTH, json_objects, parse
 from .path import INSIDE, child
@@ -35,10 +37,12 @@ _PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+")
 _BASE64 = re.compile(r"([A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}")
 _TOKEN = re.compile(r"\s*[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){2,4}\s*")
 _OPTION = re.compile(
-    r"(?<![\w-])([A-Za-z][\w-]{1,40})\s?=\s?[\"']?([A-Za-z0-9+/_-]{16,}={0,2})(?![\w+/=-])"
+    r"(?<![\w-])([A-Za-z][\w-]{1,40})\s?=\s?[\"']?"
+    r"((?:[A-Za-z0-9+/_-]|%2[BbFf]|%3[Dd]){16,}={0,2})(?![\w+/=%-])"
 )
 _ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,60})(?:\s[^<>]{0,200})?>([A-Za-z0-9+/=_\s-]{16,})</\1>")
 _BEARER = re.compile(r"(?<![\w.-])ey[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,4}")
+_RUN = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{1570,}={0,2}(?![\w+/=-])")
 _DATA_URL = re.compile(r"data:[\w.+/;=-]{0,80};base64,")
 _BYTE = re.compile(r"0[xX][0-9A-Fa-f]{1,2}")
 _URL = str.maketrans("-_", "+/")
@@ -85,12 +89,14 @@ def nodes(data: bytes) -> Iterator[tuple[str, Node]]:
     elif _TOKEN.fullmatch(text):
         yield from _token(text, "$", 0)
     elif (member := decoded(text, "$")) and not member.problem:
-        yield from (row for row in _bytes(member, 0) if row[1] is not member)
+        own = len(member.data) == REPORT_SIZE or member.form == "hex"  # of the reader of dumps
+        yield from (row for row in _bytes(member, 0) if row[1] is not member or not own)
     else:
-        for row in json_objects(text):
-            yield from _walk(row.value, f"line {row.line}{INSIDE}", 0)
-        yield from _options(text)
-        yield from _lines(text)
+        rows = [*_objects(text), *_options(text), *_lines(text)]
+        sizes = [len(row.data) for _, row in rows if isinstance(row, Member)]
+        yield from rows
+        if max(sizes, default=0) < REPORT_SIZE:
+            yield from _runs(text)
 
 
 def is_text(data: bytes) -> bool:
@@ -241,6 +247,28 @@ def _cbor(data: bytes, path: str, inside: int) -> list[tuple[str, Node]]:
     return list(_walk(value, path, inside)) if value is not None else []
 
 
+def _objects(text: str) -> Iterator[tuple[str, Node]]:
+    """Yield what the objects of JSON in a text have."""
+    for row in json_objects(text):
+        yield from _walk(row.value, f"line {row.line}{INSIDE}", 0)
+
+
+def _numbered(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield what a pattern finds, with the line that it begins in."""
+    line, at = 1, 0
+    for found in pattern.finditer(text):
+        line += text.count("\n", at, found.start())
+        at = found.start()
+        yield line, found
+
+
+def _runs(text: str) -> Iterator[tuple[str, Node]]:
+    """Yield the bytes of digits as many as of a report, whatever stands around them."""
+    for line, found in _numbered(_RUN, text):
+        if member := decoded(found[0], f"digits in line {line}"):
+            yield from _bytes(member, 1)
+
+
 def _options(text: str) -> Iterator[tuple[str, Node]]:
     """Yield the bytes of a command line's options, ``id-block=..``, of XML's elements, of tokens.
 
@@ -248,10 +276,9 @@ def _options(text: str) -> Iterator[tuple[str, Node]]:
     """
     for pattern, path in ((_OPTION, "{}="), (_ELEMENT, "<{}>")):
         for found in pattern.finditer(text):
-            if member := decoded(found[2], path.format(found[1])):
+            if member := decoded(unquote(found[2]), path.format(found[1])):
                 yield from _bytes(member, 1)
-    for found in _BEARER.finditer(text):
-        line = text.count("\n", 0, found.start()) + 1
+    for line, found in _numbered(_BEARER, text):
         yield from _token(found[0], f"token in line {line}", 1)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, named
 from ..wire.report import GuestPolicy, KeyInfo, PlatformInfo, Report, SignatureAlgo
-from .fields import KNOWN, LEAVES, OPTIONAL, PARTS, normal, report_values, with_values
+from .fields import KNOWN, LEAVES, OPTIONAL, PARTS, is_report, normal, report_values, with_values
+from .members import nodes
 from .prototext import proto_text
 
 if TYPE_CHECKING:
@@ -111,6 +112,18 @@ def report_text(data: bytes) -> ReportText | None:
         kept["key_info"] = int(author.lower() in YES)
         notes.append("key_info is not in the text: it is taken from the line about the author key")
     return ReportText(_program(keys), with_values(kept), absent, tuple(dict.fromkeys(notes)))
+
+
+def report_members(data: bytes) -> ReportText | None:
+    """Return the report whose fields JSON or CBOR has, though not all of them; None without."""
+    objects = (node for _, node in nodes(data) if isinstance(node, dict) and is_report(node))
+    value = next(objects, None)
+    if value is None:
+        return None
+    notes: list[str] = []
+    kept = _kept(value, notes)
+    absent = frozenset(LEAVES.keys() - kept.keys())
+    return ReportText("a program, in JSON", with_values(kept), absent, tuple(notes))
 
 
 def _program(keys: set[str]) -> str:
@@ -243,7 +256,12 @@ def _kept(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
             good[name] = value
         except InputError as exc:
             notes.append(f"not taken: {exc.reason.lstrip('.')}")
-    return report_values(good)
+    try:
+        return report_values(good)
+    except InputError as exc:  # components that are not of the product of the whole
+        notes.append(f"not taken: {exc.reason.lstrip('.')}")
+    tcbs = [name for name in good if KNOWN.get(normal(name), "").endswith("_tcb")]
+    return report_values({name: each for name, each in good.items() if name not in tcbs})
 
 
 def _remarks(rows: list[_Row], kept: Mapping[str, Any]) -> Iterator[str]:

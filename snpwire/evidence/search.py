@@ -271,6 +271,7 @@ def _text_form(path: str, encoding: str) -> str:
     if not path:
         return "bytes with a report in them"
     begins = {"$": encoding, "<": "XML", "line ": "JSON in a text", "token ": "token in a text"}
+    begins |= {"digits ": "digits in a text"}
     named = next((form for start, form in begins.items() if path.startswith(start)), "")
     return named or ("NAME=value" if path.endswith("=") else "a line of YAML")
 
