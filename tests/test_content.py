@@ -465,7 +465,16 @@ class TestLog:
         assert "termination 0x0:0x2" in answer("-", given=text)[0]
 
     def test_a_log_that_is_packed_is_told(self, files):
-        assert "this is gzip" in refused("dmesg.gz")[0]
+        assert "this is gzip: zcat FILE | snpwire decode -" in refused("dmesg.gz")[0]
+        assert "this is a zip archive" in refused("-", given=b"PK\x03\x04" + bytes(40))[0]
+
+    def test_evidence_within_a_text_is_identified_without_a_word_on_the_text(self, files):
+        text = b"POST / HTTP/1.1\n\n" + json.dumps({"report": REPORT.hex()}).encode()
+
+        output, notes = answer("identify", "-", given=text)[:2]
+
+        assert "report at line 3 > $.report" in output
+        assert "raw bytes" not in notes
 
     def test_any_other_text_is_none(self, files):
         assert refused("prose.txt")[0].startswith(

@@ -11,6 +11,8 @@ import wrappings
 from realfiles import needed, real
 from transcripts import call
 
+from snpwire.wire.certs import build_table
+
 NOW = ["--at", "2026-06-01"]
 REPORT = wrappings.vouching()
 BLOB = wrappings.hcl(REPORT)
@@ -161,6 +163,67 @@ class TestForms:
         assert code == 0
         assert b"/vcek/v1/Milan/" in output
 
+    @pytest.mark.parametrize(
+        ("name", "product", "said", "wanted"),
+        [
+            ("VCEK", "Milan", "the product is that of the certificate beside the report: Milan", 0),
+            ("ARK", "Milan", "does not say which product made it", 2),
+            ("VCEK", "Moose", "does not say which product made it", 2),
+        ],
+    )
+    def test_a_product_that_the_report_does_not_tell_is_that_of_its_vcek(
+        self, name, product, said, wanted, files, tmp_path
+    ):
+        der = {"VCEK": authority.vcek(), "ARK": authority.ark()}[name]
+        report = authority.report(version=2, cpuid_fam_id=0, cpuid_mod_id=0, cpuid_step=0)
+        der = der.replace(b"SEV-Milan", b"SEV-" + product.encode())
+        path = tmp_path / "evidence.json"
+        path.write_text(json.dumps({"report": list(report), "chain": [list(der)]}))
+
+        output, errors, code = call(["explain", "kds", str(path)], b"")
+
+        assert said in errors.decode()
+        assert code == wanted
+        assert (b"/vcek/v1/Milan/" in output) == (wanted == 0)
+
+    def test_a_certificate_that_cannot_be_read_names_no_product(self, files, tmp_path):
+        report = authority.report(version=2, cpuid_fam_id=0, cpuid_mod_id=0, cpuid_step=0)
+        table = build_table([("VCEK", b"no certificate")])
+        path = tmp_path / "quote"
+        path.write_bytes(report + table)
+
+        _, errors, code = call(["explain", "kds", str(path)], b"")
+
+        assert code == 2
+        assert b"does not say which product" in errors
+
+    def test_an_address_in_evidence_does_not_hide_its_report(self, files, tmp_path):
+        url = "https://kdsintf.amd.com/vcek/v1/Genoa/crl"
+        path = tmp_path / "evidence.json"
+        path.write_text(json.dumps({"from": url, "report": REPORT.hex()}))
+        line = json.dumps({"from": url}) + '{"a":1,"a":2}'
+
+        output, _, _ = call(["explain", "kds", str(path)], b"")
+        alone, _, _ = call(["explain", "kds", "-"], line.encode())
+
+        assert b"/vcek/v1/Milan/" in output
+        assert b"product  Genoa" in alone
+
+    def test_certificates_lie_beside_a_report_as_they_are(self, files, tmp_path):
+        other = (
+            authority.vcek().replace(b"SEV-VCEK", b"SEVVVCEK").replace(b"SEV-Milan", b"SEV-MXXan")
+        )
+        broken = b"\x30\x82\x02\x10\x30\x82SEV-" + bytes(0x20E)
+        rest = (
+            authority.ask() + b"--" + authority.ark() + broken + other + b"\x30\x82\x0f\0\x30\x82"
+        )
+        path = tmp_path / "archive"
+        path.write_bytes(b"head" + authority.vcek() + b"." + REPORT + rest)
+
+        output, _ = verify(files, str(path))
+
+        assert "certificates in it: VCEK ASK ARK\n" in output
+
 
 class TestClaims:
     def test_claims_of_another_report_are_refused(self, files):
@@ -243,6 +306,16 @@ class TestRefusals:
         assert errors.startswith("snpwire: <stdin>: ")
         assert said in errors.splitlines()[0]
         assert "Traceback" not in errors
+
+    def test_a_certificate_is_no_report_and_a_key_no_certificate(self, files, tmp_path):
+        key = tmp_path / "key.pem"
+        key.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+
+        _, report = verify(files, files["vcek"], code=3)
+        _, certificate = verify(files, files["report"], str(key), code=3)
+
+        assert "this is a certificate in DER, not a report\nhelp: snpwire decode cert" in report
+        assert "this is a private key in PEM, not a certificate\n" in certificate
 
     def test_certificates_alone_are_no_report(self, files):
         _, errors = verify(files, files["host"], code=3)

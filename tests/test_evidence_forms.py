@@ -24,9 +24,10 @@ from snpwire.evidence import (
     folder,
     members,
     protobuf,
+    report_members,
     report_text,
 )
-from snpwire.evidence.cbor import cbor_strings
+from snpwire.evidence.cbor import cbor_value
 from snpwire.evidence.claims import claims_checks
 from snpwire.evidence.debugtext import debug_text
 from snpwire.evidence.fields import assembled
@@ -246,6 +247,113 @@ def test_tcb_versions_of_turin_have_their_own_order():
     assert assembled(wrappings.fields(TURIN, turin=True), "$") == TURIN
     assert evidence(wrappings.printed(TURIN, turin=True)).report == TURIN
     assert evidence(wrappings.go_attestation(TURIN)).report == TURIN
+
+
+@pytest.mark.parametrize("report", [REPORT, TURIN], ids=["Milan", "Turin"])
+@pytest.mark.parametrize("spelling", ["JSON", "CBOR"])
+def test_the_layout_of_virtee_sev_before_its_version_6_makes_the_same_bytes(report, spelling):
+    plain = wrappings.older_fields(report)
+    data = json.dumps(plain).encode() if spelling == "JSON" else wrappings.cbor(plain)
+
+    found = evidence(data)
+
+    assert found.report == report
+    assert found.form == f"report as {spelling} of its fields"
+
+
+def test_the_layout_before_version_6_needs_no_reserved_bytes():
+    report = authority.report(version=2, cpuid_fam_id=0, cpuid_mod_id=0, cpuid_step=0)
+    plain = wrappings.older_fields(report)
+    del plain["_reserved_1"], plain["_reserved_4"]
+
+    assert evidence(json.dumps(plain).encode()).report == report
+
+
+def test_base64_that_could_be_hex_is_read_by_the_size_of_its_field():
+    report = authority.report(id_key_digest=bytes(48), author_key_digest=bytes(48))
+    plain = {
+        name: base64.b64encode(value).decode() if isinstance(value, bytes) else str(int(value))
+        for name, value in wrappings.names(report).items()
+        if not name.startswith("signature.")
+    }
+    plain |= {"signature": base64.b64encode(report[0x2A0:]).decode()}
+
+    assert plain["id_key_digest"] == "A" * 64
+    assert evidence(json.dumps({"report": plain}).encode()).report == report
+
+
+def test_a_blob_in_base64_is_read_and_a_report_in_base64_is_none_by_itself():
+    found = evidence(base64.encodebytes(BLOB))
+
+    assert (found.form, found.place, found.claims.fits) == ("HCL blob", "$, offset 0x20", True)
+    assert evidence(base64.b64encode(REPORT)) is None
+
+
+def test_fields_that_do_not_make_a_report_are_shown_as_far_as_they_go():
+    plain = wrappings.fields(REPORT)
+    del plain["signature"]
+    plain["policy"] = {"abi_major": 0}
+
+    found = report_members(text(evidence=plain))
+
+    assert {"policy", "signature.r", "signature.s"} <= found.absent
+    assert "measurement" not in found.absent
+    assert found.report.measurement == Report.parse(REPORT).measurement
+    assert found.notes == ("not taken: policy: expected a number, got {'abi_major': 0}",)
+    assert report_members(text(a=1)) is None
+
+
+def test_components_that_do_not_fit_the_product_are_left_out():
+    plain = wrappings.fields(TURIN, turin=True) | {"signature": None}
+    plain["launch_tcb"]["fmc"] = None
+
+    found = report_members(text(evidence=plain))
+
+    assert "launch_tcb" in found.absent
+    assert found.notes == ("not taken: launch_tcb.fmc: expected a number, got None",)
+
+
+def test_a_message_of_a_report_alone_is_read():
+    found = evidence(wrappings.go_message(REPORT))
+
+    assert found.report == REPORT
+    assert found.place == "the message"
+
+
+def test_text_of_messages_in_one_line_is_read():
+    found = evidence(b" ".join(wrappings.proto_printed(REPORT).split(b"\n")).replace(b": ", b":"))
+
+    assert found.report == REPORT
+    assert [row.name for row in found.certificates] == ["VCEK"]
+    assert report_text(wrappings.proto_printed(REPORT)) is None
+
+
+def test_two_members_of_one_name_are_one_line():
+    twice = b'{"report": "%s", "report": "%s"}'
+    other = base64.b64encode(TURIN)
+
+    assert evidence(twice % (B64.encode(), B64.encode())).report == REPORT
+    with pytest.raises(InputError, match="two members 'report' in one object"):
+        evidence(twice % (B64.encode(), other))
+
+
+def test_components_of_turin_without_their_fmc_are_one_line():
+    plain = wrappings.fields(TURIN, turin=True)
+    plain["current_tcb"]["fmc"] = None
+
+    with pytest.raises(InputError, match=r"\$.current_tcb.fmc: expected a number"):
+        evidence(json.dumps(plain).encode())
+
+
+def test_components_of_turin_in_the_order_of_milan_are_not_taken():
+    text = wrappings.printed(TURIN).decode()
+    lines = [line for line in text.splitlines() if "CPUID" not in line and "FMC" not in line]
+
+    found = report_text("\n".join(lines).encode())
+
+    tcbs = {f"{name}_tcb" for name in ("current", "reported", "committed", "launch")}
+    assert tcbs <= found.absent
+    assert "reported_tcb fmc 1, boot_loader 2, microcode 5" in found.notes[0]
 
 
 def test_names_of_other_programs_are_fields_too():
@@ -678,23 +786,28 @@ def strings(tree):
 def test_byte_strings_of_cbor_are_read_where_they_lie(tree):
     whole = wrappings.cbor(tree)
 
-    rows = [row for row in cbor_strings(whole) if not row.text]
+    value = cbor_value(whole)
 
-    assert [row.data for row in rows] == list(strings(tree))
-    assert all(whole[row.offset : row.offset + len(row.data)] == row.data for row in rows)
+    assert value == tree
+    assert all(whole[row.offset : row.offset + len(row)] == row for row in strings(value))
 
 
 def test_cbor_of_unknown_lengths_tags_and_floats_is_read():
     parts = b"\x5f\x42ab\x41c\xff"  # a byte string in two parts
     whole = b"\xbf\x61k" + parts + b"\x61t\xd8\x20\x63uri\x61f\xfb" + bytes(8) + b"\x61n\xf6\xff"
-    rows = cbor_strings(whole)
 
-    assert [(row.path, row.data, row.text) for row in rows] == [
-        ("$.k", b"abc", False),
-        ("$.t", b"uri", True),
-    ]
-    assert [row.path for row in cbor_strings(b"\x9f\x41a\x41b\xff")] == ["$[0]", "$[1]"]
-    assert cbor_strings(b"\x81\x41a\0\0") != []  # zeros behind
+    value = cbor_value(whole)
+
+    assert value == {"k": b"abc", "t": "uri", "f": None, "n": None}
+    assert value["k"].offset is None
+    assert cbor_value(b"\x9f\x41a\x7f\x61b\xff\xff") == [b"a", "b"]
+    assert cbor_value(b"\x81\x41a\0\0") == [b"a"]  # zeros behind
+
+
+def test_keys_of_cbor_that_are_no_names_lose_no_value():
+    whole = b"\xa4\x41k\x01\x61a\x02\x61a\x03\x20\x04"
+
+    assert cbor_value(whole) == {"key 0": 1, "a": 2, "key 2": 3, -1: 4}
 
 
 @pytest.mark.parametrize(
@@ -718,9 +831,9 @@ def test_cbor_of_unknown_lengths_tags_and_floats_is_read():
 def test_bombs_of_cbor_are_no_cbor(data):
     tracemalloc.start()
 
-    found = cbor_strings(data)
+    found = cbor_value(data)
 
-    assert found == []
+    assert found is None
     assert tracemalloc.get_traced_memory()[1] < 1 << 22
     tracemalloc.stop()
 
@@ -734,6 +847,110 @@ def test_what_is_nested_in_texts_ends_somewhere():
         inner = text(a=base64.b64encode(inner).decode())
 
     assert evidence(inner) is None
+
+
+LINES = base64.encodebytes(REPORT).decode().splitlines()
+TOKEN = ".".join(map(wrappings.url, (b'{"alg":"RS256"}', text(evidence=B64), bytes(64))))
+TEXTS = {
+    "JSON Lines": (text(a=1) + b"\n" + text(report=B64) + b"\n", "line 2 > $.report"),
+    "request": (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n" + text(report=B64), "line 4 > $.report"),
+    "argument": (
+        b'curl -d "%s" x\n' % text(report=B64).replace(b'"', b'\\"'),
+        "line 1 > $.report",
+    ),
+    "header": (b"Authorization: Bearer " + TOKEN.encode(), "token in line 1 part 1 > $.evidence"),
+    "comments": (b'{ // why\n  "report": "%s",\n}' % B64.encode(), "report in line 2"),
+    "attributes": (b'<a>\n<b c="d">%s</b></a>' % B64.encode(), "<b>"),
+    "TOML": (b'[a]\nreport = "%s"\n' % B64.encode(), "report="),
+    "TOML, list": (b"[a]\nreport = %s\n[b]\n" % text(a=list(REPORT))[6:-1], "report in line 2"),
+    "list of lines": (
+        "\n".join(["a:", "  report:", *(f"  - {byte}" for byte in REPORT), "b: 1"]).encode(),
+        "report in line 2",
+    ),
+    "list of hex": (
+        "\n".join(["report:", *(f"- {byte:#x}" for byte in REPORT)]).encode(),
+        "report in line 1",
+    ),
+    "digits further in": ("\n  ".join(["report:", *LINES, "\nb: 1"]).encode(), "report in line 1"),
+    "quoted lines": (("report: '" + "\n  ".join(LINES) + "'\n").encode(), "report in line 1"),
+    "CSV": (b"id,report,x\n1,%s,y\n" % B64.encode(), "digits in line 2"),
+    "escaped for a URL": (
+        b"a=1&report=%s" % B64.encode().replace(b"+", b"%2B").replace(b"/", b"%2F"),
+        "report=",
+    ),
+    "block": ("report: |\n  " + "\n\n  ".join(LINES)).encode(),
+}
+TEXTS["block"] = (TEXTS["block"], "report in line 1")
+SPELLED = {
+    "data URL": f"data:application/octet-stream;base64,{B64}",
+    "hex with colons": REPORT.hex(":"),
+    "signed numbers": [byte - 256 if byte > 127 else byte for byte in REPORT],
+    "texts of hex": [f"{byte:#04x}" for byte in REPORT],
+    "indices": {str(index): byte for index, byte in enumerate(REPORT)},
+    "Buffer of Node": {"type": "Buffer", "data": list(REPORT)},
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_report_is_found_in_other_texts(name):
+    data, path = TEXTS[name]
+
+    found = evidence(data)
+
+    assert found.report == REPORT
+    assert found.path == path
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_bytes_of_json_have_many_spellings(name):
+    found = evidence(text(other=[1], report=SPELLED[name]))
+
+    assert found.report == REPORT
+    assert found.path.startswith("$.report")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        text(a=[-129] * 20),
+        text(a=[-1, 200] * 20),
+        text(a=["0x100"] * 20),
+        text(a={"0": 1, "2": 2} | {str(n): 3 for n in range(3, 30)}),
+        b"a: 'AAAAAAAAAAAAAAAAAAAA\n b c\n",
+        b"a: 'AAAAAAAAAAAAAAAAAAAA\n",
+        b"a: [1, 2\n",
+        b'x {"a": {"b' * 40,
+    ],
+    ids=range(8),
+)
+def test_what_only_resembles_bytes_is_none(data):
+    assert evidence(data) is None
+
+
+@pytest.mark.parametrize(
+    "line", [b'a: "\n', b"a:\n- 7\n", b"a:\n AAAA\n", b"a: |\n", b'x{"a": "', b"eyAAAAAAAA.A\n"]
+)
+def test_texts_of_megabytes_that_go_nowhere_take_no_time(line):
+    begun = time.process_time()
+
+    assert evidence(line * (1_000_000 // len(line))) is None
+    assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"x-ms-sevsnpvm-launchmeasurement": "00"}, "claims of Azure's attestation service"),
+        ({"measurement": "00", "reported_tcb_bootloader": 3}, "claims of trustee on a report"),
+    ],
+)
+def test_claims_on_a_report_are_no_report(members, said):
+    token = ".".join(
+        [wrappings.url(b'{"alg":"RS256"}'), wrappings.url(text(**members)), "AAAAAAAA"]
+    )
+
+    with pytest.raises(InputError, match=f"{said}: there is no report in it"):
+        evidence(token.encode())
 
 
 def test_options_and_elements_have_bytes():
@@ -885,6 +1102,9 @@ def test_text_of_messages_has_escapes_of_every_kind():
     found = proto_text(b'report_data: "a\\n\\x0a\\"\\377z"\nvmpl: 3\nsignature: "\\x"\nvmpl: 4\n')
 
     assert found == {"report_data": b'a\n\n"\xffz', "vmpl": 3, "signature": b"x"}
+    wide = proto_text(b'report_data: "\\u0085\\U0001F600\\uZ"\nsignature: "\\Ud"')
+    assert wide["report_data"] == "\x85\U0001f600uZ".encode()
+    assert wide["signature"] == b"Ud"
     assert proto_text(b"report_data: 1\nsignature: 2\n") == {}
     assert proto_text(b"signature: 2\n") == {}
 

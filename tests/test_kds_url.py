@@ -114,6 +114,7 @@ def test_a_product_of_another_spelling_is_a_warning(name, meant):
         (MILAN.replace(CHIP, f"0x{CHIP}"), "the chip id has 0x before it"),
         (MILAN.replace(CHIP, f"{CHIP[:-1]}"), "the chip id is no hex: "),
         (MILAN.replace(CHIP, "CHIP_ID"), "the chip id is no hex: 'CHIP_ID'"),
+        (MILAN.replace(CHIP, ""), "the chip id is missing: it stands behind the product"),
         (MILAN.replace(CHIP, "00" * 64), "the chip id is zero: the host has it masked"),
         (
             MILAN.replace(CHIP, CHIP[:16]),

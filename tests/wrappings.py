@@ -100,6 +100,33 @@ def fields(report, *, turin=False):
     return plain
 
 
+def older_fields(report):
+    """Return a report as virtee/sev had it before its version 6: what was reserved as it lies."""
+    found = {name: value for name, value in names(report).items() if "cpuid" not in name}
+
+    def components(value):
+        data = value.to_bytes(8, "little")
+        return {
+            "bootloader": data[0],
+            "tee": data[1],
+            "_reserved": list(data[2:6]),
+            "snp": data[6],
+            "microcode": data[7],
+        }
+
+    plain = {
+        name: list(value) if isinstance(value, bytes) else int(value)
+        for name, value in found.items()
+        if not name.startswith("signature.") and not name.endswith("_vector")
+    }
+    plain |= {name: components(found[name]) for name in plain if name.endswith("_tcb")}
+    plain["sig_algo"] = plain.pop("signature_algo")
+    plain["plat_info"] = plain.pop("platform_info")
+    plain |= {"_author_key_en": plain.pop("key_info"), "_reserved_0": 0}
+    plain |= {"_reserved_1": list(report[0x188:0x1A0]), "_reserved_4": list(report[0x1F8:0x2A0])}
+    return plain | {"signature": {part: list(found[f"signature.{part}"]) for part in "rs"}}
+
+
 def table():
     rows = [("VCEK", authority.vcek()), ("ASK", authority.ask()), ("ARK", authority.ark())]
     return build_table(rows)

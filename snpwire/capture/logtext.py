@@ -55,6 +55,8 @@ FOREIGN: dict[bytes, tuple[str, str]] = {
     b"\xfd7zXZ\0": ("xz", "xzcat FILE | snpwire log"),
     b"\x28\xb5\x2f\xfd": ("zstd", "zstdcat FILE | snpwire log"),
     b"BZh9": ("bzip2", "bzcat FILE | snpwire log"),
+    b"PK\x03\x04": ("a zip archive", "unzip -p FILE | snpwire log"),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "7z x -so FILE | snpwire log"),
     b"LPKSHHRH": ("a systemd journal", "journalctl --file FILE -k | snpwire log"),
     b"\x7fELF": ("an ELF file, such as a memory dump", "crash or vmcore-dmesg prints its log"),
     b"KDUMP   ": ("a memory dump", "vmcore-dmesg FILE | snpwire log"),

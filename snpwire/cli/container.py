@@ -61,12 +61,16 @@ def _refuse_certificates(raw: bytes) -> None:
 
 def _report(raw: bytes, data: bytes) -> InnerValue | None:
     """Return a report of evidence, or of the text of other programs. Raises InputError."""
-    from ..evidence import evidence, report_text
+    from ..evidence import ReportFieldsError, evidence, report_members, report_text
 
     if (text := report_text(raw)) and text.absent:
         return _printed(text)
     for given in dict.fromkeys((raw, data)):
-        if (found := evidence(given)) and found.report:
+        try:
+            found = evidence(given)
+        except ReportFieldsError:
+            return (text := report_members(given)) and _printed(text)
+        if found and found.report:
             return _evidence(found, found.report)
     return None
 

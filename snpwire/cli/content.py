@@ -110,7 +110,8 @@ def _unknown(source: Source, given: bytes) -> list[Content]:
     from ..capture.logtext import foreign
 
     if what := foreign(given[:16]):
-        return [Content(UNKNOWN, 0.0, (f"this is {what[0]}: {what[1]}",))]
+        hint = what[1].replace("snpwire log", "snpwire decode -")
+        return [Content(UNKNOWN, 0.0, (f"this is {what[0]}: {hint}",))]
     if source.prose:
         reason = f"a text of {len(given)} bytes without bytes, evidence or messages that are known"
         return [Content(UNKNOWN, 0.0, (reason,))]

@@ -22,7 +22,8 @@ def identify(file: str, options: PieceOptions, *, json: bool) -> int:
             raise
         found = [Content(UNKNOWN, 0.0, (f"{exc.cause.reason}: {exc.cause.help}",))]
     else:
-        write_note(*source.notes)
+        inside = source.prose and found[0].found
+        write_note(*(() if inside else source.notes))
     if json:
         write_json([content.to_plain() for content in found])
     else:

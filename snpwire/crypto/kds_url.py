@@ -135,7 +135,9 @@ class _Reading:
     def result(self) -> KdsUrl:
         text = self._undressed()
         path, _, query = text.partition("?")
-        words = [unquote(word) for word in path.strip("/").split("/")]
+        words = [unquote(word) for word in path.lstrip("/").split("/")]
+        if not words[-1] and len(words) not in (1, 4):
+            words.pop()
         signer, product, name = self._words(words)
         row = NAMED.get(product)
         if name in (CHAIN, CRL):
@@ -222,6 +224,9 @@ class _Reading:
     def _hwid(self, word: str, row: Product | None) -> bytes | None:
         """Return the chip of an address, as its product has it where that follows."""
         digits = word.lower()
+        if not digits:
+            self._error("hwid", "the chip id is missing: it stands behind the product")
+            return None
         if digits.startswith("0x"):
             self._error("hwid", "the chip id has 0x before it")
             digits = digits[2:]

@@ -6,9 +6,10 @@ the files of configfs-tsm. Nothing here opens a file or needs a key.
 """
 
 from .content import EvidenceCertificate, EvidenceContent, EvidencePart
+from .fields import ReportFieldsError
 from .folder import folder
 from .members import Member, members
-from .report_text import ReportText, report_text
+from .report_text import ReportText, report_members, report_text
 from .search import certificates_in, evidence
 from .summary import evidence_lines
 
@@ -17,11 +18,13 @@ __all__ = [
     "EvidenceContent",
     "EvidencePart",
     "Member",
+    "ReportFieldsError",
     "ReportText",
     "certificates_in",
     "evidence",
     "evidence_lines",
     "folder",
     "members",
+    "report_members",
     "report_text",
 ]

@@ -1,28 +1,28 @@
-"""Read CBOR (RFC 8949) as far as evidence needs it: byte strings, texts, and the way to them.
+"""Read CBOR (RFC 8949) as far as evidence needs it: maps, lists, texts, numbers, byte strings.
 
 A reader of its own, not ``cbor2``: it tells where each byte string lies in the file, takes no
 number at its word (what is announced has to be there), and is the same wherever it is installed.
-Floats and numbers are passed over; of bytes that are not CBOR as a whole nothing is yielded.
+Tags and floats are passed over; bytes that are not CBOR as a whole are no value.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_DEPTH = 16
-MAX_ITEMS = 50_000
+MAX_ITEMS = 200_000
 BREAK = 0xFF
 _FOLLOWING = {24: 1, 25: 2, 26: 4, 27: 8}
 """Bytes of the number that follows the first byte of an item."""
 
 
-class CborString(NamedTuple):
-    """A byte string or a text, and where it lies."""
+class CborBytes(bytes):
+    """A byte string, and where its bytes lie as they are; nowhere if it came in pieces."""
 
-    path: str
-    data: bytes
-    offset: int
-    text: bool
+    offset: int | None = None
 
 
 class _NotCborError(Exception):
@@ -32,22 +32,21 @@ class _NotCborError(Exception):
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data, self.at, self.items = data, 0, 0
-        self.found: list[CborString] = []
 
-    def item(self, path: str, depth: int) -> object:
-        """Read one item; return it if it can be a key of a map."""
+    def item(self, depth: int) -> object:
+        """Read one item: a text, bytes, a number, a list, a map; None for another."""
         self.items += 1
         if depth > MAX_DEPTH or self.items > MAX_ITEMS:
             raise _NotCborError
         major, number = self._head()
         if major in (2, 3):
-            return self._string(major, number, path, depth)
+            return self._string(major, number, depth)
         if major == 4:
-            self._array(number, path, depth)
-        elif major == 5:
-            self._map(number, path, depth)
-        elif major == 6:
-            self.item(path, depth + 1)
+            return self._array(number, depth)
+        if major == 5:
+            return self._map(number, depth)
+        if major == 6:
+            return self.item(depth + 1)
         return {0: number, 1: -1 - (number or 0)}.get(major)
 
     def _head(self) -> tuple[int, int | None]:
@@ -67,21 +66,18 @@ class _Reader:
         self.at += count
         return self.data[self.at - count : self.at]
 
-    def _string(self, major: int, size: int | None, path: str, depth: int) -> object:
+    def _string(self, major: int, size: int | None, depth: int) -> object:
         start = self.at
-        data = b"".join(self._chunks(major, path, depth)) if size is None else self._take(size)
-        self.found.append(CborString(path, data, start, major == 3))
-        return data.decode(errors="replace") if major == 3 else None
+        data = CborBytes(b"".join(self._chunks(major, depth)) if size is None else self._take(size))
+        data.offset = None if size is None else start
+        return data.decode(errors="replace") if major == 3 else data
 
-    def _chunks(self, major: int, path: str, depth: int) -> list[bytes]:
-        kept = len(self.found)
+    def _chunks(self, major: int, depth: int) -> Iterator[bytes]:
         while not self._broke():
             if self.data[self.at] >> 5 != major:
                 raise _NotCborError
-            self.item(path, depth + 1)
-        chunks = [row.data for row in self.found[kept:]]
-        del self.found[kept:]
-        return chunks
+            chunk = self.item(depth + 1)
+            yield chunk if isinstance(chunk, bytes) else str(chunk).encode()
 
     def _broke(self) -> bool:
         if self.at >= len(self.data):
@@ -91,31 +87,35 @@ class _Reader:
         self.at += 1
         return True
 
-    def _array(self, number: int | None, path: str, depth: int) -> None:
-        index = 0
-        while not self._broke() if number is None else index < number:
-            self.item(f"{path}[{index}]", depth + 1)
-            index += 1
+    def _array(self, number: int | None, depth: int) -> list[object]:
+        found: list[object] = []
+        while not self._broke() if number is None else len(found) < number:
+            found.append(self.item(depth + 1))
+        return found
 
-    def _map(self, number: int | None, path: str, depth: int) -> None:
-        from .path import child
+    def _map(self, number: int | None, depth: int) -> dict[object, object]:
+        """Read a map; a key that is no name, or is there again, is named by its place."""
+        found: dict[object, object] = {}
+        while not self._broke() if number is None else len(found) < number:
+            key = self.item(depth + 1)
+            if not isinstance(key, str | int) or key in found:
+                key = f"key {len(found)}"
+            found[key] = self.item(depth + 1)
+        return found
 
-        index = 0
-        while not self._broke() if number is None else index < number:
-            kept = len(self.found)
-            key = self.item(path, depth + 1)
-            del self.found[kept:]
-            self.item(child(path, key), depth + 1)
-            index += 1
+
+def is_cbor(data: bytes) -> bool:
+    """Return whether *data* may be a list, a map or a tag; no text of ASCII begins so."""
+    return data[:1] != b"" and data[0] >> 5 in (4, 5, 6)
 
 
-def cbor_strings(data: bytes, path: str = "$") -> list[CborString]:
-    """Return the strings of *data* with their paths; none unless all of it is one item of CBOR."""
+def cbor_value(data: bytes) -> object:
+    """Return the one item of CBOR that *data* is: a list or a map; None if it is none."""
+    if not is_cbor(data):
+        return None
     reader = _Reader(data)
-    if not data or data[0] >> 5 not in (4, 5, 6):
-        return []
     try:
-        reader.item(path, 0)
+        value = reader.item(0)
     except _NotCborError:
-        return []
-    return reader.found if not any(data[reader.at :]) else []
+        return None
+    return value if not any(data[reader.at :]) else None

@@ -24,6 +24,7 @@ GUID = re.compile(
     b"|".join(re.escape(bytes(CertGuid.from_plain(name))) for name in NAMES), re.DOTALL
 )
 PEM = re.compile(rb"-----BEGIN (CERTIFICATE|X509 CRL)-----([^-]*)-----END \1-----")
+_DER = re.compile(rb"\x30\x82[\x02-\x0f].(?=\x30\x82)", re.DOTALL)
 MAX_TABLES = 8
 TABLE_MOST = 1 << 18
 """Most bytes of a table; Linux has room for 0x4000."""
@@ -70,6 +71,20 @@ def pem_certificates(data: bytes, place: str) -> Iterator[EvidenceCertificate]:
         except BadBase64:
             der = b""
         yield from der_certificates(der, place)
+
+
+def embedded_certificates(data: bytes) -> Iterator[EvidenceCertificate]:
+    """Yield AMD's certificates that lie in other bytes as they are; what cannot be read is none."""
+    end = 0
+    for found in _DER.finditer(data):
+        start = found.start()
+        size = 4 + int.from_bytes(data[start + 2 : start + 4], "big")
+        if start < end or start + size > len(data):
+            continue
+        for row in der_certificates(data[start : start + size], f"offset {start:#x}"):
+            if row.name != "certificate":
+                yield row
+                end = start + size
 
 
 def der_certificates(data: bytes, place: str) -> Iterator[EvidenceCertificate]:

@@ -63,6 +63,10 @@ _UNSAID = {path: 0 for path, leaf in LEAVES.items() if not isinstance(leaf.value
 KNOWN = {re.sub("_", "", path): path for path in LEAVES} | NAMES
 
 
+class ReportFieldsError(InputError):
+    """Fields of a report are there, and do not make its bytes."""
+
+
 def normal(name: object) -> str:
     """Return a name as it is compared: in lower case, letters and digits alone."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
@@ -96,21 +100,44 @@ def report_values(value: Mapping[Any, object], path: str = "") -> dict[str, Any]
             found[name] = _bytes(each, LEAVES[name].size, place)
         elif name:
             found[name] = _number(each, LEAVES[name].size, place)
+    found = _older(value, path) | found
     return found | _tcbs(tcbs, found, path)
 
 
+def _older(value: Mapping[Any, object], path: str) -> dict[str, int]:
+    """Return fields that virtee/sev had under other names before its version 6.
+
+    What later versions of the report have in bytes that were reserved stands there as reserved.
+    """
+    rows = {normal(key): each for key, each in value.items()}
+    if not rows.keys() >= {"authorkeyen", "reserved0"}:
+        return {}
+    found = {"key_info": _number(rows["authorkeyen"], 4, f"{path}._author_key_en")}
+    if "reserved1" in rows:
+        parts = _bytes(rows["reserved1"], 24, f"{path}._reserved_1")
+        found |= dict(zip(("cpuid_fam_id", "cpuid_mod_id", "cpuid_step"), parts, strict=False))
+    if "reserved4" in rows:
+        words = _bytes(rows["reserved4"], 168, f"{path}._reserved_4")
+        for at, name in enumerate(("launch_mit_vector", "current_mit_vector")):
+            found[name] = int.from_bytes(words[8 * at : 8 * at + 8], "little")
+    return found
+
+
 def assembled(value: Mapping[Any, object], path: str) -> bytes:
-    """Return the report that the fields of *value* are. Raises InputError.
+    """Return the report that the fields of *value* are. Raises ReportFieldsError.
 
     Where none is an object, they are of protocol buffers, which leave out numbers that are zero.
     """
-    found = report_values(value, path)
+    try:
+        found = report_values(value, path)
+    except InputError as exc:
+        raise ReportFieldsError(exc.reason) from None
     if not any(isinstance(each, dict) for each in value.values()):
         found = _UNSAID | found
     missing = [name for name in LEAVES if name not in found and name not in OPTIONAL]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(
+        raise ReportFieldsError(
             f"{path}: fields of a report without {', '.join(missing[:3])}{more}:"
             " they do not make the 1184 bytes"
         )
@@ -132,7 +159,7 @@ def _bytes(value: object, size: int, place: str) -> bytes:
     elif isinstance(value, list):
         data = listed(value)
     else:
-        member = decoded(value, place) if isinstance(value, str) else None
+        member = decoded(value, place, size) if isinstance(value, str) else None
         data = None if member is None or member.problem else member.data
     if data is None:
         raise InputError(f"{place}: expected {size} bytes, got {shown(value)}")
@@ -193,7 +220,8 @@ def _components(value: object) -> dict[str, object] | None:
     """Return the components of a TCB version by name; None if it is a number."""
     if not isinstance(value, dict):
         return None
-    return {PARTS[normal(key)]: each for key, each in value.items() if normal(key) in PARTS}
+    names = PARTS | {"reserved": "reserved"}
+    return {names[normal(key)]: each for key, each in value.items() if normal(key) in names}
 
 
 def _tcb(value: object, turin: bool, place: str) -> int:
@@ -203,10 +231,7 @@ def _tcb(value: object, turin: bool, place: str) -> int:
         return (
             int.from_bytes(data, "little") if data and len(data) == 8 else _number(value, 8, place)
         )
-    word = TcbTurin if turin else TcbClassic
-    numbers = {
-        name: _number(parts.get(name), 1, f"{place}.{name}")
-        for name in word.BITS
-        if name != "fmc" or parts.get("fmc") is not None
-    }
-    return int(word.of(**numbers))
+    word = TcbTurin if turin and "reserved" not in parts else TcbClassic
+    numbers = {name: _number(parts.get(name), 1, f"{place}.{name}") for name in word.BITS}
+    middle = _bytes(parts["reserved"], 4, f"{place}._reserved") if "reserved" in parts else b""
+    return int(word.of(**numbers)) | int.from_bytes(middle, "little") << 16

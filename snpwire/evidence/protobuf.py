@@ -136,6 +136,8 @@ def proto_attestation(data: bytes) -> ProtoAttestation | None:
     fields = proto_fields(data)
     if not fields:
         return None
+    if values := _report(data):
+        return ProtoAttestation("the message", values, ())
     for row in fields:
         if not isinstance(row.value, bytes):
             continue

@@ -1,7 +1,7 @@
-"""The text form of protocol buffers, as ``attest -outform textproto`` of go-sev-guest prints it.
+"""The text form of protocol buffers: go-sev-guest's ``attest -outform textproto``, Go's ``%v``.
 
-Only lines of a name and a value are read, whatever message they stand in: its report's fields have
-names of their own. A field that is zero is left out by whoever prints it.
+Only names and values are read, whatever message they stand in: its report's fields have names of
+their own. A field that is zero is left out by whoever prints it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import re
 
 MOST = 1 << 18
 """Most bytes of such a text; escaped, a report with its chain has some 25,000."""
-_FIELD = re.compile(r'^\s*([a-z][a-z0-9_]*):\s*(?:(\d+)|"((?:[^"\\]|\\.)*)")\s*$', re.MULTILINE)
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)", re.DOTALL)
+_FIELD = re.compile(
+    r'(?<![\w"\\])([a-z][a-z0-9_]*):\s*(?:(\d+)|"([^"\\]*+(?:\\.[^"\\]*+)*+)")(?=[\s},;]|\Z)'
+)
+_ESCAPE = re.compile(
+    r"\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL
+)
 _LETTERS = {"n": 10, "r": 13, "t": 9, "a": 7, "b": 8, "f": 12, "v": 11}
 
 
@@ -30,14 +34,18 @@ def _unescaped(text: str) -> bytes:
     parts: list[bytes] = []
     at = 0
     for found in _ESCAPE.finditer(text):
-        parts += [text[at : found.start()].encode(), bytes([_escape(found[1])])]
+        parts += [text[at : found.start()].encode(), _escape(found[1])]
         at = found.end()
     return b"".join([*parts, text[at:].encode()])
 
 
-def _escape(text: str) -> int:
+def _escape(text: str) -> bytes:
+    """Return what an escape stands for: a byte, or a character in UTF-8."""
     if text[0] in "01234567":
-        return int(text, 8) & 0xFF
+        return bytes([int(text, 8) & 0xFF])
     if text[0] == "x" and len(text) > 1:
-        return int(text[1:], 16)
-    return _LETTERS.get(text, ord(text) & 0xFF)
+        return bytes([int(text[1:], 16)])
+    if text[0] in "uU" and len(text) > 1:
+        number = int(text[1:], 16)
+        return chr(min(number, 0x10FFFF)).encode("utf-8", "replace")
+    return bytes([_LETTERS.get(text, ord(text) & 0xFF)])

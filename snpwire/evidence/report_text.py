@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError, named
 from ..wire.report import GuestPolicy, KeyInfo, PlatformInfo, Report, SignatureAlgo
-from .fields import KNOWN, LEAVES, OPTIONAL, PARTS, normal, report_values, with_values
+from .fields import KNOWN, LEAVES, OPTIONAL, PARTS, is_report, normal, report_values, with_values
+from .members import nodes
+from .prototext import proto_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,11 +94,12 @@ def report_text(data: bytes) -> ReportText | None:
     rows = list(_rows(data.decode("utf-8", "replace")))
     keys = {row.key for row in rows}
     known = {KNOWN.get(key) or ALIASES.get(key, "") for key in keys}
-    if not keys & SIGN or len(known - {""}) < LEAST:
+    if not keys & SIGN or len(known - {""}) < LEAST or proto_text(data):
         return None
     notes: list[str] = []
     values = _values(rows, notes)
     kept = _kept(values, notes)
+    notes += _misnamed(values, kept)
     if len(kept) < LEAST - 1:
         return None
     notes += _remarks(rows, kept)
@@ -109,6 +112,18 @@ def report_text(data: bytes) -> ReportText | None:
         kept["key_info"] = int(author.lower() in YES)
         notes.append("key_info is not in the text: it is taken from the line about the author key")
     return ReportText(_program(keys), with_values(kept), absent, tuple(dict.fromkeys(notes)))
+
+
+def report_members(data: bytes) -> ReportText | None:
+    """Return the report whose fields JSON or CBOR has, though not all of them; None without."""
+    objects = (node for _, node in nodes(data) if isinstance(node, dict) and is_report(node))
+    value = next(objects, None)
+    if value is None:
+        return None
+    notes: list[str] = []
+    kept = _kept(value, notes)
+    absent = frozenset(LEAVES.keys() - kept.keys())
+    return ReportText("a program, in JSON", with_values(kept), absent, tuple(notes))
 
 
 def _program(keys: set[str]) -> str:
@@ -207,6 +222,31 @@ def _key_info(rows: list[_Row]) -> dict[str, int]:
     return {"key_info": int(word)}
 
 
+def _misnamed(values: Mapping[str, Any], kept: dict[str, Any]) -> list[str]:
+    """Take out TCB versions of Turin that a program printed in the order of Milan; say so.
+
+    Turin's chip id has 8 bytes. Such a program shows bytes 0, 1, 6 and 7 of eight: FMC and boot
+    loader under the names of the next, and no TEE and SNP.
+    """
+    chip = kept.get("chip_id", b"")
+    rows = {name: row for name, row in values.items() if name in TCBS and isinstance(row, dict)}
+    if kept.get("version", 0) < 3 or any(chip[8:]) or not any(chip) or not rows:
+        return []
+    if any("fmc" in row for row in rows.values()):
+        return []
+    for name in rows:
+        kept.pop(KNOWN[name], None)
+    shown = "; ".join(
+        f"{KNOWN[name]} fmc {row.get('boot_loader')}, boot_loader {row.get('tee')},"
+        f" microcode {row.get('microcode')}"
+        for name, row in rows.items()
+    )
+    return [
+        "the chip id is Turin's, the program prints its TCB versions as those of Milan: its boot"
+        f" loader is the FMC, its TEE the boot loader, TEE and SNP are not printed: {shown}"
+    ]
+
+
 def _kept(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     """Return the fields that can be a report's, with a note for each that cannot."""
     good: dict[str, Any] = {}
@@ -216,7 +256,12 @@ def _kept(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
             good[name] = value
         except InputError as exc:
             notes.append(f"not taken: {exc.reason.lstrip('.')}")
-    return report_values(good)
+    try:
+        return report_values(good)
+    except InputError as exc:  # components that are not of the product of the whole
+        notes.append(f"not taken: {exc.reason.lstrip('.')}")
+    tcbs = [name for name in good if KNOWN.get(normal(name), "").endswith("_tcb")]
+    return report_values({name: each for name, each in good.items() if name not in tcbs})
 
 
 def _remarks(rows: list[_Row], kept: Mapping[str, Any]) -> Iterator[str]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, shown
 from ..wire.report import REPORT_SIZE
+from .cbor import is_cbor
 from .certificate_search import (
     der_certificates,
+    embedded_certificates,
     pem_certificates,
     table_certificates,
     table_offsets,
@@ -37,6 +39,8 @@ FORMS = (
     ("TSM report, JSON", ("provider", "outblob")),
     ("TSM report, JSON", ("outblob",)),
     ("certificates of the host (THIM), JSON", ("vcekCert", "certificateChain", "tcbm")),
+    ("claims of Azure's attestation service", ("x-ms-sevsnpvm-launchmeasurement",)),
+    ("claims of trustee on a report", ("measurement", "reported_tcb_bootloader")),
 )
 """Forms of JSON, by members of one object; the first that fits names it."""
 HOLDERS = ("hcl_report", "attestation_report", "outblob")
@@ -66,6 +70,7 @@ class _Search:
         self.hits: list[Hit] = []
         self.certificates: list[EvidenceCertificate] = []
         self.form = ""
+        self.encoding = "CBOR" if is_cbor(data) else "JSON"
         self.known = False
         """An object of evidence was met: where no report is, that is an error."""
         self.cut = ""
@@ -98,7 +103,9 @@ class _Search:
         for start in table_offsets(data):
             place = f"{path}, offset {start:#x}" if path and start else path or f"offset {start:#x}"
             self.certificates += table_certificates(data[start:], place)
-        if path and any(mark in data for mark in AMD_KEYS):
+        if not path:
+            self.certificates += embedded_certificates(data)
+        elif any(mark in data for mark in AMD_KEYS):
             self.certificates += [*pem_certificates(data, where), *der_certificates(data, where)]
 
     def member(self, member: Member) -> None:
@@ -112,7 +119,7 @@ class _Search:
     def named(self, path: str, value: dict[str, object]) -> None:
         """Look at the names of an object."""
         if name := next((name for name, keys in FORMS if value.keys() >= set(keys)), ""):
-            self.form = self.form or name + self._version(name, value)
+            self.form = self.form or name.replace("JSON", self.encoding) + _version(name, value)
             self.known = True
         provider = str(value.get("provider", PROVIDER)).strip()
         if self.form.startswith("TSM") and provider != PROVIDER:
@@ -123,13 +130,13 @@ class _Search:
         if is_report(value):
             report = assembled(value, path)
             note = "put together from its fields; its reserved bytes are taken as zero"
-            self.form = self.form or "report as JSON of its fields"
+            self.form = self.form or f"report as {self.encoding} of its fields"
             self.hits.append(Hit(report, path, path, None, True, notes=(note,)))
 
-    @staticmethod
-    def _version(name: str, value: dict[str, object]) -> str:
-        version = value.get("version")
-        return f", version {version}" if name == FORMS[0][0] and version in (1, 2) else ""
+
+def _version(name: str, value: dict[str, object]) -> str:
+    version = value.get("version")
+    return f", version {version}" if name == FORMS[0][0] and version in (1, 2) else ""
 
 
 def evidence(data: bytes) -> EvidenceContent | None:
@@ -147,8 +154,6 @@ def evidence(data: bytes) -> EvidenceContent | None:
     for path, node in nodes(data):
         if isinstance(node, Member):
             search.member(node)
-            if node.offset is not None or node.form == "bytes":
-                search.form = search.form or _cbor_form(path)
         else:
             search.named(path, node)
     if not search.hits and not search.known:
@@ -166,10 +171,6 @@ def certificates_in(data: bytes) -> tuple[EvidenceCertificate, ...]:
         if isinstance(node, Member):
             search.look(node.data, node.path, None)
     return tuple(_distinct(search.certificates))
-
-
-def _cbor_form(path: str) -> str:
-    return "TSM report, CBOR" if path.endswith((".outblob", ".auxblob")) else "CBOR"
 
 
 def _unnamed(search: _Search) -> None:
@@ -248,8 +249,7 @@ def _evidence(
     others = [row for row in search.hits if row.report == hit.report and row is not hit]
     again = [row.place for row in others if not hit.path.startswith(f"{row.path}{INSIDE}")]
     notes = (f"the same report is at {', '.join(again[:3])} too",) if again else ()
-    text = "JSON" if hit.path.startswith("$") else "a line of YAML"
-    default = hit.form or (text if hit.path else "bytes with a report in them")
+    default = hit.form or _text_form(hit.path, search.encoding)
     return EvidenceContent(
         search.form or default,
         len(search.data),
@@ -264,6 +264,16 @@ def _evidence(
         hit.parts,
         (*hit.notes, *notes),
     )
+
+
+def _text_form(path: str, encoding: str) -> str:
+    """Return what has bytes at *path*."""
+    if not path:
+        return "bytes with a report in them"
+    begins = {"$": encoding, "<": "XML", "line ": "JSON in a text", "token ": "token in a text"}
+    begins |= {"digits ": "digits in a text"}
+    named = next((form for start, form in begins.items() if path.startswith(start)), "")
+    return named or ("NAME=value" if path.endswith("=") else "a line of YAML")
 
 
 def _distinct(rows: list[EvidenceCertificate]) -> Iterator[EvidenceCertificate]:

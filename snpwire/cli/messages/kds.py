@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UsageError
+from ...errors import CertificateError, InputError, UsageError
 from ...finding import reaches
+from ...product import decide
 from ...wire.report import Report
 from ..certificate import certificates_in
 from ..input import contents, shown_name
@@ -15,6 +16,7 @@ from ..output import terminal_style, write_json, write_lines, write_note
 if TYPE_CHECKING:
     from ...crypto.kds import Address
     from ...crypto.kds_url import KdsUrl
+    from ...evidence import EvidenceCertificate
 
 
 def addresses(value: str, *, product: str | None, json: bool) -> int:
@@ -27,10 +29,26 @@ def addresses(value: str, *, product: str | None, json: bool) -> int:
     if text := kds_url_text(value):
         return _explain_url(kds_url(text), json=json)
     raw = contents(value)
-    if b"\0" not in raw and (text := kds_url_text(raw.decode("utf-8", "replace"))):
+    if (text := _url_within(raw)) and not _has_report(raw):
         return _explain_url(kds_url(text), json=json)
     _write_addresses(_addresses(value, raw, product), json=json)
     return 0
+
+
+def _url_within(raw: bytes) -> str:
+    from ...crypto.kds_url import kds_url_text
+
+    return "" if b"\0" in raw else kds_url_text(raw.decode("utf-8", "replace"))
+
+
+def _has_report(raw: bytes) -> bool:
+    """Return whether a text is evidence: its certificates name addresses of the key server."""
+    from ...evidence import evidence
+
+    try:
+        return evidence(raw) is not None
+    except InputError:
+        return False
 
 
 def _addresses(file: str, raw: bytes, product: str | None) -> list[Address]:
@@ -47,14 +65,32 @@ def _report_addresses(file: str, raw: bytes, product: str | None) -> list[Addres
     from ...crypto.kds import addresses as run
     from .report_input import report_input
 
-    source = report_input(file, PieceOptions(), raw).source
+    source, found = report_input(file, PieceOptions(), raw)
     report = Report.parse(source.data)
     write_note(*source.notes)
+    own = [row for row in map(_product_of, found.certificates if found else ()) if row]
     try:
+        if not product and own and decide(report).product is None:
+            write_note(f"the product is that of the certificate beside the report: {own[0]}")
+            product = own[0].lower()
         return run(report, product=product)
     except UsageError as exc:
         named = exc.help if product else "--product milan, genoa or turin"
         raise UsageError(str(exc), help=named if exc.help else "") from None
+
+
+def _product_of(row: EvidenceCertificate) -> str | None:
+    """Return the product in the issuer's name of a VCEK or VLEK; None for another certificate."""
+    from ...crypto.binding import NAMED
+    from ...crypto.certificates import load
+
+    if row.name not in ("VCEK", "VLEK"):
+        return None
+    try:
+        name = load(row.der)[0].issuer_name.rpartition("-")[2]
+    except CertificateError:
+        return None
+    return name if name in NAMED else None
 
 
 def _certificate_addresses(file: str, raw: bytes) -> list[Address]:

@@ -70,9 +70,18 @@ def _report(source: Source, *, text: bool) -> ReportInput:
         return _evidence(source, found)
     size = len(source.data)
     if size != REPORT_SIZE:
+        _refuse_certificates(source.data)
         hint = "--offset and --length cut it out of a larger file" if size > REPORT_SIZE else ""
         raise InputError(f"a report has {REPORT_SIZE} bytes, got {size}", help=hint)
     return ReportInput(source)
+
+
+def _refuse_certificates(data: bytes) -> None:
+    """Refuse what is a certificate, and no report. Raises InputError."""
+    from ...crypto.certificate_form import certificate_form
+
+    if form := certificate_form(data):
+        raise InputError(f"this is {form.text}, not a report", help="snpwire decode cert reads it")
 
 
 def _partial(printed: ReportText) -> InputError:

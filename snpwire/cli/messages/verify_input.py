@@ -132,6 +132,8 @@ def _brought(found: EvidenceContent) -> tuple[list[X509], Crl | None]:
 
 def _loaded(data: bytes) -> list[X509]:
     """Read a file of certificates: DER, PEM, or JSON that has them. Raises CertificateError."""
+    from ...crypto.certificate_file import HELP
+    from ...crypto.certificate_form import CERTIFICATE, CRL, certificate_form
     from ...crypto.certificates import load
 
     if data.lstrip()[:2] in JSON_STARTS or data.lstrip()[:1] == b"{":
@@ -139,6 +141,10 @@ def _loaded(data: bytes) -> list[X509]:
 
         if found := certificates_in(data):
             return [row for each in found if each.name != "CRL" for row in load(each.der)]
+    form = certificate_form(data)
+    if form and form.what not in (CERTIFICATE, CRL):
+        hint = HELP.get(form.what, "")
+        raise CertificateError(f"this is {form.text}, not a certificate", help=hint)
     return load(data)
 
 
