@@ -46,7 +46,7 @@ _WIDE_BEFORE = re.compile(
     r"|\[[0-9]*\](?:u?int(?:16|32|64)?|float(?:32|64))\s*$|\barray\('[hHiIlLqQfd]',\s*$",
     re.ASCII,
 )
-_WIDE_AFTER = re.compile(r"\]*,\s*dtype=(?:'[<>=])?(?:u?(?:int|i)(?:[248]|16|32|64)|f\w+)\b")
+_WIDE_AFTER = re.compile(r"\]*,\s*dtype=(?:'[<>=])?(?:u?int(?:16|32|64)|[uif][248]|float\w+)\b")
 _JOINT = re.compile(r"[\s,]*")
 _FILLED = re.compile(r"\[\s*-?\w+[\s,]+-?\w")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
@@ -100,6 +100,8 @@ def read(
     *asked* is the base in which numbers without one are read.
     """
     if _is_array(text):
+        opening = text.find("{" if "{" in text else "[")
+        _check_width(text, ByteList(opening, len(text), opening + 1, [], text[opening]))
         return None
     found = _buffers(text) or _members(text) or list(_lists(text))
     if not found:

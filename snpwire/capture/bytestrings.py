@@ -93,12 +93,12 @@ def read(text: str, sizes: Callable[[int], bool] | None = None) -> DecodedText |
 def _only_literal(text: str) -> DecodedText | None:
     """Return what the only bytes literal of Python in a text holds, whatever else is there."""
     found = list(_BYTES.finditer(text)) if "b'" in text or 'b"' in text else []
-    alone = len(found) == 1 and 2 * len(found[0][0]) >= len("".join(text.split()))
-    return (
-        plainhex.literal("\n" * text.count("\n", 0, found[0].start()) + found[0][0])
-        if alone
-        else None
-    )
+    if len(found) != 1 or 4 * len(found[0][0]) < len("".join(text.split())):
+        return None
+    before = text[: found[0].start()]
+    if "\\" in _BYTES.sub("", text) or before.count('"') % 2:
+        return None
+    return plainhex.literal("\n" * before.count("\n") + found[0][0])
 
 
 def _printed_text(found: DecodedText, sizes: Callable[[int], bool] | None) -> DecodedText:
@@ -208,6 +208,8 @@ def _value(text: str, at: int, body: str, piece: _Piece | None = None) -> bytes:
         body = body.replace("''", "'").replace("\\\\", "\\")
 
     def value(escape: re.Match[str]) -> str:
+        if escape[4] and escape[4] > "7f" and "\\x" in body:  # Go's, of a character in UTF-8
+            raise _error(text, at + escape.start(), f"{escape[0]!r} is a character, and no byte")
         if digits := escape[1] or escape[3] or escape[4]:
             return chr(int(digits, 16))
         if escape[2]:

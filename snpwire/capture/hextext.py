@@ -20,7 +20,6 @@ do not count. Line numbers are kept for errors.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -81,9 +80,12 @@ def _reading(text: str, form: str, sizes: Callable[[int], bool] | None) -> Decod
     except InputError as error:
         failure = error
     for variant in markup.variants(text):
-        with suppress(InputError):
+        try:
             if found := _first_match(variant, form, sizes):
                 return found
+        except InputError as error:
+            if error.help.startswith("--from"):  # it is what was meant, in two readings
+                raise
     if failure:
         raise failure
     return None

@@ -27,6 +27,9 @@ _HEXYL = re.compile(r"^\W{0,8}?[│|]([0-9a-f]{8}|\*) *[│|]([ 0-9a-f┊:│|]{
 _HEXYL_EDGE = re.compile(r"^[\s┌┬┐└┴┘├┼┤─╭╮╰╯+-]+$")
 _FORMAT_HEX = re.compile(rf"^ *([0-9A-F]{{8}}|[0-9A-F]{{16}})( {{1,3}})({_PAIRS})(?: |$)")
 _FORMAT_HEX_HEAD = re.compile(r"00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F")
+_FORMAT_HEX_EDGE = re.compile(
+    rf" *(?:{_FORMAT_HEX_HEAD.pattern}|Offset Bytes +Ascii|-{{6,}} -+ -+) *"
+)
 _UEFI = re.compile(
     r"^ *([0-9A-F]{4,16}): ((?:[0-9A-F]{2}[ -])*[0-9A-F]{2})[ -]*\*([^\n]*?)\*? *$", re.ASCII
 )
@@ -41,7 +44,8 @@ _IDA_ROW = re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16} +[0-9A-F]{2} ", re.MULTILI
 _IDA = re.compile(rf"^ *[\w.]{{1,32}}:([0-9A-F]{{8,16}}) +({_PAIRS})(?:$| {{2,}})", re.ASCII)
 _SHORT = re.compile(rf"^ *([0-9a-fA-F]{{4}}) +({_PAIRS}) *$", re.MULTILINE)
 _OD = re.compile(
-    r"^ *([0-9a-f]{7,12})((?: [ 0-9]{2}[0-9])+|(?: [ -][ 0-9-]{2}[0-9])+) *$",
+    r"^ *([0-9a-f]{7,12})((?: {3}[0-9]| {2}[0-9]{2}| [0-9]{3})+"
+    r"|(?: {4}[0-9]| {3}[0-9]{2}| {3}-[0-9]| {2}-[0-9]{2}| {2}[0-9]{3}| -[0-9]{3})+) *$",
     re.ASCII | re.MULTILINE,
 )
 _CELLS = re.compile(r"(?:\b[0-9a-fA-F]{2,16}\b[ `-]+){3}[0-9a-fA-F]{2,16}\b")  # of a broken row
@@ -51,7 +55,7 @@ _COLUMN = 49  # from the first digit to the text column, of 16 bytes in pairs
 _BITS = re.compile(r"^ *([0-9a-f]{8}): ((?:[01]{8} )*[01]{8})(?:  |$)")
 _BITS_ROW = re.compile(r"^ *[0-9a-f]{8}: [01]{8} [01]{8} ", re.MULTILINE)
 _CHARACTERS = re.compile(
-    r"^([0-9a-f]{6,12})((?:   [!-~]|    |  \\[0abfnrtv\\]| [0-3][0-7]{2})+)$", re.MULTILINE
+    r"^ *([0-9a-f]{6,12})((?:   [!-~]|    |  \\[0abfnrtv\\]| [0-3][0-7]{2})+)$", re.MULTILINE
 )
 _NO_CELL = re.compile(r"[^0-9a-f ]")
 _SHORT_ESCAPES = dict(zip("0abfnrtv\\", b"\0\a\b\f\n\r\t\v\\", strict=True))
@@ -135,8 +139,7 @@ def _hexyl(line: str) -> str | None:
 def _format_hex(line: str) -> str | None:
     found = _FORMAT_HEX.match(line)
     if not found:
-        head = _FORMAT_HEX_HEAD.search(line) or line.strip().startswith(("Offset Bytes", "------"))
-        return "" if head else None
+        return "" if _FORMAT_HEX_EDGE.fullmatch(line) else None
     start = found.start(3)
     digits, gap = line[start : start + 47], 2 if len(found[1]) == 8 else 1
     if not _ONLY_PAIRS.fullmatch(digits):
@@ -277,7 +280,10 @@ def _is_characters(text: str) -> bool:
 
 
 _OFFSET = re.compile(r"^ *[0-9a-fA-F]{8}")
-_OD_MARK = re.compile(r"^ *[0-7]{5,12} +[0-9]{1,3} |(?: +[0-9]{1,3}){4} *$|^ *(?:[0-9]{1,3} +){4}")
+_OD_MARK = re.compile(
+    r"^ *[0-7]{5,12} +[0-9]{1,3} |(?: {1,3}[0-9]{1,3}){4} *$|^ *(?:[0-9]{1,3} +){4}"
+    r"|  \\[0abfnrtv](?: |$)"
+)
 
 MAKES = (
     Make("hexyl", lambda text: "│" in text or "+--------+-" in text, _hexyl, re.compile("[│┊]")),

@@ -129,7 +129,7 @@ def _without_gutter(text: str) -> str:
         return ""
     lines = [(line, _GUTTER.match(line)) for line in text.split("\n")]
     numbers = [int(match[1]) for _, match in lines if match]
-    alone = len(numbers) == 1 and _LONE_GUTTER.match(start)
+    alone = len(numbers) == 1 and any(match and _LONE_GUTTER.match(line) for line, match in lines)
     if (len(numbers) < 2 and not alone) or any(
         not match and not _FRAME.match(line) for line, match in lines
     ):
@@ -156,6 +156,8 @@ def _without_label(text: str) -> str:
     if quoted := _QUOTED.fullmatch(text):
         return "\n" * text.count("\n", 0, quoted.start(2)) + quoted[2]
     found = _LABEL.fullmatch(text)
+    if found and _PAIRS.search(text[: found.start(1)]):  # the text column of a row
+        return ""
     return "\n" * text.count("\n", 0, found.start(1)) + found[1] if found else ""
 
 

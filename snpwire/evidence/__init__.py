@@ -6,6 +6,7 @@ the files of configfs-tsm. Nothing here opens a file or needs a key.
 """
 
 from .content import EvidenceCertificate, EvidenceContent, EvidencePart
+from .debugtext import debug_text
 from .folder import folder
 from .members import Member, members
 from .report_text import ReportText, report_text
@@ -19,6 +20,7 @@ __all__ = [
     "Member",
     "ReportText",
     "certificates_in",
+    "debug_text",
     "evidence",
     "evidence_lines",
     "folder",
