@@ -79,6 +79,30 @@ def lines(made):
     return "".join(line + "\n" for line in made)
 
 
+def json_string(data):
+    return json.dumps(data.decode("latin-1"))
+
+
+def quoted_by_go(data):
+    def char(byte):
+        named = dict(zip(b'\a\b\f\n\r\t\v\\"', 'abfnrtv\\"', strict=True))
+        if byte in named:
+            return "\\" + named[byte]
+        return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+
+    return '"' + "".join(map(char, data)) + '"'
+
+
+def strace(data):
+    text = "".join(f"\\x{byte:02x}" for byte in data)
+    return f'write(1, "{text}", {len(data)}) = {len(data)}\n+++ exited with 0 +++\n'
+
+
+def array_of_arrays(data):
+    inner = ",\n       ".join("[" + numbers(row, "{:3}") + "]" for _, row in rows(data, 4))
+    return f"array([{inner}], dtype=uint8)"
+
+
 FORMS = {
     "rust {:?}": lambda data: str(list(data)),
     "rust field": lambda data: f"report_data: {list(data)}",
@@ -98,7 +122,16 @@ FORMS = {
     "go % X": lambda data: data.hex(" ").upper(),
     "go %#v": lambda data: "[]byte{" + numbers(data, "{:#x}") + "}",
     "go source": lambda data: "x := []byte{" + numbers(data) + "}",
+    "go struct of %#v": lambda data: (
+        "main.Answer{Version:0x3, Data:[]uint8{" + numbers(data, "{:#x}") + "}, Level:0x1}"
+    ),
+    "go %q": quoted_by_go,
     "json": lambda data: json.dumps(list(data)),
+    "json string": json_string,
+    "csv under names": lambda data: "offset,value\n" + lines(
+        f"{at},{byte}" for at, byte in enumerate(data)
+    ),
+    "csv under a name": lambda data: "value\n" + lines(map(str, data)),
     "json compact": lambda data: json.dumps(list(data), separators=(",", ":")),
     "json indent": lambda data: json.dumps(list(data), indent=2),
     "json member": lambda data: json.dumps({"report": list(data)}),
@@ -112,6 +145,11 @@ FORMS = {
     "python bytes list": lambda data: f"bytes({list(data)})",
     "python hex list": lambda data: "[" + numbers(data, "{:#x}") + "]",
     "python fromhex": lambda data: f"bytes.fromhex('{data.hex()}')",
+    "python tuple": lambda data: str(tuple(data)),
+    "python list of hex()": lambda data: str([hex(byte) for byte in data]),
+    "python member": lambda data: str({"version": 3, "data": data}),
+    "python hexlify": lambda data: repr(data.hex().encode()),
+    "numpy rows": array_of_arrays,
     "python pprint": lambda data: "(" + "\n ".join(repr(row) for _, row in rows(data, 20)) + ")",
     "js Uint8Array": lambda data: f"Uint8Array({len(data)}) [ " + numbers(data) + " ]",
     "js columns": node_columns,
@@ -121,6 +159,22 @@ FORMS = {
     "js JSON of Buffer": lambda data: json.dumps({"type": "Buffer", "data": list(data)}),
     "js JSON of array": lambda data: json.dumps({str(at): byte for at, byte in enumerate(data)}),
     "java": lambda data: str([byte - 256 if byte > 127 else byte for byte in data]),
+    "js ArrayBuffer": lambda data: (
+        "ArrayBuffer {\n  [Uint8Contents]: <" + data.hex(" ") + f">,\n  byteLength: {len(data)}\n}}"
+    ),
+    "kotlin source": lambda data: "byteArrayOf(" + numbers(data) + ")",
+    "java source": lambda data: "byte[] x = {" + numbers(data, "(byte)0x{:02x}") + "};",
+    "php print_r": lambda data: "Array\n(\n" + lines(
+        f"    [{at}] => {byte}" for at, byte in enumerate(data)
+    ) + ")\n",
+    "php var_dump": lambda data: f"array({len(data)}) {{\n" + lines(
+        f"  [{at}]=>\n  int({byte})" for at, byte in enumerate(data)
+    ) + "}\n",
+    "c loop": lambda data: lines(f"report[{at}] = 0x{byte:02x}" for at, byte in enumerate(data)),
+    "assembler": lambda data: lines(
+        "\t.byte " + numbers(row, "0x{:02x}") for _, row in rows(data, 8)
+    ),
+    "strace": strace,
     "erlang": lambda data: "<<" + numbers(data, between=",") + ">>",
     "c decimal": lambda data: "unsigned char x[] = {" + numbers(data) + "};",
     "c hex": lambda data: "unsigned char x[] = {" + numbers(data, "{:#x}") + "};",
@@ -229,6 +283,25 @@ def od_bytes(data, form):
     return lines([*body, f"{len(data):07o}"])
 
 
+def od_signed(data):
+    def cells(row):
+        return "".join(f"{byte - 256 if byte > 127 else byte:5}" for byte in row)
+
+    return lines([*(f"{at:07o}{cells(row)}" for at, row in rows(data)), f"{len(data):07o}"])
+
+
+def od_characters(data):
+    named = dict(zip(b"\0\a\b\f\n\r\t\v", "0abfnrtv", strict=True))
+
+    def cell(byte):
+        if byte in named:
+            return "  \\" + named[byte]
+        return f"   {chr(byte)}" if 32 <= byte < 127 else f" {byte:03o}"
+
+    body = [f"{at:07o}" + "".join(map(cell, row)) for at, row in rows(data)]
+    return lines([*body, f"{len(data):07o}"])
+
+
 def coloured(data):
     def cell(byte):
         return f"\x1b[{'1;37' if byte == 0 else '1;31'}m{byte:02x}\x1b[0m"
@@ -298,6 +371,11 @@ MAKES = {
     "tcpdump": lambda data: lines(
         f"\t0x{at:04x}:  {groups(row, 2):39}  {shown(row)}" for at, row in rows(data)
     ),
+    "od -c": od_characters,
+    "xxd -b": lambda data: lines(
+        f"{at:08x}: {numbers(row, '{:08b}', ' '):53}  {shown(row)}" for at, row in rows(data, 6)
+    ),
+    "od -td1": od_signed,
     "od -b": lambda data: od_bytes(data, "{:03o}"),
     "od -tu1": lambda data: od_bytes(data, "{:3}"),
     "od -tx1": lambda data: od_bytes(data, "{:02x}"),

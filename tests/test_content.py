@@ -494,3 +494,17 @@ def test_a_form_that_is_named_is_kept(files):
 
 def test_a_file_without_an_end_is_refused():
     assert "more bytes than the 16777216 that are read" in refused("/dev/zero")[0]
+
+
+def test_a_list_of_a_part_of_a_report_is_that_part_or_has_two_readings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "part").write_text(str([*REPORT[:400]]))
+    (tmp_path / "either").write_text(str([3, 0, 0, 0, *bytes(52), 10, 0, 0, 0]))
+
+    part, told, code = call(["decode", "part"])
+    _, refused, failed = call(["decode", "either"])
+
+    assert (code, failed) == (0, 3)
+    assert b"400 of 1184 bytes" in part + told
+    assert b"read as decimal" in told
+    assert b"decimal or hex? nothing decides whether 10 is 10 or 16" in refused

@@ -94,7 +94,10 @@ def test_a_damaged_dump_is_read_right_or_refused(make, size, patch, damage, size
             made.encode(), "auto" if sized else "hex", sizes=size.__eq__ if sized else None
         )
 
-    if found is None or found.form == "raw":
+    unseen = damage.what == "char" and (
+        make == "od -c" or (make in ("od -tu1", "od -td1") and damage.char == " ")
+    )  # one character becomes another, 110 becomes 10
+    if found is None or found.form == "raw" or unseen:
         return
     assert found.data == data or _is_rest(found, damage, data, made), made
 

@@ -148,9 +148,8 @@ def test_a_line_gives_back_the_values_it_was_printed_with(row, data):
     record = one(before + printed(row, put))
 
     assert record.format == row["key"]
-    if record.fields.get("base") == 10:  # digits that name an exit in decimal, and none in hex
-        assert "numbers read as decimal" in record.meaning
-        return
+    if "%llx" in row["printf"] and "numbers read as decimal" in record.meaning:
+        return  # the digits name an exit in decimal and none in hex: that is said
     for name, value in zip(row["fields"], put, strict=True):
         if name not in MOVED:
             shown = record.fields[name]

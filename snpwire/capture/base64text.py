@@ -6,8 +6,10 @@ cannot be detected; only the url-safe alphabet usually omits it.
 
 from __future__ import annotations
 
+import base64
 import binascii
 import re
+from contextlib import suppress
 
 from ..errors import InputError
 from .decodedtext import DecodedText
@@ -20,6 +22,7 @@ _MARK = re.compile(
 )
 _ARMOUR = re.compile(r"^[ ]*-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ ]*$", re.MULTILINE)
 _URL_SAFE = str.maketrans("-_", "+/")
+_BASE32 = re.compile(r"[A-Z2-7]{24,}={0,6}")
 _SHORTEST = 16  # characters; a shorter text is more often a word
 
 
@@ -57,7 +60,19 @@ def _body(text: str) -> str | None:
 
 def read(text: str, *, guess: bool = False) -> DecodedText | None:
     """Return what *text* stands for; with *guess*, None if it was not meant as base64."""
-    return None if guess and not _resembles(text) else DecodedText(parse(text), "base64")
+    if not guess:
+        return DecodedText(parse(text), "base64")
+    return _base32(text) or (DecodedText(parse(text), "base64") if _resembles(text) else None)
+
+
+def _base32(text: str) -> DecodedText | None:
+    """Read base32: of so many letters of base64 some would be small."""
+    word = "".join(text.split())
+    if not _BASE32.fullmatch(word) or len(word) % 8 or len(word.strip("A=")) < _SHORTEST:
+        return None
+    with suppress(ValueError):
+        return DecodedText(base64.b32decode(word), "base32")
+    return None
 
 
 def _resembles(text: str) -> bool:

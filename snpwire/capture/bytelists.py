@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
@@ -25,8 +26,12 @@ from .decodedtext import DecodedText
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_LIST = re.compile(r"<<([^<>\[\]{}\"']{1,})>>|\[([^\[\]{}]*)\]|\{([^\[\]{}]*)\}")
-_BUFFER = re.compile(r"<(?:Slow)?Buffer((?: [0-9a-fA-F]{2})*)([^<>\n]{0,40})>")
+_LIST = re.compile(
+    r"<<([^<>\[\]{}\"']{1,})>>|\[([^\[\]{}]*)\]|\{([^\[\]{}]*)\}|\((\s*-?[0-9]\w*,[^()\[\]{}]*)\)"
+)
+_BUFFER = re.compile(
+    r"(?:<(?:Slow)?Buffer|\[Uint8Contents\]: <(?=\w))((?: ?[0-9a-fA-F]{2})*)([^<>\n]{0,40})>"
+)
 _OBJECT = re.compile(r'\{\s*"?0"?\s*:\s*\d[^{}\[\]]*\}')
 _MEMBER = re.compile(r'\s*"?(\d+)"?\s*:\s*(\d+)\s*(?:,|$)')
 _REPEATS = re.compile(r"<repeats ([0-9]{1,8}) times>")
@@ -36,12 +41,22 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"(0[xX])?(-?[0-9a-fA-F]{1,16})(?:_?[uUiI](?:8|int8)?)?", re.ASCII)
 _COUNTED = re.compile(r"\b(?:Uint8Array|Uint8ClampedArray|Buffer|Array|Vec)\(([0-9]{1,9})\)\s*$")
+_WIDE_BEFORE = re.compile(
+    r"\b(?:(?:Big)?(?:Int|Uint)(?:16|32|64)|Float(?:32|64))Array(?:\([0-9]+\))?\s*$"
+    r"|\[[0-9]*\](?:u?int(?:16|32|64)?|float(?:32|64))\s*$|\barray\('[hHiIlLqQfd]',\s*$",
+    re.ASCII,
+)
+_WIDE_AFTER = re.compile(r"\]*,\s*dtype=(?:'[<>=])?(?:u?int(?:16|32|64)|[uif][248]|float\w+)\b")
+_JOINT = re.compile(r"[\s,]*")
 _FILLED = re.compile(r"\[\s*-?\w+[\s,]+-?\w")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _WORD = re.compile(r"[^\s,;]+")
 _NO_PAIR = re.compile(r"(?<![^\s,;])(?:[^\s,;]|[^\s,;]{3,})(?![^\s,;])")
+_ALIGNED = re.compile(r"\s*[0-9]{2}(?:(?: {2,3}| *; *|\s*\n\s*)[0-9]{2}){3,}[\s;]*", re.ASCII)
+"""Decimal numbers in columns of three or four, which happen to have two digits each."""
 _SPACED = str.maketrans(",;", "  ")
 _WIDEST = 4  # characters of a byte, which may have a sign
+_NEAR = 64  # characters before a list in which its type is named
 _ENOUGH = 16  # numbers in which one digit and two are no damage
 _LARGEST = 1 << 26  # bytes that repetitions may stand for
 
@@ -85,14 +100,45 @@ def read(
     *asked* is the base in which numbers without one are read.
     """
     if _is_array(text):
+        opening = text.find("{" if "{" in text else "[")
+        _check_width(text, ByteList(opening, len(text), opening + 1, [], text[opening]))
         return None
     found = _buffers(text) or _members(text) or list(_lists(text))
     if not found:
         return _bare(text, asked)
-    if not any(_meant(text, one, sizes) for one in found):
+    found = _rows_joined(text, found, sizes)
+    visible = len("".join(text.split()))
+    if not any(_meant(text, one, sizes, visible) for one in found):
         return None
     lone = found[0] if len(found) == 1 else _fitting(text, found, sizes)
+    _check_width(text, lone)
     return _reading(text, lone, asked)
+
+
+def _rows_joined(
+    text: str, found: list[ByteList], sizes: Callable[[int], bool] | None
+) -> list[ByteList]:
+    """Return one list for the rows of an array of arrays, or for rows that only together fit."""
+    first, last = found[0], found[-1]
+    apart = any(not _JOINT.fullmatch(text, a.end, b.start) for a, b in pairwise(found))
+    if len(found) == 1 or apart or any(one.more or one.bracket not in "[{(" for one in found):
+        return found
+    sized = {one.size for one in found[:-1]} == {first.size} and last.size <= first.size
+    inner = text[: first.start].rstrip()[-1:] in ("[", "{", "(")
+    total = sum(one.size for one in found)
+    if not sized or not (inner or (sizes and sizes(total) and not sizes(first.size))):
+        return found
+    words = [word for one in found for word in one.words]
+    return [first._replace(end=last.end, words=words)]
+
+
+def _check_width(text: str, one: ByteList) -> None:
+    """Refuse a list whose type says that its elements are wider than bytes."""
+    before = _WIDE_BEFORE.search(text[max(0, one.start - _NEAR) : one.start])
+    after = _WIDE_AFTER.match(text, one.end)
+    if wide := before or after:
+        name = wide[0].strip("], \n")
+        raise _error(text, one.start, f"{name}: its elements are no bytes", "print it as bytes")
 
 
 def _is_array(text: str) -> bool:
@@ -106,7 +152,7 @@ def _is_array(text: str) -> bool:
 
 def _lists(text: str) -> Iterator[ByteList]:
     """Yield the lists of numbers in *text*; one that is left open is refused."""
-    if not ("[" in text or "{" in text or "<<" in text):
+    if not any(mark in text for mark in ("[", "{", "<<", "(")):
         return
     end = 0
     for match in _LIST.finditer(text):
@@ -200,20 +246,28 @@ def _fitting(text: str, found: list[ByteList], sizes: Callable[[int], bool] | No
     )
 
 
-def _meant(text: str, one: ByteList, sizes: Callable[[int], bool] | None) -> bool:
-    """Return whether the text is there for the list: its size fits, or it is most of the text."""
-    if one.more or (sizes and sizes(one.size)) or _COUNTED.search(text[: one.start]):
+def _meant(text: str, one: ByteList, sizes: Callable[[int], bool] | None, visible: int) -> bool:
+    """Return whether the text is there for the list: its size fits, or it is most of the text.
+
+    *visible* is the number of characters of the text that are no blanks.
+    """
+    if one.more or (sizes and sizes(one.size)) or _stated(text, one):
         return True
-    around = len("".join((text[: one.start] + text[one.end :]).split()))
     inside = len("".join(text[one.start : one.end].split()))
+    around = visible - inside
     return around == 0 or (one.size >= 2 and around < 64 + inside // 4)
+
+
+def _stated(text: str, one: ByteList) -> re.Match[str] | None:
+    """Return where the size of a list is said before it."""
+    return _COUNTED.search(text[max(0, one.start - _NEAR) : one.start])
 
 
 def _reading(text: str, one: ByteList, asked: int) -> DecodedText | None:
     """Return the bytes of a list, or None if it has words with 0x, which another reader takes."""
     if one.more:
         raise _cut(text, one)
-    stated = _COUNTED.search(text[: one.start])
+    stated = _stated(text, one)
     if stated and int(stated[1]) != one.size:
         reason = f"the list says that it has {stated[1]} bytes, and {one.size} are there"
         raise _error(text, one.start, reason)
@@ -229,7 +283,7 @@ def _reading(text: str, one: ByteList, asked: int) -> DecodedText | None:
 def _prefixed(text: str, one: ByteList) -> DecodedText | None:
     """Read numbers with 0x by the reader of these, with nothing around them."""
     if all(word[3] == 1 for word in one.words):
-        if one.bracket == "{" or not text[: one.start].strip():
+        if (one.bracket == "{" and text.count("{") == 1) or not text[: one.start].strip():
             return None
         lines = "\n" * text.count("\n", 0, one.body)
         body = " ".join(f"{prefix}{digits}" for _, prefix, digits, _ in one.words)
@@ -258,7 +312,8 @@ def _numbers(text: str, one: ByteList) -> radix.Numbers:
         return _error(text, one.words[at][0], reason, help_text)
 
     if one.bracket == "<":
-        return radix.Numbers(words, fail, 16 if "Buffer" in text[one.start : one.body] else 10)
+        hexed = any(name in text[one.start : one.body] for name in ("Buffer", "Uint8Contents"))
+        return radix.Numbers(words, fail, 16 if hexed else 10)
     if one.bracket == "object":
         return radix.Numbers(words, fail, 10, why="as JSON prints numbers")
     for pattern, language in _LANGUAGES:
@@ -266,7 +321,7 @@ def _numbers(text: str, one: ByteList) -> radix.Numbers:
             padded = any(len(word) > 1 and word[0] == "0" for word in words)
             base = 0 if padded else 10
             return radix.Numbers(words, fail, base, 10, f"as {language} prints numbers")
-    usual = 10 if one.bracket == "{" or not _like_rust(text, one) else 0
+    usual = 10 if one.bracket in "{(" or not _like_rust(text, one) else 0
     return radix.Numbers(words, fail, 0, usual, "as such lists usually are")
 
 
@@ -279,9 +334,13 @@ def _like_rust(text: str, one: ByteList) -> bool:
 def _bare(text: str, asked: int) -> DecodedText | None:
     """Read numbers without brackets, where nothing else is there."""
     first = _WORD.search(text)
-    if not first or len(first[0]) > _WIDEST:
+    if not first or (len(first[0]) > _WIDEST and asked != 2):
         return None
-    if asked not in (8, 10) and not _looks_bare(text, most=2 if asked else _WIDEST):
+    if (
+        asked not in (2, 8, 10)
+        and not _ALIGNED.fullmatch(text)
+        and not _looks_bare(text, most=2 if asked else _WIDEST)
+    ):
         return None
     words = [(match.start(), match[0]) for match in _WORD.finditer(text)]
 

@@ -10,6 +10,7 @@ what is not printable, as `\177`; in an `E''` string each backslash stands twice
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,13 +32,21 @@ _BEFORE = re.compile(r"[\w\s$.:=*&\[\](){}>/#@~%+-]{0,200}", re.ASCII)
 _AFTER = re.compile(r"[\s;,()\]}|>]*(?:xxd[^\n]*|::bytea;?|[\w./-]*)?\s*", re.ASCII)
 _BYTEA = re.compile(r"\\{1,2}x((?:[0-9a-fA-F]{2}){2,})(?![0-9a-zA-Z\\])", re.ASCII)
 _UNQUOTED = re.compile(r"(?:[!-\[\]-~ ]|\\[0-7]{3}|\\\\)+", re.ASCII)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|u\{([0-9a-fA-F]{1,2})\}|(.))", re.DOTALL)
-_ESCAPED = dict(zip("abefnrtv\\'\"?0", "\a\b\x1b\f\n\r\t\v\\'\"?\0", strict=True))
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|u(?:\{([0-9a-fA-F]{1,2})\}|00([0-9a-fA-F]{2}))|(.))",
+    re.DOTALL,
+)
+_ESCAPED = dict(zip("abefnrtv\\'\"?0@$#", "\a\b\x1b\f\n\r\t\v\\'\"?\0@$#", strict=True))
 _OCTAL = re.compile(r"\\[0-7]{3}")
-_GREEDY = re.compile(r"\\x[0-9a-fA-F]{3}")
+_GREEDY = re.compile(r"\\x([0-9a-fA-F]{3,})")
+_CHARACTER = re.compile(r"[^\\]|\\(?:x..|[0-7]{3}|.)")
+_BYTES = re.compile(r"\bb(?:'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\")")
+_HEXDIGITS = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}|[0-9a-fA-F]{2}(?:[-: ][0-9a-fA-F]{2}){7,}")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4}){5,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _HEXED = re.compile(r"""[^"'\\$]*["'](?:\\x[0-9a-fA-F]{2})*["']\s*;?\s*""", re.ASCII)
 _MARKS = ("b'", 'b"', "' <repeats ")
 _GDB = re.compile(r"\s*\$[0-9]{1,4} = [\"']", re.ASCII)
+_ENOUGH = 16  # escapes of two digits after which none is likely to have more
 _NAME = 64  # characters of a name or a call before the first string
 _LARGEST = 1 << 26  # bytes that repetitions may stand for
 
@@ -54,8 +63,8 @@ class _Piece(NamedTuple):
 
 def read(text: str, sizes: Callable[[int], bool] | None = None) -> DecodedText | None:
     """Return what the strings in *text* hold, or None if there are none with escapes."""
-    if found := plainhex.literal(text):
-        return found
+    if found := plainhex.literal(text) or _only_literal(text):
+        return _printed_text(found, sizes)
     if (
         "\\" not in text and not (any(mark in text for mark in _MARKS) or _GDB.match(text))
     ) or _HEXED.fullmatch(text):
@@ -76,7 +85,33 @@ def read(text: str, sizes: Callable[[int], bool] | None = None) -> DecodedText |
         )
     if not _AFTER.fullmatch(text[end:]) or not _meant(text, pieces):
         return None
+    _check_alike(text, pieces)
+    pieces = [piece._replace(text=_unwrapped(piece)) for piece in pieces]
     return _joined(text, pieces, sizes)
+
+
+def _only_literal(text: str) -> DecodedText | None:
+    """Return what the only bytes literal of Python in a text holds, whatever else is there."""
+    found = list(_BYTES.finditer(text)) if "b'" in text or 'b"' in text else []
+    if len(found) != 1 or 4 * len(found[0][0]) < len("".join(text.split())):
+        return None
+    before = text[: found[0].start()]
+    if "\\" in _BYTES.sub("", text) or before.count('"') % 2:
+        return None
+    return plainhex.literal("\n" * before.count("\n") + found[0][0])
+
+
+def _printed_text(found: DecodedText, sizes: Callable[[int], bool] | None) -> DecodedText:
+    """Return the bytes that the text in a bytes literal spells, if that is hex or base64."""
+    data = found.data
+    if sizes and sizes(len(data)):
+        return found
+    if _HEXDIGITS.fullmatch(data):
+        inner = bytes.fromhex(re.sub("[-: ]", " ", data.decode()))
+        return DecodedText(inner, "hex in Python bytes")
+    if _BASE64.fullmatch(data):
+        return DecodedText(binascii.a2b_base64(data), "base64 in Python bytes")
+    return found
 
 
 def _bytea(text: str, sizes: Callable[[int], bool] | None) -> DecodedText | None:
@@ -121,6 +156,22 @@ def _meant(text: str, pieces: list[_Piece]) -> bool:
     return 2 * inside >= len("".join(text.split()))
 
 
+def _check_alike(text: str, pieces: list[_Piece]) -> None:
+    """Refuse single characters beside strings: members of a value, not pieces of one."""
+    lone = any(_CHARACTER.fullmatch(piece.text) for piece in pieces)
+    marks = {text[piece.start - 1] for piece in pieces}
+    exact = any(piece.repeats > 1 or piece.kind for piece in pieces) or _GDB.match(text)
+    if lone and len(marks) > 1 and not exact:
+        raise _error(text, pieces[0].start, "characters beside strings: cut the string out")
+
+
+def _unwrapped(piece: _Piece) -> str:
+    """Return the text of a string without the line ends that a terminal put into it."""
+    if "\n" not in piece.text or not _ESCAPE.search(piece.text):
+        return piece.text
+    return re.sub(r"(?<!\\)\n", "", piece.text)
+
+
 def _joined(
     text: str, pieces: list[_Piece], sizes: Callable[[int], bool] | None
 ) -> DecodedText | None:
@@ -128,20 +179,27 @@ def _joined(
     if sum(len(piece.text) * piece.repeats for piece in pieces) > _LARGEST:
         return None
     exact = any(piece.kind for piece in pieces)
-    parts = []
-    for piece in pieces:
-        greedy = None if exact else _GREEDY.search(piece.text)
-        if greedy:
-            place = piece.start + greedy.start()
-            reason = f"{greedy[0]!r} may be one byte and a character, or an escape of three digits"
-            raise _error(text, place, reason)
-        parts.append(_value(text, piece.start, piece.text, piece) * piece.repeats)
-    data = b"".join(parts)
+    data = b"".join(
+        [_value(text, piece.start, piece.text, piece) * piece.repeats for piece in pieces]
+    )
+    if not (exact or (sizes and sizes(len(data)))):
+        _check_greedy(text, pieces)
     form = "Python bytes" if pieces[0].kind in ("b", "B") else "escaped string"
     if sizes and not sizes(len(data)) and sizes(len(data) + 1) and not exact:
         note = "a zero byte put at the end, where gdb leaves one out"
         return DecodedText(data + b"\0", form, (note,))
     return DecodedText(data, form)
+
+
+def _check_greedy(text: str, pieces: list[_Piece]) -> None:
+    r"""Refuse strings in which `\x041` may be one escape; in a long one some would be no byte."""
+    greedy = [(piece, match) for piece in pieces for match in _GREEDY.finditer(piece.text)]
+    long = sum(piece.text.count("\\x") for piece in pieces) >= _ENOUGH
+    if greedy and not (long and any(int(match[1], 16) > 0xFF for _, match in greedy)):
+        piece, first = greedy[0]
+        shown = f"'\\\\x{first[1][:3]}'"
+        reason = f"{shown} may be one byte and a character, or an escape of three digits"
+        raise _error(text, piece.start + first.start(), reason)
 
 
 def _value(text: str, at: int, body: str, piece: _Piece | None = None) -> bytes:
@@ -150,17 +208,19 @@ def _value(text: str, at: int, body: str, piece: _Piece | None = None) -> bytes:
         body = body.replace("''", "'").replace("\\\\", "\\")
 
     def value(escape: re.Match[str]) -> str:
-        if digits := escape[1] or escape[3]:
+        if escape[4] and escape[4] > "7f" and "\\x" in body:  # Go's, of a character in UTF-8
+            raise _error(text, at + escape.start(), f"{escape[0]!r} is a character, and no byte")
+        if digits := escape[1] or escape[3] or escape[4]:
             return chr(int(digits, 16))
         if escape[2]:
             if int(escape[2], 8) > 0xFF:
                 raise _error(text, at + escape.start(), f"{escape[0]!r} is no byte")
             return chr(int(escape[2], 8))
-        if escape[4] == "\n":
+        if escape[5] == "\n":
             return ""
-        if escape[4] not in _ESCAPED:
+        if escape[5] not in _ESCAPED:
             raise _error(text, at + escape.start(), f"{escape[0]!r} is no escape of a byte")
-        return _ESCAPED[escape[4]]
+        return _ESCAPED[escape[5]]
 
     try:
         return _ESCAPE.sub(value, body).encode("ascii" if body.isascii() is False else "latin-1")

@@ -37,6 +37,7 @@ LIMIT = 1 << 28  # bytes that `*` may stand for: a few digits must not take all 
 _FAR = 0x1000  # bytes that no two hashes of addresses are near each other
 
 _FIELD = re.compile(r"[A-Za-z_][\w.]*:", re.ASCII)  # whose value is digits, and no dump
+_LOGGED = re.compile(r"[0-9]:[0-9]{2}|[\[=]")  # a time or a bracket: no label of print_hex_dump
 
 _BASES = {16: "hexadecimal", 8: "octal", 10: "decimal"}
 
@@ -107,8 +108,12 @@ def _order(rows: list[DumpRow], base: int, asked: bool | None) -> tuple[bool, st
     if words and _is_cut(last):
         what = f"a number of {len(last.groups[-1]) // 2} bytes among numbers of {width}: it is cut"
         raise InputError(what, line=last.line)
-    matters = any(row.data(words=True) != row.data(words=False) for row in rows)
-    return words, order_note(width, why, words=words) if matters else ""
+    return words, order_note(width, why, words=words) if _matters(rows) else ""
+
+
+def _matters(rows: list[DumpRow]) -> bool:
+    """Return whether the order of the bytes in a group changes anything."""
+    return any(row.data(words=True) != row.data(words=False) for row in rows)
 
 
 def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
@@ -120,8 +125,11 @@ def _evidence(rows: list[DumpRow], base: int) -> tuple[bool, str]:
     first = rows[0]
     memory_order = _is_xxd(first) or _is_objdump(first) or _is_tcpdump(first)
     alone = len(rows) == len(first.groups) == 1 and not (first.offset or first.logged)
-    alone = alone and bool(_FIELD.fullmatch(first.label))
+    alone = alone and (bool(_FIELD.fullmatch(first.label)) or bool(_LOGGED.search(first.label)))
     usual = first.width in (2, 4, 8) and not (memory_order or alone)
+    if _is_xxd(first) and first.width in (4, 8) and _matters(rows):
+        what = f"groups of {first.width} in memory order, or as words of xxd -e? nothing decides"
+        raise InputError(what, line=first.line, help="--from hex-be or --from hex-le")
     silent = " (the text column does not tell)" if shown else ""
     return usual, f"as {_make(rows, base, words=usual)} prints them{silent}"
 
@@ -157,7 +165,8 @@ def _offsets(rows: list[DumpRow], sizes: Callable[[int], bool] | None) -> tuple[
     if first.mark:
         if _hashed(rows):
             return 0, "row addresses are hashed by the kernel: the order of rows is unchecked"
-        return 16, ""
+        decimal = len(rows) > 1 and _steps(rows, 16) < _steps(rows, 10) == len(rows) - 1
+        return (10, "offsets read as decimal") if decimal else (16, "")
     only = first.fence == "|" or len(first.offset) == 6  # hexdump -C, od -A x
     votes = {base: _steps(rows, base) for base in _BASES if base == 16 or not only}
     most = max(votes.values())

@@ -20,7 +20,6 @@ do not count. Line numbers are kept for errors.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -38,6 +37,7 @@ FORMS: dict[str, str] = {
     "hex-be": "hex text whose groups are in memory order",
     "decimal": "a list of decimal numbers, one for each byte",
     "octal": "a list of octal numbers, one for each byte",
+    "binary": "a list of binary numbers, one for each byte",
     "base64": "base64 with either alphabet, or a PEM block",
 }
 
@@ -80,9 +80,12 @@ def _reading(text: str, form: str, sizes: Callable[[int], bool] | None) -> Decod
     except InputError as error:
         failure = error
     for variant in markup.variants(text):
-        with suppress(InputError):
+        try:
             if found := _first_match(variant, form, sizes):
                 return found
+        except InputError as error:
+            if error.help.startswith("--from"):  # it is what was meant, in two readings
+                raise
     if failure:
         raise failure
     return None
@@ -93,7 +96,7 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
     guess, words, base = form == "auto", _WORDS.get(form), radix.BASES.get(form, 0)
     if not guess and not text.strip():
         raise InputError("the input is empty")
-    if base in (8, 10):
+    if base in (2, 8, 10):
         return _numbers(text, base, sizes)
     if (guess or form == "base64") and (found := base64text.read_marked(text)):
         return found
@@ -105,8 +108,23 @@ def _first_match(text: str, form: str, sizes: Callable[[int], bool] | None) -> D
         or _dump(text, words, sizes)
         or bytestrings.read(text, sizes)
         or bytelists.read(text, base, sizes)
+        or (_binary(text, sizes) if guess else None)
         or plainhex.read(text, words, guess=guess)
         or (base64text.read(text, guess=True) if guess else None)
+    )
+
+
+def _binary(text: str, sizes: Callable[[int], bool] | None) -> DecodedText | None:
+    """Read groups of eight binary digits where only so the size fits; hex if only so it does."""
+    words = [] if text.strip("01 ,\n") else text.replace(",", " ").split()
+    if len(words) < 2 or any(len(word) != 8 for word in words):
+        return None
+    fits, as_hex = (bool(sizes and sizes(size)) for size in (len(words), 4 * len(words)))
+    if fits != as_hex:
+        return bytelists.read(text, 2, sizes) if fits else None
+    raise InputError(
+        f"binary or hex? nothing decides whether these are {len(words)} or {4 * len(words)} bytes",
+        help="--from binary or --from hex",
     )
 
 

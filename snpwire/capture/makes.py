@@ -3,8 +3,9 @@ r"""Write the rows of other makes of dump as hexdump, xxd or od would, each on i
 hexyl draws frames, and shows in its text column signs of its own for what is not printable;
 PowerShell's Format-Hex prints a head, and bytes above 0x7F as letters; WinDbg puts a dash between
 two halves and a backquote into addresses and quadwords; UEFI's shell ends rows with `*`; IDA puts
-the segment before the address; Wireshark may print an offset of four digits and no text; `od -b`
-and `od -t u1` print bytes in octal and in decimal. A row that is none of these stays as it is.
+the segment before the address; Wireshark may print an offset of four digits and no text; `od -b`,
+`od -t u1`, `od -c` and `xxd -b` print bytes in octal, in decimal, as characters and in binary. A
+row that is none of these stays as it is.
 
 The signs of a text column become dots only where the digits say that the byte is not printable, so
 that the comparison of both columns keeps its worth.
@@ -26,6 +27,9 @@ _HEXYL = re.compile(r"^\W{0,8}?[│|]([0-9a-f]{8}|\*) *[│|]([ 0-9a-f┊:│|]{
 _HEXYL_EDGE = re.compile(r"^[\s┌┬┐└┴┘├┼┤─╭╮╰╯+-]+$")
 _FORMAT_HEX = re.compile(rf"^ *([0-9A-F]{{8}}|[0-9A-F]{{16}})( {{1,3}})({_PAIRS})(?: |$)")
 _FORMAT_HEX_HEAD = re.compile(r"00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F")
+_FORMAT_HEX_EDGE = re.compile(
+    rf" *(?:{_FORMAT_HEX_HEAD.pattern}|Offset Bytes +Ascii|-{{6,}} -+ -+) *"
+)
 _UEFI = re.compile(
     r"^ *([0-9A-F]{4,16}): ((?:[0-9A-F]{2}[ -])*[0-9A-F]{2})[ -]*\*([^\n]*?)\*? *$", re.ASCII
 )
@@ -39,11 +43,23 @@ _WINDBG_ROW = re.compile(r"^ *[0-9a-f]{8}(?:`|  (?:[0-9a-f]{2} ){7}[0-9a-f]{2}-)
 _IDA_ROW = re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16} +[0-9A-F]{2} ", re.MULTILINE)
 _IDA = re.compile(rf"^ *[\w.]{{1,32}}:([0-9A-F]{{8,16}}) +({_PAIRS})(?:$| {{2,}})", re.ASCII)
 _SHORT = re.compile(rf"^ *([0-9a-fA-F]{{4}}) +({_PAIRS}) *$", re.MULTILINE)
-_OD = re.compile(r"^ *([0-7]{7,12})((?: [ 0-9]{2}[0-9])+) *$", re.ASCII | re.MULTILINE)
+_OD = re.compile(
+    r"^ *([0-9a-f]{7,12})((?: {3}[0-9]| {2}[0-9]{2}| [0-9]{3})+"
+    r"|(?: {4}[0-9]| {3}[0-9]{2}| {3}-[0-9]| {2}-[0-9]{2}| {2}[0-9]{3}| -[0-9]{3})+) *$",
+    re.ASCII | re.MULTILINE,
+)
 _CELLS = re.compile(r"(?:\b[0-9a-fA-F]{2,16}\b[ `-]+){3}[0-9a-fA-F]{2,16}\b")  # of a broken row
 _GLANCE = 1 << 14  # characters in which the first row of a make is looked for
+_ENOUGH = 32  # numbers of three digits that differ, among which decimal ones have an 8 or 9
 _COLUMN = 49  # from the first digit to the text column, of 16 bytes in pairs
-_CLOSING = re.compile(r"^ *[0-7]{7,12}$|^ *\*$")
+_BITS = re.compile(r"^ *([0-9a-f]{8}): ((?:[01]{8} )*[01]{8})(?:  |$)")
+_BITS_ROW = re.compile(r"^ *[0-9a-f]{8}: [01]{8} [01]{8} ", re.MULTILINE)
+_CHARACTERS = re.compile(
+    r"^ *([0-9a-f]{6,12})((?:   [!-~]|    |  \\[0abfnrtv\\]| [0-3][0-7]{2})+)$", re.MULTILINE
+)
+_NO_CELL = re.compile(r"[^0-9a-f ]")
+_SHORT_ESCAPES = dict(zip("0abfnrtv\\", b"\0\a\b\f\n\r\t\v\\", strict=True))
+_CLOSING = re.compile(r"^ *[0-9a-f]{6,12}$|^ *\*$")
 
 
 class Make(NamedTuple):
@@ -123,8 +139,7 @@ def _hexyl(line: str) -> str | None:
 def _format_hex(line: str) -> str | None:
     found = _FORMAT_HEX.match(line)
     if not found:
-        head = _FORMAT_HEX_HEAD.search(line) or line.strip().startswith(("Offset Bytes", "------"))
-        return "" if head else None
+        return "" if _FORMAT_HEX_EDGE.fullmatch(line) else None
     start = found.start(3)
     digits, gap = line[start : start + 47], 2 if len(found[1]) == 8 else 1
     if not _ONLY_PAIRS.fullmatch(digits):
@@ -178,8 +193,13 @@ def _od(base: int) -> Callable[[str], str | None]:
         found = _OD.match(line)
         if not found:
             return None
-        values = [int(word, base) for word in found[2].split()]
-        return f"{found[1]} {bytes(values).hex(' ')}" if max(values) < 256 else None
+        words = found[2].split()
+        if base == 10 and any(len(word) > 1 and word[0] == "0" for word in words):
+            return None
+        values = [int(word, base) for word in words]
+        if not -128 <= min(values) <= max(values) < 256:
+            return None
+        return f"{found[1]} {bytes(value & 0xFF for value in values).hex(' ')}"
 
     return row
 
@@ -195,7 +215,15 @@ def _od_words(text: str) -> list[str]:
 
 def _od_octal(text: str) -> bool:
     words = _od_words(text) if _OD.search(text, 0, _GLANCE) else []
-    return bool(words) and all(len(word) == 3 and not word.strip("01234567") for word in words)
+    octal = bool(words) and all(len(word) == 3 and not word.strip("01234567") for word in words)
+    either = octal and min(words) >= "100" and max(words) <= "255"
+    if either and len(set(words)) < _ENOUGH:
+        raise InputError(
+            f"decimal or octal? nothing decides whether {words[0]} is"
+            f" {int(words[0])} or {int(words[0], 8)}",
+            help="make the dump with od -A x -t x1",
+        )
+    return octal
 
 
 def _od_decimal(text: str) -> bool:
@@ -203,8 +231,59 @@ def _od_decimal(text: str) -> bool:
     return bool(words) and not _od_octal(text)
 
 
+def _bits(line: str) -> str | None:
+    found = _BITS.match(line)
+    if not found:
+        return None
+    data = bytes(int(word, 2) for word in found[2].split())
+    rest = line[found.end(2) :].removeprefix("  ")
+    return _canonical(found[1], data.hex(), rest[-len(data) :] if rest[:1] == " " else rest)
+
+
+def _is_bits(text: str) -> bool:
+    """Return whether rows show characters, no more than they have groups of eight digits."""
+    if not _BITS_ROW.search(text, 0, _GLANCE):
+        return False
+    rows = [found for line in text.split("\n") if (found := _BITS.match(line))]
+    ends = [len(row.string[row.end(2) :].strip()) for row in rows]
+    return all(0 < end <= len(row[2].split()) for end, row in zip(ends, rows, strict=True))
+
+
+def _characters(line: str) -> str | None:
+    found = _CHARACTERS.match(line)
+    if not found:
+        return None
+    shown = found[2].rstrip() if found[2].endswith(" " * 8) else found[2]  # hexdump fills a row
+    cells = [shown[at : at + 4][1:] for at in range(0, len(shown), 4)]
+    values = [_character(cell) for cell in cells]
+    return f"{found[1]} " + " ".join(f"{value:02x}" for value in values if value is not None)
+
+
+def _character(cell: str) -> int | None:
+    """Return the byte that a cell of ``od -c`` shows, which is three characters wide."""
+    if cell[:2] == "  " or not cell.strip():
+        return ord(cell[2:] or " ")
+    if cell[:2] == " \\":
+        return _SHORT_ESCAPES.get(cell[2:])
+    return int(cell, 8) & 0xFF if not cell.strip("01234567") else None
+
+
+def _is_characters(text: str) -> bool:
+    """Return whether the rows are those of ``od -c``, and no cell is anything else."""
+    if not _CHARACTERS.search(text, 0, _GLANCE):
+        return False
+    rows = [found for line in text.split("\n") if (found := _CHARACTERS.match(line))]
+    others = sum(
+        not (not line or line.isspace() or _CLOSING.match(line)) for line in text.split("\n")
+    )
+    return len(rows) == others and any(_NO_CELL.search(found[2]) for found in rows)
+
+
 _OFFSET = re.compile(r"^ *[0-9a-fA-F]{8}")
-_OD_MARK = re.compile(r"^ *[0-7]{5,12} +[0-9]{1,3} |^ *(?:[0-9]{1,3} +){4}")
+_OD_MARK = re.compile(
+    r"^ *[0-7]{5,12} +[0-9]{1,3} |(?: {1,3}[0-9]{1,3}){4} *$|^ *(?:[0-9]{1,3} +){4}"
+    r"|  \\[0abfnrtv](?: |$)"
+)
 
 MAKES = (
     Make("hexyl", lambda text: "│" in text or "+--------+-" in text, _hexyl, re.compile("[│┊]")),
@@ -223,6 +302,8 @@ MAKES = (
         re.compile(r"^ *[.\w]{1,32}:[0-9A-F]{8,16}\b"),
     ),
     Make("Wireshark", _all_short, _short, re.compile("^ *[0-9a-fA-F]{4} ")),
+    Make("xxd -b", _is_bits, _bits, _OFFSET),
+    Make("od -c", _is_characters, _characters, _OD_MARK),
     Make("od", _od_octal, _od(8), _OD_MARK),
     Make("od", _od_decimal, _od(10), _OD_MARK),
 )

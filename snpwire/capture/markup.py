@@ -32,7 +32,8 @@ _TAG = re.compile(
 _BREAK = re.compile(r"<br ?/?>(?!\n)", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,5}|#[xX][0-9a-fA-F]{1,4}|[a-z]{2,6});")
 _GUTTER = re.compile(r"^ *([1-9][0-9]{0,5})(?: *[|\u2502] ?|:|\t)(.*)$")
-_FRAME = re.compile(r"^[\s\u2500-\u257f]*(?:File: .*)?$")
+_LONE_GUTTER = re.compile(r" {0,8}1(?:\t| *[|\u2502] )")
+_FRAME = re.compile(r"^[\s\u2500-\u257f]*(?:(?:File|Size): .*)?$")
 _ROW = re.compile(r"^ *(?:[0-9a-fA-F]{2} +){7,}(?:[0-9a-fA-F]{2})? *$")
 _LAST = re.compile(r"^ *(?:[0-9a-fA-F]{2} *)+$")
 _PROMPT = re.compile(
@@ -40,6 +41,26 @@ _PROMPT = re.compile(
 )
 _GROUPS = re.compile(r"(?:(?<![\w.])(?:0x)?[0-9a-fA-F]{2,16}\b[\s`-]*){2}")
 _PAIRS = re.compile(r"(?:\b[0-9a-fA-F]{2,}\b[: ]*){3}")
+_CALL = re.compile(
+    r"""^[^\n("]{0,64}\b(?:p?read(?:64)?|p?write(?:64)?|recv\w*|send\w*|ioctl)\([^"\n]{0,64}?
+    ("(?:[^"\\\n]|\\.)*"(?:\.\.\.)?)(?:,\ [^\n"]*)?\)\ +=""",
+    re.MULTILINE | re.VERBOSE,
+)
+_ELEMENT = re.compile(
+    r"[ \w.&*>-]{0,64}?[\[({]?[\"']?([0-9]{1,7})[\"']?[\])}]? *(?:=>?|:|,) *"
+    r"(?:\(?[\w ]{1,16}\) *)?(?:int\()?((?:0[xX])?[0-9a-fA-F]{1,3}|-[0-9]{1,3})\)?"
+    r"(?: +'[^\n]{1,6}')?[,;]? *",
+    re.ASCII,
+)
+_AROUND = 3  # lines before the first and behind the last element of an array
+_FEW = 8  # elements of which one has its place by accident
+_NUMBER = re.compile(r"(?<![\w(\[])[0-9]")
+_CAST = re.compile(r"\( ?(?:unsigned )?(?:byte|char|u?int8_t|u8) ?\) ?|(?<=[0-9])_?[uU]8\b")
+_DIRECTIVE = re.compile(r"^ *(?:\.byte|\.db|db|DB|dc\.b) +", re.MULTILINE)
+_EACH_QUOTED = re.compile(r"([\"'])((?:0[xX])?[0-9a-fA-F]{1,3})\1(?= *[,\]})\n]| *$)")
+_UNBROKEN = re.compile(r"[0-9A-Za-z+/_=]{24,}")
+_HEAD = re.compile(r"\"?[A-Za-z][\w ]{0,32}\"?(?:[,;] ?\"?[A-Za-z][\w ]{0,32}\"?)*")
+_LONG = re.compile(r"(?<![0-9A-Za-z+/_=])(?:0[xX]|16#)?([0-9a-fA-F]{32,})(?![0-9A-Za-z+/_=])")
 _CONTINUED = re.compile(r" *\\$", re.MULTILINE)
 _RETURN = re.compile(r'"return"\s*:\s*("(?:[^"\\]|\\.){8,}")')
 _LABEL = re.compile(
@@ -108,7 +129,10 @@ def _without_gutter(text: str) -> str:
         return ""
     lines = [(line, _GUTTER.match(line)) for line in text.split("\n")]
     numbers = [int(match[1]) for _, match in lines if match]
-    if len(numbers) < 2 or any(not match and not _FRAME.match(line) for line, match in lines):
+    alone = len(numbers) == 1 and any(match and _LONE_GUTTER.match(line) for line, match in lines)
+    if (len(numbers) < 2 and not alone) or any(
+        not match and not _FRAME.match(line) for line, match in lines
+    ):
         return ""
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         return ""
@@ -132,6 +156,8 @@ def _without_label(text: str) -> str:
     if quoted := _QUOTED.fullmatch(text):
         return "\n" * text.count("\n", 0, quoted.start(2)) + quoted[2]
     found = _LABEL.fullmatch(text)
+    if found and _PAIRS.search(text[: found.start(1)]):  # the text column of a row
+        return ""
     return "\n" * text.count("\n", 0, found.start(1)) + found[1] if found else ""
 
 
@@ -140,6 +166,8 @@ def _rows_alone(text: str) -> str:
     lines = text.split("\n")
     rows = [at for at, line in enumerate(lines) if _ROW.match(line)]
     if not rows or "Offset Bytes" in text:  # a head of Format-Hex has such a row
+        return ""
+    if any(line.strip() == "*" for line in lines):  # which leaves rows out
         return ""
     end = rows[-1] + 1
     end += end < len(lines) and bool(_LAST.match(lines[end]))
@@ -157,5 +185,57 @@ def _without_prompts(text: str) -> str:
     return "" if not found or any(map(_GROUPS.search, found)) else _PROMPT.sub("", text)
 
 
-CHANGES = (_without_prompts, _without_backslashes, _without_signs, _without_label, _rows_alone)
+def _strace(text: str) -> str:
+    """Return what the only call in a trace of strace has in its buffer; nothing if it has two."""
+    found = [match for match in _CALL.finditer(text) if "\\" in match[1]]
+    return "\n" * text.count("\n", 0, found[0].start(1)) + found[0][1] if len(found) == 1 else ""
+
+
+def _elements(text: str) -> str:
+    """Return the numbers of an array each element of which is printed with its place."""
+    text = re.sub(r"=>\s*\n\s*", "=> ", text)
+    lines = [(line, _ELEMENT.fullmatch(line)) for line in text.split("\n") if line.strip()]
+    places = [int(match[1]) for _, match in lines if match]
+    inner = [match for _, match in lines][_AROUND : -_AROUND or None]
+    if len(places) < _FEW or places != list(range(len(places))) or None in inner:
+        return ""
+    if any(not match and _NUMBER.search(line) for line, match in lines):
+        return ""
+    return "\n".join(match[2] for _, match in lines if match)
+
+
+def _without_head(text: str) -> str:
+    """Take the names of columns off a table of numbers."""
+    head, _, rest = text.lstrip("\n").partition("\n")
+    named = _HEAD.fullmatch(head) and not _GROUPS.search(head)
+    return "\n" + rest if named and not rest.strip("0123456789xXabcdefABCDEF,; \n") else ""
+
+
+def _without_marks(text: str) -> str:
+    """Take off the marks around each number: quotes, casts, the directives of assemblers."""
+    bare = _DIRECTIVE.sub("", _CAST.sub("", text))
+    quoted = _EACH_QUOTED.sub(r"\2", bare)
+    return quoted if quoted != text and (quoted != bare or bare != text) else ""
+
+
+def _one_word(text: str) -> str:
+    """Return the only long word of hex digits in a text; nothing if there are two."""
+    found = _LONG.findall(text)
+    alone = len(found) == 1 and len(found[0]) % 2 == 0 and len(_UNBROKEN.findall(text)) == 1
+    alone = alone and bool(found[0].strip("A")) and text.lstrip()[:1] != ":"  # base64, Intel HEX
+    return found[0] if alone else ""
+
+
+CHANGES = (
+    _without_prompts,
+    _without_backslashes,
+    _without_signs,
+    _without_label,
+    _rows_alone,
+    _strace,
+    _elements,
+    _without_head,
+    _without_marks,
+    _one_word,
+)
 """What takes one thing off a text; nothing if it is not there."""

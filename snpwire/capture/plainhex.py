@@ -27,6 +27,8 @@ _STRAY = re.compile(r"\\x([0-9a-fA-F]{2})(?![0-9a-fA-F])|[^\s\"';,+\\]|\\(?!\s)"
 _NAMED = re.compile(r"[\w\s\[\]*]*=", re.ASCII)
 _START = re.compile(r"^ *([0-9a-fA-F]{4,16})(?= )", re.MULTILINE)
 _GLANCE = 1 << 14  # characters among which offsets of broken rows are looked for
+_INTEL_HEX = re.compile(r"^:[0-9A-Fa-f]{8}(?:[0-9A-Fa-f]{2})*\s*\n:", re.MULTILINE)
+_OCTAL_WORDS = re.compile(r"\s*[01][0-7]{5}(?:\s+[01][0-7]{5}){3,}\s*", re.ASCII)
 _DASHED = re.compile(r"\s*[0-9a-fA-F]{2}(?:-[0-9a-fA-F]{2})+\s*", re.ASCII)
 _SPACED = str.maketrans(",;:", "   ")
 _LITERAL = re.compile(
@@ -51,6 +53,8 @@ def read(text: str, words: bool | None = None, *, guess: bool = False) -> Decode
         damage = error
     if guess and (not _resembles(body) or _is_base64_zeros(text)):
         return None
+    if guess and words is None:
+        _check_others(body)
     if "\\x" in text:
         return DecodedText(_escaped(text), "escaped string")
     if damage:
@@ -148,6 +152,14 @@ def _digits(text: str, words: bool | None) -> DecodedText:
     return DecodedText(data, "hex")
 
 
+def _check_others(text: str) -> None:
+    """Refuse texts of digits that are no hex digits of bytes."""
+    if record := _INTEL_HEX.search(text):
+        _fail(text, record.start(), "Intel HEX: objcopy -I ihex -O binary takes its bytes out")
+    if _OCTAL_WORDS.fullmatch(text):
+        _fail(text, 0, "groups of six octal digits, as od prints by default: od -An -v -t x1")
+
+
 def _check_offsets(text: str) -> None:
     """Refuse lines that begin with offsets from 0 on: a dump, too broken to be read as one."""
     starts = list(_START.finditer(text, 0, _GLANCE))
@@ -186,7 +198,7 @@ def _numbers(text: str, prefixes: int, form: str, words: bool | None) -> Decoded
     width = _width(text, tokens)
     if width == 2:
         return DecodedText(bytes(int(digits, 16) for _, digits in tokens), form)
-    order = width in (4, 8, 16) if words is None else words
+    order = (width in (4, 8, 16) and len(tokens) > 1) if words is None else words
     values = [bytes.fromhex(digits) for _, digits in tokens]
     why = "as asked" if words is not None else "as numbers are stored"
     return DecodedText(

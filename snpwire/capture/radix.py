@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..errors import InputError
 
 NUMBER = re.compile(r"-?[0-9]{1,4}|[0-9a-fA-F]{1,4}", re.ASCII)
-BASES = {"decimal": 10, "hex": 16, "octal": 8}
+BASES = {"decimal": 10, "hex": 16, "octal": 8, "binary": 2}
 _NAMES = {base: name for name, base in BASES.items()}
 
 
@@ -64,6 +64,9 @@ def _by_digits(numbers: Numbers, padded: str) -> tuple[int, str]:
     if len(widest) > 2:
         sure = not padded or not _is_octal(words)
         return (10, f"as {widest} has {len(widest)} digits") if sure else _undecided(numbers, 8)
+    if padded and (lone := next((at for at, word in enumerate(words) if len(word) == 1), -1)) >= 0:
+        reason = f"{words[lone]} has one digit, and {padded} begins with 0: these are no one list"
+        raise numbers.fail(lone, reason, "cut the bytes out")
     if letter := next((word for word in words if not word.isdecimal()), ""):
         return 16, f"as {letter} has a letter"
     if padded and numbers.usual != 10:
@@ -101,4 +104,4 @@ def _value(numbers: Numbers, at: int, base: int) -> int:
 
 
 def _most(base: int) -> str:
-    return {10: "255", 16: "ff", 8: "377"}[base]
+    return {10: "255", 16: "ff", 8: "377", 2: "11111111"}[base]

@@ -61,9 +61,9 @@ def _refuse_certificates(raw: bytes) -> None:
 
 def _report(raw: bytes, data: bytes) -> InnerValue | None:
     """Return a report of evidence, or of the text of other programs. Raises InputError."""
-    from ..evidence import ReportFieldsError, evidence, report_members, report_text
+    from ..evidence import ReportFieldsError, debug_text, evidence, report_members, report_text
 
-    if (text := report_text(raw)) and text.absent:
+    if (text := report_text(raw)) and text.absent and not debug_text(raw):
         return _printed(text)
     for given in dict.fromkeys((raw, data)):
         try:

@@ -86,7 +86,10 @@ def _all(
     try:
         inner = list(_found(contained(given, source.data)))
     except InputError as exc:
-        inner, problem = [], SourceError(source.name, exc)
+        inner = []
+        if not (problem and problem.help.startswith("--from")):
+            whole = own and not source.prose and source.data != given  # the text is the cut value
+            problem = None if whole else SourceError(source.name, exc)
     if not inner and (certificates := list(_certificates(given, source.data))):
         return certificates, None
     if not inner and (log := list(_log(given))):

@@ -167,7 +167,18 @@ class PieceOptions(NamedTuple):
         choice(
             "FORM",
             "input format",
-            ("auto", "raw", "hex", "hex-le", "hex-be", "decimal", "octal", "base64", "kvm"),
+            (
+                "auto",
+                "raw",
+                "hex",
+                "hex-le",
+                "hex-be",
+                "decimal",
+                "octal",
+                "binary",
+                "base64",
+                "kvm",
+            ),
             "--from",
         ),
     ] = "auto"

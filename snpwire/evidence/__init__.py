@@ -6,6 +6,7 @@ the files of configfs-tsm. Nothing here opens a file or needs a key.
 """
 
 from .content import EvidenceCertificate, EvidenceContent, EvidencePart
+from .debugtext import debug_text
 from .fields import ReportFieldsError
 from .folder import folder
 from .members import Member, members
@@ -21,6 +22,7 @@ __all__ = [
     "ReportFieldsError",
     "ReportText",
     "certificates_in",
+    "debug_text",
     "evidence",
     "evidence_lines",
     "folder",

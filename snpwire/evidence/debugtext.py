@@ -1,4 +1,4 @@
-"""Rust's debug print of a report, ``{:?}`` or ``{:#?}``, as issues and logs of virtee/sev have it.
+"""Rust's debug print of a report, ``{:?}``, ``{:#?}`` or ``{:x?}``, as virtee/sev's issues have it.
 
 A structure becomes an object, a tuple of one its member, ``Some(x)`` x. A word of bits prints its
 number as ``.0`` before its bits; the number is taken.
@@ -15,6 +15,9 @@ MAX_DEPTH = 12
 _BEGIN = re.compile(r"\b[A-Z][A-Za-z0-9]*Report[A-Za-z0-9]* \{")
 _TOKEN = re.compile(r"\.?[A-Za-z0-9_]+|\S")
 _NUMBER = re.compile(r"0x[0-9A-Fa-f]{1,32}|[0-9]{1,32}")
+_DIGITS = re.compile(r"[0-9A-Fa-f]{1,32}")
+_HEX = re.compile(r"[\[,]\s*(?:0[0-9A-Fa-f]|[0-9]?[A-Fa-f][0-9A-Fa-f]?)\s*[,\]]")
+"""An element that only ``{:x?}`` prints, which puts no 0x before its numbers."""
 _ENDS = {"{": "}", "(": ")", "[": "]"}
 
 
@@ -26,6 +29,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.tokens = _TOKEN.findall(text)
         self.at = 0
+        self.hex = "0x" not in text and bool(_HEX.search(text))
 
     def next(self) -> str:
         if self.at >= len(self.tokens):
@@ -40,9 +44,9 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise _BrokenError
         if token == "[":
-            return self.items("[", depth)
-        if _NUMBER.fullmatch(token):
-            return int(token, 16 if token[:2] == "0x" else 10)
+            return self.numbers() or self.items("[", depth)
+        if (_DIGITS if self.hex else _NUMBER).fullmatch(token):
+            return int(token, 16 if self.hex or token[:2] == "0x" else 10)
         opens = self.tokens[self.at] if self.at < len(self.tokens) else ""
         if opens == "{":
             self.next()
@@ -52,6 +56,15 @@ class _Reader:
             items = self.items("(", depth)
             return items[0] if len(items) == 1 else items
         return {"None": None, "true": True, "false": False}.get(token, token)
+
+    def numbers(self) -> list[int]:
+        """Read a list of decimal numbers among hex, as a signature prints its own; else nothing."""
+        end = self.tokens.index("]", self.at) if self.hex and "]" in self.tokens[self.at :] else 0
+        words = [word for word in self.tokens[self.at : end] if word != ","]
+        if not any(len(word) > 2 for word in words) or not all(map(str.isdecimal, words)):
+            return []
+        self.at = end + 1
+        return list(map(int, words))
 
     def items(self, opens: str, depth: int) -> list[Any]:
         found = []
