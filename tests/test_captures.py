@@ -107,13 +107,13 @@ def test_bare_numbers_are_read_as_the_line_says_then_as_lines_before_and_else_as
 
 def test_members_that_perf_leaves_out_are_zero():
     request, word = read(
-        "8.463 drive/202 kvm:kvm_vmgexit_enter(exit_reason: 114)",
+        "9.517 guest/311 kvm:kvm_vmgexit_enter(exit_reason: 114)",
         "9.000 drive/202 kvm:kvm_vmgexit_msr_protocol_exit()",
     )
 
     assert (request.fields["vcpu"], *exit_numbers(request)) == (0, 0x72, 0, 0)
     assert (word.fields["ghcb_msr"], word.fields["result"]) == (0, 0)
-    assert (request.time, request.caller) == ("8.463", "drive-202")
+    assert (request.time, request.caller) == ("9.517", "guest-311")
 
 
 def test_members_that_cannot_be_read_are_said_and_not_zero():

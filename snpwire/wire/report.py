@@ -44,8 +44,8 @@ class SignatureAlgo(OpenEnum):
 class SigningKey(OpenEnum):
     """Key that signed a report."""
 
-    VCEK = 0, "VCEK: the chip's key for its TCB version"
-    VLEK = 1, "VLEK: the key that a provider had loaded"
+    VCEK = 0, "key of the chip at its TCB version"
+    VLEK = 1, "key of a provider, which it had loaded"
     NONE = 7, "no key: the signature is zero"
 
 
