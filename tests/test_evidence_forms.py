@@ -405,8 +405,8 @@ def test_fields_without_a_place_in_a_report_are_passed_over():
     assert assembled(plain, "$") == REPORT
 
 
-def test_a_blob_that_contradicts_itself_says_so():
-    found = evidence(wrappings.hcl(REPORT, kind=4))
+def test_a_blob_within_other_bytes_that_contradicts_itself_says_so():
+    found = evidence(b"head" + wrappings.hcl(REPORT, kind=4))
 
     assert found.report == REPORT
     assert found.notes == ("report_type is 4, Intel TDX, and the report is SEV-SNP's",)
@@ -523,6 +523,7 @@ def quoted(data, name="outblob"):
             wrappings.hcl(bytes(1184), kind=4),
             "the HCL blob is not of an SEV-SNP guest: report_type is 4, Intel TDX",
         ),
+        (wrappings.hcl(REPORT, kind=4), "report_type is 4, Intel TDX"),
         (wrappings.hcl(bytes(1184), kind=1), "report_type is 1, virtualization-based security"),
         (wrappings.hcl(bytes(1184), kind=0), "report_type is 0, no report"),
         (wrappings.hcl(bytes(1184), kind=9), "report_type is 9"),
@@ -556,7 +557,7 @@ def quoted(data, name="outblob"):
         (b'{"a": "' + b"A" * (1 << 22) + b'"}', "bytes of text, more than the 4194304"),
         (bytes((1 << 24) + 1), "are more than the 16777216 that are looked at"),
     ],
-    ids=range(27),
+    ids=range(28),
 )
 def test_what_is_found_and_broken_is_one_line(data, said):
     begun = time.process_time()

@@ -78,6 +78,9 @@ class _Search:
 
     def look(self, data: bytes, path: str, base: int | None) -> None:
         """Look through bytes at *path*, which lie at *base* of the input as they are."""
+        if problem := unfit_blob(data):
+            self.problems.append(_placed(problem, path))
+            return
         for start in list(report_offsets(data)) or blob_report(data):
             found = surroundings(data, start)
             where = f"offset {start:#x}" if start or not path else ""
@@ -90,9 +93,7 @@ class _Search:
                     **found,
                 )
             )
-        if problem := unfit_blob(data):
-            self.problems.append(_placed(problem, path))
-        elif (cut := cut_report(data)) is not None and not self.cut:
+        if (cut := cut_report(data)) is not None and not self.cut:
             there = len(data) - cut
             where = path or f"offset {cut:#x}"
             self.cut = f"{where}: the report is cut: {there} of {REPORT_SIZE} bytes"

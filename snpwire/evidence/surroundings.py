@@ -56,10 +56,8 @@ def _blob(data: bytes, start: int) -> dict[str, Any] | None:
     claims = blob.claims
     end = base + claims.offset + len(claims.data)
     request = claims.offset - REQUEST_OFFSET
-    head = blob.head
-    notes = []
-    if head.report_type is not HclReportType.SNP:
-        notes.append(f"report_type is {_type(head.report_type)}, and the report is SEV-SNP's")
+    kind = blob.head.report_type
+    odd = "" if kind is HclReportType.SNP else f"report_type is {_type(kind)}"
     return {
         "form": "HCL blob",
         "kind": "hcl" if not base else "",
@@ -72,7 +70,7 @@ def _blob(data: bytes, start: int) -> dict[str, Any] | None:
             ("runtime claims", base + claims.offset, len(claims.data)),
             _behind(data, end),
         ),
-        "notes": tuple(notes),
+        "notes": (f"{odd}, and the report is SEV-SNP's",) if odd else (),
     }
 
 
