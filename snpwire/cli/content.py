@@ -81,7 +81,8 @@ def _all(
 ) -> tuple[list[Content], SourceError | None]:
     """Return what an input may hold, and why not if it was meant to hold something."""
     own = [row for row in _in_bytes(source) if row.kind != UNKNOWN]
-    if own and (own[0].score >= SURE or source.log):
+    members = b'{"' in given and source.data != given  # say where among them the value lies
+    if own and (own[0].score >= SURE or source.log) and not members:
         return own, None
     try:
         inner = list(_found(contained(given, source.data)))
