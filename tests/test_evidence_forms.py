@@ -763,12 +763,14 @@ def test_bytes_in_a_line_of_yaml_are_read_back(data, spelling):
     assert data in [row.data for row in members(whole)]
 
 
-TREES = st.recursive(
-    st.one_of(BYTES, st.integers(-(2**40), 2**40), st.text(max_size=8)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)
-    ),
-    max_leaves=12,
+LEAVES = st.one_of(BYTES, st.integers(-(2**40), 2**40), st.text(max_size=8))
+BRANCHES = st.one_of(
+    st.lists(LEAVES, max_size=4), st.dictionaries(st.text(max_size=5), LEAVES, max_size=4)
+)
+TREES = st.one_of(
+    BRANCHES,
+    st.lists(st.one_of(LEAVES, BRANCHES), max_size=4),
+    st.dictionaries(st.text(max_size=5), st.one_of(LEAVES, BRANCHES), max_size=4),
 )
 
 

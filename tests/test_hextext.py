@@ -225,7 +225,7 @@ def test_the_text_column_decides_between_xxd_and_words(group, data):
     words = print_hex_dump(data, group=group, text=True).encode() if group < 16 else memory
 
     assert read(memory, "hex-be").data == data
-    assert read(words, "hex-le" if group < 16 else "hex").data == data
+    assert read(words, "hex-le" if group < 16 else "hex-be").data == data
     for made in (memory, words):
         try:
             found = read(made)

@@ -48,6 +48,7 @@ _OD = re.compile(
     r"|(?: {4}[0-9]| {3}[0-9]{2}| {3}-[0-9]| {2}-[0-9]{2}| {2}[0-9]{3}| -[0-9]{3})+) *$",
     re.ASCII | re.MULTILINE,
 )
+_ROW_OF_OD = re.compile(r"^ *[0-9a-f]{7,12} +\S", re.ASCII)
 _CELLS = re.compile(r"(?:\b[0-9a-fA-F]{2,16}\b[ `-]+){3}[0-9a-fA-F]{2,16}\b")  # of a broken row
 _GLANCE = 1 << 14  # characters in which the first row of a make is looked for
 _ENOUGH = 32  # numbers of three digits that differ, among which decimal ones have an 8 or 9
@@ -94,7 +95,8 @@ def canonical(text: str) -> tuple[str, str]:
 def _lines(make: Make, lines: list[str], written: list[str | None]) -> Iterator[str]:
     """Yield the lines of a dump, those that are no rows as they are."""
     for number, (line, new) in enumerate(zip(lines, written, strict=True), 1):
-        if new is None and (make.mark.search(line) or _CELLS.search(line)):
+        odd = make.mark.search(line) or _CELLS.search(line)
+        if new is None and (odd or (make.name == "od" and _ROW_OF_OD.match(line))):
             raise InputError(
                 f"not a row of {make.name} like those around it",
                 line=number,
@@ -246,7 +248,9 @@ def _is_bits(text: str) -> bool:
         return False
     rows = [found for line in text.split("\n") if (found := _BITS.match(line))]
     ends = [len(row.string[row.end(2) :].strip()) for row in rows]
-    return all(0 < end <= len(row[2].split()) for end, row in zip(ends, rows, strict=True))
+    return any(ends) and all(
+        end <= len(row[2].split()) for end, row in zip(ends, rows, strict=True)
+    )
 
 
 def _characters(line: str) -> str | None:

@@ -58,6 +58,7 @@ _NUMBER = re.compile(r"(?<![\w(\[])[0-9]")
 _CAST = re.compile(r"\( ?(?:unsigned )?(?:byte|char|u?int8_t|u8) ?\) ?|(?<=[0-9])_?[uU]8\b")
 _DIRECTIVE = re.compile(r"^ *(?:\.byte|\.db|db|DB|dc\.b) +", re.MULTILINE)
 _EACH_QUOTED = re.compile(r"([\"'])((?:0[xX])?[0-9a-fA-F]{1,3})\1(?= *[,\]})\n]| *$)")
+_OTHER_BYTES = re.compile(r"(?:\b[0-9a-fA-F]{2}\b[ ,:]+){3}|-----BEGIN ", re.ASCII)
 _UNBROKEN = re.compile(r"[0-9A-Za-z+/_=]{24,}")
 _HEAD = re.compile(r"\"?[A-Za-z][\w ]{0,32}\"?(?:[,;] ?\"?[A-Za-z][\w ]{0,32}\"?)*")
 _LONG = re.compile(r"(?<![0-9A-Za-z+/_=])(?:0[xX]|16#)?([0-9a-fA-F]{32,})(?![0-9A-Za-z+/_=])")
@@ -219,7 +220,9 @@ def _without_marks(text: str) -> str:
 
 
 def _one_word(text: str) -> str:
-    """Return the only long word of hex digits in a text; nothing if there are two."""
+    """Return the only long word of hex digits in a text; nothing if there are other bytes."""
+    if _OTHER_BYTES.search(text):
+        return ""
     found = _LONG.findall(text)
     alone = len(found) == 1 and len(found[0]) % 2 == 0 and len(_UNBROKEN.findall(text)) == 1
     alone = alone and bool(found[0].strip("A")) and text.lstrip()[:1] != ":"  # base64, Intel HEX
