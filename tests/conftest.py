@@ -29,8 +29,9 @@ def surroundings(**changes):
 
 
 def heeds_interrupts():
-    """Undo, in a child, what a shell does to a job in the background: it ignores Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Undo, in a child, what a shell and nohup do to a job in the background: signals ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

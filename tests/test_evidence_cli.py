@@ -3,7 +3,6 @@
 import base64
 import json
 import resource
-import time
 
 import authority
 import pytest
@@ -355,13 +354,11 @@ class TestRefusals:
         with path.open("wb") as file:
             file.write(b'{"report": "')
             file.truncate(2 << 30)
-        begun = time.monotonic()
 
         ended = process("verify", str(path))
 
         assert ended.returncode == 3
         assert b"it has 2147483648 bytes, more than the 16777216 that are read" in ended.stderr
-        assert time.monotonic() - begun < 20
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1 << 20  # KiB
 
 

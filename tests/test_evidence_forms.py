@@ -560,14 +560,11 @@ def quoted(data, name="outblob"):
     ids=range(28),
 )
 def test_what_is_found_and_broken_is_one_line(data, said):
-    begun = time.process_time()
-
     with pytest.raises(InputError) as error:
         evidence(data)
 
     assert said in str(error.value)
     assert "\n" not in str(error.value)
-    assert time.process_time() - begun < 3
 
 
 @pytest.mark.parametrize(
@@ -930,14 +927,20 @@ def test_what_only_resembles_bytes_is_none(data):
     assert evidence(data) is None
 
 
+def seconds(data):
+    """Return how long it takes to find nothing in *data*, in processor time."""
+    begun = time.process_time()
+    assert evidence(data) is None
+    return time.process_time() - begun
+
+
 @pytest.mark.parametrize(
     "line", [b'a: "\n', b"a:\n- 7\n", b"a:\n AAAA\n", b"a: |\n", b'x{"a": "', b"eyAAAAAAAA.A\n"]
 )
-def test_texts_of_megabytes_that_go_nowhere_take_no_time(line):
-    begun = time.process_time()
+def test_a_text_that_goes_nowhere_takes_no_more_than_its_length(line):
+    short, long = (seconds(line * (size // len(line))) for size in (100_000, 1_000_000))
 
-    assert evidence(line * (1_000_000 // len(line))) is None
-    assert time.process_time() - begun < 3
+    assert long < 40 * max(short, 0.005)
 
 
 @pytest.mark.parametrize(
@@ -1244,10 +1247,8 @@ def test_containers_of_real_reports_are_read():
             assert found.claims.fits is (row["claims_hash"] == "fits")
 
 
-def test_evidence_of_megabytes_of_noise_takes_no_time():
+def test_noise_takes_no_more_than_its_length():
     noise = random.Random(1).randbytes(1 << 23)
-    begun = time.process_time()
 
-    assert evidence(noise) is None
-    assert evidence(bytes(1 << 24)) is None
-    assert time.process_time() - begun < 10
+    for data in (noise, bytes(1 << 24)):
+        assert seconds(data) < 40 * max(seconds(data[: len(data) // 10]), 0.005)

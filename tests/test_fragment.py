@@ -101,7 +101,8 @@ def test_of_every_kind_nothing_is_found_that_the_whole_would_not_have(name, draw
     doc = beginning(name, image[:end])
 
     if name != "ghcb" or not whole.value.ghcb_usage:  # which 0 is assumed to be, and said so
-        assert set(doc.findings) <= set(whole.findings)
+        places = {(found.code, found.path) for found in whole.findings}  # a text may say less
+        assert {(found.code, found.path) for found in doc.findings} <= places
     assert all(found.offset < end for found in doc.findings)
     assert doc.refused is None or doc.refused == whole.refused
 

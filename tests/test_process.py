@@ -143,7 +143,11 @@ def saving(folder, number):
     """Run a long command that saves pages, end it by a signal; return its exit code."""
     words = ["request", "report", "--count", "100000", "--save", str(folder / "pages")]
     with subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=surroundings()
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=surroundings(),
+        preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread runs beside it
     ) as child:
         child.stdout.read(1)  # it has begun to save
         assert any(folder.glob(".snpwire-*"))

@@ -149,7 +149,9 @@ def beginning(data: bytes) -> None:
     judged(doc)
     VIEWS[how % len(VIEWS)](doc)
     other = getattr(whole.value, "ghcb_usage", 0)  # at the end of a page: 0 is assumed, and said
-    expect(other or set(doc.findings) <= set(whole.findings), "a finding of what is not there")
+    places = {(found.code, found.path) for found in whole.findings}  # a text may say less
+    odd = [found for found in doc.findings if (found.code, found.path) not in places]
+    expect(other or not odd, "a finding of what is not there")
     expect(all(found.offset < len(part) for found in doc.findings), "a finding past the end")
     there = [leaf for leaf in whole.value.leaves() if leaf.offset + leaf.size <= len(part)]
     expect([leaf.path for leaf in doc.leaves()] == [leaf.path for leaf in there], "other fields")
