@@ -173,6 +173,9 @@ WRITERS = {
 def test_what_a_tool_prints_is_read_back(make, data):
     if "od" in make or "hexdump" in make:
         assume(data[:16] * 2 != data[:32])  # the base of offsets may need a second row
+        assume(set(data[:16]) != {0x33})  # the text column of 3333 is 3333
+    if make == "python":
+        assume(not data.isalnum())  # text that spells bytes is read as those
     assert read(WRITERS[make](data).encode(), "hex").data == data
 
 
